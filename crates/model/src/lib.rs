@@ -1,0 +1,37 @@
+//! The domain of Fathom: identities, taps, I/O events, topology, extents and fan-outs.
+//!
+//! # Purpose
+//!
+//! Every other crate speaks in these types. A new reader should start with [`fan_out`], which is what all of Fathom
+//! exists to make, and [`tap`], which says where along the path of a write an event was seen.
+//!
+//! # What it is not
+//!
+//! No I/O, no clocks, no protocol: conversions to protobuf live in `fathom-proto`, to Parquet in `fathom-store`, to the
+//! recording format in `fathom-capture`.
+//!
+//! # Units
+//!
+//! Times are nanoseconds since the Unix epoch (`i64`, `*_unix_nanos`) on the clock of the node that saw the event,
+//! durations nanoseconds (`u64`, `*_nanos`), offsets and lengths bytes (`u64`).
+
+pub mod catalog;
+pub mod coverage;
+pub mod extent;
+pub mod fan_out;
+pub mod id;
+pub mod io_event;
+pub mod range_set;
+pub mod tap;
+pub mod topology;
+
+pub use catalog::{Catalog, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
+pub use extent::{Extent, ExtentMap};
+pub use fan_out::{
+    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Missing, Observation, Slowest, Unmatched, UnmatchedCause,
+};
+pub use id::{ClusterId, Incarnation, IoId, NodeId, PhysicalDiskId, StreamId, StreamKind, VolumeId};
+pub use io_event::{IoColumns, IoEvent};
+pub use range_set::RangeSet;
+pub use tap::{Op, Tap};
+pub use topology::{Device, PhysicalDisk, Topology, Volume};
