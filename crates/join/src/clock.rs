@@ -1,0 +1,166 @@
+//! The clock of one node as another sees it: hard bounds on the offset, drawn from traffic alone.
+//!
+//! θ(x) is the far node's clock minus the initiator's, at the moment when the initiator's clock shows x. A far-side service
+//! [c, d] that truly happened inside an initiator's leg [a, b] bounds it from both sides: θ(a) ≤ c − a, because the service
+//! began after the leg did, and θ(b) ≥ d − b, because it ended before. These are points above and below the curve
+//! θ; with a drift that is constant over the horizon the curve is a line, so every line that passes between the points is
+//! possible and no other is. The bounds at x are the highest and lowest value that such a line takes there.
+//!
+//! All arithmetic is in integers and rounded outwards: the same constraints give the same bounds on every machine.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+mod hull;
+pub(crate) mod vote;
+
+use hull::Band;
+
+/// A point that θ passes below (`upper`) or above (`lower`): (initiator's clock, offset).
+pub(crate) type Point = (i64, i64);
+
+/// The constraints that one window gave, thinned to those that matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Constraints {
+    upper: Vec<Point>,
+    lower: Vec<Point>,
+}
+
+impl Constraints {
+    /// The far side's service from `inner.0` to `inner.1` (its clock) lay inside `outer` (the initiator's clock).
+    /// `start_slack` and `end_slack` are how far the recorded starts and ends may be from the truth, both sides together.
+    pub(crate) fn add(&mut self, outer: (i64, i64), inner: (i64, i64), start_slack: i64, end_slack: i64) {
+        self.upper.push((outer.0, inner.0 - outer.0 + start_slack));
+        self.lower.push((outer.1, inner.1 - outer.1 - end_slack));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.upper.is_empty()
+    }
+
+    fn thin(&mut self) {
+        self.upper = hull::lower_hull(std::mem::take(&mut self.upper));
+        self.lower = hull::upper_hull(std::mem::take(&mut self.lower));
+    }
+}
+
+/// What is known about one far node's clock against one initiator's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PairClock {
+    /// Constraints of the last windows, oldest first.
+    windows: VecDeque<Constraints>,
+    /// What a vote gave; in force until a window has constraints of its own.
+    provisional: Option<Constraints>,
+    band: Option<Band>,
+    pub(crate) search: Search,
+}
+
+/// Where the search for a first alignment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Search {
+    /// Nobody needed this pair yet.
+    #[default]
+    Idle,
+    /// Votes are held over ever longer stretches from `base`; windows wait.
+    Waiting {
+        /// Start of the first window that needed the pair.
+        base: i64,
+        /// Which vote comes next.
+        attempt: u32,
+    },
+    /// The hold bound has passed: votes go on, nobody waits.
+    GivenUp,
+}
+
+/// What a commit keeps of a pair's clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockState {
+    windows: Vec<Constraints>,
+    provisional: Option<Constraints>,
+    search: Search,
+}
+
+impl PairClock {
+    /// Whether anything is known.
+    pub(crate) const fn is_aligned(&self) -> bool {
+        self.band.is_some()
+    }
+
+    /// Lowest and highest possible offset when the initiator's clock shows `x`.
+    pub(crate) fn bounds(&self, config: &Config, x: i64) -> Option<(i64, i64)> {
+        let (low, high) = self.band.as_ref()?.at(x);
+        Some((low - config.wander_nanos, high + config.wander_nanos))
+    }
+
+    /// Drift at its best estimate, parts per billion.
+    pub(crate) fn drift_ppb(&self) -> Option<i64> {
+        self.band.as_ref().map(Band::drift_ppb)
+    }
+
+    /// Takes the constraints that closing a window gave.
+    ///
+    /// When no line fits them all any more (a clock was set, or its drift changed), the oldest windows are dropped until one
+    /// does: the newest traffic is right.
+    pub(crate) fn learn(&mut self, config: &Config, mut constraints: Constraints) {
+        if constraints.is_empty() {
+            return;
+        }
+        constraints.thin();
+        self.provisional = None;
+        self.windows.push_back(constraints);
+        while self.windows.len() > config.horizon_windows {
+            self.windows.pop_front();
+        }
+        self.solve(config);
+        while self.band.is_none() && self.windows.len() > 1 {
+            self.windows.pop_front();
+            self.solve(config);
+        }
+        if self.band.is_none() {
+            // Not even one window agrees with itself: whatever it holds, it is not one clock. Start again.
+            self.windows.clear();
+            self.search = Search::Idle;
+        }
+    }
+
+    /// Takes the outcome of a vote.
+    pub(crate) fn start(&mut self, config: &Config, mut constraints: Constraints) {
+        constraints.thin();
+        self.windows.clear();
+        self.provisional = Some(constraints);
+        self.search = Search::Idle;
+        self.solve(config);
+    }
+
+    fn solve(&mut self, config: &Config) {
+        let all = || self.provisional.iter().chain(&self.windows);
+        let upper = hull::lower_hull(all().flat_map(|window| window.upper.iter().copied()).collect());
+        let lower = hull::upper_hull(all().flat_map(|window| window.lower.iter().copied()).collect());
+        self.band = Band::new(upper, lower, config.max_drift_ppb);
+    }
+
+    pub(crate) fn state(&self) -> ClockState {
+        ClockState {
+            windows: self.windows.iter().cloned().collect(),
+            provisional: self.provisional.clone(),
+            search: self.search,
+        }
+    }
+
+    pub(crate) fn restore(config: &Config, state: ClockState) -> Self {
+        let mut clock = Self {
+            windows: state.windows.into(),
+            provisional: state.provisional,
+            band: None,
+            search: state.search,
+        };
+        clock.solve(config);
+        clock
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The bounds within which the join works.
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// Bounds of the join, all in event time. The defaults are those of the design.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Width of a window. An I/O belongs to the window of its own completion.
+    pub window_nanos: i64,
+    /// A window closes when every node that could hold a leg was heard this much past its end.
+    pub lateness_nanos: i64,
+    /// How long windows wait for a pair of nodes whose clocks are not aligned yet.
+    pub hold_nanos: i64,
+    /// Legs that ended longer than this before their I/O are not looked for; an event that nothing claimed for this
+    /// long (and [`Self::max_offset_nanos`]) goes to `unmatched`.
+    pub longest_io_nanos: i64,
+    /// Clocks further apart than this are not aligned.
+    pub max_offset_nanos: i64,
+    /// Two clocks drift apart by no more than this, in parts per billion.
+    pub max_drift_ppb: i64,
+    /// How many windows of constraints a pair's alignment is drawn from: the drift is taken as constant over them.
+    pub horizon_windows: usize,
+    /// By how much a clock may bend within the horizon; every stated bound is widened by it. 3 us is a drift that
+    /// changes by 20 ppb a second (a degree every few seconds, for a common quartz) over 16 s.
+    pub wander_nanos: i64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            window_nanos: SECOND,
+            lateness_nanos: 2 * SECOND,
+            hold_nanos: 60 * SECOND,
+            longest_io_nanos: 60 * SECOND,
+            max_offset_nanos: 60 * SECOND,
+            max_drift_ppb: 500_000,
+            horizon_windows: 16,
+            wander_nanos: 3_000,
+        }
+    }
+}

@@ -1,0 +1,652 @@
+//! The engine: takes events in any order of nodes, closes windows when nothing that could matter is still to come, and
+//! gives out fan-outs.
+//!
+//! # Order
+//!
+//! Windows close one at a time in a fixed order (number of the window, then initiator), each only when every node that could
+//! change its outcome was heard far enough, and each looks at nothing beyond a fixed point of event time. So the rows depend on
+//! the events alone, not on how they arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::{
+    Catalog, Device, DiskIndex, JoinedRows, NodeIndex, Observation, Op, RangeSet, StreamId, StreamIndex, Tap, Topology,
+    Unmatched, UnmatchedCause, VolumeIndex,
+};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::PairClock;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::layout::{Layout, Places};
+use crate::pool::{LegEvent, PendingIo, Pool};
+use crate::slowest::Replies;
+
+mod align;
+mod close;
+mod legs;
+mod resolve;
+mod state;
+
+pub use align::ClockReport;
+pub use state::{PairState, PendingEvent, RepliesState, State, StreamAccount, StreamState};
+
+/// What a stream says of itself when it opens.
+#[derive(Clone, Debug)]
+pub struct StreamInfo {
+    /// Its identity.
+    pub id: StreamId,
+    /// The taps that it gives, each with its resolution in nanoseconds.
+    pub taps: Vec<(Tap, u64)>,
+    /// From when on it would have seen an event that completed; `None` if it does not say.
+    pub covered_from_unix_nanos: Option<i64>,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The source has no more events and the node will send none.
+    Finished,
+    /// The node goes on under a new incarnation.
+    Replaced,
+}
+
+/// The join of one cluster.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    catalog: Catalog,
+    layout: Layout,
+    /// Nodes of the topology and whether a daemon is expected to speak for each.
+    observed: BTreeMap<NodeIndex, bool>,
+    silent: BTreeSet<NodeIndex>,
+    /// Until when, on its clock, windows closed that a silent node could have had legs in.
+    closed_without: BTreeMap<NodeIndex, i64>,
+    streams: FxHashMap<StreamIndex, Stream>,
+    pool: Pool,
+    clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
+    replies: FxHashMap<StreamIndex, Replies>,
+    rows: JoinedRows,
+    /// Events that a closed window contested and that were not decided when the state was kept.
+    contested: BTreeSet<(StreamIndex, u64)>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    node: NodeIndex,
+    /// Resolution of each tap that the stream gives.
+    resolution: [Option<u64>; Tap::ALL.len()],
+    devices: Vec<DeviceEntry>,
+    /// The same as it came, to be kept.
+    described: Vec<Device>,
+    /// The ordinal that comes next.
+    next: u64,
+    /// Ordinals from before a restart that are accounted for although they lie beyond `next`.
+    accounted: RangeSet,
+    /// Nothing that completed before this is still to come.
+    heard: i64,
+    ended: Option<End>,
+    covered_from: Option<i64>,
+    gaps: Vec<(i64, i64)>,
+    lost: u64,
+    /// Windows below this number have closed.
+    closed_until: i64,
+    windows: BTreeMap<i64, Vec<usize>>,
+}
+
+#[derive(Clone, Debug)]
+struct DeviceEntry {
+    name: String,
+    volume: Option<VolumeIndex>,
+    disk: Option<DiskIndex>,
+    copy: Option<u32>,
+    peer: Option<NodeIndex>,
+    has_offsets: bool,
+}
+
+/// What keeps the next window from closing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The node that has not been heard far enough.
+    pub node: NodeIndex,
+    /// It must say that nothing that completed before this is unsent; on its own clock.
+    pub until_unix_nanos: i64,
+}
+
+impl Engine {
+    /// An engine for one cluster. Events can be pushed once [`Self::set_topology`] was called.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            catalog: Catalog::default(),
+            layout: Layout::default(),
+            observed: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            closed_without: BTreeMap::new(),
+            streams: FxHashMap::default(),
+            pool: Pool::default(),
+            clocks: FxHashMap::default(),
+            replies: FxHashMap::default(),
+            rows: JoinedRows::default(),
+            contested: BTreeSet::new(),
+        }
+    }
+
+    /// The names behind the indices in the engine's rows.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Says what the cluster is made of. I/Os that are pushed later use the new extent map.
+    pub fn set_topology(&mut self, topology: &Topology) {
+        self.layout = Layout::new(topology, &mut self.catalog);
+        self.observed = topology
+            .nodes
+            .iter()
+            .map(|node| (self.catalog.intern_node(&node.id), node.observed))
+            .collect();
+    }
+
+    /// Opens a stream, new or known. A known one goes on where it was.
+    pub fn open_stream(&mut self, info: &StreamInfo) -> StreamIndex {
+        let index = self.catalog.intern_stream(&info.id);
+        let node = self.catalog.intern_node(&info.id.node);
+        self.silent.remove(&node);
+        let mut resolution = [None; Tap::ALL.len()];
+        for &(tap, nanos) in &info.taps {
+            resolution[tap as usize] = Some(nanos);
+        }
+        let stream = self.streams.entry(index).or_insert_with(|| Stream::new(node));
+        stream.resolution = resolution;
+        stream.covered_from = stream.covered_from.or(info.covered_from_unix_nanos);
+        index
+    }
+
+    /// Sets the stream's device dictionary; entries already there must not change.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open, or an entry changed its meaning.
+    pub fn set_devices(&mut self, stream: StreamIndex, devices: &[Device]) -> Result<()> {
+        let entries: Vec<DeviceEntry> = devices
+            .iter()
+            .map(|device| DeviceEntry {
+                name: device.name.clone(),
+                volume: device.volume.as_ref().map(|volume| self.catalog.intern_volume(volume)),
+                disk: device.disk.as_ref().and_then(|id| {
+                    self.catalog
+                        .disks()
+                        .iter()
+                        .position(|disk| disk.id == *id)
+                        .map(|at| DiskIndex(at as u32))
+                }),
+                copy: device.copy,
+                peer: device.peer.as_ref().map(|peer| self.catalog.intern_node(peer)),
+                has_offsets: device.has_offsets,
+            })
+            .collect();
+        let stream = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+        for (at, (old, new)) in stream.devices.iter().zip(&entries).enumerate() {
+            if old.name != new.name {
+                return Err(Error::DeviceChanged {
+                    device: at as u32,
+                    old: old.name.clone(),
+                    new: new.name.clone(),
+                });
+            }
+        }
+        if entries.len() > stream.devices.len() {
+            stream.devices = entries;
+            stream.described = devices.to_vec();
+        }
+        Ok(())
+    }
+
+    /// The ordinal that the stream has to go on with.
+    #[must_use]
+    pub fn next_ordinal(&self, stream: StreamIndex) -> u64 {
+        self.streams.get(&stream).map_or(0, |stream| stream.next)
+    }
+
+    /// Takes events. Ordinals that are already accounted for are dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open, ordinals are skipped without having been declared lost, or an event names a
+    /// device that the dictionary does not have. Events before the faulty one were taken.
+    pub fn push(&mut self, stream: StreamIndex, first_ordinal: u64, events: &fathom_model::IoColumns) -> Result<()> {
+        let state = self.streams.get(&stream).ok_or(Error::NotOpen)?;
+        if first_ordinal > state.next {
+            return Err(Error::Skipped {
+                expected: state.next,
+                found: first_ordinal,
+            });
+        }
+        let known = usize::try_from(state.next - first_ordinal).unwrap_or(usize::MAX);
+        for (at, event) in events.iter().enumerate().skip(known) {
+            let ordinal = first_ordinal + at as u64;
+            let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+            let device = state
+                .devices
+                .get(event.device as usize)
+                .cloned()
+                .ok_or(Error::UnknownDevice {
+                    ordinal,
+                    device: event.device,
+                })?;
+            state.next = ordinal + 1;
+            if state.accounted.contains(ordinal) {
+                continue;
+            }
+            let observation = Observation {
+                stream,
+                ordinal,
+                start_unix_nanos: event.start_unix_nanos,
+                duration_nanos: event.duration_nanos,
+                status: event.status,
+            };
+            self.take(observation, &event, &device);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, observation: Observation, event: &fathom_model::IoEvent, device: &DeviceEntry) {
+        let contested = self.contested.contains(&(observation.stream, observation.ordinal));
+        let node = self.streams[&observation.stream].node;
+        let window = observation.end_unix_nanos().div_euclid(self.config.window_nanos);
+        let cause = match event.tap {
+            Tap::Volume => match device.volume.filter(|volume| self.layout.knows(*volume)) {
+                None => UnmatchedCause::UnknownDevice,
+                Some(_) if window < self.streams[&observation.stream].closed_until => UnmatchedCause::Late,
+                Some(volume) => {
+                    let places = self.places(event.op, volume, event.offset, event.length);
+                    let io = self.pool.insert_io(PendingIo {
+                        event: observation,
+                        node,
+                        volume,
+                        op: event.op,
+                        offset: event.offset,
+                        length: event.length,
+                        places,
+                        contested,
+                    });
+                    let stream = self.streams.get_mut(&observation.stream).expect("the stream is open");
+                    stream.windows.entry(window).or_default().push(io);
+                    return;
+                }
+            },
+            Tap::Initiator | Tap::Target | Tap::Device => {
+                let copy = device.volume.zip(device.copy);
+                let by_map = || {
+                    let (volume, copy) = copy?;
+                    self.layout.disk_at(volume, copy, device.peer?, event.offset)
+                };
+                let disk = device.disk.or_else(by_map);
+                let has_place = if event.tap == Tap::Initiator {
+                    device.peer.is_some()
+                } else {
+                    disk.is_some()
+                };
+                if has_place && (device.has_offsets || event.op == Op::Flush) {
+                    let late = observation.end_unix_nanos() < self.late_before(observation.stream);
+                    self.pool.insert_event(LegEvent {
+                        event: observation,
+                        tap: event.tap,
+                        node,
+                        device: event.device,
+                        op: event.op,
+                        offset: event.offset,
+                        length: event.length,
+                        disk,
+                        peer: device.peer,
+                        copy,
+                        contested,
+                        late,
+                    });
+                    return;
+                }
+                UnmatchedCause::UnknownDevice
+            }
+            Tap::Guest | Tap::Vhdx | Tap::Csv | Tap::Refs => UnmatchedCause::UnusedTap,
+        };
+        self.rows.unmatched.push(Unmatched {
+            event: observation,
+            tap: event.tap,
+            node,
+            disk: device.disk,
+            device: device.name.clone(),
+            op: event.op,
+            offset: event.offset,
+            length: event.length,
+            cause,
+        });
+    }
+
+    fn places(&self, op: Op, volume: VolumeIndex, offset: u64, length: u64) -> Places {
+        match op {
+            Op::Flush => self.layout.disks(volume),
+            Op::Read | Op::Write | Op::Unmap => self.layout.places(volume, offset, length),
+        }
+    }
+
+    /// Says that ordinals of a stream are lost for ever.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open or ordinals before the lost ones are still missing.
+    pub fn lose(&mut self, stream: StreamIndex, from: u64, until: u64) -> Result<()> {
+        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+        if from > state.next {
+            return Err(Error::Skipped {
+                expected: state.next,
+                found: from,
+            });
+        }
+        // What was accounted for before a restart is not lost, whatever became of the spool since.
+        state.lost += state
+            .accounted
+            .gaps(state.next.max(from), until)
+            .iter()
+            .map(|(a, b)| b - a)
+            .sum::<u64>();
+        state.next = state.next.max(until);
+        Ok(())
+    }
+
+    /// Says that a stream's source lost events in a stretch of time (on the stream's clock).
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open.
+    pub fn gap(&mut self, stream: StreamIndex, from_unix_nanos: i64, until_unix_nanos: i64) -> Result<()> {
+        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+        if !state.gaps.contains(&(from_unix_nanos, until_unix_nanos)) {
+            state.gaps.push((from_unix_nanos, until_unix_nanos));
+        }
+        Ok(())
+    }
+
+    /// Says that no event of the stream that completed before `heard` (its own clock) is still to come.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open.
+    pub fn heard(&mut self, stream: StreamIndex, heard_unix_nanos: i64) -> Result<()> {
+        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+        state.heard = state.heard.max(heard_unix_nanos);
+        Ok(())
+    }
+
+    /// Says that the stream has no more events.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open.
+    pub fn end(&mut self, stream: StreamIndex, end: End) -> Result<()> {
+        self.streams.get_mut(&stream).ok_or(Error::NotOpen)?.ended = Some(end);
+        Ok(())
+    }
+
+    /// Says that nobody should wait for a node any more (it was not heard for the silence time), or that it is back.
+    pub fn set_silent(&mut self, node: NodeIndex, silent: bool) {
+        if silent {
+            self.silent.insert(node);
+        } else {
+            self.silent.remove(&node);
+        }
+    }
+
+    /// Nodes that nobody waits for.
+    pub fn silent(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        self.silent.iter().copied()
+    }
+
+    /// Takes the rows decided since the last call.
+    #[must_use]
+    pub fn take_rows(&mut self) -> JoinedRows {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Whether every stream has ended and everything was decided.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.pool.ios.is_empty() && self.pool.events.is_empty() && self.all_ended()
+    }
+
+    /// I/Os and events in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.pool.ios.len() + self.pool.events.len()
+    }
+
+    /// How far the I/Os of a stream are decided: everything that completed before this, on its own clock.
+    #[must_use]
+    pub fn decided_until(&self, stream: StreamIndex) -> i64 {
+        self.streams.get(&stream).map_or(i64::MIN, |stream| {
+            stream.closed_until.saturating_mul(self.config.window_nanos)
+        })
+    }
+
+    /// Closes every window that can close; says what keeps the next one open, if anything.
+    pub fn advance(&mut self) -> Vec<Waiting> {
+        loop {
+            let Some((window, stream)) = self.next_window() else {
+                self.expire();
+                return Vec::new();
+            };
+            let waiting = self.waiting_for(window, stream);
+            if !waiting.is_empty() {
+                self.expire();
+                return waiting;
+            }
+            self.close(window, stream);
+        }
+    }
+
+    /// The open window that closes next: windows of the same number in the order of their streams' identities, which is
+    /// the same however the streams came to be numbered.
+    fn next_window(&self) -> Option<(i64, StreamIndex)> {
+        self.streams
+            .iter()
+            .filter_map(|(&index, stream)| Some((*stream.windows.first_key_value()?.0, index)))
+            .min_by_key(|&(window, index)| (window, self.catalog.stream(index)))
+    }
+
+    /// What ended before this on the stream's clock comes too late: the stream had said that nothing of that time was
+    /// still to come, or windows closed while its node was silent.
+    fn late_before(&self, stream: StreamIndex) -> i64 {
+        let state = &self.streams[&stream];
+        state
+            .heard
+            .max(self.closed_without.get(&state.node).copied().unwrap_or(i64::MIN))
+    }
+
+    fn all_ended(&self) -> bool {
+        let expected = self
+            .observed
+            .iter()
+            .filter(|(_, observed)| **observed)
+            .map(|(&node, _)| node);
+        expected
+            .chain(self.streams.values().map(|stream| stream.node))
+            .all(|node| self.heard_of(node) == i64::MAX)
+    }
+
+    /// Until when a node was heard, on its own clock: of its streams the one that has not ended counts.
+    fn heard_of(&self, node: NodeIndex) -> i64 {
+        if self.silent.contains(&node) {
+            return i64::MAX;
+        }
+        let mut of_node = self.streams.values().filter(|stream| stream.node == node).peekable();
+        if of_node.peek().is_none() {
+            return if self.observed.get(&node).copied().unwrap_or(false) {
+                i64::MIN
+            } else {
+                i64::MAX
+            };
+        }
+        let mut of_node: Vec<&Stream> = of_node.collect();
+        of_node.sort_by_key(|stream| stream.ended.is_some());
+        match of_node[0].ended {
+            None => of_node
+                .iter()
+                .filter(|stream| stream.ended.is_none())
+                .map(|stream| stream.heard)
+                .min()
+                .unwrap_or(i64::MIN),
+            Some(_) if of_node.iter().any(|stream| stream.ended == Some(End::Finished)) => i64::MAX,
+            // Replaced, and the new incarnation has not spoken yet.
+            Some(_) => of_node.iter().map(|stream| stream.heard).max().unwrap_or(i64::MIN),
+        }
+    }
+
+    /// The stream by which a node speaks now.
+    fn stream_of(&self, node: NodeIndex) -> Option<StreamIndex> {
+        self.streams
+            .iter()
+            .filter(|(_, stream)| stream.node == node)
+            .max_by_key(|&(&index, stream)| (stream.ended.is_none(), stream.heard, self.catalog.stream(index)))
+            .map(|(&index, _)| index)
+    }
+
+    fn resolution(&self, stream: StreamIndex, tap: Tap) -> i64 {
+        self.streams
+            .get(&stream)
+            .and_then(|stream| stream.resolution[tap as usize])
+            .map_or(1, |nanos| nanos as i64)
+    }
+
+    /// Nodes that must be heard further before a window can close.
+    fn waiting_for(&mut self, window: i64, stream: StreamIndex) -> Vec<Waiting> {
+        let cut = self.cut(window);
+        let mut until: BTreeMap<NodeIndex, i64> = BTreeMap::new();
+        let mut need = |node: NodeIndex, time: i64| {
+            let most = until.entry(node).or_insert(i64::MIN);
+            *most = (*most).max(time);
+        };
+        // Whoever may write could compete for the same events; whoever has not spoken yet may be anything.
+        let expected = self
+            .observed
+            .iter()
+            .filter(|(_, observed)| **observed)
+            .map(|(&node, _)| node);
+        for node in expected.chain(self.streams.values().map(|stream| stream.node)) {
+            if self
+                .stream_of(node)
+                .is_none_or(|stream| self.gives(stream, Tap::Volume))
+            {
+                need(node, cut);
+            }
+        }
+        for node in self.copy_nodes(window, stream) {
+            for (node, time) in self.alignment_needs(node, window, stream) {
+                need(node, time);
+            }
+        }
+        let short = until.into_iter().filter(|&(node, until)| self.heard_of(node) < until);
+        short
+            .map(|(node, until_unix_nanos)| Waiting { node, until_unix_nanos })
+            .collect()
+    }
+
+    fn gives(&self, stream: StreamIndex, tap: Tap) -> bool {
+        self.streams
+            .get(&stream)
+            .is_some_and(|stream| stream.resolution[tap as usize].is_some())
+    }
+
+    /// Completions up to here, on the initiator's clock, are looked at when a window closes.
+    const fn cut(&self, window: i64) -> i64 {
+        (window + 1)
+            .saturating_mul(self.config.window_nanos)
+            .saturating_add(self.config.lateness_nanos)
+    }
+
+    /// The nodes that hold copies of the I/Os of a window.
+    fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
+        let ios = self.streams.get(&stream).and_then(|stream| stream.windows.get(&window));
+        ios.into_iter()
+            .flatten()
+            .flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node))
+            .collect()
+    }
+
+    /// Gives up events that are too old for any I/O that may still come.
+    fn expire(&mut self) {
+        let margin = self
+            .config
+            .longest_io_nanos
+            .saturating_add(self.config.max_offset_nanos);
+        let oldest_open = self
+            .streams
+            .values()
+            .filter(|stream| stream.resolution[Tap::Volume as usize].is_some())
+            .map(|stream| match stream.windows.first_key_value() {
+                Some((window, _)) => window.saturating_mul(self.config.window_nanos),
+                None if stream.ended.is_some() => i64::MAX,
+                None => stream.heard.saturating_sub(self.config.lateness_nanos),
+            })
+            .min()
+            .unwrap_or(i64::MAX);
+        let everything_said = self.pool.ios.is_empty() && self.all_ended();
+        let limit = if everything_said {
+            i64::MAX
+        } else {
+            oldest_open.saturating_sub(margin)
+        };
+        if oldest_open == i64::MAX && !everything_said {
+            return;
+        }
+        let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
+        streams.sort_by_key(|&stream| self.catalog.stream(stream));
+        for stream in streams {
+            for event in self.pool.take_older(stream, limit) {
+                self.give_up(event);
+            }
+        }
+    }
+
+    fn give_up(&mut self, event: LegEvent) {
+        let device = self.streams[&event.event.stream].devices.get(event.device as usize);
+        let cause = match event.tap {
+            _ if event.late => UnmatchedCause::Late,
+            Tap::Initiator => UnmatchedCause::NoWrite,
+            _ => UnmatchedCause::Foreign,
+        };
+        self.rows.unmatched.push(Unmatched {
+            event: event.event,
+            tap: event.tap,
+            node: event.node,
+            disk: event.disk,
+            device: device.map_or_else(String::new, |device| device.name.clone()),
+            op: event.op,
+            offset: event.offset,
+            length: event.length,
+            cause,
+        });
+    }
+}
+
+impl Stream {
+    fn new(node: NodeIndex) -> Self {
+        Self {
+            node,
+            resolution: [None; Tap::ALL.len()],
+            devices: Vec::new(),
+            described: Vec::new(),
+            next: 0,
+            accounted: RangeSet::new(),
+            heard: i64::MIN,
+            ended: None,
+            covered_from: None,
+            gaps: Vec::new(),
+            lost: 0,
+            closed_until: i64::MIN,
+            windows: BTreeMap::new(),
+        }
+    }
+}

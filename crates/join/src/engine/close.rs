@@ -1,0 +1,170 @@
+//! Closing a window: decide its I/Os, learn from them, write their rows.
+
+use std::collections::BTreeMap;
+
+use fathom_model::{Io, IoClass, NodeIndex, Op, StreamIndex, Tap};
+
+use super::Engine;
+use super::legs::Built;
+use super::resolve::Decisions;
+use crate::clock::Constraints;
+use crate::pool::{ClaimRef, PendingIo};
+
+impl Engine {
+    pub(super) fn close(&mut self, window: i64, stream: StreamIndex) {
+        let Some(mut ios) = self
+            .streams
+            .get_mut(&stream)
+            .and_then(|stream| stream.windows.remove(&window))
+        else {
+            return;
+        };
+        ios.sort_by_key(|&io| {
+            (
+                self.pool.ios[io].event.end_unix_nanos(),
+                self.pool.ios[io].event.ordinal,
+            )
+        });
+        self.note_silence(window, stream, &ios);
+
+        let claims: Vec<ClaimRef> = ios
+            .iter()
+            .flat_map(|&io| (0..self.pool.ios[io].places.places.len()).map(move |place| ClaimRef { io, place }))
+            .collect();
+        let mut decisions = Decisions::default();
+        for claim in &claims {
+            if !decisions.contains_key(claim) {
+                self.resolve(*claim, window, &mut decisions);
+            }
+        }
+        self.find_pieces(&mut decisions, &claims);
+        self.learn(&claims, &decisions);
+
+        let mut built: Vec<Built> = Vec::with_capacity(ios.len());
+        for &io in &ios {
+            built.push(self.build(io, &decisions));
+        }
+        self.name_slowest(stream, &mut built);
+        for &io in &ios {
+            self.pool.remove_io(io);
+        }
+        for one in &built {
+            for &event in &one.used {
+                self.pool.remove_event(event);
+            }
+        }
+        for one in built {
+            self.write(one);
+        }
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.closed_until = stream.closed_until.max(window + 1);
+        }
+    }
+
+    /// Remembers up to when windows closed without hearing a silent node.
+    fn note_silence(&mut self, window: i64, stream: StreamIndex, ios: &[usize]) {
+        if self.silent.is_empty() {
+            return;
+        }
+        let cut = self.cut(window);
+        let mut nodes: Vec<NodeIndex> = ios
+            .iter()
+            .flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes.into_iter().filter(|node| self.silent.contains(node)) {
+            let offset = self
+                .stream_of(node)
+                .and_then(|far| self.offset(stream, far, cut))
+                .map_or(0, |(_, high)| high);
+            let until = self.closed_without.entry(node).or_insert(i64::MIN);
+            *until = (*until).max(cut.saturating_add(offset));
+        }
+    }
+
+    /// Draws constraints on the clocks from what is sure, and gives them to the pairs.
+    fn learn(&mut self, claims: &[ClaimRef], decisions: &Decisions) {
+        let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = BTreeMap::new();
+        for claim in claims {
+            let io = &self.pool.ios[claim.io];
+            let Some(found) = decisions.get(claim).filter(|found| !found.unsure) else {
+                continue;
+            };
+            // A flush has no offset, and the pieces of a split request are found last: neither is sure enough to learn from.
+            let single = if let [one] = found.device[..] { Some(one) } else { None };
+            let Some(inner) = found.target.or(single).filter(|_| io.op != Op::Flush) else {
+                continue;
+            };
+            let inner = &self.pool.events[inner];
+            if inner.node == io.node {
+                continue;
+            }
+            let (outer, outer_tap) = match found.initiator {
+                Some(leg) => (self.pool.events[leg].event, Tap::Initiator),
+                None => (io.event, Tap::Volume),
+            };
+            let slack = self.resolution(io.event.stream, outer_tap) + self.resolution(inner.event.stream, inner.tap);
+            learnt.entry((io.event.stream, inner.event.stream)).or_default().add(
+                (outer.start_unix_nanos, outer.end_unix_nanos()),
+                (inner.event.start_unix_nanos, inner.event.end_unix_nanos()),
+                slack,
+                2 * slack,
+            );
+        }
+        for (pair, constraints) in learnt {
+            self.clocks.entry(pair).or_default().learn(&self.config, constraints);
+        }
+    }
+
+    fn write(&mut self, built: Built) {
+        let Built {
+            io,
+            legs,
+            class,
+            legs_expected,
+            slowest,
+            ..
+        } = built;
+        let PendingIo {
+            event,
+            node,
+            volume,
+            op,
+            offset,
+            length,
+            ..
+        } = io;
+        let from = self.rows.legs.len();
+        self.rows.legs.extend(legs);
+        self.rows.ios.push(Io {
+            event,
+            node,
+            volume,
+            op,
+            offset,
+            length,
+            class,
+            legs_expected,
+            slowest: slowest.map(|mut slowest| {
+                slowest.leg += from;
+                slowest
+            }),
+            legs: from..self.rows.legs.len(),
+        });
+    }
+}
+
+/// The class of an I/O from its legs.
+pub(super) fn class_of(legs: &[fathom_model::Leg], legs_expected: u32, whole: bool) -> IoClass {
+    let missing = |leg: &fathom_model::Leg| {
+        leg.missing_initiator.is_some() || leg.missing_target.is_some() || leg.missing_device.is_some() || !leg.found()
+    };
+    if !whole || (legs.len() as u32) < legs_expected || legs.iter().any(missing) {
+        IoClass::Incomplete
+    } else if legs.iter().any(|leg| leg.ambiguous) {
+        IoClass::Ambiguous
+    } else {
+        IoClass::Exact
+    }
+}

@@ -1,0 +1,265 @@
+//! From what was found to rows: a leg a claim, with the reason for whatever is not there.
+
+use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::{ClockStatement, IoClass, Leg, LegMethod, Missing, Observation, Op, Slowest, StreamIndex, Tap};
+
+use super::Engine;
+use super::close::class_of;
+use super::resolve::{Decisions, Found};
+use crate::layout::Place;
+use crate::pool::{ClaimRef, PendingIo};
+use crate::slowest;
+
+/// An I/O with its legs, about to be written.
+pub(super) struct Built {
+    pub(super) io: PendingIo,
+    pub(super) legs: Vec<Leg>,
+    pub(super) class: IoClass,
+    pub(super) legs_expected: u32,
+    pub(super) slowest: Option<Slowest>,
+    /// Events that are in it now.
+    pub(super) used: Vec<usize>,
+}
+
+impl Engine {
+    pub(super) fn build(&self, at: usize, decisions: &Decisions) -> Built {
+        let io = self.pool.ios[at].clone();
+        let nothing = Found::default();
+        let mut chosen: Vec<(Place, &Found)> = io
+            .places
+            .places
+            .iter()
+            .enumerate()
+            .map(|(place, &where_)| (where_, decisions.get(&ClaimRef { io: at, place }).unwrap_or(&nothing)))
+            .collect();
+        let mut torn = false;
+        if !io.op.goes_to_every_copy() {
+            torn = one_copy_a_part(&mut chosen);
+        }
+        let legs: Vec<Leg> = chosen
+            .iter()
+            .map(|(place, found)| self.leg(&io, place, found, torn))
+            .collect();
+        let legs_expected = if io.op.goes_to_every_copy() {
+            io.places.places.len() as u32
+        } else {
+            io.places.parts
+        };
+        let class = class_of(&legs, legs_expected, io.places.whole);
+        let used = chosen
+            .iter()
+            .flat_map(|(_, found)| {
+                found
+                    .initiator
+                    .iter()
+                    .chain(&found.target)
+                    .chain(&found.device)
+                    .chain(&found.attempts)
+                    .copied()
+            })
+            .collect();
+        Built {
+            io,
+            legs,
+            class,
+            legs_expected,
+            slowest: None,
+            used,
+        }
+    }
+
+    fn leg(&self, io: &PendingIo, place: &Place, found: &Found, torn: bool) -> Leg {
+        let local = place.node == io.node;
+        let event = |at: usize| self.pool.events[at].event;
+        let seen_by = found
+            .target
+            .or_else(|| found.device.first().copied())
+            .map(|at| event(at).stream);
+        let far = seen_by.or_else(|| self.stream_of(place.node));
+        let clock = far.and_then(|far| self.statement(io.event.stream, far, io.event.start_unix_nanos));
+        let nothing = found.initiator.is_none() && found.target.is_none() && found.device.is_empty();
+        let unsure = (found.unsure && !nothing) || torn;
+        let missing = |tap: Tap, there: bool| {
+            if there {
+                None
+            } else {
+                self.missing(io, place, found, far, tap)
+            }
+        };
+        Leg {
+            part: place.part,
+            copy: place.copy,
+            node: place.node,
+            disk: place.disk,
+            disk_offset: place.offset,
+            length: place.length,
+            local,
+            initiator: found.initiator.map(event),
+            target: found.target.map(event),
+            device: span(found.device.iter().map(|&at| event(at))),
+            more: MoreOrdinals {
+                initiator: found.attempts.iter().map(|&at| event(at).ordinal).collect(),
+                target: Vec::new(),
+                device: found.device.iter().skip(1).map(|&at| event(at).ordinal).collect(),
+            },
+            missing_initiator: missing(Tap::Initiator, found.initiator.is_some()),
+            missing_target: missing(Tap::Target, found.target.is_some()),
+            missing_device: missing(Tap::Device, !found.device.is_empty()),
+            method: match io.op {
+                Op::Flush => LegMethod::Time,
+                _ if found.by_order => LegMethod::Order,
+                _ => LegMethod::Key,
+            },
+            confidence: if nothing {
+                0.0
+            } else {
+                found.confidence * if torn { 0.5 } else { 1.0 }
+            },
+            ambiguous: unsure,
+            candidate: false,
+            clock,
+        }
+    }
+
+    fn statement(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<ClockStatement> {
+        let (low, high) = self.offset(stream, far, x)?;
+        Some(ClockStatement {
+            offset_nanos: low + (high - low) / 2,
+            error_nanos: (high - low).unsigned_abs().div_ceil(2),
+        })
+    }
+
+    /// Why an observation is not there; `None` when none is to be expected.
+    fn missing(
+        &self,
+        io: &PendingIo,
+        place: &Place,
+        found: &Found,
+        far: Option<StreamIndex>,
+        tap: Tap,
+    ) -> Option<Missing> {
+        let own = io.event.stream;
+        let local = place.node == io.node;
+        // A copy on the initiator's own node does not cross the bus: only its drive has to be seen.
+        if local && tap != Tap::Device {
+            return None;
+        }
+        if tap == Tap::Initiator {
+            return self.gives(own, tap).then(|| {
+                self.uncovered(own, (io.event.start_unix_nanos, io.event.end_unix_nanos()))
+                    .unwrap_or(Missing::Absent)
+            });
+        }
+        let Some(far) = far else {
+            if self.silent.contains(&place.node) {
+                return Some(Missing::Silent);
+            }
+            // Nobody knows which taps a node without a daemon would give; a drive it has for sure.
+            return (tap == Tap::Device).then_some(Missing::NoDaemon);
+        };
+        if !self.gives(far, tap) {
+            // A node whose stream has no far-side tap at all has not recorded its drives either.
+            let blind = tap == Tap::Device && !self.gives(far, Tap::Target);
+            return blind.then_some(Missing::NotCovered);
+        }
+        if self.silent.contains(&place.node) {
+            return Some(Missing::Silent);
+        }
+        let outer = match found.initiator {
+            Some(leg) => self.pool.events[leg].event,
+            None => io.event,
+        };
+        let (start, end) = (outer.start_unix_nanos, outer.end_unix_nanos());
+        let bounds = (self.offset(own, far, start), self.offset(own, far, end));
+        let (Some((low, _)), Some((_, high))) = bounds else {
+            return Some(Missing::Unaligned);
+        };
+        if found.unaligned {
+            return Some(Missing::Unaligned);
+        }
+        Some(
+            self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)))
+                .unwrap_or(Missing::Absent),
+        )
+    }
+
+    /// Why a stream may not have an event of this time, if there is a reason.
+    fn uncovered(&self, stream: StreamIndex, (start, end): (i64, i64)) -> Option<Missing> {
+        let stream = self.streams.get(&stream)?;
+        if stream.gaps.iter().any(|&(from, until)| start < until && from < end) {
+            return Some(Missing::Lost);
+        }
+        let before = stream.covered_from.is_some_and(|from| start < from);
+        let after = stream.ended.is_some() && end > stream.heard;
+        (before || after).then_some(Missing::NotCovered)
+    }
+
+    /// Names the leg that each I/O of a window waited for, where that can be known.
+    pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built]) {
+        let mut replies = self.replies.remove(&stream).unwrap_or_default();
+        let ends: Vec<Vec<slowest::End>> = built
+            .iter()
+            .map(|one| one.legs.iter().map(|leg| self.end_of(one, leg)).collect())
+            .collect();
+        // First learn from the whole window, then name: the order of its I/Os must not matter.
+        for (one, ends) in built.iter().zip(&ends) {
+            replies.learn(one.io.event.end_unix_nanos(), &one.legs, ends);
+        }
+        for (one, ends) in built.iter_mut().zip(&ends) {
+            let io_end = one.io.event.end_unix_nanos();
+            one.slowest = slowest::name(&replies, io_end, &mut one.legs, ends);
+        }
+        replies.age();
+        self.replies.insert(stream, replies);
+    }
+
+    /// When a leg's reply was there, on the initiator's clock, as far as that is known.
+    fn end_of(&self, built: &Built, leg: &Leg) -> slowest::End {
+        if let Some(seen) = leg.initiator {
+            let service = leg.service().zip(leg.clock);
+            let service_end =
+                service.map(|(service, clock)| service.end_unix_nanos().saturating_sub(clock.offset_nanos));
+            return slowest::End::Seen {
+                at: seen.end_unix_nanos(),
+                service_end,
+            };
+        }
+        match (leg.service(), leg.clock) {
+            (Some(service), _) if leg.local => slowest::End::Seen {
+                at: service.end_unix_nanos(),
+                service_end: None,
+            },
+            (Some(service), Some(clock)) => slowest::End::After {
+                service_end: service.end_unix_nanos().saturating_sub(clock.offset_nanos),
+                error: i64::try_from(clock.error_nanos).unwrap_or(i64::MAX),
+            },
+            _ => slowest::End::Unknown {
+                from: built.io.event.start_unix_nanos,
+            },
+        }
+    }
+}
+
+/// Keeps, of the copies that a read could have gone to, those where something was seen. Returns whether more than one is
+/// left of a part, so that it stays open which it was.
+fn one_copy_a_part(chosen: &mut Vec<(Place, &Found)>) -> bool {
+    let seen = |found: &Found| found.initiator.is_some() || found.target.is_some() || !found.device.is_empty();
+    let parts_with_leg: Vec<u32> = chosen
+        .iter()
+        .filter(|(_, found)| found.initiator.is_some())
+        .map(|(place, _)| place.part)
+        .collect();
+    chosen.retain(|(place, found)| seen(found) && (found.initiator.is_some() || !parts_with_leg.contains(&place.part)));
+    chosen.windows(2).any(|pair| pair[0].0.part == pair[1].0.part)
+}
+
+/// One observation from the pieces of a request: the first's identity, from the first start to the last end.
+fn span(pieces: impl Iterator<Item = Observation>) -> Option<Observation> {
+    pieces.reduce(|mut all, piece| {
+        let end = all.end_unix_nanos().max(piece.end_unix_nanos());
+        all.start_unix_nanos = all.start_unix_nanos.min(piece.start_unix_nanos);
+        all.duration_nanos = u64::try_from(end.saturating_sub(all.start_unix_nanos)).unwrap_or(0);
+        all.status = all.status.max(piece.status);
+        all
+    })
+}

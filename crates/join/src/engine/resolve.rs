@@ -1,0 +1,423 @@
+//! Which events belong to which claims: all I/Os and events with one key are decided together.
+
+use fathom_model::{Op, StreamIndex, Tap};
+use rustc_hash::FxHashMap;
+
+use super::Engine;
+use crate::assign::{Assigned, Interval, assign};
+use crate::layout::Place;
+use crate::pool::{ClaimRef, LegEvent};
+
+/// What was found for one claim.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) initiator: Option<usize>,
+    pub(super) target: Option<usize>,
+    /// One, or the pieces of a split request.
+    pub(super) device: Vec<usize>,
+    /// Failed attempts before the one in `initiator`.
+    pub(super) attempts: Vec<usize>,
+    pub(super) unsure: bool,
+    /// Product of the confidences of the steps.
+    pub(super) confidence: f32,
+    pub(super) by_order: bool,
+    pub(super) unaligned: bool,
+}
+
+pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
+
+/// A claim on its way through the taps.
+struct Claimant {
+    claim: ClaimRef,
+    place: Place,
+    stream: StreamIndex,
+    /// Tightest known interval on the initiator's clock, and the tap that it comes from.
+    outer: Interval,
+    outer_tap: Tap,
+    found: Found,
+}
+
+impl Engine {
+    /// Decides all claims on the place of `claim` that an I/O completed before the cut makes; those of other windows
+    /// than the closing one take part as rivals.
+    pub(super) fn resolve(&mut self, claim: ClaimRef, window: i64, decisions: &mut Decisions) {
+        let io = &self.pool.ios[claim.io];
+        let (op, place) = (io.op, io.places.places[claim.place]);
+        let cut = self.cut(window);
+        let closing = io.event.stream;
+        let mut claimants = self.claimants(op, &place, cut);
+        let mut contested = self.match_legs(op, &mut claimants, cut);
+        for far in self.far_streams(op, &place) {
+            let far_cut = match self.offset(closing, far, cut) {
+                Some((_, high)) => cut.saturating_add(high),
+                None => cut,
+            };
+            for tap in [Tap::Target, Tap::Device] {
+                contested.extend(self.match_far(op, &place, far, tap, far_cut, &mut claimants));
+            }
+        }
+        for event in contested {
+            self.pool.events[event].contested = true;
+        }
+        for claimant in claimants {
+            let io = &mut self.pool.ios[claimant.claim.io];
+            let this_window =
+                io.event.stream == closing && io.event.end_unix_nanos().div_euclid(self.config.window_nanos) == window;
+            if this_window {
+                decisions.insert(claimant.claim, claimant.found);
+            } else if claimant.found.unsure {
+                io.contested = true;
+            }
+        }
+    }
+
+    /// Who claims a place, in an order that depends on the I/Os alone.
+    fn claimants(&self, op: Op, place: &Place, cut: i64) -> Vec<Claimant> {
+        let mut claimants: Vec<Claimant> = self
+            .pool
+            .claims(op, place)
+            .filter_map(|claim| {
+                let io = &self.pool.ios[claim.io];
+                let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+                // Legs that ended longer ago than the longest I/O time are not looked for.
+                let start = start.max(end.saturating_sub(self.config.longest_io_nanos));
+                (end <= cut).then(|| Claimant {
+                    claim,
+                    place: io.places.places[claim.place],
+                    stream: io.event.stream,
+                    outer: (start, end),
+                    outer_tap: Tap::Volume,
+                    found: Found {
+                        confidence: 1.0,
+                        unsure: io.contested,
+                        ..Found::default()
+                    },
+                })
+            })
+            .collect();
+        if claimants.len() > 1 {
+            claimants.sort_by_key(|claimant| {
+                let io = &self.pool.ios[claimant.claim.io];
+                (
+                    self.catalog.stream(claimant.stream),
+                    io.event.end_unix_nanos(),
+                    io.event.ordinal,
+                    claimant.claim.place,
+                )
+            });
+        }
+        claimants
+    }
+
+    /// Ties initiator legs to claims: same clock, so containment is exact. Returns the events that stay contested.
+    fn match_legs(&self, op: Op, claimants: &mut [Claimant], cut: i64) -> Vec<usize> {
+        let mut contested = Vec::new();
+        let mut from = 0;
+        // Claimants are sorted by stream: each initiator's legs are its own.
+        while from < claimants.len() {
+            let stream = claimants[from].stream;
+            let count = claimants[from..]
+                .iter()
+                .take_while(|claimant| claimant.stream == stream)
+                .count();
+            let group = &mut claimants[from..from + count];
+            from += count;
+            if !self.gives(stream, Tap::Initiator) {
+                continue;
+            }
+            let place = group[0].place;
+            let node = self.streams[&stream].node;
+            let legs = self.pool.legs(op, node, place.node, place.offset);
+            let legs = legs.filter(|&at| {
+                let leg = &self.pool.events[at];
+                let same = leg.length == place.length && leg.disk.is_none_or(|disk| disk == place.disk);
+                same && leg.event.stream == stream && leg.event.end_unix_nanos() <= cut
+            });
+            let legs = self.in_order(legs);
+            let (failed, done): (Vec<usize>, Vec<usize>) =
+                legs.into_iter().partition(|&at| self.pool.events[at].event.status != 0);
+            let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
+            let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
+            contested.extend(self.settle(group, &done, &widened, Tap::Initiator));
+            self.legs_after_their_io(group, &done, cut, slack);
+            self.failed_attempts(group, &failed, &widened);
+            for claimant in group {
+                if let Some(at) = claimant.found.initiator {
+                    claimant.outer = interval(&self.pool.events[at]);
+                    claimant.outer_tap = Tap::Initiator;
+                }
+            }
+        }
+        contested
+    }
+
+    /// A leg that ended after its I/O: the I/O did not wait for it. Taken only when there is no doubt whose it is.
+    fn legs_after_their_io(&self, group: &mut [Claimant], legs: &[usize], cut: i64, slack: i64) {
+        let taken: Vec<usize> = group.iter().filter_map(|claimant| claimant.found.initiator).collect();
+        let free: Vec<usize> = legs.iter().copied().filter(|at| !taken.contains(at)).collect();
+        if free.is_empty() {
+            return;
+        }
+        let overran = |claimant: &Claimant, at: usize| {
+            let leg = interval(&self.pool.events[at]);
+            let (start, end) = widen(claimant.outer, slack);
+            start <= leg.0 && leg.0 <= end && leg.1 > end && leg.1 <= cut
+        };
+        let choices: Vec<Vec<usize>> = group
+            .iter()
+            .map(|claimant| {
+                let open = claimant.found.initiator.is_none() && self.copy_fits(claimant, &free);
+                free.iter()
+                    .copied()
+                    .filter(|&at| open && overran(claimant, at))
+                    .collect()
+            })
+            .collect();
+        for (at, claimant) in group.iter_mut().enumerate() {
+            if let [only] = choices[at][..] {
+                let others = choices
+                    .iter()
+                    .enumerate()
+                    .any(|(other, legs)| other != at && legs.contains(&only));
+                if !others && self.copy_of(only).is_none_or(|(_, copy)| copy == claimant.place.copy) {
+                    claimant.found.initiator = Some(only);
+                }
+            }
+        }
+    }
+
+    fn copy_fits(&self, claimant: &Claimant, legs: &[usize]) -> bool {
+        legs.iter()
+            .any(|&at| self.copy_of(at).is_none_or(|(_, copy)| copy == claimant.place.copy))
+    }
+
+    fn copy_of(&self, event: usize) -> Option<(fathom_model::VolumeIndex, u32)> {
+        self.pool.events[event].copy
+    }
+
+    /// Attempts that failed belong to the one claim that contains them; where no attempt went well, the last one
+    /// stands for the leg.
+    fn failed_attempts(&self, group: &mut [Claimant], failed: &[usize], widened: &[Interval]) {
+        for &at in failed {
+            let inside = |outer: &Interval| contains(*outer, interval(&self.pool.events[at]));
+            let mut owners = (0..group.len()).filter(|&claimant| {
+                inside(&widened[claimant])
+                    && self
+                        .copy_of(at)
+                        .is_none_or(|(_, copy)| copy == group[claimant].place.copy)
+            });
+            if let (Some(owner), None) = (owners.next(), owners.next()) {
+                group[owner].found.attempts.push(at);
+            }
+        }
+        for claimant in group {
+            if claimant.found.initiator.is_none() {
+                claimant.found.initiator = claimant.found.attempts.pop();
+            }
+        }
+    }
+
+    /// The streams by which events of a place came, in the order of their identities.
+    fn far_streams(&self, op: Op, place: &Place) -> Vec<StreamIndex> {
+        let mut streams: Vec<StreamIndex> = Vec::new();
+        for at in self.pool.far(op, place.disk, place.offset) {
+            let stream = self.pool.events[at].event.stream;
+            if !streams.contains(&stream) {
+                streams.push(stream);
+            }
+        }
+        streams.sort_by_key(|&stream| self.catalog.stream(stream));
+        if streams.is_empty() {
+            streams.extend(self.stream_of(place.node));
+        }
+        streams
+    }
+
+    /// Ties events of the far side to claims. Returns the events that stay contested.
+    fn match_far(
+        &self,
+        op: Op,
+        place: &Place,
+        far: StreamIndex,
+        tap: Tap,
+        far_cut: i64,
+        claimants: &mut [Claimant],
+    ) -> Vec<usize> {
+        if !self.gives(far, tap) {
+            return Vec::new();
+        }
+        let events = self.pool.far(op, place.disk, place.offset).filter(|&at| {
+            let event = &self.pool.events[at];
+            let same = event.tap == tap && event.event.stream == far && event.length == place.length;
+            same && event.event.end_unix_nanos() <= far_cut
+        });
+        let events = self.in_order(events);
+        let mut widened = Vec::with_capacity(claimants.len());
+        for claimant in claimants.iter_mut() {
+            let already = match tap {
+                Tap::Target => claimant.found.target.is_some(),
+                _ => !claimant.found.device.is_empty(),
+            };
+            let outer = if already {
+                None
+            } else {
+                self.far_interval(claimant, far, tap)
+            };
+            claimant.found.unaligned |= !already && outer.is_none();
+            // An interval that holds nothing stands for a claim that takes no part.
+            widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
+        }
+        self.settle(claimants, &events, &widened, tap)
+    }
+
+    /// Where on the far clock an event of a claim must lie.
+    fn far_interval(&self, claimant: &Claimant, far: StreamIndex, tap: Tap) -> Option<Interval> {
+        if tap == Tap::Device
+            && let Some(at) = claimant.found.target
+            && self.pool.events[at].event.stream == far
+        {
+            let slack = self.resolution(far, Tap::Target) + self.resolution(far, Tap::Device);
+            return Some(widen(interval(&self.pool.events[at]), slack));
+        }
+        let slack = self.resolution(claimant.stream, claimant.outer_tap) + self.resolution(far, tap);
+        let (start, end) = widen(claimant.outer, slack);
+        let (low, _) = self.offset(claimant.stream, far, claimant.outer.0)?;
+        let (_, high) = self.offset(claimant.stream, far, claimant.outer.1)?;
+        Some((start.saturating_add(low), end.saturating_add(high)))
+    }
+
+    /// Assigns events to claimants and notes what was found; returns the events that an unsure claim could have had.
+    fn settle(&self, claimants: &mut [Claimant], events: &[usize], widened: &[Interval], tap: Tap) -> Vec<usize> {
+        if events.is_empty() {
+            return Vec::new();
+        }
+        let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
+        let fits = |claimant: usize, event: usize| {
+            self.copy_of(events[event])
+                .is_none_or(|(_, copy)| copy == claimants[claimant].place.copy)
+        };
+        let assigned: Vec<Assigned> = assign(widened, &inners, fits);
+        let mut contested = Vec::new();
+        for (at, one) in assigned.into_iter().enumerate() {
+            let event = one.inner.map(|inner| events[inner]);
+            let was_contested = event.is_some_and(|event| self.pool.events[event].contested);
+            let found = &mut claimants[at].found;
+            if !one.sure || was_contested {
+                found.unsure = true;
+                contested.extend(
+                    events
+                        .iter()
+                        .copied()
+                        .filter(|&event| contains(widened[at], interval(&self.pool.events[event]))),
+                );
+            }
+            let Some(event) = event else { continue };
+            found.by_order |= !one.sure;
+            found.confidence *= if one.sure && was_contested { 0.5 } else { one.confidence };
+            match tap {
+                Tap::Initiator => found.initiator = Some(event),
+                Tap::Target => found.target = Some(event),
+                _ => found.device.push(event),
+            }
+        }
+        contested
+    }
+
+    fn in_order(&self, events: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut events: Vec<usize> = events.collect();
+        if events.len() > 1 {
+            events.sort_by_key(|&at| {
+                let event = &self.pool.events[at].event;
+                (event.start_unix_nanos, event.end_unix_nanos(), event.ordinal)
+            });
+        }
+        events
+    }
+
+    /// Looks for the pieces into which a drive split the requests of claims that have no device event of their own
+    /// length. Runs after all whole requests have found theirs.
+    pub(super) fn find_pieces(&self, decisions: &mut Decisions, order: &[ClaimRef]) {
+        let mut used: Vec<usize> = Vec::new();
+        for claim in order {
+            let io = &self.pool.ios[claim.io];
+            let place = io.places.places[claim.place];
+            let Some(found) = decisions.get(claim) else { continue };
+            let Some(far) = self.stream_of(place.node).filter(|&far| self.gives(far, Tap::Device)) else {
+                continue;
+            };
+            if !found.device.is_empty() || op_has_no_pieces(io.op) {
+                continue;
+            }
+            let outer = found
+                .initiator
+                .map(|at| (interval(&self.pool.events[at]), Tap::Initiator));
+            let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+            let (outer, outer_tap) = outer.unwrap_or((whole, Tap::Volume));
+            let claimant = Claimant {
+                claim: *claim,
+                place,
+                stream: io.event.stream,
+                outer,
+                outer_tap,
+                found: found.clone(),
+            };
+            let Some(outer) = self.far_interval(&claimant, far, Tap::Device) else {
+                continue;
+            };
+            let Some((pieces, rivals)) = self.pieces(io.op, &place, outer, &used) else {
+                continue;
+            };
+            used.extend(&pieces);
+            let found = decisions.entry(*claim).or_default();
+            found.device = pieces;
+            found.unsure |= rivals;
+            found.confidence *= if rivals { 0.5 } else { 1.0 };
+        }
+    }
+
+    /// A row of events that cover a request without a gap, each the only possible one; and whether another I/O asks
+    /// for one of them.
+    fn pieces(&self, op: Op, place: &Place, outer: Interval, used: &[usize]) -> Option<(Vec<usize>, bool)> {
+        let mut pieces = Vec::new();
+        let mut rivals = false;
+        let mut at = place.offset;
+        let end = place.offset + place.length;
+        while at < end {
+            let mut candidates = self.pool.far(op, place.disk, at).filter(|&event| {
+                let event_at = &self.pool.events[event];
+                let fits = event_at.tap == Tap::Device && event_at.length < place.length && at + event_at.length <= end;
+                fits && event_at.length > 0 && contains(outer, interval(event_at)) && !used.contains(&event)
+            });
+            let (Some(piece), None) = (candidates.next(), candidates.next()) else {
+                return None;
+            };
+            let length = self.pool.events[piece].length;
+            let as_whole = Place {
+                offset: at,
+                length,
+                ..*place
+            };
+            rivals |= self.pool.claims(op, &as_whole).next().is_some();
+            pieces.push(piece);
+            at += length;
+        }
+        Some((pieces, rivals))
+    }
+}
+
+const fn op_has_no_pieces(op: Op) -> bool {
+    matches!(op, Op::Flush)
+}
+
+pub(super) fn interval(event: &LegEvent) -> Interval {
+    (event.event.start_unix_nanos, event.event.end_unix_nanos())
+}
+
+const fn contains(outer: Interval, inner: Interval) -> bool {
+    outer.0 <= inner.0 && inner.1 <= outer.1
+}
+
+/// Recorded times may be off by the resolution: a start by one step, an end (start and duration both rounded) by two.
+const fn widen(outer: Interval, slack: i64) -> Interval {
+    (outer.0.saturating_sub(slack), outer.1.saturating_add(2 * slack))
+}

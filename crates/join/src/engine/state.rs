@@ -1,0 +1,357 @@
+//! What a commit keeps, so that a successor goes on as if nothing had happened.
+//!
+//! Names, not indices: a successor numbers them anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::{
+    Catalog, Device, NodeId, Observation, Op, PhysicalDisk, RangeSet, StreamId, StreamIndex, Tap, Topology, VolumeId,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{End, Engine, StreamInfo};
+use crate::clock::{ClockState, PairClock};
+use crate::config::Config;
+use crate::error::Result;
+use crate::pool::LegEvent;
+use crate::slowest::Replies;
+
+/// The engine's state between two windows, without the events that are still open: those are sent again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Every stream ever heard that may still matter.
+    pub streams: Vec<StreamState>,
+    /// Alignment of each pair.
+    pub clocks: Vec<PairState>,
+    /// How long replies take, an initiator.
+    pub replies: Vec<RepliesState>,
+    /// Until when windows closed that a silent node could have had legs in.
+    pub closed_without: Vec<(NodeId, i64)>,
+}
+
+/// What is kept of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamState {
+    /// Its identity.
+    pub id: StreamId,
+    /// Below this every ordinal is accounted for.
+    pub position: u64,
+    /// Ordinals beyond the position that are accounted for already.
+    pub accounted: RangeSet,
+    /// Taps and their resolutions.
+    pub taps: Vec<(Tap, u64)>,
+    /// The device dictionary.
+    pub devices: Vec<Device>,
+    /// From when on it would have seen an event.
+    pub covered_from_unix_nanos: Option<i64>,
+    /// Until when it was heard.
+    pub heard_unix_nanos: i64,
+    /// How it ended, if it did.
+    pub ended: Option<End>,
+    /// Stretches of time in which its source lost events.
+    pub gaps: Vec<(i64, i64)>,
+    /// Ordinals lost, ever.
+    pub lost: u64,
+    /// Windows below this number have closed.
+    pub closed_until: i64,
+    /// Open events that a closed window could have had.
+    pub contested: Vec<u64>,
+}
+
+/// What is kept of a pair's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairState {
+    /// The initiator's stream.
+    pub initiator: StreamId,
+    /// The far node's stream.
+    pub far: StreamId,
+    /// Its alignment.
+    pub clock: ClockState,
+}
+
+/// What is kept of an initiator's replies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepliesState {
+    /// The initiator's stream.
+    pub initiator: StreamId,
+    /// Nodes by the numbers that `replies` uses.
+    pub nodes: Vec<NodeId>,
+    /// The distributions.
+    pub replies: Replies,
+}
+
+/// Up to where a stream is accounted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamAccount {
+    /// The stream.
+    pub stream: StreamIndex,
+    /// Below this every ordinal is accounted for.
+    pub position: u64,
+    /// Ordinals beyond the position that are accounted for already.
+    pub accounted: RangeSet,
+}
+
+/// An event that is older than every open window and still has no I/O: its I/O may take up to the longest I/O time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingEvent {
+    /// Its stream.
+    pub stream: StreamId,
+    /// The event; its `stream` is an index of the engine that gave it.
+    pub event: Observation,
+    /// Where it was seen.
+    pub tap: Tap,
+    /// Index into the stream's device dictionary.
+    pub device: u32,
+    /// What it did.
+    pub op: Op,
+    /// Byte offset on the device.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Its disk, or the one that its path leads to.
+    pub disk: Option<PhysicalDisk>,
+    /// The node at the other end, of an initiator leg.
+    pub peer: Option<NodeId>,
+    /// The copy that the device is made for, if known.
+    pub copy: Option<(VolumeId, u32)>,
+    /// An I/O whose window has closed could have had it.
+    pub contested: bool,
+    /// It came too late for windows that it could have belonged to.
+    pub late: bool,
+}
+
+impl Engine {
+    /// Up to where each stream is accounted for, if the rows taken so far and the pending events are kept.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<StreamAccount> {
+        let mut open: BTreeMap<StreamIndex, Vec<u64>> = BTreeMap::new();
+        let floor = self.pending_floor();
+        for (_, io) in &self.pool.ios {
+            open.entry(io.event.stream).or_default().push(io.event.ordinal);
+        }
+        for (_, event) in self.pool.events.iter().filter(|(_, event)| !is_pending(event, floor)) {
+            open.entry(event.event.stream).or_default().push(event.event.ordinal);
+        }
+        let account = |&stream: &StreamIndex| {
+            let state = &self.streams[&stream];
+            let mut ordinals = open.remove(&stream).unwrap_or_default();
+            ordinals.sort_unstable();
+            let mut accounted = state.accounted.clone();
+            let mut from = 0;
+            for ordinal in ordinals {
+                accounted.insert(from, ordinal);
+                from = ordinal + 1;
+            }
+            accounted.insert(from, state.next);
+            let position = match accounted.ranges().first() {
+                Some(&(0, end)) => end,
+                _ => 0,
+            };
+            accounted.remove_below(position);
+            StreamAccount {
+                stream,
+                position,
+                accounted,
+            }
+        };
+        let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
+        streams.sort_by_key(|&stream| self.catalog.stream(stream));
+        streams.iter().map(account).collect()
+    }
+
+    /// The events to keep beside the state: older than every open window, and without an I/O.
+    #[must_use]
+    pub fn pending(&self) -> Vec<PendingEvent> {
+        let floor = self.pending_floor();
+        let mut pending: Vec<PendingEvent> = self
+            .pool
+            .events
+            .iter()
+            .filter(|(_, event)| is_pending(event, floor))
+            .map(|(_, event)| PendingEvent {
+                stream: self.catalog.stream(event.event.stream).clone(),
+                event: event.event,
+                tap: event.tap,
+                device: event.device,
+                op: event.op,
+                offset: event.offset,
+                length: event.length,
+                disk: event.disk.map(|disk| self.catalog.disk(disk).clone()),
+                peer: event.peer.map(|peer| self.catalog.node(peer).clone()),
+                copy: event
+                    .copy
+                    .map(|(volume, copy)| (self.catalog.volume(volume).clone(), copy)),
+                contested: event.contested,
+                late: event.late,
+            })
+            .collect();
+        pending.sort_by(|a, b| (&a.stream, a.event.ordinal).cmp(&(&b.stream, b.event.ordinal)));
+        pending
+    }
+
+    /// Where the open windows begin, by the initiators' clocks. Any choice would be right: what is not kept as pending is
+    /// sent again.
+    fn pending_floor(&self) -> i64 {
+        let open = |stream: &super::Stream| match stream.windows.first_key_value() {
+            Some((window, _)) => Some(window.saturating_mul(self.config.window_nanos)),
+            None => (stream.ended.is_none()).then(|| stream.closed_until.saturating_mul(self.config.window_nanos)),
+        };
+        let writers = self
+            .streams
+            .values()
+            .filter(|stream| stream.resolution[Tap::Volume as usize].is_some());
+        writers.filter_map(open).min().unwrap_or(i64::MIN)
+    }
+
+    /// The state to keep, together with [`Self::pending`] and the rows taken so far.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut contested: BTreeMap<StreamIndex, BTreeSet<u64>> = BTreeMap::new();
+        for (_, io) in self.pool.ios.iter().filter(|(_, io)| io.contested) {
+            contested.entry(io.event.stream).or_default().insert(io.event.ordinal);
+        }
+        for (_, event) in self.pool.events.iter().filter(|(_, event)| event.contested) {
+            contested
+                .entry(event.event.stream)
+                .or_default()
+                .insert(event.event.ordinal);
+        }
+        let streams = self
+            .accounts()
+            .into_iter()
+            .map(|account| {
+                let stream = &self.streams[&account.stream];
+                let resolution = |tap: Tap| stream.resolution[tap as usize].map(|nanos| (tap, nanos));
+                StreamState {
+                    id: self.catalog.stream(account.stream).clone(),
+                    position: account.position,
+                    accounted: account.accounted,
+                    taps: Tap::ALL.into_iter().filter_map(resolution).collect(),
+                    devices: stream.described.clone(),
+                    covered_from_unix_nanos: stream.covered_from,
+                    heard_unix_nanos: stream.heard,
+                    // With events still open somebody has to send them again and say again that this was the end.
+                    ended: stream.ended.filter(|_| account.position == stream.next),
+                    gaps: stream.gaps.clone(),
+                    lost: stream.lost,
+                    closed_until: stream.closed_until,
+                    contested: contested
+                        .remove(&account.stream)
+                        .unwrap_or_default()
+                        .into_iter()
+                        .collect(),
+                }
+            })
+            .collect();
+        let id = |stream: StreamIndex| self.catalog.stream(stream).clone();
+        let mut clocks: Vec<PairState> = self
+            .clocks
+            .iter()
+            .map(|(&(initiator, far), clock)| PairState {
+                initiator: id(initiator),
+                far: id(far),
+                clock: clock.state(),
+            })
+            .collect();
+        clocks.sort_by(|a, b| (&a.initiator, &a.far).cmp(&(&b.initiator, &b.far)));
+        let mut replies: Vec<RepliesState> = self
+            .replies
+            .iter()
+            .map(|(&initiator, replies)| RepliesState {
+                initiator: id(initiator),
+                nodes: self.catalog.nodes().to_vec(),
+                replies: replies.clone(),
+            })
+            .collect();
+        replies.sort_by(|a, b| a.initiator.cmp(&b.initiator));
+        let closed_without = self
+            .closed_without
+            .iter()
+            .map(|(&node, &until)| (self.catalog.node(node).clone(), until))
+            .collect();
+        State {
+            streams,
+            clocks,
+            replies,
+            closed_without,
+        }
+    }
+
+    /// An engine that goes on from a kept state.
+    ///
+    /// # Errors
+    ///
+    /// When the state contradicts itself.
+    pub fn restore(config: Config, topology: &Topology, state: State, pending: Vec<PendingEvent>) -> Result<Self> {
+        let mut engine = Self::new(config);
+        engine.set_topology(topology);
+        for stream in state.streams {
+            let info = StreamInfo {
+                id: stream.id,
+                taps: stream.taps,
+                covered_from_unix_nanos: stream.covered_from_unix_nanos,
+            };
+            let index = engine.open_stream(&info);
+            engine.set_devices(index, &stream.devices)?;
+            engine
+                .contested
+                .extend(stream.contested.into_iter().map(|ordinal| (index, ordinal)));
+            if let Some(open) = engine.streams.get_mut(&index) {
+                open.next = stream.position;
+                open.accounted = stream.accounted;
+                // Events that are sent again must not look late: what was heard is said again as well.
+                open.heard = if stream.ended.is_some() {
+                    stream.heard_unix_nanos
+                } else {
+                    i64::MIN
+                };
+                open.gaps = stream.gaps;
+                open.lost = stream.lost;
+                open.closed_until = stream.closed_until;
+                open.ended = stream.ended;
+            }
+        }
+        let catalog = &mut engine.catalog;
+        for pair in state.clocks {
+            let key = (catalog.intern_stream(&pair.initiator), catalog.intern_stream(&pair.far));
+            engine
+                .clocks
+                .insert(key, PairClock::restore(&engine.config, pair.clock));
+        }
+        for kept in state.replies {
+            let renamed: Vec<u32> = kept.nodes.iter().map(|node| catalog.intern_node(node).0).collect();
+            let replies = kept.replies.with_nodes(|node| renamed.get(node as usize).copied());
+            engine.replies.insert(catalog.intern_stream(&kept.initiator), replies);
+        }
+        for (node, until) in state.closed_without {
+            engine.closed_without.insert(catalog.intern_node(&node), until);
+        }
+        for event in pending {
+            let event = revive(catalog, event);
+            engine.pool.insert_event(event);
+        }
+        Ok(engine)
+    }
+}
+
+fn is_pending(event: &LegEvent, floor: i64) -> bool {
+    event.event.end_unix_nanos() < floor
+}
+
+fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
+    let stream = catalog.intern_stream(&kept.stream);
+    LegEvent {
+        event: Observation { stream, ..kept.event },
+        tap: kept.tap,
+        node: catalog.intern_node(&kept.stream.node),
+        device: kept.device,
+        op: kept.op,
+        offset: kept.offset,
+        length: kept.length,
+        disk: kept.disk.map(|disk| catalog.intern_disk(&disk)),
+        peer: kept.peer.map(|peer| catalog.intern_node(&peer)),
+        copy: kept.copy.map(|(volume, copy)| (catalog.intern_volume(&volume), copy)),
+        contested: kept.contested,
+        late: kept.late,
+    }
+}

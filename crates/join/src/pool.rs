@@ -1,0 +1,219 @@
+//! What the engine holds in memory: I/Os whose window is open, and events that no I/O has yet.
+//!
+//! Everything is indexed by the key of the join: (disk, offset on the disk) for the claims of I/Os and for events of the far
+//! side, (initiator, peer, offset on the peer's disk) for initiator legs. The length is compared on look-up, since a drive
+//! may split a request.
+
+use std::collections::VecDeque;
+
+use fathom_model::{DiskIndex, NodeIndex, Observation, Op, StreamIndex, Tap, VolumeIndex};
+use rustc_hash::FxHashMap;
+use slab::Slab;
+use smallvec::SmallVec;
+
+use crate::layout::{Place, Places};
+
+/// Stands for the offset of a flush in keys: no request starts at the last byte of the 64-bit range.
+const FLUSH: u64 = u64::MAX;
+
+/// An I/O whose window has not closed.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingIo {
+    pub(crate) event: Observation,
+    pub(crate) node: NodeIndex,
+    pub(crate) volume: VolumeIndex,
+    pub(crate) op: Op,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) places: Places,
+    /// Another I/O whose window has closed could have had an event of this one.
+    pub(crate) contested: bool,
+}
+
+/// An event of a leg: at the initiator, the target or the drive.
+#[derive(Clone, Debug)]
+pub(crate) struct LegEvent {
+    pub(crate) event: Observation,
+    pub(crate) tap: Tap,
+    pub(crate) node: NodeIndex,
+    /// Index into the stream's device dictionary.
+    pub(crate) device: u32,
+    pub(crate) op: Op,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// Far side: its disk. Initiator: the disk that the path leads to, if known.
+    pub(crate) disk: Option<DiskIndex>,
+    /// Initiator only: the node at the other end.
+    pub(crate) peer: Option<NodeIndex>,
+    /// Initiator only: the copy that the device is made for, if known.
+    pub(crate) copy: Option<(VolumeIndex, u32)>,
+    /// An I/O whose window has closed could have had this event.
+    pub(crate) contested: bool,
+    /// It came after windows had closed that it could have belonged to.
+    pub(crate) late: bool,
+}
+
+/// A copy of a part of an I/O in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClaimRef {
+    pub(crate) io: usize,
+    pub(crate) place: usize,
+}
+
+type List<T, const N: usize> = SmallVec<[T; N]>;
+
+/// I/Os and events in memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pool {
+    pub(crate) ios: Slab<PendingIo>,
+    pub(crate) events: Slab<LegEvent>,
+    claims: FxHashMap<(DiskIndex, u64), List<ClaimRef, 1>>,
+    far: FxHashMap<(DiskIndex, u64), List<usize, 2>>,
+    legs: FxHashMap<(NodeIndex, NodeIndex, u64), List<usize, 2>>,
+    /// Events by stream in order of arrival: nearly the order of completion.
+    by_age: FxHashMap<StreamIndex, VecDeque<(i64, usize, u64)>>,
+}
+
+const fn key_offset(op: Op, offset: u64) -> u64 {
+    match op {
+        Op::Flush => FLUSH,
+        Op::Read | Op::Write | Op::Unmap => offset,
+    }
+}
+
+impl Pool {
+    pub(crate) fn insert_io(&mut self, io: PendingIo) -> usize {
+        let keys: List<_, 3> = io
+            .places
+            .places
+            .iter()
+            .map(|place| (place.disk, key_offset(io.op, place.offset)))
+            .collect();
+        let at = self.ios.insert(io);
+        for (place, key) in keys.into_iter().enumerate() {
+            self.claims.entry(key).or_default().push(ClaimRef { io: at, place });
+        }
+        at
+    }
+
+    pub(crate) fn remove_io(&mut self, at: usize) -> PendingIo {
+        let io = self.ios.remove(at);
+        for place in &io.places.places {
+            remove(
+                &mut self.claims,
+                (place.disk, key_offset(io.op, place.offset)),
+                |claim| claim.io != at,
+            );
+        }
+        io
+    }
+
+    pub(crate) fn insert_event(&mut self, event: LegEvent) {
+        let offset = key_offset(event.op, event.offset);
+        let (stream, ordinal, end) = (event.event.stream, event.event.ordinal, event.event.end_unix_nanos());
+        let (tap, disk, node, peer) = (event.tap, event.disk, event.node, event.peer);
+        let at = self.events.insert(event);
+        match (tap, disk, peer) {
+            (Tap::Initiator, _, Some(peer)) => self.legs.entry((node, peer, offset)).or_default().push(at),
+            (_, Some(disk), _) => self.far.entry((disk, offset)).or_default().push(at),
+            _ => {}
+        }
+        let queue = self.by_age.entry(stream).or_default();
+        queue.push_back((end, at, ordinal));
+        // Events that found their I/O leave their entry behind; when those are the most, the queue is swept.
+        if queue.len() > 2 * self.events.len() + 4096 {
+            let events = &self.events;
+            queue.retain(|&(_, at, ordinal)| is_at(events, at, stream, ordinal));
+        }
+    }
+
+    pub(crate) fn remove_event(&mut self, at: usize) -> LegEvent {
+        let event = self.events.remove(at);
+        let offset = key_offset(event.op, event.offset);
+        match (event.tap, event.disk, event.peer) {
+            (Tap::Initiator, _, Some(peer)) => remove(&mut self.legs, (event.node, peer, offset), |&other| other != at),
+            (_, Some(disk), _) => remove(&mut self.far, (disk, offset), |&other| other != at),
+            _ => {}
+        }
+        event
+    }
+
+    /// The claims of I/Os with this operation on a place.
+    pub(crate) fn claims(&self, op: Op, place: &Place) -> impl Iterator<Item = ClaimRef> + '_ {
+        let length = place.length;
+        let list = self
+            .claims
+            .get(&(place.disk, key_offset(op, place.offset)))
+            .map_or(&[][..], SmallVec::as_slice);
+        list.iter().copied().filter(move |claim| {
+            let io = &self.ios[claim.io];
+            io.op == op && io.places.places[claim.place].length == length
+        })
+    }
+
+    /// Events of the far side that start at an offset of a disk, of any length and tap.
+    pub(crate) fn far(&self, op: Op, disk: DiskIndex, offset: u64) -> impl Iterator<Item = usize> + '_ {
+        let list = self
+            .far
+            .get(&(disk, key_offset(op, offset)))
+            .map_or(&[][..], SmallVec::as_slice);
+        list.iter().copied().filter(move |&at| self.events[at].op == op)
+    }
+
+    /// Initiator legs from `node` to `peer` that start at an offset.
+    pub(crate) fn legs(
+        &self,
+        op: Op,
+        node: NodeIndex,
+        peer: NodeIndex,
+        offset: u64,
+    ) -> impl Iterator<Item = usize> + '_ {
+        let list = self
+            .legs
+            .get(&(node, peer, key_offset(op, offset)))
+            .map_or(&[][..], SmallVec::as_slice);
+        list.iter().copied().filter(move |&at| self.events[at].op == op)
+    }
+
+    /// Takes out the events of a stream that ended before `limit`, as far as their order allows.
+    pub(crate) fn take_older(&mut self, stream: StreamIndex, limit: i64) -> Vec<LegEvent> {
+        let mut taken = Vec::new();
+        let Some(queue) = self.by_age.get_mut(&stream) else {
+            return taken;
+        };
+        let mut due = Vec::new();
+        while let Some(&(end, at, ordinal)) = queue.front() {
+            let present = is_at(&self.events, at, stream, ordinal);
+            if present && end >= limit {
+                break;
+            }
+            queue.pop_front();
+            if present {
+                due.push(at);
+            }
+        }
+        taken.extend(due.into_iter().map(|at| self.remove_event(at)));
+        taken
+    }
+}
+
+fn is_at(events: &Slab<LegEvent>, at: usize, stream: StreamIndex, ordinal: u64) -> bool {
+    events
+        .get(at)
+        .is_some_and(|event| (event.event.stream, event.event.ordinal) == (stream, ordinal))
+}
+
+fn remove<K: Eq + std::hash::Hash, T, const N: usize>(
+    map: &mut FxHashMap<K, List<T, N>>,
+    key: K,
+    keep: impl Fn(&T) -> bool,
+) where
+    [T; N]: smallvec::Array<Item = T>,
+{
+    if let Some(list) = map.get_mut(&key) {
+        list.retain(|item| keep(item));
+        if list.is_empty() {
+            map.remove(&key);
+        }
+    }
+}

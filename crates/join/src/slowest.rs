@@ -1,0 +1,312 @@
+//! Which copy did the I/O wait for?
+//!
+//! Where every leg was seen at the initiator the answer is one comparison on one clock. Where legs were not, only the far side's
+//! end is known, and between it and the moment when the initiator had the reply lies a return path that nobody saw. How long
+//! returns take is learnt from the I/Os themselves, and a copy is named only when the others are unlikely enough; else the
+//! candidates are.
+
+use fathom_model::{Leg, NodeIndex, Slowest};
+use serde::{Deserialize, Serialize};
+
+/// A copy is named when it is the slowest with at least this probability.
+const SURE: f64 = 0.95;
+
+/// A copy less likely than this is no candidate.
+const UNLIKELY: f64 = 0.01;
+
+/// With fewer samples than this nothing is concluded from a distribution.
+const ENOUGH: u32 = 100;
+
+/// When the reply of a leg was there, on the initiator's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// Seen on the initiator; `service_end` is when the far side was done, if that is known too.
+    Seen { at: i64, service_end: Option<i64> },
+    /// Some time after the far side was done, which is known to within `error`.
+    After { service_end: i64, error: i64 },
+    /// Some time after the I/O began.
+    Unknown { from: i64 },
+}
+
+/// How long replies take, as one initiator sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replies {
+    /// From the far side's end to the initiator's, a node.
+    returns: Vec<(u32, Durations)>,
+    /// From the last far side's end to the end of the I/O, where no leg was seen at the initiator.
+    rests: Durations,
+}
+
+/// A histogram of durations with four bins an octave: coarse, small, and the same on every machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Durations {
+    counts: Vec<u32>,
+}
+
+impl Durations {
+    fn bin(nanos: i64) -> usize {
+        // Everything below 1 us is one bin.
+        let units = (nanos.max(0) as u64) >> 8;
+        if units < 4 {
+            return 0;
+        }
+        let octave = 63 - units.leading_zeros() as usize;
+        (octave - 2) * 4 + ((units >> (octave - 2)) & 3) as usize + 1
+    }
+
+    fn width(bin: usize) -> f64 {
+        if bin == 0 {
+            1024.0
+        } else {
+            (256_u64 << ((bin - 1) / 4)) as f64
+        }
+    }
+
+    fn add(&mut self, nanos: i64) {
+        let bin = Self::bin(nanos);
+        if self.counts.len() <= bin {
+            self.counts.resize(bin + 1, 0);
+        }
+        self.counts[bin] = self.counts[bin].saturating_add(1);
+    }
+
+    fn total(&self) -> u32 {
+        self.counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
+    }
+
+    /// Halves every bin when there are many samples, so that the distribution follows.
+    fn age(&mut self) {
+        if self.total() > 100_000 {
+            self.counts.iter_mut().for_each(|count| *count /= 2);
+        }
+    }
+
+    /// Probability density at a duration. Half a sample in every bin, so that nothing is impossible.
+    fn density(&self, nanos: i64) -> f64 {
+        let bin = Self::bin(nanos);
+        (f64::from(self.counts.get(bin).copied().unwrap_or(0)) + 0.5) / Self::width(bin)
+    }
+
+    /// Share of samples up to and with a duration's bin.
+    fn share_up_to(&self, nanos: i64) -> f64 {
+        let bins = (Self::bin(nanos) + 1).min(self.counts.len());
+        let below: u32 = self.counts[..bins].iter().sum();
+        (f64::from(below) + 0.5) / (f64::from(self.total()) + 1.0)
+    }
+}
+
+impl Replies {
+    fn returns(&self, node: NodeIndex) -> Option<&Durations> {
+        self.returns
+            .iter()
+            .find(|(other, _)| *other == node.0)
+            .map(|(_, durations)| durations)
+    }
+
+    fn returns_mut(&mut self, node: NodeIndex) -> &mut Durations {
+        let at = self
+            .returns
+            .iter()
+            .position(|(other, _)| *other == node.0)
+            .unwrap_or_else(|| {
+                self.returns.push((node.0, Durations::default()));
+                self.returns.len() - 1
+            });
+        &mut self.returns[at].1
+    }
+
+    /// Takes in what an I/O says about replies.
+    pub(crate) fn learn(&mut self, io_end: i64, legs: &[Leg], ends: &[End]) {
+        let mut last = None;
+        let mut all_unseen = !ends.is_empty();
+        for (leg, end) in legs.iter().zip(ends) {
+            match *end {
+                End::Seen { at, service_end } => {
+                    all_unseen = false;
+                    if let Some(service_end) = service_end
+                        && !leg.ambiguous
+                        && !leg.local
+                    {
+                        self.returns_mut(leg.node).add(at - service_end);
+                    }
+                }
+                End::After { service_end, .. } => last = last.max(Some(service_end)),
+                End::Unknown { .. } => all_unseen = false,
+            }
+        }
+        if let Some(last) = last.filter(|_| all_unseen && legs.iter().all(|leg| !leg.ambiguous)) {
+            self.rests.add(io_end - last);
+        }
+    }
+
+    pub(crate) fn age(&mut self) {
+        self.rests.age();
+        self.returns.iter_mut().for_each(|(_, durations)| durations.age());
+    }
+
+    /// The same with nodes renamed; nodes without a new name are left out.
+    pub(crate) fn with_nodes(&self, rename: impl Fn(u32) -> Option<u32>) -> Self {
+        let returns = self
+            .returns
+            .iter()
+            .filter_map(|(node, durations)| Some((rename(*node)?, durations.clone())));
+        Self {
+            returns: returns.collect(),
+            rests: self.rests.clone(),
+        }
+    }
+}
+
+/// Marks the legs that the I/O may have waited for, and names the one if the rest is unlikely enough.
+pub(crate) fn name(replies: &Replies, io_end: i64, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
+    let found = match ends {
+        [] => return None,
+        [_] => Judged {
+            candidates: vec![0],
+            named: Some((0, 1.0)),
+        },
+        _ if ends.iter().all(|end| matches!(end, End::After { .. })) => all_unseen(replies, io_end, ends),
+        _ => some_seen(replies, legs, ends),
+    };
+    for &at in &found.candidates {
+        legs[at].candidate = true;
+    }
+    let (leg, confidence) = found.named?;
+    let lead_nanos = lead(ends, leg);
+    Some(Slowest {
+        leg,
+        lead_nanos,
+        confidence,
+    })
+}
+
+struct Judged {
+    candidates: Vec<usize>,
+    named: Option<(usize, f32)>,
+}
+
+/// How long after all others a leg ended; only where every end was seen.
+fn lead(ends: &[End], last: usize) -> Option<u64> {
+    let at = |end: &End| match end {
+        End::Seen { at, .. } => Some(*at),
+        End::After { .. } | End::Unknown { .. } => None,
+    };
+    let all: Option<Vec<i64>> = ends.iter().map(at).collect();
+    let all = all?;
+    let before = all
+        .iter()
+        .enumerate()
+        .filter(|&(other, _)| other != last)
+        .map(|(_, &end)| end)
+        .max()?;
+    Some(u64::try_from(all[last] - before).unwrap_or(0))
+}
+
+/// At least one end was seen: the last of those is the slowest, unless one that was not seen may have come later.
+fn some_seen(replies: &Replies, legs: &[Leg], ends: &[End]) -> Judged {
+    let seen = |end: &End| {
+        if let End::Seen { at, .. } = end {
+            Some(*at)
+        } else {
+            None
+        }
+    };
+    let last_seen = ends.iter().filter_map(seen).max().unwrap_or(i64::MIN);
+    let mut candidates = Vec::new();
+    let mut surely_later = None;
+    for (at, end) in ends.iter().enumerate() {
+        match *end {
+            End::Seen { at: when, .. } => {
+                if when == last_seen {
+                    candidates.push(at);
+                }
+            }
+            End::After { service_end, error } => {
+                if service_end.saturating_sub(error) > last_seen {
+                    surely_later = Some((at, surely_later.is_some()));
+                }
+                let returns = replies
+                    .returns(legs[at].node)
+                    .filter(|returns| returns.total() >= ENOUGH);
+                let later = match returns {
+                    Some(returns) => {
+                        1.0 - returns.share_up_to(last_seen.saturating_sub(service_end).saturating_sub(error))
+                    }
+                    None => 1.0,
+                };
+                if later > UNLIKELY {
+                    candidates.push(at);
+                }
+            }
+            End::Unknown { .. } => candidates.push(at),
+        }
+    }
+    if let Some((at, false)) = surely_later
+        && candidates
+            .iter()
+            .all(|&other| other == at || seen(&ends[other]).is_some())
+    {
+        return Judged {
+            candidates: vec![at],
+            named: Some((at, 1.0)),
+        };
+    }
+    let named = if let [only] = candidates[..] {
+        let all_seen = ends.iter().all(|end| seen(end).is_some());
+        Some((only, if all_seen { 1.0 } else { 1.0 - UNLIKELY as f32 }))
+    } else {
+        None
+    };
+    Judged { candidates, named }
+}
+
+/// No end was seen. If copy c was the last, its reply took what is left from its far end to the I/O's end, and all other
+/// replies took less than what is left from theirs.
+fn all_unseen(replies: &Replies, io_end: i64, ends: &[End]) -> Judged {
+    let known: Vec<(i64, i64)> = ends
+        .iter()
+        .map(|end| match *end {
+            End::After { service_end, error } => (service_end, error),
+            End::Seen { at, .. } => (at, 0),
+            End::Unknown { from } => (from, 0),
+        })
+        .collect();
+    let everyone = Judged {
+        candidates: (0..ends.len()).collect(),
+        named: None,
+    };
+    let rests = &replies.rests;
+    if rests.total() < ENOUGH {
+        return everyone;
+    }
+    let likelihoods: Vec<f64> = (0..known.len())
+        .map(|last| {
+            let others = known.iter().enumerate().filter(|&(other, _)| other != last);
+            let earlier: f64 = others.map(|(_, &(end, _))| rests.share_up_to(io_end - end)).product();
+            rests.density(io_end - known[last].0) * earlier
+        })
+        .collect();
+    let sum: f64 = likelihoods.iter().sum();
+    let candidates: Vec<usize> = (0..known.len())
+        .filter(|&at| likelihoods[at] / sum >= UNLIKELY)
+        .collect();
+    let Some(best) = (0..known.len()).max_by(|&a, &b| likelihoods[a].total_cmp(&likelihoods[b])) else {
+        return everyone;
+    };
+    let (end, error) = known[best];
+    // What the clocks do not separate is not separated.
+    let apart = known
+        .iter()
+        .enumerate()
+        .all(|(at, &(other, slack))| at == best || end.saturating_sub(error) > other.saturating_add(slack));
+    let probability = likelihoods[best] / sum;
+    let named = (apart && probability >= SURE).then_some((best, probability as f32));
+    Judged {
+        candidates: if named.is_some() { vec![best] } else { candidates },
+        named,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! A slowest copy is named where the clocks and the learnt returns allow it, and not where they do not.
+
+use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::{DiskIndex, LegMethod};
+
+use super::*;
+
+fn leg(node: u32) -> Leg {
+    Leg {
+        part: 0,
+        copy: node,
+        node: NodeIndex(node),
+        disk: DiskIndex(node),
+        disk_offset: 0,
+        length: 4096,
+        local: false,
+        initiator: None,
+        target: None,
+        device: None,
+        more: MoreOrdinals::default(),
+        missing_initiator: None,
+        missing_target: None,
+        missing_device: None,
+        method: LegMethod::Key,
+        confidence: 1.0,
+        ambiguous: false,
+        candidate: false,
+        clock: None,
+    }
+}
+
+fn candidates(legs: &[Leg]) -> Vec<usize> {
+    (0..legs.len()).filter(|&at| legs[at].candidate).collect()
+}
+
+/// Replies whose last copy is followed by the end of the I/O after 20 to 60 us.
+fn learnt() -> Replies {
+    let mut replies = Replies::default();
+    let legs = [leg(0), leg(1)];
+    for at in 0..1000 {
+        let after = 20_000 + at * 40;
+        replies.learn(
+            1_000_000,
+            &legs,
+            &[
+                End::After {
+                    service_end: 1_000_000 - after,
+                    error: 0,
+                },
+                End::After {
+                    service_end: 500_000,
+                    error: 0,
+                },
+            ],
+        );
+        replies.learn(
+            1_000_000,
+            &legs,
+            &[
+                End::Seen {
+                    at: 900_000,
+                    service_end: Some(900_000 - after),
+                },
+                End::Seen {
+                    at: 1_000_000,
+                    service_end: Some(1_000_000 - after),
+                },
+            ],
+        );
+    }
+    replies
+}
+
+#[test]
+fn on_one_clock_the_last_end_is_the_slowest() {
+    let mut legs = [leg(0), leg(1), leg(2)];
+    let ends = [5, 9, 7].map(|at| End::Seen { at, service_end: None });
+    let slowest = name(&Replies::default(), 10, &mut legs, &ends).unwrap();
+    assert_eq!((slowest.leg, slowest.lead_nanos, slowest.confidence), (1, Some(2), 1.0));
+    assert_eq!(candidates(&legs), [1]);
+}
+
+#[test]
+fn two_ends_that_the_clock_cannot_tell_apart_are_both_candidates() {
+    let mut legs = [leg(0), leg(1), leg(2)];
+    let ends = [9, 9, 7].map(|at| End::Seen { at, service_end: None });
+    assert_eq!(name(&Replies::default(), 10, &mut legs, &ends), None);
+    assert_eq!(candidates(&legs), [0, 1]);
+}
+
+#[test]
+fn unseen_ends_are_named_only_far_apart_and_with_enough_learnt() {
+    let far = [
+        End::After {
+            service_end: 970_000,
+            error: 10_000,
+        },
+        End::After {
+            service_end: 200_000,
+            error: 10_000,
+        },
+    ];
+    let near = [
+        End::After {
+            service_end: 970_000,
+            error: 10_000,
+        },
+        End::After {
+            service_end: 955_000,
+            error: 10_000,
+        },
+    ];
+    let mut legs = [leg(0), leg(1)];
+    assert_eq!(name(&Replies::default(), 1_000_000, &mut legs, &far), None);
+    assert_eq!(candidates(&legs), [0, 1]);
+    let mut legs = [leg(0), leg(1)];
+    let slowest = name(&learnt(), 1_000_000, &mut legs, &far).unwrap();
+    assert_eq!((slowest.leg, slowest.lead_nanos), (0, None));
+    assert!(slowest.confidence >= 0.95);
+    let mut legs = [leg(0), leg(1)];
+    assert_eq!(name(&learnt(), 1_000_000, &mut legs, &near), None);
+    assert_eq!(candidates(&legs), [0, 1]);
+}
+
+#[test]
+fn one_unseen_end_is_a_candidate_unless_it_was_done_long_before() {
+    let ends = |service_end| {
+        [
+            End::Seen {
+                at: 980_000,
+                service_end: None,
+            },
+            End::After {
+                service_end,
+                error: 1_000,
+            },
+        ]
+    };
+    let mut legs = [leg(0), leg(1)];
+    assert_eq!(name(&learnt(), 1_000_000, &mut legs, &ends(300_000)).unwrap().leg, 0);
+    let mut legs = [leg(0), leg(1)];
+    assert_eq!(name(&learnt(), 1_000_000, &mut legs, &ends(960_000)), None);
+    assert_eq!(candidates(&legs), [0, 1]);
+    let mut legs = [leg(0), leg(1)];
+    assert_eq!(name(&learnt(), 1_000_000, &mut legs, &ends(985_000)).unwrap().leg, 1);
+}
+
+#[test]
+fn a_leg_of_which_nothing_was_seen_may_have_been_the_last() {
+    let mut legs = [leg(0), leg(1)];
+    let ends = [
+        End::Seen {
+            at: 9,
+            service_end: None,
+        },
+        End::Unknown { from: 0 },
+    ];
+    assert_eq!(name(&learnt(), 10, &mut legs, &ends), None);
+    assert_eq!(candidates(&legs), [0, 1]);
+}
+
+#[test]
+fn bins_cover_all_durations_in_order() {
+    let mut before = 0;
+    for nanos in (0..60)
+        .map(|bit| 1_i64 << bit)
+        .flat_map(|base| [base, base + base / 4, base + base / 2])
+    {
+        let bin = Durations::bin(nanos);
+        assert!(bin >= before, "{nanos}");
+        before = bin;
+    }
+    assert!(before < 250);
+}
