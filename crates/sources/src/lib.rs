@@ -1,0 +1,105 @@
+//! What a node can read, as one trait: [`Source`].
+//!
+//! # Data model
+//!
+//! A source gives batches of I/O events with contiguous ordinals, each with a promise: nothing of a later ordinal completed
+//! before [`Batch::complete_until_unix_nanos`]. It never blocks and never reads a clock: whoever drives it says how much time
+//! has passed.
+//!
+//! # Implementations
+//!
+//! | source | system | what |
+//! |---|---|---|
+//! | [`replay::ReplaySource`] | any | a node's part of a recording, as fast as it is asked or at recorded speed |
+//!
+//! # Errors
+//!
+//! A recording that is broken is refused when the source opens, before anything was given out.
+
+use std::time::Duration;
+
+use fathom_model::{Device, Incarnation, IoColumns, NodeId, Tap, Topology};
+
+pub mod replay;
+
+/// What a source says of itself before it gives events.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The node whose events it gives.
+    pub node: NodeId,
+    /// For a source that always gives the same events: the incarnation that stands for them, so that playing it twice adds
+    /// nothing. `None` for a live source, which gets a random one for every new spool.
+    pub incarnation: Option<Incarnation>,
+    /// Its taps, each with its resolution in nanoseconds.
+    pub taps: Vec<(Tap, u64)>,
+    /// From when on it would have seen an event that completed, on the node's clock.
+    pub covered_from_unix_nanos: Option<i64>,
+    /// The cluster, where the source knows it.
+    pub topology: Option<Topology>,
+}
+
+/// Events with contiguous ordinals.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Ordinal of the first event.
+    pub first_ordinal: u64,
+    /// The events.
+    pub columns: IoColumns,
+    /// No event of a later ordinal completed before this, on the node's clock.
+    pub complete_until_unix_nanos: i64,
+}
+
+/// What a source had when it was asked.
+#[derive(Clone, Debug)]
+pub enum Polled {
+    /// Events.
+    Events(Batch),
+    /// Nothing yet; ask again after about this long.
+    Later(Duration),
+    /// Nothing any more, ever.
+    End,
+}
+
+/// Something on a node that I/O events can be read from.
+pub trait Source: Send {
+    /// What it is; may be asked at any time.
+    fn describe(&self) -> Description;
+
+    /// The device dictionary: what `device` stands for in all events given so far. It only grows.
+    fn devices(&self) -> &[Device];
+
+    /// Goes to an ordinal: the next event given is that one. A source that cannot go back says so.
+    ///
+    /// # Errors
+    ///
+    /// When the source has no such ordinal any more.
+    fn seek(&mut self, ordinal: u64) -> Result<()>;
+
+    /// Up to `most` events of those that are there `elapsed` after the source was started.
+    ///
+    /// # Errors
+    ///
+    /// When the source broke; what it had given before stays true.
+    fn poll(&mut self, elapsed: Duration, most: usize) -> Result<Polled>;
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a source cannot give events.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The recording cannot be read.
+    #[error(transparent)]
+    Recording(#[from] fathom_capture::Error),
+    /// The recording changed while it was being played.
+    #[error("the recording of node {node} changed while it was played: it had {expected} rows and now has {found}")]
+    Changed {
+        /// The node.
+        node: NodeId,
+        /// Rows when the source opened.
+        expected: u64,
+        /// Rows now.
+        found: u64,
+    },
+}
