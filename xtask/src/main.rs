@@ -1,0 +1,42 @@
+//! `cargo xtask`: the house rules as code, and what CI runs. It builds and checks; it is not part of the product.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod ci;
+mod command;
+mod layers;
+mod proto;
+mod workspace;
+
+/// House rules and checks of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Fail on a dependency that the layer table does not allow.
+    Layers,
+    /// Format, lint and compare the wire contract.
+    Proto(proto::Args),
+    /// Run what CI runs, and stop at the first failure.
+    Ci(ci::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let workspace = workspace::Workspace::load()?;
+    match task {
+        Task::Layers => layers::run(&workspace),
+        Task::Proto(args) => proto::run(&workspace, &args),
+        Task::Ci(args) => ci::run(&workspace, &args),
+    }
+}
