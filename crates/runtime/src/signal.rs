@@ -1,0 +1,90 @@
+//! The operating system's ways to ask a process to end, as one future.
+//!
+//! A Windows service has no console and gets no signal: its control handler calls
+//! [`Shutdown::request`](crate::shutdown::Shutdown::request) and so takes the same path.
+
+use std::{fmt, io};
+
+/// Which request was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C (SIGINT on Unix), or Ctrl-Break on Windows.
+    Interrupt,
+    /// SIGTERM: a service manager on Unix.
+    Terminate,
+    /// The console window is being closed (Windows).
+    ConsoleClose,
+    /// The system is going down (Windows).
+    SystemShutdown,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "interrupt signal",
+            Self::Terminate => "terminate signal",
+            Self::ConsoleClose => "console closed",
+            Self::SystemShutdown => "system shutdown",
+        })
+    }
+}
+
+/// Registers the handlers now and returns a future that ends with the first request to stop.
+///
+/// The handlers stay for the life of the process: from here on Ctrl-C no longer ends it by itself. The future is cancel
+/// safe.
+///
+/// # Errors
+///
+/// When the operating system refuses a handler.
+///
+/// # Panics
+///
+/// When called outside a tokio runtime with I/O enabled.
+#[cfg(unix)]
+pub fn terminated() -> io::Result<impl Future<Output = Signal> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        }
+    })
+}
+
+/// Registers the handlers now and returns a future that ends with the first request to stop.
+///
+/// The handlers stay for the life of the process: from here on Ctrl-C no longer ends it by itself. After a console
+/// close or a system shutdown Windows ends the process within seconds, so the grace period should be short. The future
+/// is cancel safe.
+///
+/// # Errors
+///
+/// When the operating system refuses a handler.
+///
+/// # Panics
+///
+/// When called outside a tokio runtime with I/O enabled.
+#[cfg(windows)]
+pub fn terminated() -> io::Result<impl Future<Output = Signal> + Send + 'static> {
+    use tokio::signal::windows;
+
+    let mut ctrl_c = windows::ctrl_c()?;
+    let mut ctrl_break = windows::ctrl_break()?;
+    let mut close = windows::ctrl_close()?;
+    let mut shutdown = windows::ctrl_shutdown()?;
+    Ok(async move {
+        tokio::select! {
+            _ = ctrl_c.recv() => Signal::Interrupt,
+            _ = ctrl_break.recv() => Signal::Interrupt,
+            _ = close.recv() => Signal::ConsoleClose,
+            _ = shutdown.recv() => Signal::SystemShutdown,
+        }
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests;
