@@ -157,7 +157,7 @@ impl Layout {
         found
     }
 
-    /// The disk of `node` on which copy `copy` of `volume` has the byte at `disk_offset`.
+    /// The disk of `node` on which copy `copy` of `volume` has the byte at `disk_offset`; `None` where several have it.
     pub(crate) fn disk_at(
         &self,
         volume: VolumeIndex,
@@ -175,7 +175,9 @@ impl Layout {
             piece.node == node
                 && (piece.disk_offset..piece.disk_offset + (piece.until - piece.from)).contains(&disk_offset)
         };
-        pieces.iter().find(holds).map(|piece| piece.disk)
+        let mut disks = pieces.iter().filter(holds).map(|piece| piece.disk);
+        let first = disks.next()?;
+        disks.all(|disk| disk == first).then_some(first)
     }
 }
 

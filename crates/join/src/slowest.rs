@@ -9,7 +9,7 @@ use fathom_model::{Leg, NodeIndex, Slowest};
 use serde::{Deserialize, Serialize};
 
 /// A copy is named when it is the slowest with at least this probability.
-const SURE: f64 = 0.95;
+const SURE: f64 = 0.98;
 
 /// A copy less likely than this is no candidate.
 const UNLIKELY: f64 = 0.01;

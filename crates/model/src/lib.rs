@@ -22,6 +22,7 @@ pub mod fan_out;
 pub mod id;
 pub mod io_event;
 pub mod range_set;
+pub mod report;
 pub mod tap;
 pub mod topology;
 

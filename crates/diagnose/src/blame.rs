@@ -1,0 +1,164 @@
+//! Where the last copy's extra time was spent, a write: which part of the path to look at.
+//!
+//! A write waits for its last copy. How much longer than the second-last is what that copy *added*. The same write's other copies
+//! are its peers: they were written at the same moment, with the same length, under the same load. So each component of the
+//! last leg (drive, far side's bus target, way) is compared with the same component of its peers, and the added time is split
+//! over the components by how much each is longer. Load that all share cancels out.
+
+use fathom_model::{DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op};
+use smallvec::SmallVec;
+
+/// A part of the path that may be at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Suspect {
+    /// A drive: its own time.
+    Disk(DiskIndex),
+    /// A node's bus target: time at the target beyond the drive's.
+    Node(NodeIndex),
+    /// The way between two nodes: time of the leg beyond the far side's service. Without target events the far side's
+    /// queue is part of it.
+    Link {
+        /// The far node.
+        node: NodeIndex,
+        /// The initiator.
+        peer: NodeIndex,
+    },
+    /// Something behind the leg to a node of which the far side was not seen.
+    Unseen {
+        /// The far node.
+        node: NodeIndex,
+        /// The initiator.
+        peer: NodeIndex,
+    },
+}
+
+impl Suspect {
+    /// Suspects of one kind are each other's peers.
+    #[must_use]
+    pub const fn same_kind(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Disk(_), Self::Disk(_))
+                | (Self::Node(_), Self::Node(_))
+                | (Self::Link { .. }, Self::Link { .. })
+                | (Self::Unseen { .. }, Self::Unseen { .. })
+        )
+    }
+}
+
+/// A component of one leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Whose it is.
+    pub suspect: Suspect,
+    /// How long it took.
+    pub nanos: u64,
+}
+
+/// The components of a leg, as far as it was seen; none when nothing can be compared.
+#[must_use]
+pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
+    let mut parts = SmallVec::new();
+    let (node, peer) = (leg.node, io.node);
+    if let Some(device) = leg.device {
+        parts.push(Part {
+            suspect: Suspect::Disk(leg.disk),
+            nanos: device.duration_nanos,
+        });
+        if let Some(target) = leg.target {
+            let nanos = target.duration_nanos.saturating_sub(device.duration_nanos);
+            parts.push(Part {
+                suspect: Suspect::Node(node),
+                nanos,
+            });
+        }
+    }
+    if let Some(initiator) = leg.initiator {
+        match leg.service() {
+            _ if leg.local => {}
+            Some(service) => {
+                let nanos = initiator.duration_nanos.saturating_sub(service.duration_nanos);
+                parts.push(Part {
+                    suspect: Suspect::Link { node, peer },
+                    nanos,
+                });
+            }
+            None => parts.push(Part {
+                suspect: Suspect::Unseen { node, peer },
+                nanos: initiator.duration_nanos,
+            }),
+        }
+    } else if let (Some(service), Some(clock), false) = (leg.service(), leg.clock, leg.local) {
+        // Without the leg, the way there is still seen: until the far side had the request, by its aligned clock.
+        let arrived = service.start_unix_nanos.saturating_sub(clock.offset_nanos);
+        let nanos = u64::try_from(arrived.saturating_sub(io.event.start_unix_nanos)).unwrap_or(0);
+        parts.push(Part {
+            suspect: Suspect::Link { node, peer },
+            nanos,
+        });
+    }
+    parts
+}
+
+/// What a write's last copy added, split over the components of its leg.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Blame {
+    /// What the last copy added, in all.
+    pub added_nanos: u64,
+    /// Shares of it, by how much longer than its peers each component was. The rest is nobody's: the copy was sent later.
+    pub shares: SmallVec<[(Suspect, u64); 3]>,
+}
+
+/// The blame of a write whose last copy is known; `None` for other I/Os.
+#[must_use]
+pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
+    let slowest = io.slowest.filter(|_| io.op == Op::Write)?;
+    let legs = rows.legs_of(io);
+    let last = slowest.leg.checked_sub(io.legs.start)?;
+    let own = parts(io, legs.get(last)?);
+    // Ways measured in two manners do not compare.
+    if legs
+        .iter()
+        .any(|leg| leg.initiator.is_some() != legs[last].initiator.is_some())
+    {
+        return None;
+    }
+    let others = legs
+        .iter()
+        .enumerate()
+        .filter(|&(at, leg)| at != last && leg.part == legs[last].part);
+    let others: SmallVec<[SmallVec<[Part; 3]>; 3]> = others.map(|(_, leg)| parts(io, leg)).collect();
+    let excess: SmallVec<[(Suspect, u64); 3]> = own
+        .iter()
+        .filter_map(|part| Some((part.suspect, part.nanos.saturating_sub(peers(part, &others)?))))
+        .collect();
+    let all: u64 = excess.iter().map(|(_, nanos)| *nanos).sum();
+    // Where the initiator did not see the replies, the lead is not known; the excess itself is the best bound on it.
+    let added_nanos = slowest.lead_nanos.unwrap_or(all);
+    let shared = added_nanos.min(all);
+    let share = |nanos: u64| (u128::from(shared) * u128::from(nanos) / u128::from(all.max(1))) as u64;
+    Some(Blame {
+        added_nanos,
+        shares: excess.iter().map(|&(suspect, nanos)| (suspect, share(nanos))).collect(),
+    })
+}
+
+/// What the same component took on the write's other copies: the middle one, of two the longer.
+fn peers(part: &Part, others: &[SmallVec<[Part; 3]>]) -> Option<u64> {
+    let mut times: SmallVec<[u64; 3]> = match part.suspect {
+        // A leg of which the far side was not seen compares with whole legs: their components make up the leg.
+        Suspect::Unseen { .. } => {
+            let legs = others.iter().filter(|parts| !parts.is_empty());
+            legs.map(|parts| parts.iter().map(|part| part.nanos).sum()).collect()
+        }
+        suspect => {
+            let same = others.iter().flatten().filter(|other| suspect.same_kind(other.suspect));
+            same.map(|other| other.nanos).collect()
+        }
+    };
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests;

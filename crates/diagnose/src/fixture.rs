@@ -1,0 +1,134 @@
+//! Made-up fan-outs for this crate's tests.
+
+use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::{
+    Catalog, ClockStatement, Incarnation, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Op, PhysicalDisk,
+    Slowest, StreamId, StreamIndex, StreamKind, Tap,
+};
+
+pub(crate) const START: i64 = 1_790_000_000_000_000_000;
+
+/// What one leg takes, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) way: u64,
+    pub(crate) target: u64,
+    pub(crate) device: u64,
+}
+
+/// A cluster of one initiator and three nodes with a disk each.
+pub(crate) struct Cluster {
+    pub(crate) catalog: Catalog,
+    pub(crate) rows: JoinedRows,
+    stream: StreamIndex,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        let mut catalog = Catalog::default();
+        catalog.intern_node(&"i0".into());
+        catalog.intern_volume(&"vol0".into());
+        for node in ["t0", "t1", "t2"] {
+            catalog.intern_node(&node.into());
+            let id = format!("{node}/disk0");
+            catalog.intern_disk(&PhysicalDisk {
+                id: id.as_str().into(),
+                node: node.into(),
+                name: "disk0".to_owned(),
+            });
+        }
+        let stream = catalog.intern_stream(&StreamId {
+            cluster: "c".into(),
+            node: "i0".into(),
+            kind: StreamKind::Io,
+            incarnation: Incarnation::from_bytes([7; 16]),
+        });
+        Self {
+            catalog,
+            rows: JoinedRows::default(),
+            stream,
+        }
+    }
+
+    /// Adds a write at a time since the start; copies are sent 30 us apart. Taps in `without` saw nothing.
+    pub(crate) fn write(&mut self, at: i64, times: [Times; 3], without: &[Tap]) {
+        let seen = |start: i64, nanos: u64| Observation {
+            stream: self.stream,
+            ordinal: self.rows.ios.len() as u64,
+            start_unix_nanos: start,
+            duration_nanos: nanos,
+            status: 0,
+        };
+        let start = START + at;
+        let from = self.rows.legs.len();
+        let (mut ends, mut last) = (Vec::new(), 0);
+        for (copy, time) in times.into_iter().enumerate() {
+            let sent = start + 30_000 * copy as i64;
+            let target = sent + (time.way / 2) as i64;
+            let keep = |tap: Tap, seen: Observation| (!without.contains(&tap)).then_some(seen);
+            let service = time.target + time.device;
+            ends.push(sent + (time.way + service) as i64);
+            if ends[copy] > ends[last] {
+                last = copy;
+            }
+            self.rows.legs.push(Leg {
+                part: 0,
+                copy: copy as u32,
+                node: self.catalog.find_node(&["t0", "t1", "t2"][copy].into()).unwrap(),
+                disk: fathom_model::DiskIndex(copy as u32),
+                disk_offset: 0,
+                length: 4096,
+                local: false,
+                initiator: keep(Tap::Initiator, seen(sent, time.way + service)),
+                target: keep(Tap::Target, seen(target, service)),
+                device: keep(Tap::Device, seen(target, time.device)),
+                more: MoreOrdinals::default(),
+                missing_initiator: None,
+                missing_target: None,
+                missing_device: None,
+                method: LegMethod::Key,
+                confidence: 1.0,
+                ambiguous: false,
+                candidate: copy == 0,
+                clock: Some(ClockStatement {
+                    offset_nanos: 0,
+                    error_nanos: 1000,
+                }),
+            });
+        }
+        let before = ends
+            .iter()
+            .enumerate()
+            .filter(|&(copy, _)| copy != last)
+            .map(|(_, end)| *end)
+            .max()
+            .unwrap();
+        let io = Io {
+            event: seen(start, (ends[last] - start) as u64 + 20_000),
+            node: self.catalog.find_node(&"i0".into()).unwrap(),
+            volume: self.catalog.find_volume(&"vol0".into()).unwrap(),
+            op: Op::Write,
+            offset: 0,
+            length: 4096,
+            class: IoClass::Exact,
+            legs_expected: 3,
+            slowest: Some(Slowest {
+                leg: from + last,
+                lead_nanos: Some((ends[last] - before) as u64),
+                confidence: 1.0,
+            }),
+            legs: from..from + 3,
+        };
+        self.rows.ios.push(io);
+    }
+}
+
+/// Healthy times with some deterministic spread.
+pub(crate) fn healthy(at: u64, copy: u64) -> Times {
+    let noise = (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (copy << 17)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
+    Times {
+        way: 200_000 + noise % 100_000,
+        target: 20_000 + noise % 7_000,
+        device: 130_000 + noise % 50_000,
+    }
+}

@@ -1,0 +1,190 @@
+//! Latency of groups of I/Os and legs: percentiles in bounded memory.
+
+use std::collections::BTreeMap;
+
+use fathom_model::report;
+use fathom_model::{Catalog, DiskIndex, Io, Leg, NodeIndex, Op, Tap, VolumeIndex};
+use hdrhistogram::Histogram;
+
+/// What latencies are grouped by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// Tap alone.
+    Tap,
+    /// Tap and the node that saw it.
+    #[default]
+    Node,
+    /// Tap and disk (of legs).
+    Disk,
+    /// Tap and volume.
+    Volume,
+    /// Tap, initiator and far node (of legs).
+    Pair,
+}
+
+impl By {
+    /// All groupings.
+    pub const ALL: [Self; 5] = [Self::Tap, Self::Node, Self::Disk, Self::Volume, Self::Pair];
+
+    /// Lower case, as the CLI takes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Node => "node",
+            Self::Disk => "disk",
+            Self::Volume => "volume",
+            Self::Pair => "pair",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    tap: Tap,
+    node: Option<NodeIndex>,
+    disk: Option<DiskIndex>,
+    volume: Option<VolumeIndex>,
+    peer: Option<NodeIndex>,
+}
+
+/// Latencies of I/Os of one operation and of their legs.
+///
+/// Percentiles are exact to 0.1 % (three significant digits), counts and maxima exactly.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    by: By,
+    op: Op,
+    groups: BTreeMap<Key, Group>,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    histogram: Histogram<u64>,
+    max: u64,
+}
+
+impl Latencies {
+    /// Latencies of one operation, grouped.
+    #[must_use]
+    pub const fn new(by: By, op: Op) -> Self {
+        Self {
+            by,
+            op,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    /// Takes an I/O and its legs.
+    pub fn add(&mut self, io: &Io, legs: &[Leg]) {
+        if io.op != self.op {
+            return;
+        }
+        if !matches!(self.by, By::Disk | By::Pair) {
+            let key = self.key(Tap::Volume, io.node, None, io, None);
+            self.record(key, io.event.duration_nanos);
+        }
+        for leg in legs {
+            for tap in [Tap::Initiator, Tap::Target, Tap::Device] {
+                let Some(seen) = leg.observation(tap) else { continue };
+                let by_node = if tap == Tap::Initiator { io.node } else { leg.node };
+                let node = if self.by == By::Pair { leg.node } else { by_node };
+                let key = self.key(tap, node, Some(leg.disk), io, Some(io.node));
+                self.record(key, seen.duration_nanos);
+            }
+        }
+    }
+
+    fn key(&self, tap: Tap, node: NodeIndex, disk: Option<DiskIndex>, io: &Io, peer: Option<NodeIndex>) -> Key {
+        let nothing = Key {
+            tap,
+            node: None,
+            disk: None,
+            volume: None,
+            peer: None,
+        };
+        match self.by {
+            By::Tap => nothing,
+            By::Node => Key {
+                node: Some(node),
+                ..nothing
+            },
+            By::Disk => Key { disk, ..nothing },
+            By::Volume => Key {
+                volume: Some(io.volume),
+                ..nothing
+            },
+            By::Pair => Key {
+                node: Some(node),
+                peer,
+                ..nothing
+            },
+        }
+    }
+
+    fn record(&mut self, key: Key, nanos: u64) {
+        let group = self.groups.entry(key).or_insert_with(|| Group {
+            histogram: histogram(),
+            max: 0,
+        });
+        record(&mut group.histogram, nanos);
+        group.max = group.max.max(nanos);
+    }
+
+    /// The groups in the order of the path, then by name.
+    #[must_use]
+    pub fn report(&self, catalog: &Catalog) -> Vec<report::Latency> {
+        let mut rows: Vec<(Tap, report::Latency)> = self
+            .groups
+            .iter()
+            .map(|(key, group)| {
+                let at = |quantile| group.histogram.value_at_quantile(quantile).min(group.max);
+                let disk = key.disk.map(|disk| catalog.disk(disk));
+                let row = report::Latency {
+                    tap: key.tap.as_str().to_owned(),
+                    node: key
+                        .node
+                        .map(|node| catalog.node(node).to_string())
+                        .or_else(|| disk.map(|disk| disk.node.to_string())),
+                    disk: disk.map(|disk| disk.name.clone()),
+                    volume: key.volume.map(|volume| catalog.volume(volume).to_string()),
+                    peer: key.peer.map(|peer| catalog.node(peer).to_string()),
+                    count: group.histogram.len(),
+                    p50_ns: at(0.5),
+                    p95_ns: at(0.95),
+                    p99_ns: at(0.99),
+                    max_ns: group.max,
+                };
+                (key.tap, row)
+            })
+            .collect();
+        rows.sort_by(|(a_tap, a), (b_tap, b)| {
+            let order = |tap: &Tap, row: &report::Latency| {
+                (
+                    *tap,
+                    row.volume.clone(),
+                    row.peer.clone(),
+                    row.node.clone(),
+                    row.disk.clone(),
+                )
+            };
+            order(a_tap, a).cmp(&order(b_tap, b))
+        });
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+/// An empty histogram of durations: three significant digits, growing as needed.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new(3).expect("three significant digits are possible")
+}
+
+/// Records a duration; no I/O takes longer than 2^50 ns (13 days), and one that says so is counted there.
+pub(crate) fn record(histogram: &mut Histogram<u64>, nanos: u64) {
+    histogram
+        .record(nanos.min(1 << 50))
+        .expect("a growing histogram takes every value");
+}
+
+#[cfg(test)]
+mod tests;

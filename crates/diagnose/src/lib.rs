@@ -1,0 +1,21 @@
+//! Answers from fan-outs: latency, last copies, the culprit and its evidence.
+//!
+//! # Architecture
+//!
+//! Everything is an accumulator: feed it I/Os with their legs in any number of calls, then ask. None keeps rows, so memory
+//! grows with nodes, disks and bins and not with writes. The [`culprit`] needs two passes: one to find whom to suspect and
+//! when, one to gather the evidence from exactly those writes.
+//!
+//! # What it is not
+//!
+//! It does no I/O and reads no clock. The same rows in the same order give the same answers.
+
+pub mod blame;
+pub mod culprit;
+pub mod detail;
+#[cfg(test)]
+mod fixture;
+pub mod last_copy;
+pub mod latency;
+pub mod overview;
+pub mod summary;

@@ -1,0 +1,107 @@
+//! What was joined, and what was not seen.
+
+use std::collections::BTreeMap;
+
+use fathom_model::report::{Joined, MissingCount, UnmatchedCount};
+use fathom_model::{Catalog, Io, IoClass, Leg, Missing, NodeIndex, Op, Tap, Unmatched, UnmatchedCause};
+
+/// Counts of I/Os by class and of what is missing.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    joined: Joined,
+    missing: BTreeMap<(NodeIndex, Tap, Missing), u64>,
+    unmatched: BTreeMap<(NodeIndex, Option<String>, Tap, Op, UnmatchedCause), (u64, u64)>,
+}
+
+impl Summary {
+    /// Takes an I/O and its legs.
+    pub fn add(&mut self, io: &Io, legs: &[Leg]) {
+        let joined = &mut self.joined;
+        match io.op {
+            Op::Read => joined.reads += 1,
+            Op::Flush => joined.flushes += 1,
+            Op::Unmap => joined.unmaps += 1,
+            Op::Write => {
+                joined.writes += 1;
+                joined.legs_expected += u64::from(io.legs_expected);
+                joined.legs += legs.iter().filter(|leg| leg.found()).count() as u64;
+                match io.class {
+                    IoClass::Exact => joined.exact += 1,
+                    IoClass::Ambiguous => joined.ambiguous += 1,
+                    IoClass::Incomplete => joined.incomplete += 1,
+                }
+                self.count_missing(io, legs);
+            }
+        }
+    }
+
+    fn count_missing(&mut self, io: &Io, legs: &[Leg]) {
+        for leg in legs {
+            let taps = [
+                (io.node, Tap::Initiator, leg.missing_initiator),
+                (leg.node, Tap::Target, leg.missing_target),
+                (leg.node, Tap::Device, leg.missing_device),
+            ];
+            for (node, tap, cause) in taps {
+                if let Some(cause) = cause {
+                    *self.missing.entry((node, tap, cause)).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Takes an event that no I/O has.
+    pub fn add_unmatched(&mut self, event: &Unmatched) {
+        // A far-side device is a disk; an initiator has a device a path, too many to tell apart here.
+        let device = event.tap.is_far_side().then(|| event.device.clone());
+        let key = (event.node, device, event.tap, event.op, event.cause);
+        let (events, bytes) = self.unmatched.entry(key).or_default();
+        *events += 1;
+        *bytes = bytes.saturating_add(event.length);
+    }
+
+    /// What was joined.
+    #[must_use]
+    pub fn joined(&self) -> Joined {
+        self.joined.clone()
+    }
+
+    /// What is missing from writes, most first.
+    #[must_use]
+    pub fn missing(&self, catalog: &Catalog) -> Vec<MissingCount> {
+        let mut rows: Vec<MissingCount> = self
+            .missing
+            .iter()
+            .map(|(&(node, tap, cause), &legs)| MissingCount {
+                node: catalog.node(node).to_string(),
+                tap: tap.as_str().to_owned(),
+                cause: cause.as_str().to_owned(),
+                legs,
+            })
+            .collect();
+        rows.sort_by(|a, b| (b.legs, &a.node, &a.tap, &a.cause).cmp(&(a.legs, &b.node, &b.tap, &b.cause)));
+        rows
+    }
+
+    /// Events of no I/O, most bytes first.
+    #[must_use]
+    pub fn unmatched(&self, catalog: &Catalog) -> Vec<UnmatchedCount> {
+        let mut rows: Vec<UnmatchedCount> = self
+            .unmatched
+            .iter()
+            .map(|((node, device, tap, op, cause), &(events, bytes))| UnmatchedCount {
+                node: catalog.node(*node).to_string(),
+                device: device.clone(),
+                tap: tap.as_str().to_owned(),
+                op: op.as_str().to_owned(),
+                cause: cause.as_str().to_owned(),
+                events,
+                bytes,
+            })
+            .collect();
+        rows.sort_by(|a, b| {
+            (b.bytes, b.events, &a.node, &a.tap, &a.op).cmp(&(a.bytes, a.events, &b.node, &b.tap, &b.op))
+        });
+        rows
+    }
+}

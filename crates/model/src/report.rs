@@ -1,0 +1,315 @@
+//! What Fathom answers: the numbers of a stretch of time, in names and raw integers.
+//!
+//! These are the shapes of the CLI's JSON (schema 1, `docs/design/0005-json-output.md`): nanoseconds and bytes as integers, `null`
+//! for what is not known. Keys may be added; none changes its meaning.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that is said about a stretch of time at once.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Report {
+    /// What was joined.
+    pub joined: Joined,
+    /// Latency by tap and node.
+    pub latency: Vec<Latency>,
+    /// Who came last, a disk.
+    pub last_copies: Vec<LastCopy>,
+    /// What is worse than its peers or its own past; `None` when nothing is.
+    pub culprit: Option<Culprit>,
+    /// The slowest write with its legs.
+    pub slowest_write: Option<IoDetail>,
+    /// What is known of the clocks.
+    pub clocks: Vec<Clock>,
+    /// What was not seen.
+    pub unseen: Unseen,
+}
+
+/// How many I/Os and legs were joined, and how surely. exact + ambiguous + incomplete = writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Joined {
+    /// Writes.
+    pub writes: u64,
+    /// Copies of writes of which anything was seen.
+    pub legs: u64,
+    /// Copies of writes that the extent map asks for.
+    pub legs_expected: u64,
+    /// Writes with every expected copy found and only one possible assignment.
+    pub exact: u64,
+    /// Writes with everything found, but more than one possible assignment.
+    pub ambiguous: u64,
+    /// Writes with something missing.
+    pub incomplete: u64,
+    /// Reads.
+    pub reads: u64,
+    /// Flushes.
+    pub flushes: u64,
+    /// Unmaps.
+    pub unmaps: u64,
+}
+
+/// What was not seen, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Unseen {
+    /// Observations missing from legs of writes, by node, tap and cause.
+    pub missing: Vec<MissingCount>,
+    /// Events that no I/O has.
+    pub unmatched: Vec<UnmatchedCount>,
+    /// Nodes that no daemon speaks for, or that went silent.
+    pub nodes: Vec<UnseenNode>,
+    /// Oddities of the recording or the store, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Observations missing for one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct MissingCount {
+    /// The node that would have seen them.
+    pub node: String,
+    /// The tap.
+    pub tap: String,
+    /// Why.
+    pub cause: String,
+    /// How many.
+    pub legs: u64,
+}
+
+/// Events that no I/O has, of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct UnmatchedCount {
+    /// The node that saw them.
+    pub node: String,
+    /// The disk as the node names it; null for events of an initiator.
+    pub device: Option<String>,
+    /// The tap.
+    pub tap: String,
+    /// The operation.
+    pub op: String,
+    /// Why no I/O has them.
+    pub cause: String,
+    /// How many.
+    pub events: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A node that was not heard.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct UnseenNode {
+    /// The node.
+    pub node: String,
+    /// `no_daemon` or `silent`.
+    pub cause: String,
+}
+
+/// Latency of what one group of I/Os or legs took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Latency {
+    /// The tap.
+    pub tap: String,
+    /// The node that saw it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub node: Option<String>,
+    /// The disk, when asked by disk.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disk: Option<String>,
+    /// The volume, when asked by volume.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub volume: Option<String>,
+    /// The initiator, when asked by pair; `node` is then the far node.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub peer: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// Half were at most this.
+    pub p50_ns: u64,
+    /// 95 % were at most this.
+    pub p95_ns: u64,
+    /// 99 % were at most this.
+    pub p99_ns: u64,
+    /// The slowest.
+    pub max_ns: u64,
+}
+
+/// How often, and at what price, writes waited for the copy on a disk.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct LastCopy {
+    /// The node.
+    pub node: String,
+    /// The disk.
+    pub disk: String,
+    /// Writes with a copy there whose last copy is known.
+    pub writes: u64,
+    /// In which share of them this copy was the last.
+    pub share: f64,
+    /// The share to be expected, given in which order copies were sent, if all disks and links were alike.
+    pub expected_share: f64,
+    /// What those writes waited for it after the second-last copy, in all.
+    pub added_ns: u64,
+}
+
+/// Who is to blame.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Culprit {
+    /// `disk`, `link` (`node` is the far node, `peer` the initiator), `node` (its bus target), or `unknown` when something is
+    /// worse and the evidence does not say what. An open word: later versions add more.
+    pub kind: String,
+    /// The node.
+    pub node: Option<String>,
+    /// The disk, of a `disk`.
+    pub disk: Option<String>,
+    /// The initiator, of a `link`.
+    pub peer: Option<String>,
+    /// How sure: the share of the time added in the bad stretches that this explains, less where the evidence cannot tell two
+    /// suspects apart.
+    pub confidence: f64,
+    /// What it cost: time that writes waited for it beyond what its peers' writes waited.
+    pub cost_ns: u64,
+    /// When it began: the first write that felt it, RFC 3339, on the initiator's clock.
+    pub since: String,
+    /// When it was last felt.
+    pub until: String,
+    /// Why.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One reason.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Evidence {
+    /// In words, with numbers.
+    pub text: String,
+    /// Writes that show it, so that anyone can check.
+    pub writes: Vec<String>,
+}
+
+/// One I/O with its legs.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct IoDetail {
+    /// Its name.
+    pub id: String,
+    /// The initiator.
+    pub node: String,
+    /// The volume.
+    pub volume: String,
+    /// `read`, `write`, `flush` or `unmap`.
+    pub op: String,
+    /// Byte offset in the volume.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Start, nanoseconds since 1970 on the initiator's clock.
+    pub start_unix_ns: i64,
+    /// How long it took.
+    pub duration_ns: u64,
+    /// 0 for success, else the source's own code.
+    pub status: u32,
+    /// `exact`, `ambiguous` or `incomplete`.
+    pub class: String,
+    /// Copies that the extent map asks for.
+    pub legs_expected: u32,
+    /// The copy that it waited for.
+    pub slowest: Option<SlowestDetail>,
+    /// Its legs, by part and copy.
+    pub legs: Vec<LegDetail>,
+}
+
+/// The copy that an I/O waited for.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct SlowestDetail {
+    /// The node.
+    pub node: String,
+    /// The disk.
+    pub disk: String,
+    /// Part number.
+    pub part: u32,
+    /// Copy number.
+    pub copy: u32,
+    /// How long after the second-last copy; null where that is not known well enough.
+    pub lead_ns: Option<u64>,
+    /// How sure.
+    pub confidence: f64,
+}
+
+/// One leg. Times are [start, end] since the I/O's start, on the initiator's clock; those of the far side are moved by
+/// the best estimate of its clock's offset.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct LegDetail {
+    /// Part number.
+    pub part: u32,
+    /// Copy number.
+    pub copy: u32,
+    /// The node that holds it.
+    pub node: String,
+    /// The disk that holds it.
+    pub disk: String,
+    /// Byte offset on the disk.
+    pub disk_offset: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Whether it is on the initiator's own node.
+    pub local: bool,
+    /// As the initiator saw it.
+    pub initiator_ns: Option<[i64; 2]>,
+    /// At the far side's bus target.
+    pub target_ns: Option<[i64; 2]>,
+    /// At the drive.
+    pub device_ns: Option<[i64; 2]>,
+    /// Taps that should have seen it and did not, with the cause.
+    pub missing: BTreeMap<String, String>,
+    /// `key`, `order` or `time`.
+    pub method: String,
+    /// How sure.
+    pub confidence: f64,
+    /// Whether another assignment was possible.
+    pub ambiguous: bool,
+    /// Whether the I/O may have waited for this leg.
+    pub candidate: bool,
+    /// The copy node's clock minus the initiator's.
+    pub clock_offset_ns: Option<i64>,
+    /// The truth lies within this of the offset.
+    pub clock_error_ns: Option<u64>,
+    /// Ordinal of the initiator's event in its stream; in a recording the row.
+    pub initiator_ordinal: Option<u64>,
+    /// Ordinal of the target's event.
+    pub target_ordinal: Option<u64>,
+    /// Ordinals of the drive's events; several where it split the request.
+    pub device_ordinals: Vec<u64>,
+}
+
+/// A node's clock as seen from an initiator.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Clock {
+    /// The node.
+    pub node: String,
+    /// The initiator.
+    pub reference: String,
+    /// The node's clock minus the initiator's; null where it is not known.
+    pub offset_ns: Option<i64>,
+    /// How much faster it runs, in parts per billion.
+    pub drift_ppb: Option<i64>,
+    /// The truth lies within this of the offset.
+    pub error_ns: Option<u64>,
+}
+
+/// How fan-outs compare with a recording's truth. Shares are of writes in the truth; null where the truth has nothing to
+/// compare.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Score {
+    /// Writes whose target and drive events are exactly those of the truth.
+    pub exact_fanout: Option<f64>,
+    /// Of the target and drive events claimed, how many are right.
+    pub leg_precision: Option<f64>,
+    /// Of the legs with target or drive events in the truth, how many were found.
+    pub leg_recall: Option<f64>,
+    /// Of the writes whose slowest copy is known in the truth, how many were named right.
+    pub slowest_copy: Option<f64>,
+    /// Of those that were named, how many are right.
+    pub slowest_copy_named: Option<f64>,
+    /// Whether the true clock offset was within the stated error for every copy; null without the true clocks.
+    pub clock_bound_held: Option<bool>,
+    /// Copies whose clock was stated, of the copies joined.
+    pub clock_stated: Option<f64>,
+    /// Median of the stated clock errors.
+    pub clock_error_median_ns: Option<u64>,
+}
