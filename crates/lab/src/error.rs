@@ -1,0 +1,49 @@
+//! What can go wrong in a run without a network.
+
+use std::path::PathBuf;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The recording cannot be read.
+    #[error(transparent)]
+    Recording(#[from] fathom_capture::Error),
+    /// A node's part of the recording cannot be played.
+    #[error(transparent)]
+    Source(#[from] fathom_sources::Error),
+    /// The join refused what the source gave: a defect of this program.
+    #[error("the join refused the events of {node}; please report this")]
+    Join {
+        /// The node whose events were refused.
+        node: String,
+        /// Why.
+        source: fathom_join::Error,
+    },
+    /// The export cannot be written.
+    #[error("{path}: {source}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line of an export is not what it should be.
+    #[error("{path}: line {line}: {cause}", path = path.display())]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// There is nothing to score against.
+    #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
+    NoTruth {
+        /// The recording.
+        directory: PathBuf,
+    },
+}

@@ -1,0 +1,11 @@
+//! Runs without a network: a recording through the join in one process, and its score against the truth.
+//!
+//! [`replay`] plays a recording through the same source and the same engine that daemons and coordinator use; [`export`] writes
+//! its fan-outs as JSON Lines; [`score`] holds fan-outs against a recording's truth, wherever they were joined.
+
+mod error;
+pub mod export;
+pub mod replay;
+pub mod score;
+
+pub use error::{Error, Result};
