@@ -1,0 +1,138 @@
+//! What goes over the wire comes back, and what is missing is named.
+
+use super::*;
+
+fn opening() -> Opening {
+    Opening {
+        protocol_version: 1,
+        stream: StreamId {
+            cluster: "c".into(),
+            node: "n".into(),
+            kind: StreamKind::Io,
+            incarnation: Incarnation::from_bytes([9; 16]),
+        },
+        anchor_unix_nanos: -5,
+        anchor_monotonic_nanos: 7,
+        taps: vec![(Tap::Volume, 1), (Tap::Device, 1000)],
+        covered_from_unix_nanos: Some(3),
+        spool_first_ordinal: 2,
+        spool_next_ordinal: 11,
+        daemon_version: "0.1.0".to_owned(),
+    }
+}
+
+#[test]
+fn hello_comes_back() {
+    assert_eq!(Opening::try_from(&wire::Hello::from(&opening())), Ok(opening()));
+}
+
+#[test]
+fn hello_without_identity_is_refused_by_field() {
+    let broken = |change: &dyn Fn(&mut wire::Hello)| {
+        let mut hello = wire::Hello::from(&opening());
+        change(&mut hello);
+        Opening::try_from(&hello).unwrap_err().to_string()
+    };
+    assert!(broken(&|hello| hello.cluster.clear()).contains("hello.cluster"));
+    assert!(broken(&|hello| hello.node.clear()).contains("hello.node"));
+    assert!(broken(&|hello| hello.stream_kind = 0).contains("hello.stream_kind"));
+    assert!(broken(&|hello| hello.stream_kind = 77).contains("hello.stream_kind"));
+    assert!(broken(&|hello| hello.incarnation.truncate(4)).contains("hello.incarnation has 4 values, 16"));
+    assert!(broken(&|hello| hello.taps[0].tap = 99).contains("hello.taps.tap"));
+    assert!(broken(&|hello| hello.taps[0].resolution_nanos = 0).contains("resolution_nanos"));
+}
+
+#[test]
+fn devices_and_topology_come_back() {
+    let devices = vec![
+        Device {
+            tap: Tap::Initiator,
+            name: "vol0.copy1".to_owned(),
+            disk: Some("t1/disk0".into()),
+            volume: Some("vol0".into()),
+            copy: Some(0),
+            peer: Some("t1".into()),
+            has_offsets: true,
+        },
+        Device {
+            tap: Tap::Guest,
+            name: "vm".to_owned(),
+            disk: None,
+            volume: None,
+            copy: None,
+            peer: None,
+            has_offsets: false,
+        },
+    ];
+    assert_eq!(devices_from_wire(&devices_to_wire(&devices)), Ok(devices));
+    let versioned = VersionedTopology {
+        version: 4,
+        valid_from_unix_nanos: None,
+        topology: Topology {
+            nodes: vec![Node {
+                id: "t1".into(),
+                observed: true,
+            }],
+            disks: vec![PhysicalDisk {
+                id: "t1/disk0".into(),
+                node: "t1".into(),
+                name: "disk0".to_owned(),
+            }],
+            volumes: vec![Volume {
+                id: "vol0".into(),
+                size_bytes: 1 << 30,
+                copies: 1,
+            }],
+            extents: ExtentMap::try_new(vec![Extent {
+                volume: "vol0".into(),
+                volume_offset: 0,
+                length: 1 << 30,
+                copy: 0,
+                disk: "t1/disk0".into(),
+                disk_offset: 4096,
+            }])
+            .unwrap(),
+        },
+    };
+    let mut message = wire::Topology::from(&versioned);
+    assert_eq!(VersionedTopology::try_from(&message), Ok(versioned));
+    message.extents.push(message.extents[0].clone());
+    assert!(
+        VersionedTopology::try_from(&message)
+            .unwrap_err()
+            .to_string()
+            .contains("overlap")
+    );
+    message.physical_disks.clear();
+    assert!(
+        VersionedTopology::try_from(&message)
+            .unwrap_err()
+            .to_string()
+            .contains("topology.physical_disks")
+    );
+}
+
+#[test]
+fn every_enumeration_comes_back_and_unknown_numbers_are_named() {
+    for tap in Tap::ALL {
+        assert_eq!(tap_from_wire("tap", tap_to_wire(tap) as i64), Ok(tap));
+    }
+    for op in Op::ALL {
+        assert_eq!(op_from_wire("op", op_to_wire(op) as i64), Ok(op));
+    }
+    for cause in GapCause::ALL {
+        assert_eq!(cause_from_wire("cause", cause_to_wire(cause) as i32), Ok(cause));
+    }
+    assert!(
+        tap_from_wire("some.tap", i64::MAX)
+            .unwrap_err()
+            .to_string()
+            .contains("some.tap")
+    );
+    assert!(
+        cause_from_wire("some.cause", 0)
+            .unwrap_err()
+            .to_string()
+            .contains("some.cause")
+    );
+}
