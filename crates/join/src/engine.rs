@@ -30,7 +30,7 @@ mod resolve;
 mod state;
 
 pub use align::ClockReport;
-pub use state::{PairState, PendingEvent, RepliesState, State, StreamAccount, StreamState};
+pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// What a stream says of itself when it opens.
 #[derive(Clone, Debug)]

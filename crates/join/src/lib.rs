@@ -38,8 +38,7 @@ mod slowest;
 pub use clock::ClockState;
 pub use config::Config;
 pub use engine::{
-    ClockReport, End, Engine, PairState, PendingEvent, RepliesState, State, StreamAccount, StreamInfo, StreamState,
-    Waiting,
+    ClockReport, End, Engine, PairState, RepliesState, State, StreamAccount, StreamInfo, StreamState, Waiting,
 };
 pub use error::{Error, Result};
 pub use slowest::Replies;

@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use crate::Catalog;
 use crate::catalog::{DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
-use crate::id::IoId;
+use crate::id::{IoId, NodeId, StreamId, VolumeId};
 use crate::tap::{Op, Tap};
+use crate::topology::PhysicalDisk;
 
 /// Nanoseconds in a second, the default width of a window.
 pub const SECOND: i64 = 1_000_000_000;
@@ -340,6 +341,35 @@ impl UnmatchedCause {
             Self::UnusedTap => "unused_tap",
         }
     }
+}
+
+/// An event that is older than every open window and still has no I/O: its I/O may take up to the longest I/O time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingEvent {
+    /// Its stream.
+    pub stream: StreamId,
+    /// The event; its `stream` is an index of the engine that gave it.
+    pub event: Observation,
+    /// Where it was seen.
+    pub tap: Tap,
+    /// Index into the stream's device dictionary.
+    pub device: u32,
+    /// What it did.
+    pub op: Op,
+    /// Byte offset on the device.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Its disk, or the one that its path leads to.
+    pub disk: Option<PhysicalDisk>,
+    /// The node at the other end, of an initiator leg.
+    pub peer: Option<NodeId>,
+    /// The copy that the device is made for, if known.
+    pub copy: Option<(VolumeId, u32)>,
+    /// An I/O whose window has closed could have had it.
+    pub contested: bool,
+    /// It came too late for windows that it could have belonged to.
+    pub late: bool,
 }
 
 /// Rows that the join has decided: I/Os with their legs, and events that belong to none.

@@ -126,7 +126,7 @@ pub fn decode(batch: &wire::IoBatch) -> Result<IoColumns> {
         end = end.wrapping_add(columns.end_unix_nanos_delta[at]);
         let duration_nanos = columns.duration_nanos[at];
         let start = end.checked_sub_unsigned(duration_nanos).filter(|start| *start >= 0);
-        let start_unix_nanos = start.ok_or(Error::Impossible {
+        let start_unix_nanos = start.ok_or_else(|| Error::Impossible {
             field: "io_batch.columns.end_unix_nanos_delta",
             value: i128::from(end) - i128::from(duration_nanos),
         })?;

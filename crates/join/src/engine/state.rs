@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, Device, NodeId, Observation, Op, PhysicalDisk, RangeSet, StreamId, StreamIndex, Tap, Topology, VolumeId,
+    Catalog, Device, NodeId, Observation, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,35 +89,6 @@ pub struct StreamAccount {
     pub position: u64,
     /// Ordinals beyond the position that are accounted for already.
     pub accounted: RangeSet,
-}
-
-/// An event that is older than every open window and still has no I/O: its I/O may take up to the longest I/O time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingEvent {
-    /// Its stream.
-    pub stream: StreamId,
-    /// The event; its `stream` is an index of the engine that gave it.
-    pub event: Observation,
-    /// Where it was seen.
-    pub tap: Tap,
-    /// Index into the stream's device dictionary.
-    pub device: u32,
-    /// What it did.
-    pub op: Op,
-    /// Byte offset on the device.
-    pub offset: u64,
-    /// Bytes.
-    pub length: u64,
-    /// Its disk, or the one that its path leads to.
-    pub disk: Option<PhysicalDisk>,
-    /// The node at the other end, of an initiator leg.
-    pub peer: Option<NodeId>,
-    /// The copy that the device is made for, if known.
-    pub copy: Option<(VolumeId, u32)>,
-    /// An I/O whose window has closed could have had it.
-    pub contested: bool,
-    /// It came too late for windows that it could have belonged to.
-    pub late: bool,
 }
 
 impl Engine {

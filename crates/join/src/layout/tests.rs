@@ -102,14 +102,37 @@ fn disk_is_found_by_copy_node_and_offset_unless_several_have_it() {
     let place = layout.places(volume, 310, 10).places[1];
     assert_eq!(layout.disk_at(volume, 1, place.node, 5000), None);
     assert_eq!(layout.disk_at(volume, 7, place.node, place.offset), None);
-    assert_eq!(layout.disk_at(volume, 1, place.node, place.offset), None, "both disks of the node have this offset");
+    assert_eq!(
+        layout.disk_at(volume, 1, place.node, place.offset),
+        None,
+        "both disks of the node have this offset"
+    );
     let one_disk = Layout {
-        volumes: layout.volumes.iter().map(|(&volume, of)| (volume, only_even_chunks(of))).collect(),
+        volumes: layout
+            .volumes
+            .iter()
+            .map(|(&volume, of)| (volume, only_even_chunks(of)))
+            .collect(),
     };
-    assert_eq!(one_disk.disk_at(volume, 1, place.node, 2010), Some(layout.places(volume, 10, 1).places[1].disk));
+    assert_eq!(
+        one_disk.disk_at(volume, 1, place.node, 2010),
+        Some(layout.places(volume, 10, 1).places[1].disk)
+    );
 }
 
 fn only_even_chunks(layout: &VolumeLayout) -> VolumeLayout {
-    let even = |pieces: &Vec<Piece>| pieces.iter().filter(|piece| piece.from / 100 % 2 == 0).copied().collect();
-    VolumeLayout { copies: layout.copies.iter().map(|(copy, pieces)| (*copy, even(pieces))).collect() }
+    let even = |pieces: &Vec<Piece>| {
+        pieces
+            .iter()
+            .filter(|piece| piece.from / 100 % 2 == 0)
+            .copied()
+            .collect()
+    };
+    VolumeLayout {
+        copies: layout
+            .copies
+            .iter()
+            .map(|(copy, pieces)| (*copy, even(pieces)))
+            .collect(),
+    }
 }

@@ -1,0 +1,36 @@
+//! The embedded columnar store: Parquet files behind a manifest.
+//!
+//! # Purpose
+//!
+//! It keeps what the join decided, so that a crash at any moment loses nothing that was acknowledged and stores nothing twice,
+//! and so that any engine that reads Parquet can read it.
+//!
+//! # Data model
+//!
+//! One manifest a cluster: numbered records ([`manifest::Record`]), each put with create-if-absent. A record names the files it
+//! adds and carries everything that a successor needs to go on. A reader sees a file only through the manifest. Tables are
+//! partitioned Parquet: [`tables::ios`], [`tables::legs`] by hour, [`tables::unmatched`], [`tables::coverage`] by day; `pending` is
+//! one file a record.
+//!
+//! # I/O
+//!
+//! Everything goes through `object_store`; on a local folder our own wrapper ([`blobs`]) writes, syncs, then links, so that
+//! a name never stands for half a file.
+//!
+//! # Errors
+//!
+//! [`Error::Fenced`] means that another owner has taken the store over: stop. Everything else is the disk's.
+
+pub mod blobs;
+mod columns;
+mod error;
+pub mod manifest;
+mod owner;
+pub mod paths;
+mod scan;
+pub mod tables;
+
+pub use error::{Error, Result};
+pub use manifest::{FileEntry, Record};
+pub use owner::{Commit, Owner};
+pub use scan::{Chunk, Span, read_coverage, read_pending, scan};

@@ -1,0 +1,349 @@
+//! What was committed is read back as it was; two owners never both go on.
+
+use std::ops::ControlFlow;
+
+use fathom_model::coverage::{CoverageState, GapCause};
+use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::{
+    ClockStatement, Incarnation, IoClass, Leg, LegMethod, Missing, Observation, Op, PhysicalDisk, Slowest, StreamId,
+    StreamKind, Tap, UnmatchedCause,
+};
+
+use super::*;
+use crate::scan::{Span, read_coverage, read_pending, scan};
+
+const START: i64 = 1_790_046_805_000_000_000;
+
+fn stream(node: &str, byte: u8) -> StreamId {
+    StreamId {
+        cluster: "c".into(),
+        node: node.into(),
+        kind: StreamKind::Io,
+        incarnation: Incarnation::from_bytes([byte; 16]),
+    }
+}
+
+/// Rows with everything that can be null null in some and not in others, over two hours.
+fn rows(catalog: &mut Catalog, count: u64) -> JoinedRows {
+    let own = catalog.intern_stream(&stream("i0", 1));
+    let far = catalog.intern_stream(&stream("t1", 2));
+    let node = catalog.intern_node(&"i0".into());
+    let far_node = catalog.intern_node(&"t1".into());
+    let volume = catalog.intern_volume(&"vol0".into());
+    let disk = catalog.intern_disk(&PhysicalDisk {
+        id: "t1/disk0".into(),
+        node: "t1".into(),
+        name: "disk0".to_owned(),
+    });
+    let mut rows = JoinedRows::default();
+    for at in 0..count {
+        let seen = |stream, ordinal| Observation {
+            stream,
+            ordinal,
+            start_unix_nanos: START + at as i64 * 1_800_000_000_000,
+            duration_nanos: 5 + at,
+            status: (at % 2) as u32,
+        };
+        let some = at % 2 == 0;
+        rows.legs.push(Leg {
+            part: at as u32,
+            copy: 1,
+            node: far_node,
+            disk,
+            disk_offset: 4096 * at,
+            length: 512,
+            local: some,
+            initiator: some.then(|| seen(own, at)),
+            target: (!some).then(|| seen(far, at)),
+            device: Some(seen(far, at + 1)),
+            more: MoreOrdinals {
+                initiator: vec![],
+                target: vec![],
+                device: if some { vec![7, 8] } else { vec![] },
+            },
+            missing_initiator: (!some).then_some(Missing::Lost),
+            missing_target: some.then_some(Missing::Absent),
+            missing_device: None,
+            method: if some { LegMethod::Key } else { LegMethod::Order },
+            confidence: 0.5,
+            ambiguous: !some,
+            candidate: some,
+            clock: some.then_some(ClockStatement {
+                offset_nanos: -5,
+                error_nanos: 3,
+            }),
+        });
+        rows.ios.push(Io {
+            event: seen(own, at + 100),
+            node,
+            volume,
+            op: if some { Op::Write } else { Op::Read },
+            offset: at,
+            length: 512,
+            class: if some { IoClass::Incomplete } else { IoClass::Ambiguous },
+            legs_expected: 1,
+            slowest: some.then_some(Slowest {
+                leg: at as usize,
+                lead_nanos: (at % 4 == 0).then_some(9),
+                confidence: 1.0,
+            }),
+            legs: at as usize..at as usize + 1,
+        });
+        rows.unmatched.push(Unmatched {
+            event: seen(far, at + 200),
+            tap: Tap::Device,
+            node: far_node,
+            disk: some.then_some(disk),
+            device: "disk0".to_owned(),
+            op: Op::Flush,
+            offset: 0,
+            length: 0,
+            cause: UnmatchedCause::Foreign,
+        });
+    }
+    rows
+}
+
+fn pending() -> Vec<PendingEvent> {
+    vec![PendingEvent {
+        stream: stream("i0", 1),
+        event: Observation {
+            stream: fathom_model::StreamIndex(0),
+            ordinal: 4,
+            start_unix_nanos: START,
+            duration_nanos: 6,
+            status: 0,
+        },
+        tap: Tap::Initiator,
+        device: 3,
+        op: Op::Write,
+        offset: 4096,
+        length: 512,
+        disk: None,
+        peer: Some("t1".into()),
+        copy: Some(("vol0".into(), 2)),
+        contested: true,
+        late: false,
+    }]
+}
+
+fn coverage() -> Vec<Coverage> {
+    [
+        CoverageState::Heard,
+        CoverageState::Silent,
+        CoverageState::Gap(GapCause::SourceDropped),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(at, state)| Coverage {
+        node: "t1".into(),
+        from_unix_nanos: START,
+        until_unix_nanos: START + at as i64,
+        state,
+        events: (at == 0).then_some(17),
+    })
+    .collect()
+}
+
+async fn owner(blobs: &Blobs, nonce: u8) -> Result<Owner<u32>> {
+    Owner::take_over(blobs.clone(), "c".into(), [nonce; 16], START).await
+}
+
+fn commit<'a>(
+    rows: &'a JoinedRows,
+    catalog: &'a Catalog,
+    coverage: &'a [Coverage],
+    pending: &'a [PendingEvent],
+) -> Commit<'a, u32> {
+    Commit {
+        rows,
+        catalog,
+        coverage,
+        pending,
+        topologies: Vec::new(),
+        state: 42,
+        now_unix_nanos: START,
+    }
+}
+
+async fn all(owner: &Owner<u32>) -> (JoinedRows, Catalog) {
+    let (mut found, mut catalog) = (JoinedRows::default(), Catalog::default());
+    let cluster = owner.record().cluster.clone();
+    let take = |chunk: crate::scan::Chunk, _: &Catalog| {
+        found.append(chunk.rows);
+        ControlFlow::Continue(())
+    };
+    scan(owner.blobs(), &cluster, owner.files(), Span::ALL, &mut catalog, take)
+        .await
+        .unwrap();
+    (found, catalog)
+}
+
+#[tokio::test]
+async fn what_was_committed_is_read_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    for blobs in [Blobs::in_memory(), Blobs::open_folder(folder.path()).unwrap()] {
+        let mut catalog = Catalog::default();
+        let rows = rows(&mut catalog, 5);
+        let mut first = owner(&blobs, 1).await.unwrap();
+        assert_eq!(
+            (first.record().number, first.record().epoch, first.record().state),
+            (1, 1, 0)
+        );
+        first
+            .commit(commit(&rows, &catalog, &coverage(), &pending()))
+            .await
+            .unwrap();
+        let successor = owner(&blobs, 2).await.unwrap();
+        assert_eq!(
+            (
+                successor.record().number,
+                successor.record().epoch,
+                successor.record().state
+            ),
+            (3, 2, 42)
+        );
+        let (mut found, found_catalog) = all(&successor).await;
+        assert_eq!(found_catalog.streams(), catalog.streams());
+        // Files of two hours come one after the other; both catalogs met the names in the same order here.
+        found.ios.sort_by_key(|io| io.event.ordinal);
+        let ordered: Vec<_> = found.ios.iter().flat_map(|io| found.legs_of(io).to_vec()).collect();
+        assert_eq!(ordered, rows.legs);
+        assert_eq!(
+            found
+                .ios
+                .iter()
+                .map(|io| (io.event, io.op, io.class))
+                .collect::<Vec<_>>(),
+            rows.ios
+                .iter()
+                .map(|io| (io.event, io.op, io.class))
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(
+            found
+                .ios
+                .iter()
+                .map(|io| io.slowest.map(|s| s.lead_nanos))
+                .collect::<Vec<_>>(),
+            rows.ios
+                .iter()
+                .map(|io| io.slowest.map(|s| s.lead_nanos))
+                .collect::<Vec<_>>()
+        );
+        found.unmatched.sort_by_key(|row| row.event.ordinal);
+        assert_eq!(found.unmatched, rows.unmatched);
+        assert_eq!(
+            read_coverage(&blobs, successor.files(), Span::ALL).await.unwrap(),
+            coverage()
+        );
+        let record = successor.record();
+        assert_eq!(
+            read_pending(&blobs, &record.cluster, record.pending.as_ref())
+                .await
+                .unwrap(),
+            pending()
+        );
+        let hours: std::collections::BTreeSet<_> = successor
+            .files()
+            .iter()
+            .filter(|file| file.table == Table::Ios)
+            .map(|file| file.path.parse::<DataPath>().unwrap().partition)
+            .collect();
+        assert_eq!(hours.len(), 3, "five I/Os half an hour apart");
+    }
+}
+
+#[tokio::test]
+async fn scan_leaves_out_files_of_other_times() {
+    let blobs = Blobs::in_memory();
+    let mut catalog = Catalog::default();
+    let rows = rows(&mut catalog, 5);
+    let mut owner = owner(&blobs, 1).await.unwrap();
+    owner.commit(commit(&rows, &catalog, &[], &[])).await.unwrap();
+    let mut seen = 0;
+    let span = Span {
+        from_unix_nanos: START,
+        until_unix_nanos: START + 10,
+    };
+    let count = |chunk: crate::scan::Chunk, _: &Catalog| {
+        seen += chunk.rows.ios.len();
+        ControlFlow::Continue(())
+    };
+    scan(&blobs, &"c".into(), owner.files(), span, &mut Catalog::default(), count)
+        .await
+        .unwrap();
+    assert!(seen < 5, "{seen}");
+}
+
+#[tokio::test]
+async fn owner_that_was_replaced_is_fenced_and_harms_nothing() {
+    let blobs = Blobs::in_memory();
+    let mut catalog = Catalog::default();
+    let rows = rows(&mut catalog, 2);
+    let mut stale = owner(&blobs, 1).await.unwrap();
+    let mut fresh = owner(&blobs, 2).await.unwrap();
+    let error = stale.commit(commit(&rows, &catalog, &[], &[])).await.unwrap_err();
+    assert!(matches!(error, Error::Fenced { number: 2, .. }), "{error}");
+    fresh.commit(commit(&rows, &catalog, &[], &[])).await.unwrap();
+    let third = owner(&blobs, 3).await.unwrap();
+    assert_eq!(
+        all(&third).await.0.ios.len(),
+        2,
+        "the stale owner's files are part of nothing"
+    );
+}
+
+#[tokio::test]
+async fn record_that_is_gone_or_newer_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open_folder(folder.path()).unwrap();
+    let mut first = owner(&blobs, 1).await.unwrap();
+    let (rows, catalog) = (JoinedRows::default(), Catalog::default());
+    first.commit(commit(&rows, &catalog, &[], &[])).await.unwrap();
+    first.commit(commit(&rows, &catalog, &[], &[])).await.unwrap();
+    let path = |number: u64| {
+        folder.path().join(
+            RecordPath {
+                cluster: "c".into(),
+                number,
+            }
+            .to_string(),
+        )
+    };
+    let text = std::fs::read_to_string(path(3)).unwrap();
+    std::fs::write(path(3), text.replace("\"format\": 1", "\"format\": 9")).unwrap();
+    assert!(matches!(owner(&blobs, 2).await, Err(Error::Format { found: 9, .. })));
+    std::fs::write(path(3), &text[..text.len() / 2]).unwrap();
+    assert!(matches!(owner(&blobs, 2).await, Err(Error::Record { .. })));
+    std::fs::write(path(3), text).unwrap();
+    std::fs::remove_file(path(2)).unwrap();
+    assert!(matches!(owner(&blobs, 2).await, Err(Error::Gap { number: 2, .. })));
+}
+
+#[tokio::test]
+async fn snapshot_has_all_files_so_that_older_records_are_not_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open_folder(folder.path()).unwrap();
+    let mut catalog = Catalog::default();
+    let some = rows(&mut catalog, 1);
+    let mut first = owner(&blobs, 1).await.unwrap();
+    first.commit(commit(&some, &catalog, &[], &[])).await.unwrap();
+    let empty = JoinedRows::default();
+    while first.record().number < SNAPSHOT_EVERY + 2 {
+        first.commit(commit(&empty, &catalog, &[], &[])).await.unwrap();
+    }
+    for number in 1..SNAPSHOT_EVERY {
+        std::fs::remove_file(
+            folder.path().join(
+                RecordPath {
+                    cluster: "c".into(),
+                    number,
+                }
+                .to_string(),
+            ),
+        )
+        .unwrap();
+    }
+    assert_eq!(all(&owner(&blobs, 2).await.unwrap()).await.0.ios.len(), 1);
+}

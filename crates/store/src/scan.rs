@@ -1,0 +1,122 @@
+//! Reading what was committed: plain scans over the files of one record, oldest first.
+
+use fathom_model::coverage::Coverage;
+use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
+
+use crate::blobs::Blobs;
+use crate::error::{Error, Result};
+use crate::manifest::FileEntry;
+use crate::paths::Table;
+use crate::tables;
+
+/// A stretch of time, both ends inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// From.
+    pub from_unix_nanos: i64,
+    /// Until.
+    pub until_unix_nanos: i64,
+}
+
+impl Span {
+    /// All time.
+    pub const ALL: Self = Self {
+        from_unix_nanos: i64::MIN,
+        until_unix_nanos: i64::MAX,
+    };
+
+    const fn touches(&self, file: &FileEntry) -> bool {
+        file.min_unix_nanos <= self.until_unix_nanos && file.max_unix_nanos >= self.from_unix_nanos
+    }
+}
+
+/// Rows that were written together.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The rows; their indices are the scan's catalog's.
+    pub rows: JoinedRows,
+}
+
+/// Reads the files that may hold rows of a stretch of time, in the order in which they were committed, and hands out the rows of
+/// each. Rows outside of the stretch come too; the caller filters.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub async fn scan(
+    blobs: &Blobs,
+    cluster: &ClusterId,
+    files: &[FileEntry],
+    span: Span,
+    catalog: &mut Catalog,
+    mut each: impl FnMut(Chunk, &Catalog) -> std::ops::ControlFlow<()>,
+) -> Result<()> {
+    for file in files.iter().filter(|file| span.touches(file)) {
+        let mut rows = JoinedRows::default();
+        match file.table {
+            Table::Ios => {
+                let bytes = blobs.get(&file.path).await?;
+                rows.ios = tables::ios::load(&file.path, bytes, cluster, catalog)?;
+                let legs = legs_of(file);
+                let bytes = blobs.get(&legs).await?;
+                rows.legs = tables::legs::load(&legs, bytes, cluster, catalog)?;
+                let needed = rows.ios.last().map_or(0, |io| io.legs.end);
+                if needed != rows.legs.len() {
+                    let cause = format!("{} has {} legs for the {needed} of its I/Os", legs, rows.legs.len());
+                    return Err(Error::Column {
+                        path: file.path.clone(),
+                        column: "legs",
+                        cause,
+                    });
+                }
+            }
+            Table::Unmatched => {
+                let bytes = blobs.get(&file.path).await?;
+                rows.unmatched = tables::unmatched::load(&file.path, bytes, cluster, catalog)?;
+            }
+            Table::Legs | Table::Coverage | Table::Pending => continue,
+        }
+        if each(Chunk { rows }, catalog).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The legs of a file of I/Os were written with it, under the same name in the other table.
+fn legs_of(ios: &FileEntry) -> String {
+    let name = ios.path.strip_prefix(Table::Ios.as_str()).unwrap_or(&ios.path);
+    format!("{}{name}", Table::Legs.as_str())
+}
+
+/// Reads all stretches of a stretch of time.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub async fn read_coverage(blobs: &Blobs, files: &[FileEntry], span: Span) -> Result<Vec<Coverage>> {
+    let mut rows = Vec::new();
+    for file in files
+        .iter()
+        .filter(|file| file.table == Table::Coverage && span.touches(file))
+    {
+        rows.extend(tables::coverage::load(&file.path, blobs.get(&file.path).await?)?);
+    }
+    Ok(rows)
+}
+
+/// Reads a record's pending legs.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_pending(
+    blobs: &Blobs,
+    cluster: &ClusterId,
+    pending: Option<&FileEntry>,
+) -> Result<Vec<PendingEvent>> {
+    match pending {
+        Some(file) => tables::pending::load(&file.path, blobs.get(&file.path).await?, cluster),
+        None => Ok(Vec::new()),
+    }
+}
