@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod ci;
+#[path = "../../proto/codegen.rs"]
+mod codegen;
 mod command;
 mod layers;
 mod proto;
@@ -16,6 +18,8 @@ mod workspace;
 enum Task {
     /// Fail on a dependency that the layer table does not allow.
     Layers,
+    /// Make the generated code of the wire contract anew.
+    Codegen,
     /// Format, lint and compare the wire contract.
     Proto(proto::Args),
     /// Run what CI runs, and stop at the first failure.
@@ -36,6 +40,11 @@ fn run(task: Task) -> anyhow::Result<()> {
     let workspace = workspace::Workspace::load()?;
     match task {
         Task::Layers => layers::run(&workspace),
+        Task::Codegen => {
+            let changed = codegen::regenerate(&workspace.root.join("proto"));
+            println!("codegen ok: {} files changed", changed.len());
+            Ok(())
+        }
         Task::Proto(args) => proto::run(&workspace, &args),
         Task::Ci(args) => ci::run(&workspace, &args),
     }

@@ -37,4 +37,5 @@
 //! [`files::Error`] by whoever runs a daemon. Keys never appear in an error or a debug output.
 
 pub mod authority;
+pub mod explain;
 pub mod files;

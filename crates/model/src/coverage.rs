@@ -20,17 +20,20 @@ pub enum GapCause {
     Recording,
     /// A spool segment was damaged.
     Damaged,
+    /// Released from the spool after a coordinator with another store had acknowledged them.
+    Released,
 }
 
 impl GapCause {
     /// All causes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SpoolFull,
         Self::DaemonDown,
         Self::SourceDropped,
         Self::Shed,
         Self::Recording,
         Self::Damaged,
+        Self::Released,
     ];
 
     /// Snake case, as columns and JSON show it.
@@ -43,6 +46,7 @@ impl GapCause {
             Self::Shed => "shed",
             Self::Recording => "recording",
             Self::Damaged => "damaged",
+            Self::Released => "released",
         }
     }
 }

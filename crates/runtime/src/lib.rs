@@ -46,3 +46,4 @@ pub mod logging;
 pub mod shutdown;
 pub mod signal;
 pub mod tasks;
+pub mod units;

@@ -51,6 +51,7 @@ pub struct Batch {
 
 /// What a source had when it was asked.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a call and never stored")]
 pub enum Polled {
     /// Events.
     Events(Batch),

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use fathom_capture::{EventReader, Recording, RowBatch};
@@ -49,6 +50,8 @@ pub struct ReplaySource {
     waiting: IoColumns,
     given_of_waiting: usize,
     next: u64,
+    /// Where the pace begins: the first event's completion, or that of the event that a seek went to.
+    paced_from: Option<i64>,
 }
 
 impl ReplaySource {
@@ -74,6 +77,7 @@ impl ReplaySource {
             waiting: IoColumns::default(),
             given_of_waiting: 0,
             next: 0,
+            paced_from: None,
         };
         let mut seen = [false; Tap::ALL.len()];
         while let Some(rows) = reader.next_batch(BLOCK as usize)? {
@@ -97,6 +101,7 @@ impl ReplaySource {
         for block in (1..source.complete_until.len()).rev() {
             source.complete_until[block - 1] = source.complete_until[block - 1].min(source.complete_until[block]);
         }
+        source.paced_from = source.first;
         source.devices = reader.devices().to_vec();
         source.warnings = reader.differences(recording);
         let resolution = recording.run().resolution_ns;
@@ -115,6 +120,15 @@ impl ReplaySource {
             })
             .collect();
         Ok(source)
+    }
+
+    /// Opens a node's events of the recording in a folder.
+    ///
+    /// # Errors
+    ///
+    /// When the folder holds no recording, or as [`Self::open`].
+    pub fn open_folder(folder: &Path, node: &NodeId, options: Options) -> Result<Self> {
+        Self::open(&Recording::open(folder)?, node, options)
     }
 
     /// What about the recording is odd without being wrong.
@@ -167,7 +181,7 @@ impl ReplaySource {
 
     /// Recorded time that has passed after `elapsed`, and the completion up to which events are there.
     fn due(&self, elapsed: Duration) -> i64 {
-        match (self.options.pace, self.first) {
+        match (self.options.pace, self.paced_from) {
             (Some(pace), Some(first)) => first.saturating_add((elapsed.as_nanos() as f64 * pace) as i64),
             _ => i64::MAX,
         }
@@ -198,6 +212,12 @@ impl Source for ReplaySource {
             let skip = (ordinal - self.next).min((self.waiting.len() - self.given_of_waiting) as u64);
             self.given_of_waiting += skip as usize;
             self.next += skip;
+        }
+        if self.fill()? {
+            self.paced_from = self
+                .waiting
+                .get(self.given_of_waiting)
+                .map(|event| event.end_unix_nanos());
         }
         Ok(())
     }

@@ -201,6 +201,7 @@ pub const fn cause_to_wire(cause: GapCause) -> wire::LossCause {
         GapCause::Shed => wire::LossCause::Shed,
         GapCause::Recording => wire::LossCause::Recording,
         GapCause::Damaged => wire::LossCause::Damaged,
+        GapCause::Released => wire::LossCause::Released,
     }
 }
 
@@ -217,6 +218,7 @@ pub fn cause_from_wire(field: &'static str, value: i32) -> Result<GapCause> {
         Ok(wire::LossCause::Shed) => GapCause::Shed,
         Ok(wire::LossCause::Recording) => GapCause::Recording,
         Ok(wire::LossCause::Damaged) => GapCause::Damaged,
+        Ok(wire::LossCause::Released) => GapCause::Released,
         Ok(wire::LossCause::Unspecified) | Err(_) => {
             return Err(Error::UnknownNumber {
                 field,

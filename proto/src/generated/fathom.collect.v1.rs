@@ -615,6 +615,9 @@ pub enum LossCause {
     Recording = 5,
     /// A spool segment was damaged.
     Damaged = 6,
+    /// Released from the spool after some coordinator had acknowledged them, and this coordinator does not have them: its store
+    /// was replaced.
+    Released = 7,
 }
 impl LossCause {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -630,6 +633,7 @@ impl LossCause {
             Self::Shed => "LOSS_CAUSE_SHED",
             Self::Recording => "LOSS_CAUSE_RECORDING",
             Self::Damaged => "LOSS_CAUSE_DAMAGED",
+            Self::Released => "LOSS_CAUSE_RELEASED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -642,6 +646,7 @@ impl LossCause {
             "LOSS_CAUSE_SHED" => Some(Self::Shed),
             "LOSS_CAUSE_RECORDING" => Some(Self::Recording),
             "LOSS_CAUSE_DAMAGED" => Some(Self::Damaged),
+            "LOSS_CAUSE_RELEASED" => Some(Self::Released),
             _ => None,
         }
     }

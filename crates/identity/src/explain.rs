@@ -1,0 +1,84 @@
+//! Why a TLS connection failed, in words for the operator: transport libraries bury it several sources deep.
+//!
+//! Not a verifier: it only reads an error that somebody else made.
+
+use std::error::Error;
+
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+
+/// What is wrong with the certificates of a connection, and what to do; `None` when the error is about something else.
+#[must_use]
+pub fn tls_problem(error: &(dyn Error + 'static)) -> Option<String> {
+    let tls = find(error)?;
+    Some(match tls {
+        TlsError::InvalidCertificate(reason) => match reason {
+            CertificateError::UnknownIssuer => {
+                "the other side's certificate is from an authority that our CA file does not hold; give both sides the same CA"
+                    .to_owned()
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the other side's certificate has expired; renew it (or check the clocks)".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the other side's certificate is not valid yet; check the clocks".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the other side's certificate is for another name than the address that was used; use the name in the certificate"
+                    .to_owned()
+            }
+            other => format!("the other side's certificate was refused: {other:?}"),
+        },
+        TlsError::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired => {
+                "the other side asks for a certificate and got none; give --cert and --key".to_owned()
+            }
+            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::DecryptError => {
+                "the other side refused our certificate: it is from an authority that its CA file does not hold; give both sides the same CA"
+                    .to_owned()
+            }
+            AlertDescription::CertificateExpired => {
+                "the other side refused our certificate: it has expired; renew it (or check the clocks)".to_owned()
+            }
+            other => format!("the other side ended the TLS handshake: {other:?}"),
+        },
+        TlsError::InvalidMessage(_) => {
+            "the other side does not speak TLS; is the address that of a coordinator?".to_owned()
+        }
+        other => format!("TLS failed: {other}"),
+    })
+}
+
+fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref::<TlsError>() {
+            return Some(tls);
+        }
+        // An io::Error does not name what it wraps as its source when it was made from an error.
+        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            && let Some(tls) = find(inner)
+        {
+            return Some(tls);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// All messages of an error and its sources on one line, each only once.
+#[must_use]
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

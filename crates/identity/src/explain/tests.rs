@@ -1,0 +1,44 @@
+//! A TLS fault is found however deep it lies, and nothing else is taken for one.
+
+use std::fmt;
+use std::io;
+
+use super::*;
+
+#[derive(Debug)]
+struct Outer(io::Error);
+
+impl fmt::Display for Outer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("transport error")
+    }
+}
+
+impl Error for Outer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn fault_inside_an_io_error_inside_a_transport_error_is_found() {
+    let tls = TlsError::InvalidCertificate(CertificateError::UnknownIssuer);
+    let problem = tls_problem(&Outer(io::Error::new(io::ErrorKind::InvalidData, tls))).unwrap();
+    assert!(problem.contains("same CA"), "{problem}");
+    let alert = TlsError::AlertReceived(AlertDescription::CertificateRequired);
+    assert!(tls_problem(&Outer(io::Error::other(alert))).unwrap().contains("--cert"));
+}
+
+#[test]
+fn other_errors_are_not_tls_problems() {
+    assert_eq!(
+        tls_problem(&Outer(io::Error::from(io::ErrorKind::ConnectionRefused))),
+        None
+    );
+}
+
+#[test]
+fn chain_says_everything_once() {
+    let text = chain(&Outer(io::Error::other("no route")));
+    assert_eq!(text, "transport error: no route");
+}
