@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::report::{Culprit, Evidence};
+use fathom_model::unit::show_nanos as show;
 use fathom_model::{Catalog, Io, JoinedRows, Op};
 use hdrhistogram::Histogram;
 
@@ -381,19 +382,6 @@ impl Case {
 pub fn timestamp(unix_nanos: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(unix_nanos))
         .map_or_else(|_| format!("{unix_nanos} ns since 1970"), |time| format!("{time:.6}"))
-}
-
-/// A duration for people: three significant digits.
-#[must_use]
-pub fn show(nanos: u64) -> String {
-    let (value, unit) = match nanos {
-        0..1_000 => return format!("{nanos} ns"),
-        1_000..1_000_000 => (nanos as f64 / 1e3, "us"),
-        1_000_000..1_000_000_000 => (nanos as f64 / 1e6, "ms"),
-        _ => (nanos as f64 / 1e9, "s"),
-    };
-    let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    format!("{value:.digits$} {unit}")
 }
 
 #[cfg(test)]

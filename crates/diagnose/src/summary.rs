@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use fathom_model::report::{Joined, MissingCount, UnmatchedCount};
 use fathom_model::{Catalog, Io, IoClass, Leg, Missing, NodeIndex, Op, Tap, Unmatched, UnmatchedCause};
 
+/// Events of no I/O that are counted together.
+type UnmatchedKey = (NodeIndex, Option<String>, Tap, Op, UnmatchedCause);
+
 /// Counts of I/Os by class and of what is missing.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     joined: Joined,
     missing: BTreeMap<(NodeIndex, Tap, Missing), u64>,
-    unmatched: BTreeMap<(NodeIndex, Option<String>, Tap, Op, UnmatchedCause), (u64, u64)>,
+    unmatched: BTreeMap<UnmatchedKey, (u64, u64)>,
 }
 
 impl Summary {

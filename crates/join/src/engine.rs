@@ -25,11 +25,13 @@ use crate::slowest::Replies;
 
 mod align;
 mod close;
+mod inspect;
 mod legs;
 mod resolve;
 mod state;
 
 pub use align::ClockReport;
+pub use inspect::StreamReport;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// What a stream says of itself when it opens.

@@ -25,6 +25,7 @@ pub mod range_set;
 pub mod report;
 pub mod tap;
 pub mod topology;
+pub mod unit;
 
 pub use catalog::{Catalog, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
 pub use extent::{Extent, ExtentMap};

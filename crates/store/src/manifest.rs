@@ -84,6 +84,22 @@ pub struct Newest<S> {
     pub files: Vec<FileEntry>,
 }
 
+/// The clusters that have a manifest, by name.
+///
+/// # Errors
+///
+/// When the store cannot be read.
+pub async fn clusters(blobs: &Blobs) -> Result<Vec<ClusterId>> {
+    let names = blobs.list("manifest").await?;
+    let mut clusters: Vec<ClusterId> = names
+        .iter()
+        .filter_map(|name| name.parse::<RecordPath>().ok())
+        .map(|path| path.cluster)
+        .collect();
+    clusters.dedup();
+    Ok(clusters)
+}
+
 /// Reads the newest record, if there is any.
 ///
 /// # Errors

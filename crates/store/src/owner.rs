@@ -45,7 +45,7 @@ pub struct Commit<'a, S> {
     pub now_unix_nanos: i64,
 }
 
-impl<S: Clone + Default + Serialize + DeserializeOwned> Owner<S> {
+impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
     /// Takes a cluster's store over: reads its newest record and puts one that raises the epoch.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::columns::{Builder, Columns};
 use crate::error::Result;
 
 /// Adds the columns that name an event and its times, each with a prefix.
-fn event_columns<'a>(builder: &mut Builder, prefix: &str, nullable: bool, events: &[Option<&'a Observation>]) {
+fn event_columns(builder: &mut Builder, prefix: &str, nullable: bool, events: &[Option<&Observation>]) {
     let at = |name: &str| format!("{prefix}{name}");
     let values = || events.iter().map(|event| event.copied());
     builder.u64(

@@ -161,12 +161,6 @@ fn single_stall_is_not_a_culprit() {
 }
 
 #[test]
-fn durations_are_shown_with_three_digits() {
-    let shown = [999, 1_000, 34_560, 999_499, 3_218_000, 41_000_000_000].map(show);
-    assert_eq!(shown, ["999 ns", "1.00 us", "34.6 us", "999 us", "3.22 ms", "41.0 s"]);
-}
-
-#[test]
 fn bins_merge_when_there_are_too_many() {
     let mut cluster = Cluster::new();
     for at in 0..5000_i64 {

@@ -1,0 +1,5 @@
+//! The gRPC surface: decode, call, encode. No rule of the domain lives here.
+
+pub(crate) mod collect;
+pub(crate) mod query;
+pub(crate) mod status;

@@ -1,0 +1,427 @@
+//! `fathom.query.v1`.
+
+use std::ops::ControlFlow;
+use std::pin::Pin;
+
+use fathom_diagnose::latency::By;
+use fathom_model::report::{Clock, UnseenNode};
+use fathom_model::{ClusterId, IoId, NodeId, Op};
+use fathom_proto::convert::query::{coverage_to_wire, io_to_wire, report_to_wire};
+use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::query_service_server::QueryService;
+use fathom_runtime::tasks::{Kind, TaskGroup};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::status;
+use crate::ingest::{Cluster, Clusters, WorkerReport};
+use crate::query::{Filter, Found, Order, Snapshot, run};
+
+/// I/Os on a page when the caller does not say.
+const PAGE: usize = 20;
+
+/// Most I/Os on a page, and how deep pages go: each is found by a scan.
+const MOST: usize = 10_000;
+const DEEPEST: usize = 100_000;
+
+/// I/Os in a message of a stream.
+const SOME: usize = 500;
+
+/// Messages of a stream on their way; when the caller is slow, the scan waits.
+const QUEUE: usize = 4;
+
+/// Answers questions.
+#[derive(Clone)]
+pub(crate) struct Query {
+    clusters: Clusters,
+    tasks: TaskGroup,
+}
+
+impl Query {
+    pub(crate) const fn new(clusters: Clusters, tasks: TaskGroup) -> Self {
+        Self { clusters, tasks }
+    }
+
+    fn cluster(&self, name: &str) -> Result<Cluster, Status> {
+        let all = self.clusters.all();
+        if name.is_empty() {
+            return match &all[..] {
+                [only] => Ok(only.clone()),
+                [] => Err(status::not_found(
+                    "NO_CLUSTER",
+                    "no daemon has connected yet: there is no cluster to ask about",
+                )),
+                several => {
+                    let names: Vec<&str> = several.iter().map(|cluster| cluster.id.as_str()).collect();
+                    Err(status::invalid(format!(
+                        "which cluster? this coordinator serves {}",
+                        names.join(", ")
+                    )))
+                }
+            };
+        }
+        self.clusters.get(&ClusterId::new(name)).ok_or_else(|| {
+            let names: Vec<String> = all.iter().map(|cluster| cluster.id.to_string()).collect();
+            let known = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            };
+            status::not_found("NO_CLUSTER", format!("there is no cluster `{name}` (known: {known})"))
+        })
+    }
+
+    fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
+        let filter = Filter::from_wire(filter)?;
+        let cluster = self.cluster(cluster)?;
+        let snapshot = Snapshot::new(cluster, filter.clone());
+        if let Some(topology) = &snapshot.view().topology {
+            let known = |names: Vec<&str>, what: &str, name: &Option<String>| match name {
+                Some(name) if !names.contains(&name.as_str()) => {
+                    let message = format!("there is no {what} `{name}` (known: {})", names.join(", "));
+                    Err(status::not_found("UNKNOWN_NAME", message))
+                }
+                _ => Ok(()),
+            };
+            known(
+                topology.volumes.iter().map(|volume| volume.id.as_str()).collect(),
+                "volume",
+                &filter.volume,
+            )?;
+            known(
+                topology.nodes.iter().map(|node| node.id.as_str()).collect(),
+                "node",
+                &filter.node,
+            )?;
+            let mut disks: Vec<&str> = topology.disks.iter().map(|disk| disk.name.as_str()).collect();
+            disks.sort_unstable();
+            disks.dedup();
+            known(disks, "disk", &filter.disk)?;
+        }
+        Ok(snapshot)
+    }
+
+    async fn worker(cluster: &Cluster) -> Result<WorkerReport, Status> {
+        cluster.report().await.ok_or_else(status::stopping)
+    }
+
+    async fn coverage(&self, cluster: &str, newest: Option<i64>, from: Option<i64>) -> Result<wire::Coverage, Status> {
+        let report = Self::worker(&self.cluster(cluster)?).await?;
+        Ok(coverage_to_wire(&unseen(&report), &[], newest, from))
+    }
+}
+
+/// Nodes that an answer has to name.
+fn unseen(report: &WorkerReport) -> Vec<UnseenNode> {
+    let unseen = report.nodes.iter().filter(|node| node.state.is_unseen());
+    unseen
+        .map(|node| UnseenNode {
+            node: node.node.to_string(),
+            cause: node.state.as_str().to_owned(),
+        })
+        .collect()
+}
+
+/// What is known of the clocks; nodes that are not aligned with any initiator are there with nothing known.
+fn clocks(report: &WorkerReport) -> Vec<Clock> {
+    report
+        .clocks
+        .iter()
+        .map(|(node, reference, clock)| Clock {
+            node: node.to_string(),
+            reference: reference.to_string(),
+            offset_ns: Some(clock.offset_nanos),
+            drift_ppb: Some(clock.drift_ppb),
+            error_ns: Some(clock.error_nanos),
+        })
+        .collect()
+}
+
+fn to_wire(found: &Found) -> wire::Io {
+    io_to_wire(&found.detail, found.ordinal, &found.attempts)
+}
+
+/// One page of a list that is short as a whole: by names, after the one in the token.
+fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
+    let size = match size {
+        0 => 1000,
+        size => usize::try_from(size).map_err(|_| status::invalid("page_size is negative"))?,
+    };
+    let mut rest = items
+        .into_iter()
+        .skip_while(|(name, _)| !token.is_empty() && name.as_str() <= token)
+        .peekable();
+    let mut taken = Vec::new();
+    let mut last = String::new();
+    while taken.len() < size {
+        let Some((name, item)) = rest.next() else { break };
+        last = name;
+        taken.push(item);
+    }
+    let next = if rest.peek().is_some() { last } else { String::new() };
+    Ok((taken, next))
+}
+
+#[tonic::async_trait]
+impl QueryService for Query {
+    async fn get_status(
+        &self,
+        _: Request<wire::GetStatusRequest>,
+    ) -> Result<Response<wire::GetStatusResponse>, Status> {
+        let mut clusters = Vec::new();
+        for cluster in self.clusters.all() {
+            let report = Self::worker(&cluster).await?;
+            let view = cluster.view();
+            clusters.push(wire::ClusterStatus {
+                cluster: cluster.id.to_string(),
+                epoch: view.epoch,
+                record: view.record,
+                ios: report.ios,
+                events: report.events,
+                in_memory: report.in_memory,
+                finished: report.finished,
+                waiting: report
+                    .waiting
+                    .iter()
+                    .map(|(node, waiting)| wire::Waiting {
+                        node: node.to_string(),
+                        until_unix_nanos: waiting.until_unix_nanos,
+                    })
+                    .collect(),
+            });
+        }
+        Ok(Response::new(wire::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol_version: status::query_protocol(),
+            clusters,
+        }))
+    }
+
+    async fn list_nodes(
+        &self,
+        request: Request<wire::ListNodesRequest>,
+    ) -> Result<Response<wire::ListNodesResponse>, Status> {
+        let request = request.into_inner();
+        let report = Self::worker(&self.cluster(&request.cluster)?).await?;
+        let clocks = clocks(&report);
+        let of_node = |node: &NodeId| {
+            clocks
+                .iter()
+                .filter(|clock| clock.node == node.as_str())
+                .map(Into::into)
+                .collect()
+        };
+        let nodes = report.nodes.iter().map(|node| {
+            let status = wire::NodeStatus {
+                node: node.node.to_string(),
+                state: node.state.as_str().to_owned(),
+                taps: node.taps.iter().map(|tap| tap.as_str().to_owned()).collect(),
+                events: node.events,
+                lost: node.lost,
+                heard_unix_nanos: node.heard,
+                position: node.position,
+                clocks: of_node(&node.node),
+            };
+            (node.node.to_string(), status)
+        });
+        let (nodes, next_page_token) = page(nodes.collect(), request.page_size, &request.page_token)?;
+        Ok(Response::new(wire::ListNodesResponse { nodes, next_page_token }))
+    }
+
+    async fn list_volumes(
+        &self,
+        request: Request<wire::ListVolumesRequest>,
+    ) -> Result<Response<wire::ListVolumesResponse>, Status> {
+        let request = request.into_inner();
+        let snapshot = self.snapshot(&request.cluster, None)?;
+        let topology = snapshot.view().topology.clone();
+        let latency = run(move || snapshot.latency(By::Volume, Op::Write))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let Some(topology) = topology else {
+            return Ok(Response::new(wire::ListVolumesResponse::default()));
+        };
+        let node_of = |disk: &fathom_model::PhysicalDiskId| {
+            topology
+                .disks
+                .iter()
+                .find(|known| known.id == *disk)
+                .map(|known| known.node.to_string())
+        };
+        let mut volumes: Vec<(String, wire::VolumeStatus)> = topology
+            .volumes
+            .iter()
+            .map(|volume| {
+                let extents: Vec<_> = topology
+                    .extents
+                    .extents()
+                    .iter()
+                    .filter(|extent| extent.volume == volume.id)
+                    .collect();
+                let mut nodes: Vec<String> = extents.iter().filter_map(|extent| node_of(&extent.disk)).collect();
+                nodes.sort();
+                nodes.dedup();
+                let own = |row: &&fathom_model::report::Latency| {
+                    row.tap == "volume" && row.volume.as_deref() == Some(volume.id.as_str())
+                };
+                let row = latency.iter().find(own);
+                let status = wire::VolumeStatus {
+                    volume: volume.id.to_string(),
+                    size_bytes: volume.size_bytes,
+                    copies: volume.copies,
+                    extents: extents.len() as u64,
+                    nodes,
+                    writes: row.map_or(0, |row| row.count),
+                    write_p50_nanos: row.map(|row| row.p50_ns),
+                    write_p99_nanos: row.map(|row| row.p99_ns),
+                };
+                (volume.id.to_string(), status)
+            })
+            .collect();
+        volumes.sort_by(|a, b| a.0.cmp(&b.0));
+        let (volumes, next_page_token) = page(volumes, request.page_size, &request.page_token)?;
+        Ok(Response::new(wire::ListVolumesResponse {
+            volumes,
+            next_page_token,
+        }))
+    }
+
+    async fn list_ios(
+        &self,
+        request: Request<wire::ListIosRequest>,
+    ) -> Result<Response<wire::ListIosResponse>, Status> {
+        let request = request.into_inner();
+        let order = match request.order() {
+            wire::IoOrder::Unspecified | wire::IoOrder::Newest => Order::Newest,
+            wire::IoOrder::Slowest => Order::Slowest,
+        };
+        let most = match request.page_size {
+            0 => PAGE,
+            size if (1..=MOST as i32).contains(&size) => size as usize,
+            size => return Err(status::invalid(format!("page_size {size} is not from 1 to {MOST}"))),
+        };
+        let skip = match request.page_token.as_str() {
+            "" => 0,
+            token => token
+                .parse::<usize>()
+                .ok()
+                .filter(|skip| *skip <= DEEPEST)
+                .ok_or_else(|| {
+                    status::invalid("page_token is not one of an earlier answer; narrow the filter to go deeper")
+                })?,
+        };
+        let snapshot = self.snapshot(&request.cluster, request.filter)?;
+        let coverage = self
+            .coverage(&request.cluster, snapshot.newest(), snapshot.from())
+            .await?;
+        let page = run(move || snapshot.list(order, skip, most))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let shown = skip + page.ios.len();
+        Ok(Response::new(wire::ListIosResponse {
+            ios: page.ios.iter().map(to_wire).collect(),
+            next_page_token: if (shown as u64) < page.total {
+                shown.to_string()
+            } else {
+                String::new()
+            },
+            coverage: Some(coverage),
+            total: page.total,
+        }))
+    }
+
+    async fn get_io(&self, request: Request<wire::GetIoRequest>) -> Result<Response<wire::GetIoResponse>, Status> {
+        let request = request.into_inner();
+        let id: IoId = request
+            .id
+            .parse()
+            .map_err(|error| status::invalid(format!("id: {error}")))?;
+        let snapshot = self.snapshot(&request.cluster, None)?;
+        let found = run(move || snapshot.find(&id))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let found = found.ok_or_else(|| status::not_found("NO_IO", format!("there is no I/O `{}`", request.id)))?;
+        Ok(Response::new(wire::GetIoResponse {
+            io: Some(to_wire(&found)),
+        }))
+    }
+
+    type StreamIosStream = Pin<Box<dyn Stream<Item = Result<wire::StreamIosResponse, Status>> + Send>>;
+
+    async fn stream_ios(
+        &self,
+        request: Request<wire::StreamIosRequest>,
+    ) -> Result<Response<Self::StreamIosStream>, Status> {
+        let request = request.into_inner();
+        let snapshot = self.snapshot(&request.cluster, request.filter)?;
+        let (outbox, responses) = mpsc::channel(QUEUE);
+        self.tasks.spawn("stream of I/Os", Kind::Background, async move {
+            let sender = outbox.clone();
+            let streamed = run(move || {
+                snapshot.stream(SOME, |ios| {
+                    let response = wire::StreamIosResponse {
+                        ios: ios.iter().map(to_wire).collect(),
+                    };
+                    match sender.blocking_send(Ok(response)) {
+                        Ok(()) => ControlFlow::Continue(()),
+                        // The caller has what it wanted.
+                        Err(_) => ControlFlow::Break(()),
+                    }
+                })
+            });
+            if let Err(error) = streamed.await {
+                let _ = outbox.send(Err(status::of(&error))).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+
+    async fn get_latency(
+        &self,
+        request: Request<wire::GetLatencyRequest>,
+    ) -> Result<Response<wire::GetLatencyResponse>, Status> {
+        let request = request.into_inner();
+        let by = match request.by.as_str() {
+            "" => By::default(),
+            name => By::ALL
+                .into_iter()
+                .find(|by| by.as_str() == name)
+                .ok_or_else(|| status::invalid(format!("by: `{name}` is not one of tap, node, disk, volume, pair")))?,
+        };
+        let snapshot = self.snapshot(&request.cluster, request.filter.clone())?;
+        let op = Filter::from_wire(request.filter)?.op.unwrap_or(Op::Write);
+        let coverage = self
+            .coverage(&request.cluster, snapshot.newest(), snapshot.from())
+            .await?;
+        let latency = run(move || snapshot.latency(by, op))
+            .await
+            .map_err(|error| status::of(&error))?;
+        Ok(Response::new(wire::GetLatencyResponse {
+            latency: latency.iter().map(Into::into).collect(),
+            coverage: Some(coverage),
+        }))
+    }
+
+    async fn get_report(
+        &self,
+        request: Request<wire::GetReportRequest>,
+    ) -> Result<Response<wire::GetReportResponse>, Status> {
+        let request = request.into_inner();
+        let filter = request.filter.map(|filter| wire::IoFilter {
+            op: String::new(),
+            ..filter
+        });
+        let snapshot = self.snapshot(&request.cluster, filter)?;
+        let worker = Self::worker(&self.cluster(&request.cluster)?).await?;
+        let (newest, from) = (snapshot.newest(), snapshot.from());
+        let (mut report, slowest) = run(move || snapshot.report())
+            .await
+            .map_err(|error| status::of(&error))?;
+        report.clocks = clocks(&worker);
+        report.unseen.nodes = unseen(&worker);
+        let slowest = slowest.as_ref().map(to_wire);
+        Ok(Response::new(report_to_wire(&report, slowest, newest, from)))
+    }
+}

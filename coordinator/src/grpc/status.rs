@@ -1,0 +1,135 @@
+//! From errors to statuses, in one place. Every status has an ErrorInfo with a reason that never changes.
+
+use std::collections::HashMap;
+
+use fathom_model::{NodeId, StreamKind};
+use fathom_proto::{COLLECT_PROTOCOL, QUERY_PROTOCOL};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::error::Error;
+
+const COLLECT: &str = "fathom.collect.v1";
+const QUERY: &str = "fathom.query.v1";
+
+fn status(code: Code, domain: &str, reason: &str, message: impl Into<String>) -> Status {
+    let details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+    Status::with_error_details(code, message, details)
+}
+
+/// What a fault of the coordinator means to a caller.
+pub(crate) fn of(error: &Error) -> Status {
+    let (code, reason) = match error {
+        Error::Store { source } if source.is_disk_full() => (Code::Unavailable, "DISK_FULL"),
+        Error::Store {
+            source: fathom_store::Error::Fenced { .. },
+        } => (Code::Unavailable, "FENCED"),
+        Error::Store { .. } => (Code::Internal, "STORE"),
+        Error::Thread { .. } | Error::Random { .. } => (Code::Unavailable, "NO_RESOURCES"),
+        Error::Config(_)
+        | Error::Credentials(_)
+        | Error::Listen { .. }
+        | Error::Server { .. }
+        | Error::Kept { .. }
+        | Error::Task { .. } => (Code::Internal, "COORDINATOR"),
+    };
+    status(code, QUERY, reason, fathom_identity::explain::chain(error))
+}
+
+/// The join refused what a daemon sent.
+pub(crate) fn of_join(error: &fathom_join::Error) -> Status {
+    let reason = match error {
+        fathom_join::Error::NotOpen => "NOT_OPEN",
+        fathom_join::Error::Skipped { .. } => "ORDINALS_SKIPPED",
+        fathom_join::Error::UnknownDevice { .. } => "UNKNOWN_DEVICE",
+        fathom_join::Error::DeviceChanged { .. } => "DEVICE_CHANGED",
+    };
+    status(Code::InvalidArgument, COLLECT, reason, error.to_string())
+}
+
+/// A message is not what the contract says.
+pub(crate) fn of_convert(error: &fathom_proto::convert::Error) -> Status {
+    status(Code::InvalidArgument, COLLECT, "MALFORMED", error.to_string())
+}
+
+/// The daemon speaks another version.
+pub(crate) fn protocol_version(found: u32) -> Status {
+    let message = format!(
+        "the daemon speaks version {found} of the collect protocol, this coordinator speaks {COLLECT_PROTOCOL}: upgrade the older one"
+    );
+    status(Code::FailedPrecondition, COLLECT, "PROTOCOL_VERSION", message)
+}
+
+/// The first message was no Hello.
+pub(crate) fn no_hello() -> Status {
+    status(
+        Code::InvalidArgument,
+        COLLECT,
+        "NO_HELLO",
+        "the first message of a stream must be a Hello",
+    )
+}
+
+/// A later message was a Hello.
+pub(crate) fn second_hello() -> Status {
+    status(
+        Code::InvalidArgument,
+        COLLECT,
+        "SECOND_HELLO",
+        "only the first message of a stream may be a Hello",
+    )
+}
+
+/// A message that this version does not know.
+pub(crate) fn unknown_message() -> Status {
+    let message = "a message that this version does not know: upgrade this coordinator";
+    status(Code::Unimplemented, COLLECT, "UNKNOWN_MESSAGE", message)
+}
+
+/// A stream that this version does not take.
+pub(crate) fn unsupported_stream(kind: StreamKind) -> Status {
+    let message = format!(
+        "this coordinator does not take `{}` streams yet: upgrade it",
+        kind.as_str()
+    );
+    status(Code::Unimplemented, COLLECT, "UNSUPPORTED_STREAM", message)
+}
+
+/// Two daemons said different things of one version of the topology.
+pub(crate) fn topology_conflict(version: u64) -> Status {
+    let message = format!(
+        "version {version} of the topology differs from what another daemon of this cluster said; is this another cluster or recording under the same name?"
+    );
+    status(Code::AlreadyExists, COLLECT, "TOPOLOGY_CONFLICT", message)
+}
+
+/// The same stream was opened again.
+pub(crate) fn replaced_session(node: &NodeId) -> Status {
+    let message = format!("another connection of node {node} took this stream over");
+    status(Code::Aborted, COLLECT, "REPLACED", message)
+}
+
+/// The coordinator is stopping.
+pub(crate) fn stopping() -> Status {
+    status(
+        Code::Unavailable,
+        QUERY,
+        "STOPPING",
+        "the coordinator is stopping; try again",
+    )
+}
+
+/// A question that cannot be answered as asked.
+pub(crate) fn invalid(message: impl Into<String>) -> Status {
+    status(Code::InvalidArgument, QUERY, "INVALID", message)
+}
+
+/// Something that is not there.
+pub(crate) fn not_found(reason: &str, message: impl Into<String>) -> Status {
+    status(Code::NotFound, QUERY, reason, message)
+}
+
+/// Version of the query protocol, for status answers.
+pub(crate) const fn query_protocol() -> u32 {
+    QUERY_PROTOCOL
+}

@@ -1,0 +1,223 @@
+//! Ingest: one worker a cluster owns its join and its store; sessions bring it what daemons send.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, Topology};
+use fathom_proto::collect::v1 as wire;
+use fathom_proto::convert::collect::{Opening, VersionedTopology};
+use fathom_runtime::tasks::{Kind, TaskGroup};
+use fathom_store::FileEntry;
+use fathom_store::blobs::Blobs;
+use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+
+use crate::config::Ingest;
+use crate::error::{Error, Result};
+
+mod kept;
+mod report;
+mod session;
+mod worker;
+
+pub(crate) use kept::Kept;
+pub(crate) use report::{NodeReport, NodeState, WorkerReport};
+pub(crate) use session::serve;
+
+/// Messages on their way to a worker. When it is full, sessions wait, their connections' flow control fills, and daemons keep
+/// what they have in their spools.
+const QUEUE: usize = 64;
+
+/// Responses on their way to a daemon. Acks and credit are absolute: when it is full the next one says it all.
+pub(crate) const OUTBOX: usize = 16;
+
+/// What goes to a daemon.
+pub(crate) type Outbox = mpsc::Sender<Result<wire::CollectResponse, Status>>;
+
+/// What sessions and queries ask of a worker.
+pub(crate) enum Message {
+    /// A daemon introduced a stream.
+    Open {
+        session: u64,
+        opening: Opening,
+        outbox: Outbox,
+    },
+    /// The cluster as a daemon knows it.
+    Topology { session: u64, topology: VersionedTopology },
+    /// The stream's dictionary.
+    Devices {
+        session: u64,
+        devices: Vec<fathom_model::Device>,
+    },
+    /// Events.
+    Batch {
+        session: u64,
+        first_ordinal: u64,
+        columns: IoColumns,
+        complete_until: i64,
+    },
+    /// The daemon lives.
+    Heartbeat {
+        session: u64,
+        complete_until: Option<i64>,
+        next_ordinal: u64,
+    },
+    /// Ordinals are lost.
+    Lost {
+        session: u64,
+        first: u64,
+        count: u64,
+        cause: fathom_model::coverage::GapCause,
+        complete_until: Option<i64>,
+    },
+    /// The source lost events.
+    Gap {
+        session: u64,
+        from: i64,
+        until: i64,
+        cause: fathom_model::coverage::GapCause,
+        events: Option<u64>,
+    },
+    /// The stream ended.
+    End {
+        session: u64,
+        end: fathom_join::End,
+        next_ordinal: u64,
+    },
+    /// The connection ended.
+    Closed { session: u64 },
+    /// Somebody asks how things are.
+    Report { reply: oneshot::Sender<WorkerReport> },
+}
+
+/// What queries see: one manifest record and the rows that are not in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    /// The record.
+    pub(crate) record: u64,
+    /// The owner's epoch.
+    pub(crate) epoch: u64,
+    /// Files in force.
+    pub(crate) files: Arc<Vec<FileEntry>>,
+    /// Rows decided after it, in order.
+    pub(crate) hot: Vec<Arc<JoinedRows>>,
+    /// The names behind the hot rows' indices.
+    pub(crate) catalog: Arc<Catalog>,
+    /// The topology in force.
+    pub(crate) topology: Option<Arc<Topology>>,
+}
+
+/// A cluster that is served.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) id: ClusterId,
+    pub(crate) blobs: Blobs,
+    messages: mpsc::Sender<Message>,
+    view: Arc<RwLock<Arc<View>>>,
+}
+
+impl Cluster {
+    /// Hands a message to the worker, waiting while it is busy; false when the worker is gone.
+    pub(crate) async fn send(&self, message: Message) -> bool {
+        self.messages.send(message).await.is_ok()
+    }
+
+    /// What queries see now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How things are; `None` when the worker is gone.
+    pub(crate) async fn report(&self) -> Option<WorkerReport> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Report { reply }).await.then_some(())?;
+        answer.await.ok()
+    }
+}
+
+/// All clusters of a coordinator. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Clusters {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Ingest,
+    blobs: Blobs,
+    tasks: TaskGroup,
+    clusters: Mutex<BTreeMap<ClusterId, Cluster>>,
+    sessions: std::sync::atomic::AtomicU64,
+}
+
+impl Clusters {
+    /// Opens the store and takes over every cluster that is in it.
+    pub(crate) async fn open(config: Ingest, store: &Path, tasks: TaskGroup) -> Result<Self> {
+        let blobs = Blobs::open_folder(store)?;
+        let clusters = Self {
+            inner: Arc::new(Inner {
+                config,
+                blobs: blobs.clone(),
+                tasks,
+                clusters: Mutex::default(),
+                sessions: std::sync::atomic::AtomicU64::new(1),
+            }),
+        };
+        for cluster in fathom_store::manifest::clusters(&blobs).await? {
+            clusters.get_or_start(&cluster)?;
+        }
+        Ok(clusters)
+    }
+
+    /// A cluster by name.
+    pub(crate) fn get(&self, cluster: &ClusterId) -> Option<Cluster> {
+        self.lock().get(cluster).cloned()
+    }
+
+    /// All clusters, by name.
+    pub(crate) fn all(&self) -> Vec<Cluster> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// A cluster by name; a new one gets a worker of its own.
+    pub(crate) fn get_or_start(&self, id: &ClusterId) -> Result<Cluster> {
+        let mut clusters = self.lock();
+        if let Some(cluster) = clusters.get(id) {
+            return Ok(cluster.clone());
+        }
+        let (messages, inbox) = mpsc::channel(QUEUE);
+        let view = Arc::new(RwLock::new(Arc::new(View::default())));
+        let cluster = Cluster {
+            id: id.clone(),
+            blobs: self.inner.blobs.clone(),
+            messages,
+            view: Arc::clone(&view),
+        };
+        let worker = worker::Worker::new(
+            id.clone(),
+            self.inner.config.clone(),
+            self.inner.blobs.clone(),
+            inbox,
+            view,
+            self.inner.tasks.shutdown().clone(),
+        );
+        let runtime = tokio::runtime::Handle::current();
+        self.inner
+            .tasks
+            .spawn_thread(format!("join {id}"), Kind::Critical, move || {
+                runtime.block_on(worker.run())
+            })
+            .map_err(|source| Error::Thread { source })?;
+        clusters.insert(id.clone(), cluster.clone());
+        Ok(cluster)
+    }
+
+    /// A number for a new session.
+    pub(crate) fn new_session(&self) -> u64 {
+        self.inner.sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ClusterId, Cluster>> {
+        self.inner.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,19 @@
+//! What a cluster's worker keeps in each manifest record beside files and positions.
+
+use std::collections::BTreeMap;
+
+use fathom_model::NodeId;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a successor needs to go on; the `state` of a record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Positions, accounted sets, losses, windows, alignment.
+    pub(crate) join: fathom_join::State,
+    /// Until when each node's time is in the coverage table.
+    pub(crate) covered_until: BTreeMap<NodeId, i64>,
+    /// I/Os stored so far.
+    pub(crate) ios: u64,
+    /// Events received so far, of every stream: of those that are accounted for.
+    pub(crate) events: u64,
+}

@@ -1,0 +1,175 @@
+//! The coordinator: it takes what node daemons send, joins it into fan-outs, stores them, and answers questions.
+//!
+//! # Architecture
+//!
+//! ```text
+//! daemons ──▶ grpc/collect ──▶ session (a stream each) ──▶ worker (a thread a cluster): engine, store, view
+//! people  ──▶ grpc/query   ──▶ query (scans on threads for blocking work) ──▶ files of one record + hot rows of the view
+//! ```
+//!
+//! A worker owns its cluster's engine and store; nothing else writes either. It acknowledges only what a manifest record holds.
+//!
+//! # Errors
+//!
+//! A fault of a daemon or of a question goes back to it as a status. A full disk, a store that another coordinator took over, a
+//! port that is taken: [`Error`], and the program ends with a message; nothing that was acknowledged is lost.
+
+mod config;
+mod error;
+mod grpc;
+mod ingest;
+mod query;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fathom_identity::explain::chain;
+use fathom_identity::files::Credentials;
+use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
+use fathom_proto::query::v1::query_service_server::QueryServiceServer;
+use fathom_runtime::clock::{Clock, SystemClock};
+use fathom_runtime::shutdown::{Cause, Shutdown};
+use fathom_runtime::tasks::{Kind, TaskGroup};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+
+pub use config::{Config, Faults, Ingest, Options};
+pub use error::{Error, Result};
+
+use grpc::collect::Collect;
+use grpc::query::Query;
+use ingest::Clusters;
+
+/// How long tasks may take to end: the last commit needs the disk.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Largest message: a batch's limit is 8 MiB before compression.
+const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// A connection is asked for a sign of life this often, and given up when it does not answer for this long.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A coordinator that listens.
+#[derive(Debug)]
+pub struct Listening {
+    /// Where.
+    pub address: SocketAddr,
+    shutdown: Shutdown,
+}
+
+impl Listening {
+    /// Waits until the coordinator is asked to stop or breaks.
+    ///
+    /// # Errors
+    ///
+    /// What broke it.
+    pub async fn stopped(&self) -> Result<()> {
+        match self.shutdown.requested().await {
+            Cause::TaskFailed { task, reason } => Err(Error::Task {
+                task: task.clone(),
+                reason: reason.clone(),
+            }),
+            Cause::Signal(_) | Cause::Requested(_) => Ok(()),
+        }
+    }
+}
+
+/// Checks everything, takes the store over and starts to listen.
+///
+/// # Errors
+///
+/// When anything is wrong that somebody has to mend first.
+pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
+    let credentials = Credentials::load(&config.ca, &config.certificate, &config.key)?;
+    credentials.verify(SystemClock.now())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| listen_error(config.listen, source))?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| listen_error(config.listen, source))?;
+    let clusters = Clusters::open(config.ingest, &config.store, tasks.clone()).await?;
+
+    let broken = |error: &dyn std::fmt::Display| Error::Server {
+        reason: error.to_string(),
+    };
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem))
+        .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
+    let collect = CollectServiceServer::new(Collect::new(clusters.clone(), tasks.clone()))
+        .max_decoding_message_size(MESSAGE_BYTES);
+    let query =
+        QueryServiceServer::new(Query::new(clusters, tasks.clone())).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<CollectServiceServer<Collect>>().await;
+    health.set_serving::<QueryServiceServer<Query>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
+        .build_v1()
+        .map_err(|error| broken(&error))?;
+    let router = Server::builder()
+        .tls_config(tls)
+        .map_err(|error| Error::Server { reason: chain(&error) })?
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .add_service(collect)
+        .add_service(query)
+        .add_service(health_service)
+        .add_service(reflection);
+    let shutdown = tasks.shutdown().clone();
+    let stop = shutdown.child_token();
+    tasks.spawn("server", Kind::Critical, async move {
+        let incoming = TcpListenerStream::new(listener);
+        router
+            .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await })
+            .await
+            .map_err(|error| chain(&error))
+    });
+    Ok(Listening { address, shutdown })
+}
+
+/// Runs a coordinator in a runtime of its own until it is asked to stop, as both programs do. `ready` is told the
+/// address once it listens.
+///
+/// # Errors
+///
+/// As [`start`], and when it breaks while running.
+pub fn run_blocking(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Thread { source })?;
+    runtime.block_on(async {
+        let tasks = TaskGroup::new(Shutdown::new());
+        tasks.watch_signals().map_err(|source| Error::Thread { source })?;
+        let outcome = match start(config, &tasks).await {
+            Ok(listening) => {
+                tracing::info!(address = %listening.address, "listening");
+                ready(listening.address);
+                listening.stopped().await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(pending) = tasks.shutdown_and_wait(GRACE).await {
+            tracing::warn!(pending = ?pending.names, "tasks did not end in time");
+        }
+        outcome
+    })
+}
+
+fn listen_error(address: SocketAddr, source: std::io::Error) -> Error {
+    let advice = match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use; is a coordinator running already? Give another one with --listen, port 0 takes a free one"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; give one of its own with --listen",
+        std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; give a higher one with --listen",
+        _ => "give another address with --listen",
+    };
+    Error::Listen {
+        address,
+        advice: advice.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,286 @@
+//! Typed queries: plain scans over the files of one manifest record and the rows that are not in it yet.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use fathom_diagnose::culprit::Case;
+use fathom_diagnose::detail::detail;
+use fathom_diagnose::latency::{By, Latencies};
+use fathom_diagnose::overview::Overview;
+use fathom_model::report::{IoDetail, Latency, Report};
+use fathom_model::{Catalog, Io, IoId, JoinedRows, Op};
+use fathom_store::{Span, scan};
+
+use crate::error::{Error, Result};
+use crate::ingest::{Cluster, View};
+
+mod filter;
+
+pub(crate) use filter::Filter;
+
+/// What one query looks at: it does not change while the query runs.
+pub(crate) struct Snapshot {
+    cluster: Cluster,
+    view: Arc<View>,
+    filter: Filter,
+    /// Completion of the cluster's newest I/O.
+    newest: Option<i64>,
+    /// I/Os that completed before this are left out.
+    from: Option<i64>,
+}
+
+/// An I/O as an answer shows it, with what the detail does not hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) detail: IoDetail,
+    pub(crate) ordinal: u64,
+    /// Ordinals of failed attempts, a leg.
+    pub(crate) attempts: Vec<Vec<u64>>,
+}
+
+impl Found {
+    fn new(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> Self {
+        Self {
+            detail: detail(rows, io, catalog),
+            ordinal: io.event.ordinal,
+            attempts: rows.legs_of(io).iter().map(|leg| leg.more.initiator.clone()).collect(),
+        }
+    }
+}
+
+/// In which order I/Os are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Newest,
+    Slowest,
+}
+
+/// A page of I/Os.
+pub(crate) struct Page {
+    pub(crate) ios: Vec<Found>,
+    /// How many passed the filter, on all pages.
+    pub(crate) total: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn new(cluster: Cluster, filter: Filter) -> Self {
+        let view = cluster.view();
+        let in_files = view
+            .files
+            .iter()
+            .filter(|file| file.table == fathom_store::paths::Table::Ios);
+        let in_files = in_files.map(|file| file.max_unix_nanos).max();
+        let in_hot = view
+            .hot
+            .iter()
+            .flat_map(|rows| rows.ios.iter().map(|io| io.event.end_unix_nanos()))
+            .max();
+        let newest = in_files.max(in_hot);
+        let from = newest
+            .zip(filter.since_nanos)
+            .map(|(newest, since)| newest.saturating_sub_unsigned(since));
+        Self {
+            cluster,
+            view,
+            filter,
+            newest,
+            from,
+        }
+    }
+
+    pub(crate) const fn newest(&self) -> Option<i64> {
+        self.newest
+    }
+
+    pub(crate) const fn from(&self) -> Option<i64> {
+        self.from
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Hands out all rows that pass the filter, in the order in which they were decided. Blocks: files are read.
+    /// Returns the catalog with all names that were met.
+    fn each(&self, mut take: impl FnMut(&JoinedRows, &Catalog) -> ControlFlow<()>) -> Result<Catalog> {
+        let span = Span {
+            from_unix_nanos: self.from.unwrap_or(i64::MIN),
+            until_unix_nanos: i64::MAX,
+        };
+        self.each_in(span, &mut take)
+    }
+
+    fn each_in(&self, span: Span, take: &mut impl FnMut(&JoinedRows, &Catalog) -> ControlFlow<()>) -> Result<Catalog> {
+        // Files are read into the catalog of the hot rows, so that one index means one thing in both.
+        let mut catalog = Catalog::clone(&self.view.catalog);
+        let mut flow = ControlFlow::Continue(());
+        let runtime = tokio::runtime::Handle::current();
+        let scanned = scan(
+            &self.cluster.blobs,
+            &self.cluster.id,
+            &self.view.files,
+            span,
+            &mut catalog,
+            |chunk, catalog| {
+                flow = self.filtered(&chunk.rows, catalog, &mut *take);
+                flow
+            },
+        );
+        runtime.block_on(scanned)?;
+        for rows in &self.view.hot {
+            if flow.is_break() {
+                break;
+            }
+            flow = self.filtered(rows, &catalog, &mut *take);
+        }
+        Ok(catalog)
+    }
+
+    fn filtered(
+        &self,
+        rows: &JoinedRows,
+        catalog: &Catalog,
+        take: &mut impl FnMut(&JoinedRows, &Catalog) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if self.filter.keeps_all() {
+            return take(rows, catalog);
+        }
+        let kept = self.filter.apply(rows, catalog, self.from);
+        if kept.is_empty() {
+            ControlFlow::Continue(())
+        } else {
+            take(&kept, catalog)
+        }
+    }
+
+    /// Everything at once. Clocks and what was not heard are the caller's to add.
+    pub(crate) fn report(&self) -> Result<(Report, Option<Found>)> {
+        let mut overview = Overview::default();
+        let names = self.each(|rows, catalog| {
+            overview.add(rows, catalog);
+            ControlFlow::Continue(())
+        })?;
+        let (mut report, case) = overview.finish(&names);
+        if let Some(mut case) = case {
+            self.gather(&mut case)?;
+            report.culprit = Some(case.close(&names));
+        }
+        let slowest = match &report.slowest_write {
+            Some(slowest) => slowest
+                .id
+                .parse::<IoId>()
+                .ok()
+                .map(|id| self.find(&id))
+                .transpose()?
+                .flatten(),
+            None => None,
+        };
+        Ok((report, slowest))
+    }
+
+    fn gather(&self, case: &mut Case) -> Result<()> {
+        self.each(|rows, catalog| {
+            rows.ios.iter().for_each(|io| case.add(rows, io, catalog));
+            ControlFlow::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// Latency of one operation, grouped.
+    pub(crate) fn latency(&self, by: By, op: Op) -> Result<Vec<Latency>> {
+        let mut latencies = Latencies::new(by, op);
+        let names = self.each(|rows, _| {
+            rows.ios.iter().for_each(|io| latencies.add(io, rows.legs_of(io)));
+            ControlFlow::Continue(())
+        })?;
+        Ok(latencies.report(&names))
+    }
+
+    /// A page of I/Os.
+    pub(crate) fn list(&self, order: Order, skip: usize, most: usize) -> Result<Page> {
+        let wanted = skip.saturating_add(most);
+        let mut best: Vec<((u64, i64, u64), Found)> = Vec::new();
+        let mut total = 0;
+        let mut least = (0, i64::MIN, 0);
+        self.each(|rows, catalog| {
+            for io in &rows.ios {
+                total += 1;
+                let end = io.event.end_unix_nanos();
+                let key = match order {
+                    Order::Newest => (0, end, io.event.ordinal),
+                    Order::Slowest => (io.event.duration_nanos, end, io.event.ordinal),
+                };
+                if best.len() >= wanted && key <= least {
+                    continue;
+                }
+                best.push((key, Found::new(rows, io, catalog)));
+                if best.len() >= 2 * wanted + 64 {
+                    least = keep_best(&mut best, wanted);
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        keep_best(&mut best, wanted);
+        let ios = best.into_iter().map(|(_, found)| found).skip(skip).collect();
+        Ok(Page { ios, total })
+    }
+
+    /// One I/O by its name.
+    pub(crate) fn find(&self, id: &IoId) -> Result<Option<Found>> {
+        let second = id.second.saturating_mul(1_000_000_000);
+        let span = Span {
+            from_unix_nanos: second,
+            until_unix_nanos: second.saturating_add(999_999_999),
+        };
+        let mut found = None;
+        let everything = Self {
+            cluster: self.cluster.clone(),
+            view: Arc::clone(&self.view),
+            filter: Filter::default(),
+            newest: self.newest,
+            from: None,
+        };
+        everything.each_in(span, &mut |rows, catalog| {
+            let wanted = |io: &&Io| {
+                io.event.ordinal == id.ordinal
+                    && *catalog.node(io.node) == id.node
+                    && catalog.stream(io.event.stream).incarnation.prefix() == id.incarnation_prefix
+                    && io.second() == id.second
+            };
+            found = rows.ios.iter().find(wanted).map(|io| Found::new(rows, io, catalog));
+            if found.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// All I/Os, some at a time; the callback says whether to go on.
+    pub(crate) fn stream(&self, some: usize, mut take: impl FnMut(Vec<Found>) -> ControlFlow<()>) -> Result<()> {
+        self.each(|rows, catalog| {
+            for ios in rows.ios.chunks(some) {
+                take(ios.iter().map(|io| Found::new(rows, io, catalog)).collect())?;
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(())
+    }
+}
+
+/// Sorts, best first, keeps so many and returns the least key kept.
+fn keep_best(best: &mut Vec<((u64, i64, u64), Found)>, wanted: usize) -> (u64, i64, u64) {
+    best.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
+    best.truncate(wanted);
+    best.last().map_or((0, i64::MIN, 0), |(key, _)| *key)
+}
+
+/// Runs a query on a thread for blocking work: scans read files and burn CPU.
+pub(crate) async fn run<T: Send + 'static>(query: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(query).await;
+    done.map_err(|error| Error::Task {
+        task: "query".to_owned(),
+        reason: error.to_string(),
+    })?
+}

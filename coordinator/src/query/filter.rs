@@ -1,0 +1,98 @@
+//! Which I/Os a query is about.
+
+use fathom_model::{Catalog, Io, JoinedRows, Leg, Op, Unmatched};
+use fathom_proto::query::v1 as wire;
+use tonic::Status;
+
+use crate::grpc::status;
+
+/// Restrictions; what is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) op: Option<Op>,
+    pub(crate) volume: Option<String>,
+    pub(crate) node: Option<String>,
+    pub(crate) disk: Option<String>,
+    pub(crate) since_nanos: Option<u64>,
+}
+
+impl Filter {
+    pub(crate) fn from_wire(filter: Option<wire::IoFilter>) -> Result<Self, Status> {
+        let filter = filter.unwrap_or_default();
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        let op = given(filter.op).map(|op| op.parse::<Op>()).transpose();
+        Ok(Self {
+            op: op.map_err(|error| status::invalid(format!("filter.op: {error}")))?,
+            volume: given(filter.volume),
+            node: given(filter.node),
+            disk: given(filter.disk),
+            since_nanos: (filter.since_nanos > 0).then_some(filter.since_nanos),
+        })
+    }
+
+    pub(crate) fn keeps_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The rows that pass.
+    pub(crate) fn apply(&self, rows: &JoinedRows, catalog: &Catalog, from: Option<i64>) -> JoinedRows {
+        let mut kept = JoinedRows::default();
+        for io in rows
+            .ios
+            .iter()
+            .filter(|io| self.keeps(io, rows.legs_of(io), catalog, from))
+        {
+            let first = kept.legs.len();
+            kept.legs.extend_from_slice(rows.legs_of(io));
+            let mut io = io.clone();
+            if let Some(slowest) = &mut io.slowest {
+                slowest.leg = slowest.leg - io.legs.start + first;
+            }
+            io.legs = first..kept.legs.len();
+            kept.ios.push(io);
+        }
+        kept.unmatched = rows
+            .unmatched
+            .iter()
+            .filter(|event| self.keeps_unmatched(event, catalog, from))
+            .cloned()
+            .collect();
+        kept
+    }
+
+    fn keeps(&self, io: &Io, legs: &[Leg], catalog: &Catalog, from: Option<i64>) -> bool {
+        let on_disk = |leg: &Leg| {
+            let disk = catalog.disk(leg.disk);
+            self.disk.as_ref().is_none_or(|name| disk.name == *name)
+                && self.node.as_ref().is_none_or(|node| disk.node.as_str() == node)
+        };
+        let by_place = match (&self.node, &self.disk) {
+            (None, None) => true,
+            // A node is meant as initiator or as holder of a copy; a disk's node only as the latter.
+            (Some(node), None) => catalog.node(io.node).as_str() == node || legs.iter().any(on_disk),
+            (_, Some(_)) => legs.iter().any(on_disk),
+        };
+        by_place
+            && self.op.is_none_or(|op| io.op == op)
+            && self
+                .volume
+                .as_ref()
+                .is_none_or(|volume| catalog.volume(io.volume).as_str() == volume)
+            && from.is_none_or(|from| io.event.end_unix_nanos() >= from)
+    }
+
+    /// An event of no I/O has no volume: whoever asks for one does not get it.
+    fn keeps_unmatched(&self, event: &Unmatched, catalog: &Catalog, from: Option<i64>) -> bool {
+        self.volume.is_none()
+            && self.op.is_none_or(|op| event.op == op)
+            && self
+                .node
+                .as_ref()
+                .is_none_or(|node| catalog.node(event.node).as_str() == node)
+            && self
+                .disk
+                .as_ref()
+                .is_none_or(|disk| event.disk.is_some_and(|index| catalog.disk(index).name == *disk))
+            && from.is_none_or(|from| event.event.end_unix_nanos() >= from)
+    }
+}

@@ -1,0 +1,58 @@
+//! How the engine is doing: for status, credit and coverage. Changes nothing.
+
+use fathom_model::{NodeIndex, StreamIndex, Tap};
+
+use super::{End, Engine};
+
+/// A stream as the engine has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamReport {
+    /// The stream.
+    pub stream: StreamIndex,
+    /// The node that speaks.
+    pub node: NodeIndex,
+    /// Its taps.
+    pub taps: Vec<Tap>,
+    /// The ordinal that comes next.
+    pub next_ordinal: u64,
+    /// Ordinals declared lost.
+    pub lost: u64,
+    /// From when on it would have seen an event.
+    pub covered_from_unix_nanos: Option<i64>,
+    /// Nothing that completed before this is still to come; `None` before the first promise.
+    pub heard_unix_nanos: Option<i64>,
+    /// How it ended.
+    pub ended: Option<End>,
+}
+
+impl Engine {
+    /// All streams, by identity.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamReport> {
+        let mut streams: Vec<StreamReport> = self
+            .streams
+            .iter()
+            .map(|(&index, stream)| StreamReport {
+                stream: index,
+                node: stream.node,
+                taps: Tap::ALL
+                    .into_iter()
+                    .filter(|&tap| stream.resolution[tap as usize].is_some())
+                    .collect(),
+                next_ordinal: stream.next,
+                lost: stream.lost,
+                covered_from_unix_nanos: stream.covered_from,
+                heard_unix_nanos: (stream.heard != i64::MIN).then_some(stream.heard),
+                ended: stream.ended,
+            })
+            .collect();
+        streams.sort_by_key(|report| self.catalog.stream(report.stream));
+        streams
+    }
+
+    /// Until when, on its clock, windows closed that a silent node could have had legs in.
+    #[must_use]
+    pub fn closed_without(&self, node: NodeIndex) -> Option<i64> {
+        self.closed_without.get(&node).copied()
+    }
+}
