@@ -9,7 +9,7 @@ use fathom_diagnose::latency::{By, Latencies};
 use fathom_diagnose::overview::Overview;
 use fathom_model::report::{IoDetail, Latency, Report};
 use fathom_model::{Catalog, Io, IoId, JoinedRows, Op};
-use fathom_store::{Span, scan};
+use fathom_store::{Span, read_rows};
 
 use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
@@ -115,18 +115,15 @@ impl Snapshot {
         let mut catalog = Catalog::clone(&self.view.catalog);
         let mut flow = ControlFlow::Continue(());
         let runtime = tokio::runtime::Handle::current();
-        let scanned = scan(
-            &self.cluster.blobs,
-            &self.cluster.id,
-            &self.view.files,
-            span,
-            &mut catalog,
-            |chunk, catalog| {
-                flow = self.filtered(&chunk.rows, catalog, &mut *take);
-                flow
-            },
-        );
-        runtime.block_on(scanned)?;
+        for file in self.view.files.iter().filter(|file| span.touches(file)) {
+            // Rows are handed out between reads, not within: what takes them may itself wait.
+            let read = runtime.block_on(read_rows(&self.cluster.blobs, &self.cluster.id, file, &mut catalog))?;
+            let Some(rows) = read else { continue };
+            flow = self.filtered(&rows, &catalog, &mut *take);
+            if flow.is_break() {
+                break;
+            }
+        }
         for rows in &self.view.hot {
             if flow.is_break() {
                 break;

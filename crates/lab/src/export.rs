@@ -117,6 +117,13 @@ fn copy(leg: &Leg, own: &NodeId, catalog: &Catalog, map: &RowMap) -> Copy {
     }
 }
 
+/// The lines of all volume writes of `rows`, by initiator and row.
+pub fn lines<'a>(rows: &'a JoinedRows, catalog: &'a Catalog, map: &'a RowMap) -> impl Iterator<Item = Line> + 'a {
+    let mut ios: Vec<&Io> = rows.ios.iter().filter(|io| io.op == Op::Write).collect();
+    ios.sort_by_key(|io| (catalog.node(io.node), io.event.ordinal));
+    ios.into_iter().map(|io| line(rows, io, catalog, map))
+}
+
 /// Writes the volume writes of `rows`, by initiator and row.
 ///
 /// # Errors
@@ -128,10 +135,8 @@ pub fn write(path: &Path, rows: &JoinedRows, catalog: &Catalog, map: &RowMap) ->
         source,
     };
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    let mut ios: Vec<&Io> = rows.ios.iter().filter(|io| io.op == Op::Write).collect();
-    ios.sort_by_key(|io| (catalog.node(io.node), io.event.ordinal));
-    for io in ios {
-        serde_json::to_writer(&mut file, &line(rows, io, catalog, map)).map_err(|error| failed(error.into()))?;
+    for line in lines(rows, catalog, map) {
+        serde_json::to_writer(&mut file, &line).map_err(|error| failed(error.into()))?;
         file.write_all(b"\n").map_err(failed)?;
     }
     file.flush().map_err(failed)

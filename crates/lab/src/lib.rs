@@ -6,6 +6,19 @@
 mod error;
 pub mod export;
 pub mod replay;
+pub mod report;
 pub mod score;
 
+use std::path::Path;
+
 pub use error::{Error, Result};
+pub use fathom_capture::{Recording, RecordingNode};
+
+/// Opens a recording: reads and checks its `run.json`.
+///
+/// # Errors
+///
+/// When the folder holds no recording, or a broken one.
+pub fn open(folder: &Path) -> Result<Recording> {
+    Ok(Recording::open(folder)?)
+}

@@ -33,4 +33,4 @@ pub mod tables;
 pub use error::{Error, Result};
 pub use manifest::{FileEntry, Record};
 pub use owner::{Commit, Owner};
-pub use scan::{Chunk, Span, read_coverage, read_pending, scan};
+pub use scan::{Span, read_coverage, read_pending, read_rows};

@@ -1,4 +1,4 @@
-//! Reading what was committed: plain scans over the files of one record, oldest first.
+//! Reading what was committed, a file at a time.
 
 use fathom_model::coverage::Coverage;
 use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
@@ -25,62 +25,50 @@ impl Span {
         until_unix_nanos: i64::MAX,
     };
 
-    const fn touches(&self, file: &FileEntry) -> bool {
+    /// Whether a file may hold rows of it.
+    #[must_use]
+    pub const fn touches(&self, file: &FileEntry) -> bool {
         file.min_unix_nanos <= self.until_unix_nanos && file.max_unix_nanos >= self.from_unix_nanos
     }
 }
 
-/// Rows that were written together.
-#[derive(Debug)]
-pub struct Chunk {
-    /// The rows; their indices are the scan's catalog's.
-    pub rows: JoinedRows,
-}
-
-/// Reads the files that may hold rows of a stretch of time, in the order in which they were committed, and hands out the rows of
-/// each. Rows outside of the stretch come too; the caller filters.
+/// Reads the rows of one file: I/Os with their legs, or unmatched events. `None` for files of other tables. A scan reads the
+/// files of one record in their order, which is the order in which their rows were decided.
 ///
 /// # Errors
 ///
-/// When a file cannot be read.
-pub async fn scan(
+/// When the file cannot be read.
+pub async fn read_rows(
     blobs: &Blobs,
     cluster: &ClusterId,
-    files: &[FileEntry],
-    span: Span,
+    file: &FileEntry,
     catalog: &mut Catalog,
-    mut each: impl FnMut(Chunk, &Catalog) -> std::ops::ControlFlow<()>,
-) -> Result<()> {
-    for file in files.iter().filter(|file| span.touches(file)) {
-        let mut rows = JoinedRows::default();
-        match file.table {
-            Table::Ios => {
-                let bytes = blobs.get(&file.path).await?;
-                rows.ios = tables::ios::load(&file.path, bytes, cluster, catalog)?;
-                let legs = legs_of(file);
-                let bytes = blobs.get(&legs).await?;
-                rows.legs = tables::legs::load(&legs, bytes, cluster, catalog)?;
-                let needed = rows.ios.last().map_or(0, |io| io.legs.end);
-                if needed != rows.legs.len() {
-                    let cause = format!("{} has {} legs for the {needed} of its I/Os", legs, rows.legs.len());
-                    return Err(Error::Column {
-                        path: file.path.clone(),
-                        column: "legs",
-                        cause,
-                    });
-                }
+) -> Result<Option<JoinedRows>> {
+    let mut rows = JoinedRows::default();
+    match file.table {
+        Table::Ios => {
+            let bytes = blobs.get(&file.path).await?;
+            rows.ios = tables::ios::load(&file.path, bytes, cluster, catalog)?;
+            let legs = legs_of(file);
+            let bytes = blobs.get(&legs).await?;
+            rows.legs = tables::legs::load(&legs, bytes, cluster, catalog)?;
+            let needed = rows.ios.last().map_or(0, |io| io.legs.end);
+            if needed != rows.legs.len() {
+                let cause = format!("{legs} has {} legs for the {needed} of its I/Os", rows.legs.len());
+                return Err(Error::Column {
+                    path: file.path.clone(),
+                    column: "legs",
+                    cause,
+                });
             }
-            Table::Unmatched => {
-                let bytes = blobs.get(&file.path).await?;
-                rows.unmatched = tables::unmatched::load(&file.path, bytes, cluster, catalog)?;
-            }
-            Table::Legs | Table::Coverage | Table::Pending => continue,
         }
-        if each(Chunk { rows }, catalog).is_break() {
-            break;
+        Table::Unmatched => {
+            let bytes = blobs.get(&file.path).await?;
+            rows.unmatched = tables::unmatched::load(&file.path, bytes, cluster, catalog)?;
         }
+        Table::Legs | Table::Coverage | Table::Pending => return Ok(None),
     }
-    Ok(())
+    Ok(Some(rows))
 }
 
 /// The legs of a file of I/Os were written with it, under the same name in the other table.

@@ -1,0 +1,242 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fathom_model::Tap;
+use fathom_runtime::units::Span;
+
+use crate::context::Connection;
+
+/// Shows which copy a storage write waited for, and why
+///
+/// Fathom joins what the nodes of a cluster see of every write (volume, storage bus, drive) into its fan-out: which copies it made,
+/// where each spent its time, and which one it waited for.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fathom",
+    version,
+    after_help = "Examples:\n  fathom demo                               a recorded cluster, from daemons to the culprit\n  fathom replay recordings/fault-slow-drive  the same in one process\n  fathom why --since 15m                     whom to blame, on a running coordinator\n\nExit codes: 0 fine, 1 failed, 2 usage, 3 found trouble where asked to (--check), 4 partial answer"
+)]
+pub(crate) struct Arguments {
+    /// What to print: a table for people, or one JSON document with raw integers (ns, bytes)
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Table or JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Play a recorded cluster through real daemons and a coordinator, and show what was found
+    #[command(
+        after_help = "Examples:\n  fathom demo                        the slow drive, then stay up for more questions\n  fathom demo --list                 which recordings there are\n  fathom demo --run fault-network-slow --once\n  fathom demo --once -o json         one document for programs"
+    )]
+    Demo(DemoArgs),
+    /// Join a recording in one process, without a network
+    #[command(
+        after_help = "Examples:\n  fathom replay recordings/fault-slow-drive\n  fathom replay DIR --without-tap target      what a Windows cluster gives\n  fathom replay DIR --export fanouts.jsonl    one JSON line a volume write"
+    )]
+    Replay(ReplayArgs),
+    /// Hold a recording's fan-outs against its truth
+    #[command(
+        after_help = "Examples:\n  fathom score recordings/fault-slow-drive\n  fathom score DIR --export fanouts.jsonl     an export made earlier or elsewhere\n  fathom score DIR --check                    exit with 3 when it is not nearly perfect"
+    )]
+    Score(ScoreArgs),
+    /// Run a coordinator
+    #[command(
+        after_help = "Example:\n  fathom coordinator --listen 0.0.0.0:7443 --store /var/lib/fathom --ca ca.crt --cert c.crt --key c.key"
+    )]
+    Coordinator(Box<fathom_coordinator::Options>),
+    /// Run a node daemon
+    #[command(
+        after_help = "Example:\n  fathom node --coordinator https://c:7443 --cluster demo --node t1 --replay DIR --spool /var/spool/fathom \\\n              --ca ca.crt --cert t1.crt --key t1.key"
+    )]
+    Node(Box<fathom_node_daemon::Options>),
+    /// The nodes of a cluster and how well each was heard
+    Nodes(ClusterArgs),
+    /// The volumes of a cluster
+    Volumes(ClusterArgs),
+    /// Writes, newest or slowest first
+    #[command(
+        after_help = "Examples:\n  fathom writes --slowest 10\n  fathom writes --volume vol0 --since 15m\n  fathom writes --node t1 --disk disk0 --slowest 5"
+    )]
+    Writes(ListArgs),
+    /// Reads, newest or slowest first
+    #[command(after_help = "Example:\n  fathom reads --slowest 10")]
+    Reads(ListArgs),
+    /// One write (or any other I/O) as a waterfall of its legs
+    #[command(after_help = "Example:\n  fathom write i0.1f3c9a7e.38.1790046805")]
+    Write(WriteArgs),
+    /// Latency percentiles of writes
+    #[command(
+        after_help = "Examples:\n  fathom latency\n  fathom latency --by disk --since 1h\n  fathom latency --by pair"
+    )]
+    Latency(LatencyArgs),
+    /// Whom to blame, with the evidence
+    #[command(
+        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --check           exit with 3 when somebody is to blame"
+    )]
+    Why(WhyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Recording to play [default: one with a slow drive]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run: Option<String>,
+    /// List the recordings and exit
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Exit when the recording is joined and shown
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Leave out the events of a tap (may be repeated); `target` gives what a Windows cluster gives
+    #[arg(long, value_name = "TAP")]
+    pub(crate) without_tap: Vec<Tap>,
+    /// Play at so many times the recorded speed [default: as fast as possible]
+    #[arg(long, value_name = "FACTOR")]
+    pub(crate) pace: Option<f64>,
+    /// Folder with recordings (may be repeated) [default: the project's, and FATHOM_CAPTURES]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Vec<PathBuf>,
+    /// Keep certificates, spools, store and logs in this folder [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Folder of the recording
+    #[arg(value_name = "DIR")]
+    pub(crate) recording: PathBuf,
+    /// Leave out the events of a tap (may be repeated)
+    #[arg(long, value_name = "TAP")]
+    pub(crate) without_tap: Vec<Tap>,
+    /// Write one JSON line a volume write to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// Most events in a batch; changes nothing in the result
+    #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) batch_events: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// Folder of the recording, with its truth
+    #[arg(value_name = "DIR")]
+    pub(crate) recording: PathBuf,
+    /// Score this export [default: join the recording now]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// Leave out the events of a tap (may be repeated)
+    #[arg(long, value_name = "TAP")]
+    pub(crate) without_tap: Vec<Tap>,
+    /// Exit with 3 when fan-outs are less than 99.9 % exact, legs less than 99.99 % right, or a clock bound is broken
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Which I/Os.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Only of this volume
+    #[arg(long, value_name = "NAME")]
+    pub(crate) volume: Option<String>,
+    /// Only of this node, as initiator or as holder of a copy
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Only with a copy on this disk
+    #[arg(long, value_name = "NAME")]
+    pub(crate) disk: Option<String>,
+    /// Only those of the last stretch of time, counted back from the cluster's newest event, such as 15m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// The slowest so many instead of the newest
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub(crate) slowest: Option<u32>,
+    /// So many [default: 20]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10000), conflicts_with = "slowest")]
+    pub(crate) limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WriteArgs {
+    /// Its name, as `fathom writes` prints it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LatencyArgs {
+    /// What to group by
+    #[arg(long, value_enum, default_value = "node", value_name = "WHAT")]
+    pub(crate) by: By,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// What latency is grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    Tap,
+    Node,
+    Disk,
+    Volume,
+    Pair,
+}
+
+impl By {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Node => "node",
+            Self::Disk => "disk",
+            Self::Volume => "volume",
+            Self::Pair => "pair",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// Exit with 3 when somebody is to blame
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}

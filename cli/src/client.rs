@@ -1,0 +1,250 @@
+//! Asking a coordinator.
+
+use std::time::Duration;
+
+use fathom_identity::explain::{chain, tls_problem};
+use fathom_identity::files::Credentials;
+use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::query_service_client::QueryServiceClient;
+use fathom_runtime::clock::{Clock, SystemClock};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Status};
+
+use crate::args::Which;
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+/// How long a connection may take, and an answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Largest answer.
+const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// A connection to a coordinator, and which cluster to ask about.
+#[derive(Clone)]
+pub(crate) struct Client {
+    address: String,
+    cluster: String,
+    service: QueryServiceClient<Channel>,
+}
+
+impl Client {
+    /// Connects, and checks that a coordinator of this protocol answers.
+    pub(crate) async fn connect(context: &Context) -> Result<Self> {
+        let credentials = Credentials::load(&context.ca, &context.cert, &context.key)?;
+        credentials.verify(SystemClock.now())?;
+        let address = context.coordinator.clone();
+        let unusable = || Error::Address {
+            address: address.clone(),
+        };
+        if !address.starts_with("https://") {
+            return Err(unusable());
+        }
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&credentials.ca_pem))
+            .identity(Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem));
+        let endpoint = Endpoint::from_shared(address.clone())
+            .map_err(|_| unusable())?
+            .tls_config(tls)
+            .map_err(|error| Error::Tls {
+                address: address.clone(),
+                problem: chain(&error),
+            })?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT);
+        let channel = endpoint.connect().await.map_err(|error| match tls_problem(&error) {
+            Some(problem) => Error::Tls {
+                address: address.clone(),
+                problem,
+            },
+            None => Error::Unreachable {
+                address: address.clone(),
+                cause: innermost(&error),
+            },
+        })?;
+        let service = QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+        let client = Self {
+            address,
+            cluster: context.cluster.clone(),
+            service,
+        };
+        let status = client.status().await?;
+        if status.protocol_version != fathom_proto::QUERY_PROTOCOL {
+            let message = format!("it speaks version {} of the query protocol", status.protocol_version);
+            return Err(Error::Protocol {
+                address: client.address,
+                message,
+            });
+        }
+        Ok(client)
+    }
+
+    pub(crate) async fn status(&self) -> Result<wire::GetStatusResponse> {
+        let answer = self.service.clone().get_status(wire::GetStatusRequest {}).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    pub(crate) async fn nodes(&self) -> Result<Vec<wire::NodeStatus>> {
+        let mut nodes = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = wire::ListNodesRequest {
+                cluster: self.cluster.clone(),
+                page_size: 0,
+                page_token,
+            };
+            let answer = self.service.clone().list_nodes(request).await;
+            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            nodes.extend(answer.nodes);
+            if answer.next_page_token.is_empty() {
+                return Ok(nodes);
+            }
+            page_token = answer.next_page_token;
+        }
+    }
+
+    pub(crate) async fn volumes(&self) -> Result<Vec<wire::VolumeStatus>> {
+        let mut volumes = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = wire::ListVolumesRequest {
+                cluster: self.cluster.clone(),
+                page_size: 0,
+                page_token,
+            };
+            let answer = self.service.clone().list_volumes(request).await;
+            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            volumes.extend(answer.volumes);
+            if answer.next_page_token.is_empty() {
+                return Ok(volumes);
+            }
+            page_token = answer.next_page_token;
+        }
+    }
+
+    pub(crate) async fn ios(
+        &self,
+        filter: wire::IoFilter,
+        order: wire::IoOrder,
+        most: u32,
+    ) -> Result<wire::ListIosResponse> {
+        let request = wire::ListIosRequest {
+            cluster: self.cluster.clone(),
+            filter: Some(filter),
+            order: order.into(),
+            page_size: most as i32,
+            page_token: String::new(),
+        };
+        let answer = self.service.clone().list_ios(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    pub(crate) async fn io(&self, id: &str) -> Result<wire::Io> {
+        let request = wire::GetIoRequest {
+            cluster: self.cluster.clone(),
+            id: id.to_owned(),
+        };
+        let answer = self.service.clone().get_io(request).await;
+        let io = answer.map_err(|status| self.failure(&status))?.into_inner().io;
+        io.ok_or(Error::Malformed(fathom_proto::convert::Error::Missing { field: "io" }))
+    }
+
+    /// All I/Os that pass, a message at a time.
+    pub(crate) async fn all_ios(&self, filter: wire::IoFilter, mut each: impl FnMut(wire::Io)) -> Result<()> {
+        let request = wire::StreamIosRequest {
+            cluster: self.cluster.clone(),
+            filter: Some(filter),
+        };
+        let answer = self.service.clone().stream_ios(request).await;
+        let mut stream = answer.map_err(|status| self.failure(&status))?.into_inner();
+        while let Some(some) = stream.message().await.map_err(|status| self.failure(&status))? {
+            some.ios.into_iter().for_each(&mut each);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn latency(&self, filter: wire::IoFilter, by: &str) -> Result<wire::GetLatencyResponse> {
+        let request = wire::GetLatencyRequest {
+            cluster: self.cluster.clone(),
+            filter: Some(filter),
+            by: by.to_owned(),
+        };
+        let answer = self.service.clone().get_latency(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    pub(crate) async fn report(&self, filter: wire::IoFilter) -> Result<wire::GetReportResponse> {
+        let request = wire::GetReportRequest {
+            cluster: self.cluster.clone(),
+            filter: Some(filter),
+        };
+        let answer = self.service.clone().get_report(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// The cluster that answers are about, for showing.
+    pub(crate) async fn cluster(&self) -> Result<String> {
+        if !self.cluster.is_empty() {
+            return Ok(self.cluster.clone());
+        }
+        let clusters = self.status().await?.clusters;
+        Ok(clusters
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |cluster| cluster.cluster))
+    }
+
+    fn failure(&self, status: &Status) -> Error {
+        let address = self.address.clone();
+        if let Some(problem) = tls_problem(status) {
+            return Error::Tls { address, problem };
+        }
+        match status.code() {
+            Code::Unimplemented => Error::Protocol {
+                address,
+                message: status.message().to_owned(),
+            },
+            Code::Unavailable | Code::Unknown if std::error::Error::source(status).is_some() => Error::Unreachable {
+                address,
+                cause: innermost(status),
+            },
+            code => Error::Answer {
+                message: status.message().to_owned(),
+                usage: code == Code::InvalidArgument,
+            },
+        }
+    }
+}
+
+/// The filter that the options mean.
+pub(crate) fn filter(which: &Which, op: Option<fathom_model::Op>) -> wire::IoFilter {
+    let text = |option: &Option<String>| option.clone().unwrap_or_default();
+    wire::IoFilter {
+        op: op.map_or_else(String::new, |op| op.as_str().to_owned()),
+        volume: text(&which.volume),
+        node: text(&which.node),
+        disk: text(&which.disk),
+        since_nanos: which
+            .since
+            .map_or(0, |since| u64::try_from(since.0.as_nanos()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// What the system said at the bottom of an error: the rest says "transport error" in several ways.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// Runs an asynchronous command on a runtime of its own.
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.map_err(Error::Runtime)?.block_on(command)
+}

@@ -1,0 +1,194 @@
+//! `fathom demo`: a recorded cluster through real daemons and a coordinator, as separate processes on loopback.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fathom_lab::replay::RowMap;
+use fathom_lab::{Recording, score};
+use fathom_model::report::{Report, Score};
+use fathom_proto::convert::query::report_from_wire;
+use fathom_proto::query::v1 as wire;
+
+use crate::args::{DemoArgs, Output};
+use crate::client::{Client, block_on};
+use crate::commands::replay::show;
+use crate::error::{Error, Result};
+use crate::exit::Code;
+use crate::render::units::count;
+
+mod lines;
+mod processes;
+mod recordings;
+
+use processes::Processes;
+
+/// How often the coordinator is asked how far it is.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Without a terminal progress is said this often.
+const SAY_EVERY: Duration = Duration::from_secs(2);
+
+pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
+    if arguments.list {
+        return recordings::list(&arguments.recordings, output);
+    }
+    let folder = recordings::find(&arguments.recordings, arguments.run.as_deref())?;
+    let recording = fathom_lab::open(&folder)?;
+    let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
+    eprintln!(
+        "{}: {}",
+        recording.run().name,
+        recording.run().about.as_deref().unwrap_or("a recorded cluster")
+    );
+
+    let mut processes = Processes::start(&recording, &home, &arguments.without_tap, arguments.pace)?;
+    let (report, score) = block_on(async {
+        let client = Client::connect(&processes.context).await?;
+        follow(&client, &mut processes).await?;
+        let report = report_from_wire(&client.report(wire::IoFilter::default()).await?)?;
+        let score = score_of(&client, &recording, &arguments.without_tap).await?;
+        Ok((report, score))
+    })?;
+    show(
+        &recording.run().name,
+        &with_warnings(report, &processes),
+        score.as_ref(),
+        output,
+    )?;
+    if !arguments.once {
+        let hint = report_hint(&processes);
+        stay_up(&mut processes, &hint)?;
+    }
+    Ok(Code::Fine)
+}
+
+/// Where everything of this demo lies: a temporary folder unless one is given.
+fn home(given: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File { path, source }
+    };
+    match given {
+        Some(path) => {
+            std::fs::create_dir_all(path).map_err(failed(path))?;
+            Ok((path.to_owned(), None))
+        }
+        None => {
+            let temporary = std::env::temp_dir();
+            let made = tempfile::Builder::new()
+                .prefix("fathom-demo-")
+                .tempdir()
+                .map_err(failed(&temporary))?;
+            Ok((made.path().to_owned(), Some(made)))
+        }
+    }
+}
+
+/// Shows how far the join is until everything is joined and stored.
+async fn follow(client: &Client, processes: &mut Processes) -> Result<()> {
+    let terminal = std::io::stderr().is_terminal();
+    let started = Instant::now();
+    let mut said = Instant::now();
+    loop {
+        processes.check()?;
+        let status = client.status().await?;
+        let cluster = status
+            .clusters
+            .iter()
+            .find(|cluster| cluster.cluster == processes.context.cluster);
+        let Some(cluster) = cluster else {
+            tokio::time::sleep(POLL).await;
+            continue;
+        };
+        let waiting: Vec<&str> = cluster.waiting.iter().map(|waiting| waiting.node.as_str()).collect();
+        let waiting = if waiting.is_empty() {
+            String::new()
+        } else {
+            format!(", waiting for {}", waiting.join(" "))
+        };
+        let line = format!(
+            "{} events received, {} I/Os joined, {} in memory{waiting}",
+            count(cluster.events),
+            count(cluster.ios),
+            count(cluster.in_memory)
+        );
+        if terminal {
+            eprint!("\r\x1b[K{line}");
+            let _ = std::io::stderr().flush();
+        } else if said.elapsed() >= SAY_EVERY {
+            eprintln!("{line}");
+            said = Instant::now();
+        }
+        if cluster.finished && cluster.ios + cluster.events > 0 {
+            if terminal {
+                eprint!("\r\x1b[K");
+            }
+            eprintln!(
+                "{} daemons sent {} events; {} I/Os joined and stored in {:.1} s",
+                processes.nodes(),
+                count(cluster.events),
+                count(cluster.ios),
+                started.elapsed().as_secs_f64()
+            );
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Scores what the coordinator stored against the recording's truth.
+async fn score_of(client: &Client, recording: &Recording, without: &[fathom_model::Tap]) -> Result<Option<Score>> {
+    if recording.truth().is_none() {
+        return Ok(None);
+    }
+    let map = RowMap::new(recording, without)?;
+    let filter = wire::IoFilter {
+        op: fathom_model::Op::Write.as_str().to_owned(),
+        ..wire::IoFilter::default()
+    };
+    let mut lines = Vec::new();
+    client.all_ios(filter, |io| lines.push(lines::line(&io, &map))).await?;
+    Ok(Some(score::score(recording, lines, without)?))
+}
+
+fn with_warnings(mut report: Report, processes: &Processes) -> Report {
+    report.unseen.warnings.extend(processes.warnings.iter().cloned());
+    report
+}
+
+fn report_hint(processes: &Processes) -> String {
+    let program = processes.program.display();
+    let context = processes.context_file.display();
+    let commands = [
+        "writes --slowest 10",
+        "why --since 5s",
+        "latency --by disk",
+        "nodes",
+        "volumes",
+    ];
+    let lines: Vec<String> = commands
+        .iter()
+        .map(|command| format!("  {program} {command} --context {context}"))
+        .collect();
+    format!(
+        "The coordinator stays up at {}. Ask more:\n{}\nCtrl-C ends it.",
+        processes.context.coordinator,
+        lines.join("\n")
+    )
+}
+
+/// Waits for Ctrl-C, or for the coordinator to end.
+fn stay_up(processes: &mut Processes, hint: &str) -> Result<()> {
+    eprintln!("\n{hint}");
+    block_on(async {
+        let stop = fathom_runtime::signal::terminated().map_err(Error::Runtime)?;
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                _ = &mut stop => return Ok(()),
+                () = tokio::time::sleep(POLL) => processes.check_coordinator()?,
+            }
+        }
+    })
+}

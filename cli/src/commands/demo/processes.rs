@@ -1,0 +1,257 @@
+//! The demo's processes: a coordinator and a daemon a node, with throw-away certificates.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fathom_identity::authority::{Authority, Leaf};
+use fathom_lab::Recording;
+use fathom_lab::replay::cluster_of;
+use fathom_model::Tap;
+use fathom_runtime::clock::{Clock, SystemClock};
+
+use crate::commands::roles::END_WITH_STDIN;
+use crate::context::{Context, ContextFile};
+use crate::error::{Error, Result};
+
+/// Throw-away certificates are good for so long.
+const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What was joined is stored this often, so that a demo that stays up shows a store and not only memory.
+const COMMIT_EVERY: &str = "2s";
+
+/// A process and the file with what it says.
+struct Running {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+/// The demo's processes. They end when this is dropped, or when this process ends in any other way.
+pub(super) struct Processes {
+    pub(super) program: PathBuf,
+    pub(super) context: Context,
+    pub(super) context_file: PathBuf,
+    pub(super) warnings: Vec<String>,
+    coordinator: Running,
+    daemons: Vec<Running>,
+}
+
+impl Processes {
+    /// Starts everything in `home`.
+    pub(super) fn start(recording: &Recording, home: &Path, without: &[Tap], pace: Option<f64>) -> Result<Self> {
+        let program = std::env::current_exe().map_err(|source| Error::File {
+            path: "fathom".into(),
+            source,
+        })?;
+        let certificates = home.join("certificates");
+        fs::create_dir_all(&certificates).map_err(|source| Error::File {
+            path: certificates.clone(),
+            source,
+        })?;
+        let authority = Authority::throw_away("Fathom demo", SystemClock.now(), VALID)?;
+        let ca = authority.write_to(&certificates, "ca")?;
+        let issue = |name: &str, server: bool| {
+            let leaf = Leaf {
+                common_name: name.to_owned(),
+                ip_addresses: if server {
+                    vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
+                } else {
+                    Vec::new()
+                },
+                server,
+                client: !server,
+                not_before: SystemClock.now(),
+                valid: VALID,
+                ..Leaf::default()
+            };
+            Ok::<_, Error>(authority.issue(&leaf)?.write_to(&certificates, name)?)
+        };
+        let cluster = cluster_of(recording).to_string();
+
+        let (cert, key) = issue("coordinator", true)?;
+        let mut coordinator = role(&program, "coordinator");
+        coordinator.args(["--listen", "127.0.0.1:0", "--commit-every", COMMIT_EVERY]);
+        let files = [
+            ("--store", &home.join("store")),
+            ("--ca", &ca),
+            ("--cert", &cert),
+            ("--key", &key),
+        ];
+        for (option, path) in files {
+            coordinator.arg(option).arg(path);
+        }
+        let mut coordinator = spawn("coordinator", coordinator, home, Stdio::piped())?;
+        let address = listening(&mut coordinator)?;
+
+        let (cert, key) = issue("you", false)?;
+        let context = Context {
+            coordinator: address.clone(),
+            cluster: cluster.clone(),
+            ca: ca.clone(),
+            cert,
+            key,
+        };
+        let context_file = home.join("context.toml");
+        ContextFile {
+            coordinator: Some(context.coordinator.clone()),
+            cluster: Some(context.cluster.clone()),
+            ca: Some(context.ca.clone()),
+            cert: Some(context.cert.clone()),
+            key: Some(context.key.clone()),
+        }
+        .write(&context_file)?;
+
+        let mut processes = Self {
+            program,
+            context,
+            context_file,
+            warnings: Vec::new(),
+            coordinator,
+            daemons: Vec::new(),
+        };
+        for node in recording.nodes() {
+            if node.events.is_none() {
+                eprintln!("node {} has no events in this recording: nobody speaks for it", node.id);
+                continue;
+            }
+            let (cert, key) = issue(node.id.as_str(), false)?;
+            let mut daemon = role(&processes.program, "node");
+            daemon.args([
+                "--coordinator",
+                &address,
+                "--cluster",
+                &cluster,
+                "--node",
+                node.id.as_str(),
+            ]);
+            let spool = home.join("spool").join(node.id.as_str());
+            let files = [
+                ("--spool", spool.as_path()),
+                ("--replay", recording.directory()),
+                ("--ca", &ca),
+                ("--cert", &cert),
+                ("--key", &key),
+            ];
+            for (option, path) in files {
+                daemon.arg(option).arg(path);
+            }
+            for tap in without {
+                daemon.args(["--without-tap", tap.as_str()]);
+            }
+            if let Some(pace) = pace {
+                daemon.args(["--pace", &pace.to_string()]);
+            }
+            let name = format!("node {}", node.id);
+            processes.daemons.push(spawn(&name, daemon, home, Stdio::null())?);
+        }
+        Ok(processes)
+    }
+
+    /// How many daemons there are.
+    pub(super) fn nodes(&self) -> usize {
+        self.daemons.len()
+    }
+
+    /// An error when a process has failed; a daemon that has sent everything ends by itself.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.check_coordinator()?;
+        self.daemons
+            .iter_mut()
+            .try_for_each(|daemon| match daemon.child.try_wait() {
+                Ok(Some(status)) if !status.success() => Err(daemon.failed()),
+                _ => Ok(()),
+            })
+    }
+
+    /// An error when the coordinator has ended.
+    pub(super) fn check_coordinator(&mut self) -> Result<()> {
+        match self.coordinator.child.try_wait() {
+            Ok(Some(_)) => Err(self.coordinator.failed()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for running in self.daemons.iter_mut().chain(std::iter::once(&mut self.coordinator)) {
+            // Ending at any moment is safe, and one that has ended already cannot be ended.
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+impl Running {
+    /// What it said last is what was wrong.
+    fn failed(&self) -> Error {
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        let last = said
+            .lines()
+            .rev()
+            .find(|line| line.starts_with("error: "))
+            .or_else(|| said.lines().last());
+        let cause = last.map_or_else(
+            || "it said nothing".to_owned(),
+            |line| line.trim_start_matches("error: ").to_owned(),
+        );
+        Error::Process {
+            name: self.name.clone(),
+            cause,
+        }
+    }
+}
+
+/// A role of this program. Its settings come from its arguments alone, and it ends with us.
+fn role(program: &Path, name: &str) -> Command {
+    let mut command = Command::new(program);
+    for (variable, _) in std::env::vars_os() {
+        let ours = variable.to_string_lossy().starts_with("FATHOM_")
+            && variable != fathom_runtime::logging::ENVIRONMENT_VARIABLE;
+        if ours {
+            command.env_remove(variable);
+        }
+    }
+    command.env(END_WITH_STDIN, "1").arg(name);
+    command
+}
+
+fn spawn(name: &str, mut command: Command, home: &Path, stdout: Stdio) -> Result<Running> {
+    let logs = home.join("logs");
+    let log = logs.join(format!("{}.log", name.replace(' ', "-")));
+    let file = fs::create_dir_all(&logs).and_then(|()| File::create(&log));
+    let file = file.map_err(|source| Error::File {
+        path: log.clone(),
+        source,
+    })?;
+    let started = command.stdin(Stdio::piped()).stdout(stdout).stderr(file).spawn();
+    let child = started.map_err(|source| Error::File {
+        path: command.get_program().into(),
+        source,
+    })?;
+    Ok(Running {
+        name: name.to_owned(),
+        child,
+        log,
+    })
+}
+
+/// The address that the coordinator says it listens on.
+fn listening(coordinator: &mut Running) -> Result<String> {
+    let mut line = String::new();
+    if let Some(stdout) = coordinator.child.stdout.take() {
+        // An error reads as silence, and silence as a coordinator that ended.
+        let _ = BufReader::new(stdout).read_line(&mut line);
+    }
+    match line.trim().strip_prefix("listening on ") {
+        Some(address) => Ok(address.to_owned()),
+        None => {
+            let _ = coordinator.child.wait();
+            Err(coordinator.failed())
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `fathom latency`.
+
+use fathom_model::Op;
+use fathom_model::report::Latency;
+use fathom_proto::convert::query::unseen_nodes;
+use serde_json::json;
+
+use crate::args::{LatencyArgs, Output};
+use crate::client::{Client, block_on, filter};
+use crate::commands::{note, print};
+use crate::error::Result;
+use crate::exit::Code;
+use crate::render::json::{self, to_value};
+use crate::render::report;
+
+pub(crate) fn run(arguments: &LatencyArgs, output: Output) -> Result<Code> {
+    let context = arguments.connection.resolve()?;
+    let by = arguments.by.as_str();
+    let (cluster, answer) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let answer = client.latency(filter(&arguments.which, Some(Op::Write)), by).await?;
+        Ok((client.cluster().await?, answer))
+    })?;
+    let rows: Vec<Latency> = answer.latency.iter().map(Into::into).collect();
+    match output {
+        Output::Json => {
+            let unseen = answer.coverage.as_ref().map(unseen_nodes).unwrap_or_default();
+            json::print(json!({
+                "cluster": cluster, "by": by, "latency": to_value(&rows), "unseen_nodes": to_value(&unseen),
+            }))?;
+        }
+        Output::Table => print(&report::latency(&rows))?,
+    }
+    Ok(note(answer.coverage.as_ref()))
+}

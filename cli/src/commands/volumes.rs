@@ -1,0 +1,54 @@
+//! `fathom volumes`.
+
+use serde_json::json;
+
+use crate::args::{ClusterArgs, Output};
+use crate::client::{Client, block_on};
+use crate::commands::print;
+use crate::error::Result;
+use crate::exit::Code;
+use crate::render::json;
+use crate::render::table::Grid;
+use crate::render::units::{bytes, count, maybe_nanos};
+
+pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
+    let context = arguments.connection.resolve()?;
+    let (cluster, volumes) = block_on(async {
+        let client = Client::connect(&context).await?;
+        Ok((client.cluster().await?, client.volumes().await?))
+    })?;
+    match output {
+        Output::Json => {
+            let volumes: Vec<_> = volumes
+                .iter()
+                .map(|volume| {
+                    json!({
+                        "volume": volume.volume, "size_bytes": volume.size_bytes, "copies": volume.copies,
+                        "extents": volume.extents, "nodes": volume.nodes, "writes": volume.writes,
+                        "write_p50_ns": volume.write_p50_nanos, "write_p99_ns": volume.write_p99_nanos,
+                    })
+                })
+                .collect();
+            json::print(json!({"cluster": cluster, "volumes": volumes}))?;
+        }
+        Output::Table => {
+            let mut grid = Grid::new(&[
+                "volume", ">size", ">copies", ">extents", "on", ">writes", ">p50", ">p99",
+            ]);
+            for volume in &volumes {
+                grid.row([
+                    volume.volume.clone(),
+                    bytes(volume.size_bytes),
+                    volume.copies.to_string(),
+                    count(volume.extents),
+                    volume.nodes.join(" "),
+                    count(volume.writes),
+                    maybe_nanos(volume.write_p50_nanos),
+                    maybe_nanos(volume.write_p99_nanos),
+                ]);
+            }
+            print(&grid.lines(""))?;
+        }
+    }
+    Ok(Code::Fine)
+}

@@ -1,0 +1,48 @@
+//! `fathom why`: whom to blame.
+
+use fathom_proto::convert::query::report_from_wire;
+use serde_json::json;
+
+use crate::args::{Output, WhyArgs};
+use crate::client::{Client, block_on, filter};
+use crate::commands::{note, print};
+use crate::error::Result;
+use crate::exit::Code;
+use crate::render::json::{self, to_value};
+use crate::render::report;
+
+pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
+    let context = arguments.connection.resolve()?;
+    let (cluster, answer) = block_on(async {
+        let client = Client::connect(&context).await?;
+        Ok((
+            client.cluster().await?,
+            client.report(filter(&arguments.which, None)).await?,
+        ))
+    })?;
+    let report = report_from_wire(&answer)?;
+    match output {
+        Output::Json => {
+            let coverage = answer.coverage.clone().unwrap_or_default();
+            json::print(json!({
+                "cluster": cluster, "culprit": to_value(&report.culprit), "last_copies": to_value(&report.last_copies),
+                "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
+                "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
+            }))?;
+        }
+        Output::Table => {
+            let mut text = report::culprit(report.culprit.as_ref());
+            text.push('\n');
+            text.push_str(&report::last_copies(&report.last_copies));
+            text.push('\n');
+            text.push_str(&report::joined(&report));
+            print(&text)?;
+        }
+    }
+    let partial = note(answer.coverage.as_ref());
+    Ok(if arguments.check && report.culprit.is_some() {
+        Code::Trouble
+    } else {
+        partial
+    })
+}

@@ -1,0 +1,105 @@
+//! What can go wrong with a command, and its exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::exit::Code;
+
+/// `Result` with this crate's [`Error`].
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command failed. Every message names what was wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Standard output cannot be written.
+    #[error("cannot write the answer")]
+    Output(#[source] io::Error),
+    /// A file cannot be read or written.
+    #[error("{path}", path = path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// The context file is not one.
+    #[error("{path}: {cause}", path = path.display())]
+    Context { path: PathBuf, cause: String },
+    /// Nobody said which coordinator to ask.
+    #[error("{what} is missing: give --{option}, or a context file with --context (the demo prints one)")]
+    NoContext { what: &'static str, option: &'static str },
+    /// The address is not one.
+    #[error("`{address}` is not the address of a coordinator; give one such as https://coordinator.example:7443")]
+    Address { address: String },
+    /// The certificates are wrong.
+    #[error(transparent)]
+    Credentials(#[from] fathom_identity::files::Error),
+    /// The coordinator cannot be reached.
+    #[error("cannot reach the coordinator at {address}: {cause}; is it running, and is the address right?")]
+    Unreachable { address: String, cause: String },
+    /// The TLS handshake failed.
+    #[error("coordinator {address}: {problem}")]
+    Tls { address: String, problem: String },
+    /// The coordinator answered with an error.
+    #[error("coordinator: {message}")]
+    Answer { message: String, usage: bool },
+    /// What answered is no coordinator, or one of another version.
+    #[error("what answers at {address} does not speak this protocol: {message}; is it a coordinator of this version?")]
+    Protocol { address: String, message: String },
+    /// An answer lacks something.
+    #[error("the coordinator's answer cannot be used")]
+    Malformed(#[from] fathom_proto::convert::Error),
+    /// A run without network failed.
+    #[error(transparent)]
+    Lab(#[from] fathom_lab::Error),
+    /// A recording cannot be found.
+    #[error(
+        "there is no recording `{name}` (known: {known}); `fathom demo --list` shows them, --recordings names another folder"
+    )]
+    NoRecording { name: String, known: String },
+    /// The coordinator role failed.
+    #[error(transparent)]
+    Coordinator(#[from] fathom_coordinator::Error),
+    /// The coordinator's configuration is wrong.
+    #[error(transparent)]
+    CoordinatorConfig(#[from] fathom_coordinator::Faults),
+    /// The node role failed.
+    #[error(transparent)]
+    Node(#[from] fathom_node_daemon::Error),
+    /// The node's configuration is wrong.
+    #[error(transparent)]
+    NodeConfig(#[from] fathom_node_daemon::Faults),
+    /// Throw-away certificates cannot be made.
+    #[error(transparent)]
+    Authority(#[from] fathom_identity::authority::Error),
+    /// A process of the demo failed.
+    #[error("{name} stopped: {cause}")]
+    Process { name: String, cause: String },
+    /// The runtime cannot be started.
+    #[error("the system gives no more threads")]
+    Runtime(#[source] io::Error),
+}
+
+impl Error {
+    /// The exit code that it means.
+    pub(crate) const fn code(&self) -> Code {
+        match self {
+            Self::NoContext { .. }
+            | Self::Context { .. }
+            | Self::Address { .. }
+            | Self::NoRecording { .. }
+            | Self::CoordinatorConfig(_)
+            | Self::NodeConfig(_)
+            | Self::Answer { usage: true, .. } => Code::Usage,
+            Self::Output(_)
+            | Self::File { .. }
+            | Self::Credentials(_)
+            | Self::Unreachable { .. }
+            | Self::Tls { .. }
+            | Self::Answer { .. }
+            | Self::Protocol { .. }
+            | Self::Malformed(_)
+            | Self::Lab(_)
+            | Self::Coordinator(_)
+            | Self::Node(_)
+            | Self::Authority(_)
+            | Self::Process { .. }
+            | Self::Runtime(_) => Code::Failed,
+        }
+    }
+}

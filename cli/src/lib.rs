@@ -1,0 +1,62 @@
+//! The command line: asks a coordinator, runs recordings without a network, starts the roles.
+//!
+//! Data goes to standard output, everything that is said about it to standard error. Exit codes are documented in [`exit`]. Every
+//! command has a table for people and, with `-o json`, one document for programs.
+//!
+//! # What it is not
+//!
+//! No rule of the domain lives here: numbers come from the coordinator or from `fathom-lab`, this crate shows them.
+
+mod args;
+mod client;
+mod commands;
+mod context;
+mod error;
+pub mod exit;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command};
+use crate::error::{Error, Result};
+
+/// Parses the arguments, runs the command, and says what went wrong if something did.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // The roles log what they do; the other commands only what is wrong.
+    let role = matches!(arguments.command, Command::Coordinator(_) | Command::Node(_));
+    fathom_runtime::logging::init(if role {
+        tracing::Level::INFO
+    } else {
+        tracing::Level::WARN
+    });
+    match run(arguments) {
+        Ok(code) => code.into(),
+        Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => exit::Code::Fine.into(),
+        Err(error) => {
+            eprintln!("error: {}", fathom_identity::explain::chain(&error));
+            error.code().into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<exit::Code> {
+    let output = arguments.output;
+    match arguments.command {
+        Command::Demo(demo) => commands::demo::run(&demo, output),
+        Command::Replay(replay) => commands::replay::run(&replay, output),
+        Command::Score(score) => commands::score::run(&score, output),
+        Command::Coordinator(coordinator) => commands::roles::coordinator(*coordinator),
+        Command::Node(node) => commands::roles::node(*node),
+        Command::Nodes(nodes) => commands::nodes::run(&nodes, output),
+        Command::Volumes(volumes) => commands::volumes::run(&volumes, output),
+        Command::Writes(list) => commands::ios::run(&list, fathom_model::Op::Write, output),
+        Command::Reads(list) => commands::ios::run(&list, fathom_model::Op::Read, output),
+        Command::Write(write) => commands::io::run(&write, output),
+        Command::Latency(latency) => commands::latency::run(&latency, output),
+        Command::Why(why) => commands::why::run(&why, output),
+    }
+}

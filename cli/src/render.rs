@@ -1,0 +1,7 @@
+//! Showing answers: tables for people, one document for programs.
+
+pub(crate) mod json;
+pub(crate) mod report;
+pub(crate) mod table;
+pub(crate) mod units;
+pub(crate) mod waterfall;

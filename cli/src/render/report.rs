@@ -1,0 +1,288 @@
+//! A report for people: what was joined, latency, last copies, the culprit, the slowest write, the score.
+
+use std::fmt::Write;
+
+use fathom_model::report::{Culprit, LastCopy, Latency, Report, Score, Unseen};
+use fathom_model::unit::show_nanos;
+
+use super::table::Grid;
+use super::units::{bytes, count, percent, signed_nanos};
+use super::waterfall;
+
+/// Everything of a run.
+pub(crate) fn run(name: &str, report: &Report, score: Option<&Score>) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{name}\n");
+    text.push_str(&joined(report));
+    let _ = writeln!(text, "\nLatency of writes");
+    text.push_str(&latency(&report.latency));
+    text.push('\n');
+    text.push_str(&last_copies(&report.last_copies));
+    text.push('\n');
+    text.push_str(&culprit(report.culprit.as_ref()));
+    if let Some(slowest) = &report.slowest_write {
+        let _ = writeln!(text, "\nSlowest write");
+        text.push_str(&waterfall::show(slowest));
+    }
+    text.push('\n');
+    text.push_str(&clocks(report));
+    if let Some(score) = score {
+        text.push('\n');
+        text.push_str(&self::score(score));
+    }
+    text
+}
+
+/// What was joined and what was not seen.
+pub(crate) fn joined(report: &Report) -> String {
+    let joined = &report.joined;
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "Joined {} writes with {} of {} legs: {} exact, {} ambiguous, {} incomplete",
+        count(joined.writes),
+        count(joined.legs),
+        count(joined.legs_expected),
+        count(joined.exact),
+        count(joined.ambiguous),
+        count(joined.incomplete)
+    );
+    let others = [
+        (joined.reads, "reads"),
+        (joined.flushes, "flushes"),
+        (joined.unmaps, "unmaps"),
+    ];
+    let others: Vec<String> = others
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(*number)))
+        .collect();
+    if !others.is_empty() {
+        let _ = writeln!(text, "  and {}", others.join(", "));
+    }
+    text.push_str(&unseen(&report.unseen));
+    text
+}
+
+/// What was not seen, and why.
+pub(crate) fn unseen(unseen: &Unseen) -> String {
+    const SHOWN: usize = 6;
+    let mut text = String::new();
+    for node in &unseen.nodes {
+        let why = match node.cause.as_str() {
+            "no_daemon" => "no daemon speaks for it",
+            "silent" => "it went silent, and windows closed without it",
+            "not_connected" => "its daemon is not connected",
+            other => other,
+        };
+        let _ = writeln!(text, "  node {} was not heard: {why}", node.node);
+    }
+    for row in unseen.missing.iter().take(SHOWN) {
+        let _ = writeln!(
+            text,
+            "  missing: {} {} events of legs at {} ({})",
+            count(row.legs),
+            row.tap,
+            row.node,
+            row.cause
+        );
+    }
+    if unseen.missing.len() > SHOWN {
+        let _ = writeln!(
+            text,
+            "  missing: {} more kinds (-o json has all)",
+            unseen.missing.len() - SHOWN
+        );
+    }
+    for row in unseen.unmatched.iter().take(SHOWN) {
+        let place = row
+            .device
+            .as_ref()
+            .map_or_else(|| row.node.clone(), |disk| format!("{}/{disk}", row.node));
+        let size = if row.bytes > 0 {
+            format!(", {}", bytes(row.bytes))
+        } else {
+            String::new()
+        };
+        let why = match row.cause.as_str() {
+            "foreign" if row.op == "write" && row.bytes / row.events.max(1) >= 512 * 1024 => {
+                "of no write: another's I/O, by its size a repair or rebuild"
+            }
+            "foreign" => "of no I/O that was seen: another's",
+            "no_write" => "whose I/O was not seen",
+            "after_write" => "ended too long after their I/O",
+            "late" => "came after their window had closed",
+            "unknown_device" => "of a device that no extent map has",
+            other => other,
+        };
+        let _ = writeln!(
+            text,
+            "  set aside: {} {} {} at {place}{size}, {why}",
+            count(row.events),
+            row.tap,
+            plural(&row.op)
+        );
+    }
+    if unseen.unmatched.len() > SHOWN {
+        let _ = writeln!(
+            text,
+            "  set aside: {} more kinds (-o json has all)",
+            unseen.unmatched.len() - SHOWN
+        );
+    }
+    for warning in &unseen.warnings {
+        let _ = writeln!(text, "  odd: {warning}");
+    }
+    text
+}
+
+/// A column of a latency row that may be there.
+type Name = fn(&Latency) -> &Option<String>;
+
+/// More than one of an operation.
+fn plural(op: &str) -> String {
+    if op == "flush" {
+        "flushes".to_owned()
+    } else {
+        format!("{op}s")
+    }
+}
+
+/// Latency by whatever it is grouped by.
+pub(crate) fn latency(rows: &[Latency]) -> String {
+    let has = |get: Name| rows.iter().any(|row| get(row).is_some());
+    let columns: [(&str, Name); 4] = [
+        ("volume", |row| &row.volume),
+        ("from", |row| &row.peer),
+        ("node", |row| &row.node),
+        ("disk", |row| &row.disk),
+    ];
+    let columns: Vec<_> = columns.into_iter().filter(|(_, get)| has(*get)).collect();
+    let mut names = vec!["tap"];
+    names.extend(columns.iter().map(|(name, _)| *name));
+    names.extend([">count", ">p50", ">p95", ">p99", ">max"]);
+    let mut grid = Grid::new(&names);
+    for row in rows {
+        let mut values = vec![row.tap.clone()];
+        values.extend(columns.iter().map(|(_, get)| get(row).clone().unwrap_or_default()));
+        values.push(count(row.count));
+        values.extend([row.p50_ns, row.p95_ns, row.p99_ns, row.max_ns].map(show_nanos));
+        grid.row(values);
+    }
+    if rows.is_empty() {
+        "  nothing\n".to_owned()
+    } else {
+        grid.lines("  ")
+    }
+}
+
+/// Who came last.
+pub(crate) fn last_copies(rows: &[LastCopy]) -> String {
+    let mut grid = Grid::new(&[
+        "Last copies",
+        "",
+        ">writes",
+        ">last in",
+        ">expected",
+        ">added",
+        ">a write",
+    ]);
+    for row in rows {
+        grid.row([
+            row.node.clone(),
+            row.disk.clone(),
+            count(row.writes),
+            percent(row.share),
+            percent(row.expected_share),
+            show_nanos(row.added_ns),
+            show_nanos(row.added_ns / row.writes.max(1)),
+        ]);
+    }
+    if rows.is_empty() {
+        "Last copies: none is known\n".to_owned()
+    } else {
+        grid.lines("")
+    }
+}
+
+/// Who is to blame.
+pub(crate) fn culprit(culprit: Option<&Culprit>) -> String {
+    let Some(culprit) = culprit else {
+        return "Culprit: none; nothing is worse than its peers or its own past\n".to_owned();
+    };
+    let node = culprit.node.clone().unwrap_or_default();
+    let who = match (culprit.kind.as_str(), &culprit.disk, &culprit.peer) {
+        ("disk", Some(disk), _) => format!("disk {node}/{disk}"),
+        ("link", _, Some(peer)) => format!("link {peer} -> {node}"),
+        ("node", _, _) => format!("node {node}"),
+        ("unknown", _, _) => format!("unknown, behind node {node}"),
+        (kind, _, _) => format!("{kind} {node}"),
+    };
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "Culprit: {who}, {:.0} % sure, cost {} between {} and {}",
+        culprit.confidence * 100.0,
+        show_nanos(culprit.cost_ns),
+        culprit.since,
+        culprit.until
+    );
+    let mut shown: Vec<&String> = Vec::new();
+    for evidence in &culprit.evidence {
+        let _ = writeln!(text, "  {}", evidence.text);
+        for write in &evidence.writes {
+            if !shown.contains(&write) {
+                shown.push(write);
+            }
+        }
+    }
+    if !shown.is_empty() {
+        let names: Vec<&str> = shown.iter().map(|name| name.as_str()).collect();
+        let _ = writeln!(text, "  look at {}", names.join(" "));
+    }
+    text
+}
+
+/// What is known of the clocks.
+pub(crate) fn clocks(report: &Report) -> String {
+    let mut grid = Grid::new(&["Clocks", "against", ">offset", ">error", ">drift"]);
+    for clock in &report.clocks {
+        grid.row([
+            clock.node.clone(),
+            clock.reference.clone(),
+            clock.offset_ns.map_or_else(|| "unknown".to_owned(), signed_nanos),
+            clock
+                .error_ns
+                .map_or_else(|| "-".to_owned(), |error| format!("+-{}", show_nanos(error))),
+            clock
+                .drift_ppb
+                .map_or_else(|| "-".to_owned(), |drift| format!("{:+.1} ppm", drift as f64 / 1000.0)),
+        ]);
+    }
+    if report.clocks.is_empty() {
+        "Clocks: none could be aligned\n".to_owned()
+    } else {
+        grid.lines("")
+    }
+}
+
+/// How it compares with the truth.
+pub(crate) fn score(score: &Score) -> String {
+    let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
+    let bound = match score.clock_bound_held {
+        Some(true) => "held",
+        Some(false) => "BROKEN",
+        None => "not checked",
+    };
+    let named = match (score.slowest_copy, score.slowest_copy_named) {
+        (Some(all), Some(named)) if all < named => format!(" ({} of those named)", percent(named)),
+        _ => String::new(),
+    };
+    format!(
+        "Against the truth: fan-outs exact {}, legs right {}, legs found {}, slowest copy {}{named}, clock bounds {bound}\n",
+        share(score.exact_fanout),
+        share(score.leg_precision),
+        share(score.leg_recall),
+        share(score.slowest_copy),
+    )
+}
