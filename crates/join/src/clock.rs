@@ -33,8 +33,14 @@ impl Constraints {
     /// The far side's service from `inner.0` to `inner.1` (its clock) lay inside `outer` (the initiator's clock).
     /// `start_slack` and `end_slack` are how far the recorded starts and ends may be from the truth, both sides together.
     pub(crate) fn add(&mut self, outer: (i64, i64), inner: (i64, i64), start_slack: i64, end_slack: i64) {
-        self.upper.push((outer.0, inner.0 - outer.0 + start_slack));
-        self.lower.push((outer.1, inner.1 - outer.1 - end_slack));
+        let upper = (outer.0, inner.0 - outer.0 + start_slack);
+        self.add_bounds(upper, (outer.1, inner.1 - outer.1 - end_slack));
+    }
+
+    /// Two points that the curve passes between.
+    pub(crate) fn add_bounds(&mut self, upper: Point, lower: Point) {
+        self.upper.push(upper);
+        self.lower.push(lower);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

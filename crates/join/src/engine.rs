@@ -27,6 +27,8 @@ mod align;
 mod close;
 mod inspect;
 mod legs;
+mod lives;
+mod pieces;
 mod resolve;
 mod state;
 
@@ -67,12 +69,16 @@ pub struct Engine {
     /// Until when, on its clock, windows closed that a silent node could have had legs in.
     closed_without: BTreeMap<NodeIndex, i64>,
     streams: FxHashMap<StreamIndex, Stream>,
+    /// The streams of each node in the order in which they were opened.
+    lives: FxHashMap<NodeIndex, Vec<StreamIndex>>,
     pool: Pool,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
     /// Events that a closed window contested and that were not decided when the state was kept.
     contested: BTreeSet<(StreamIndex, u64)>,
+    /// Events that ended before this are kept as pending, not sent again.
+    pending_floor: i64,
 }
 
 #[derive(Debug)]
@@ -89,6 +95,8 @@ struct Stream {
     accounted: RangeSet,
     /// Nothing that completed before this is still to come.
     heard: i64,
+    /// Whether it was heard since this engine began.
+    speaks: bool,
     ended: Option<End>,
     covered_from: Option<i64>,
     gaps: Vec<(i64, i64)>,
@@ -129,11 +137,13 @@ impl Engine {
             silent: BTreeSet::new(),
             closed_without: BTreeMap::new(),
             streams: FxHashMap::default(),
+            lives: FxHashMap::default(),
             pool: Pool::default(),
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
             rows: JoinedRows::default(),
             contested: BTreeSet::new(),
+            pending_floor: i64::MIN,
         }
     }
 
@@ -153,7 +163,7 @@ impl Engine {
             .collect();
     }
 
-    /// Opens a stream, new or known. A known one goes on where it was.
+    /// Opens a stream, new or known. A known one goes on where it was. Of one node the older streams are to be opened first.
     pub fn open_stream(&mut self, info: &StreamInfo) -> StreamIndex {
         let index = self.catalog.intern_stream(&info.id);
         let node = self.catalog.intern_node(&info.id.node);
@@ -161,6 +171,10 @@ impl Engine {
         let mut resolution = [None; Tap::ALL.len()];
         for &(tap, nanos) in &info.taps {
             resolution[tap as usize] = Some(nanos);
+        }
+        let lives = self.lives.entry(node).or_default();
+        if !lives.contains(&index) {
+            lives.push(index);
         }
         let stream = self.streams.entry(index).or_insert_with(|| Stream::new(node));
         stream.resolution = resolution;
@@ -308,6 +322,7 @@ impl Engine {
                         copy,
                         contested,
                         late,
+                        kept: false,
                     });
                     return;
                 }
@@ -379,7 +394,7 @@ impl Engine {
     /// When the stream is not open.
     pub fn heard(&mut self, stream: StreamIndex, heard_unix_nanos: i64) -> Result<()> {
         let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
-        state.heard = state.heard.max(heard_unix_nanos);
+        state.hear(heard_unix_nanos);
         Ok(())
     }
 
@@ -435,18 +450,19 @@ impl Engine {
 
     /// Closes every window that can close; says what keeps the next one open, if anything.
     pub fn advance(&mut self) -> Vec<Waiting> {
-        loop {
+        let waiting = loop {
             let Some((window, stream)) = self.next_window() else {
-                self.expire();
-                return Vec::new();
+                break Vec::new();
             };
             let waiting = self.waiting_for(window, stream);
             if !waiting.is_empty() {
-                self.expire();
-                return waiting;
+                break waiting;
             }
             self.close(window, stream);
-        }
+        };
+        self.expire();
+        self.raise_pending_floor();
+        waiting
     }
 
     /// The open window that closes next: windows of the same number in the order of their streams' identities, which is
@@ -468,51 +484,22 @@ impl Engine {
     }
 
     fn all_ended(&self) -> bool {
-        let expected = self
-            .observed
-            .iter()
-            .filter(|(_, observed)| **observed)
-            .map(|(&node, _)| node);
-        expected
-            .chain(self.streams.values().map(|stream| stream.node))
-            .all(|node| self.heard_of(node) == i64::MAX)
+        self.speakers().all(|node| self.heard_of(node) == i64::MAX)
     }
 
-    /// Until when a node was heard, on its own clock: of its streams the one that has not ended counts.
-    fn heard_of(&self, node: NodeIndex) -> i64 {
-        if self.silent.contains(&node) {
-            return i64::MAX;
-        }
-        let mut of_node = self.streams.values().filter(|stream| stream.node == node).peekable();
-        if of_node.peek().is_none() {
-            return if self.observed.get(&node).copied().unwrap_or(false) {
-                i64::MIN
-            } else {
-                i64::MAX
-            };
-        }
-        let mut of_node: Vec<&Stream> = of_node.collect();
-        of_node.sort_by_key(|stream| stream.ended.is_some());
-        match of_node[0].ended {
-            None => of_node
-                .iter()
-                .filter(|stream| stream.ended.is_none())
-                .map(|stream| stream.heard)
-                .min()
-                .unwrap_or(i64::MIN),
-            Some(_) if of_node.iter().any(|stream| stream.ended == Some(End::Finished)) => i64::MAX,
-            // Replaced, and the new incarnation has not spoken yet.
-            Some(_) => of_node.iter().map(|stream| stream.heard).max().unwrap_or(i64::MIN),
-        }
+    /// Nodes that speak or are expected to; some more than once.
+    fn speakers(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        let expected = self.observed.iter().filter(|(_, observed)| **observed);
+        let expected = expected.map(|(&node, _)| node);
+        expected.chain(self.streams.values().map(|stream| stream.node))
     }
 
-    /// The stream by which a node speaks now.
-    fn stream_of(&self, node: NodeIndex) -> Option<StreamIndex> {
-        self.streams
-            .iter()
-            .filter(|(_, stream)| stream.node == node)
-            .max_by_key(|&(&index, stream)| (stream.ended.is_none(), stream.heard, self.catalog.stream(index)))
-            .map(|(&index, _)| index)
+    /// Nodes that may write: whoever has not spoken yet may be anything.
+    fn writers(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        self.speakers().filter(|&node| {
+            let lives = self.lives(node);
+            lives.is_empty() || lives.iter().any(|&stream| self.gives(stream, Tap::Volume))
+        })
     }
 
     fn resolution(&self, stream: StreamIndex, tap: Tap) -> i64 {
@@ -525,33 +512,27 @@ impl Engine {
     /// Nodes that must be heard further before a window can close.
     fn waiting_for(&mut self, window: i64, stream: StreamIndex) -> Vec<Waiting> {
         let cut = self.cut(window);
-        let mut until: BTreeMap<NodeIndex, i64> = BTreeMap::new();
-        let mut need = |node: NodeIndex, time: i64| {
-            let most = until.entry(node).or_insert(i64::MIN);
-            *most = (*most).max(time);
-        };
-        // Whoever may write could compete for the same events; whoever has not spoken yet may be anything.
-        let expected = self
-            .observed
-            .iter()
-            .filter(|(_, observed)| **observed)
-            .map(|(&node, _)| node);
-        for node in expected.chain(self.streams.values().map(|stream| stream.node)) {
-            if self
-                .stream_of(node)
-                .is_none_or(|stream| self.gives(stream, Tap::Volume))
-            {
-                need(node, cut);
-            }
+        // Whoever may write could compete for the same events.
+        let mut until: BTreeMap<NodeIndex, i64> = self.writers().map(|node| (node, cut)).collect();
+        let short = self.short_of(&until);
+        // Only when all that may write were heard is it known which window comes next and what it holds. A vote before that
+        // would depend on what happened to have arrived.
+        if !short.is_empty() {
+            return short;
         }
         for node in self.copy_nodes(window, stream) {
             for (node, time) in self.alignment_needs(node, window, stream) {
-                need(node, time);
+                let most = until.entry(node).or_insert(i64::MIN);
+                *most = (*most).max(time);
             }
         }
-        let short = until.into_iter().filter(|&(node, until)| self.heard_of(node) < until);
+        self.short_of(&until)
+    }
+
+    fn short_of(&self, until: &BTreeMap<NodeIndex, i64>) -> Vec<Waiting> {
+        let short = until.iter().filter(|&(&node, &until)| self.heard_of(node) < until);
         short
-            .map(|(node, until_unix_nanos)| Waiting { node, until_unix_nanos })
+            .map(|(&node, &until_unix_nanos)| Waiting { node, until_unix_nanos })
             .collect()
     }
 
@@ -561,7 +542,7 @@ impl Engine {
             .is_some_and(|stream| stream.resolution[tap as usize].is_some())
     }
 
-    /// Completions up to here, on the initiator's clock, are looked at when a window closes.
+    /// Completions before this, on the initiator's clock, are looked at when a window closes.
     const fn cut(&self, window: i64) -> i64 {
         (window + 1)
             .saturating_mul(self.config.window_nanos)
@@ -583,30 +564,27 @@ impl Engine {
             .config
             .longest_io_nanos
             .saturating_add(self.config.max_offset_nanos);
-        let oldest_open = self
+        let windows = self
             .streams
             .values()
-            .filter(|stream| stream.resolution[Tap::Volume as usize].is_some())
-            .map(|stream| match stream.windows.first_key_value() {
-                Some((window, _)) => window.saturating_mul(self.config.window_nanos),
-                None if stream.ended.is_some() => i64::MAX,
-                None => stream.heard.saturating_sub(self.config.lateness_nanos),
-            })
-            .min()
-            .unwrap_or(i64::MAX);
-        let everything_said = self.pool.ios.is_empty() && self.all_ended();
-        let limit = if everything_said {
-            i64::MAX
-        } else {
-            oldest_open.saturating_sub(margin)
+            .filter_map(|stream| stream.windows.first_key_value());
+        let open = windows.map(|(window, _)| window.saturating_mul(self.config.window_nanos));
+        // Of whoever has not said how far it is any I/O may still come; of whom nobody waits for, none.
+        let to_come = self
+            .writers()
+            .map(|node| self.heard_of(node))
+            .filter(|&heard| heard < i64::MAX);
+        let to_come = to_come.map(|heard| heard.saturating_sub(self.config.lateness_nanos));
+        let oldest = open.chain(to_come).min();
+        let last = match oldest {
+            Some(oldest) => oldest.saturating_sub(margin).saturating_sub(1),
+            None if self.all_ended() => i64::MAX,
+            None => return,
         };
-        if oldest_open == i64::MAX && !everything_said {
-            return;
-        }
         let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
         streams.sort_by_key(|&stream| self.catalog.stream(stream));
         for stream in streams {
-            for event in self.pool.take_older(stream, limit) {
+            for event in self.pool.take_until(stream, last) {
                 self.give_up(event);
             }
         }
@@ -643,6 +621,7 @@ impl Stream {
             next: 0,
             accounted: RangeSet::new(),
             heard: i64::MIN,
+            speaks: false,
             ended: None,
             covered_from: None,
             gaps: Vec::new(),
@@ -652,3 +631,6 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ pub(crate) struct Places {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
     volumes: FxHashMap<VolumeIndex, VolumeLayout>,
+    /// Every disk ever known, by the node that it is connected to.
+    disks: FxHashMap<NodeIndex, Vec<DiskIndex>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,10 @@ impl Layout {
             .map(|disk| (&disk.id, (catalog.intern_disk(disk), catalog.intern_node(&disk.node))))
             .collect();
         let mut layout = Self::default();
+        for (at, disk) in catalog.disks().to_vec().iter().enumerate() {
+            let node = catalog.intern_node(&disk.node);
+            layout.disks.entry(node).or_default().push(DiskIndex(at as u32));
+        }
         for volume in &topology.volumes {
             layout
                 .volumes
@@ -77,6 +83,11 @@ impl Layout {
             }
         }
         layout
+    }
+
+    /// The disks of a node.
+    pub(crate) fn disks_of(&self, node: NodeIndex) -> &[DiskIndex] {
+        self.disks.get(&node).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn knows(&self, volume: VolumeIndex) -> bool {

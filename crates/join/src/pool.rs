@@ -4,7 +4,8 @@
 //! side, (initiator, peer, offset on the peer's disk) for initiator legs. The length is compared on look-up, since a drive
 //! may split a request.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use fathom_model::{DiskIndex, NodeIndex, Observation, Op, StreamIndex, Tap, VolumeIndex};
 use rustc_hash::FxHashMap;
@@ -51,6 +52,8 @@ pub(crate) struct LegEvent {
     pub(crate) contested: bool,
     /// It came after windows had closed that it could have belonged to.
     pub(crate) late: bool,
+    /// A record has it as pending: it will not be sent again.
+    pub(crate) kept: bool,
 }
 
 /// A copy of a part of an I/O in the pool.
@@ -62,6 +65,9 @@ pub(crate) struct ClaimRef {
 
 type List<T, const N: usize> = SmallVec<[T; N]>;
 
+/// End, ordinal and place in the pool of an event.
+type Age = (i64, u64, usize);
+
 /// I/Os and events in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
@@ -70,8 +76,10 @@ pub(crate) struct Pool {
     claims: FxHashMap<(DiskIndex, u64), List<ClaimRef, 1>>,
     far: FxHashMap<(DiskIndex, u64), List<usize, 2>>,
     legs: FxHashMap<(NodeIndex, NodeIndex, u64), List<usize, 2>>,
-    /// Events by stream in order of arrival: nearly the order of completion.
-    by_age: FxHashMap<StreamIndex, VecDeque<(i64, usize, u64)>>,
+    /// How many initiator legs there are of which the disk is not known.
+    vague_legs: usize,
+    /// Events of a stream by end and ordinal, the oldest first.
+    by_age: FxHashMap<StreamIndex, BinaryHeap<Reverse<Age>>>,
 }
 
 const fn key_offset(op: Op, offset: u64) -> u64 {
@@ -114,16 +122,20 @@ impl Pool {
         let (tap, disk, node, peer) = (event.tap, event.disk, event.node, event.peer);
         let at = self.events.insert(event);
         match (tap, disk, peer) {
-            (Tap::Initiator, _, Some(peer)) => self.legs.entry((node, peer, offset)).or_default().push(at),
+            (Tap::Initiator, _, Some(peer)) => {
+                self.vague_legs += usize::from(disk.is_none());
+                self.legs.entry((node, peer, offset)).or_default().push(at);
+            }
             (_, Some(disk), _) => self.far.entry((disk, offset)).or_default().push(at),
             _ => {}
         }
-        let queue = self.by_age.entry(stream).or_default();
-        queue.push_back((end, at, ordinal));
-        // Events that found their I/O leave their entry behind; when those are the most, the queue is swept.
-        if queue.len() > 2 * self.events.len() + 4096 {
+        let ages = self.by_age.entry(stream).or_default();
+        // Events come nearly in this order, so that there is little to sort.
+        ages.push(Reverse((end, ordinal, at)));
+        // Events that found their I/O leave their entry behind; when those are the most, they are swept.
+        if ages.len() > 2 * self.events.len() + 4096 {
             let events = &self.events;
-            queue.retain(|&(_, at, ordinal)| is_at(events, at, stream, ordinal));
+            ages.retain(|&Reverse((_, ordinal, at))| is_at(events, at, stream, ordinal));
         }
     }
 
@@ -131,7 +143,10 @@ impl Pool {
         let event = self.events.remove(at);
         let offset = key_offset(event.op, event.offset);
         match (event.tap, event.disk, event.peer) {
-            (Tap::Initiator, _, Some(peer)) => remove(&mut self.legs, (event.node, peer, offset), |&other| other != at),
+            (Tap::Initiator, disk, Some(peer)) => {
+                self.vague_legs -= usize::from(disk.is_none());
+                remove(&mut self.legs, (event.node, peer, offset), |&other| other != at);
+            }
             (_, Some(disk), _) => remove(&mut self.far, (disk, offset), |&other| other != at),
             _ => {}
         }
@@ -139,7 +154,7 @@ impl Pool {
     }
 
     /// The claims of I/Os with this operation on a place.
-    pub(crate) fn claims(&self, op: Op, place: &Place) -> impl Iterator<Item = ClaimRef> + '_ {
+    pub(crate) fn claims<'a>(&'a self, op: Op, place: &Place) -> impl Iterator<Item = ClaimRef> + use<'a> {
         let length = place.length;
         let list = self
             .claims
@@ -175,25 +190,25 @@ impl Pool {
         list.iter().copied().filter(move |&at| self.events[at].op == op)
     }
 
-    /// Takes out the events of a stream that ended before `limit`, as far as their order allows.
-    pub(crate) fn take_older(&mut self, stream: StreamIndex, limit: i64) -> Vec<LegEvent> {
-        let mut taken = Vec::new();
-        let Some(queue) = self.by_age.get_mut(&stream) else {
-            return taken;
-        };
+    /// Whether there are initiator legs that could lead to several disks of their peer.
+    pub(crate) const fn has_vague_legs(&self) -> bool {
+        self.vague_legs > 0
+    }
+
+    /// Takes out the events of a stream that ended no later than `last`, in the order of their ends.
+    pub(crate) fn take_until(&mut self, stream: StreamIndex, last: i64) -> Vec<LegEvent> {
         let mut due = Vec::new();
-        while let Some(&(end, at, ordinal)) = queue.front() {
-            let present = is_at(&self.events, at, stream, ordinal);
-            if present && end >= limit {
-                break;
-            }
-            queue.pop_front();
-            if present {
-                due.push(at);
+        if let Some(ages) = self.by_age.get_mut(&stream) {
+            while let Some(&Reverse((end, ordinal, at))) = ages.peek()
+                && end <= last
+            {
+                ages.pop();
+                if is_at(&self.events, at, stream, ordinal) {
+                    due.push(at);
+                }
             }
         }
-        taken.extend(due.into_iter().map(|at| self.remove_event(at)));
-        taken
+        due.into_iter().map(|at| self.remove_event(at)).collect()
     }
 }
 

@@ -94,9 +94,17 @@ pub(crate) fn vote(config: &Config, mut candidates: Vec<Candidate>) -> Option<Co
     if !beyond_chance(agreeing.len(), candidates.len() as f64 / places, places) {
         return None;
     }
+    // Some that agree do not belong together, and would bound the truth out. But a pair that does holds both the truth and the
+    // line found, so that they are no further apart than it is wide, and more than half of those that agree belong together.
+    let mut widths: Vec<i64> = agreeing.iter().map(|pair| pair.high() - pair.low()).collect();
+    widths.sort_unstable();
+    let margin = 2 * widths[widths.len() / 2];
+    let line = |x: i64| offset + drifted(x - middle, ppb);
     let mut constraints = Constraints::default();
     for pair in agreeing {
-        constraints.add(pair.outer, pair.inner, pair.start_slack, pair.end_slack);
+        let high = pair.high().max(line(pair.outer.0) + margin);
+        let low = pair.low().min(line(pair.outer.1) - margin);
+        constraints.add_bounds((pair.outer.0, high), (pair.outer.1, low));
     }
     Some(constraints)
 }

@@ -37,7 +37,7 @@ impl Engine {
                 self.resolve(*claim, window, &mut decisions);
             }
         }
-        self.find_pieces(&mut decisions, &claims);
+        self.find_pieces(&mut decisions, &claims, self.cut(window));
         self.learn(&claims, &decisions);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
@@ -75,7 +75,7 @@ impl Engine {
         nodes.dedup();
         for node in nodes.into_iter().filter(|node| self.silent.contains(node)) {
             let offset = self
-                .stream_of(node)
+                .life_at(node, stream, cut)
                 .and_then(|far| self.offset(stream, far, cut))
                 .map_or(0, |(_, high)| high);
             let until = self.closed_without.entry(node).or_insert(i64::MIN);

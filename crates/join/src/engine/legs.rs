@@ -75,7 +75,7 @@ impl Engine {
             .target
             .or_else(|| found.device.first().copied())
             .map(|at| event(at).stream);
-        let far = seen_by.or_else(|| self.stream_of(place.node));
+        let far = seen_by.or_else(|| self.life_at(place.node, io.event.stream, io.event.end_unix_nanos()));
         let clock = far.and_then(|far| self.statement(io.event.stream, far, io.event.start_unix_nanos));
         let nothing = found.initiator.is_none() && found.target.is_none() && found.device.is_empty();
         let unsure = (found.unsure && !nothing) || torn;
@@ -174,9 +174,6 @@ impl Engine {
         let (Some((low, _)), Some((_, high))) = bounds else {
             return Some(Missing::Unaligned);
         };
-        if found.unaligned {
-            return Some(Missing::Unaligned);
-        }
         Some(
             self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)))
                 .unwrap_or(Missing::Absent),

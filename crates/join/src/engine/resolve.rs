@@ -21,20 +21,19 @@ pub(super) struct Found {
     /// Product of the confidences of the steps.
     pub(super) confidence: f32,
     pub(super) by_order: bool,
-    pub(super) unaligned: bool,
 }
 
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
 
 /// A claim on its way through the taps.
-struct Claimant {
-    claim: ClaimRef,
-    place: Place,
-    stream: StreamIndex,
+pub(super) struct Claimant {
+    pub(super) claim: ClaimRef,
+    pub(super) place: Place,
+    pub(super) stream: StreamIndex,
     /// Tightest known interval on the initiator's clock, and the tap that it comes from.
-    outer: Interval,
-    outer_tap: Tap,
-    found: Found,
+    pub(super) outer: Interval,
+    pub(super) outer_tap: Tap,
+    pub(super) found: Found,
 }
 
 impl Engine {
@@ -47,13 +46,18 @@ impl Engine {
         let closing = io.event.stream;
         let mut claimants = self.claimants(op, &place, cut);
         let mut contested = self.match_legs(op, &mut claimants, cut);
-        for far in self.far_streams(op, &place) {
-            let far_cut = match self.offset(closing, far, cut) {
-                Some((_, high)) => cut.saturating_add(high),
-                None => cut,
-            };
-            for tap in [Tap::Target, Tap::Device] {
-                contested.extend(self.match_far(op, &place, far, tap, far_cut, &mut claimants));
+        // Legs may be shared between disks, what the disks say is not.
+        claimants.sort_by_key(|claimant| claimant.place.disk);
+        for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
+            let place = of_disk[0].place;
+            for far in self.far_streams(op, &place, closing, cut) {
+                let far_cut = match self.offset(closing, far, cut) {
+                    Some((_, high)) => cut.saturating_add(high),
+                    None => cut,
+                };
+                for tap in [Tap::Target, Tap::Device] {
+                    contested.extend(self.match_far(op, &place, far, tap, far_cut, of_disk));
+                }
             }
         }
         for event in contested {
@@ -71,17 +75,20 @@ impl Engine {
         }
     }
 
-    /// Who claims a place, in an order that depends on the I/Os alone.
+    /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known
+    /// that they lead to, also who claims the same offset on another disk of that node: they could have the same legs.
     fn claimants(&self, op: Op, place: &Place, cut: i64) -> Vec<Claimant> {
-        let mut claimants: Vec<Claimant> = self
-            .pool
-            .claims(op, place)
+        let others = self.layout.disks_of(place.node).iter();
+        let others = others.filter(|&&disk| disk != place.disk && self.pool.has_vague_legs());
+        let places = std::iter::once(*place).chain(others.map(|&disk| Place { disk, ..*place }));
+        let mut claimants: Vec<Claimant> = places
+            .flat_map(|place| self.pool.claims(op, &place))
             .filter_map(|claim| {
                 let io = &self.pool.ios[claim.io];
                 let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
                 // Legs that ended longer ago than the longest I/O time are not looked for.
                 let start = start.max(end.saturating_sub(self.config.longest_io_nanos));
-                (end <= cut).then(|| Claimant {
+                (end < cut).then(|| Claimant {
                     claim,
                     place: io.places.places[claim.place],
                     stream: io.event.stream,
@@ -130,8 +137,9 @@ impl Engine {
             let legs = self.pool.legs(op, node, place.node, place.offset);
             let legs = legs.filter(|&at| {
                 let leg = &self.pool.events[at];
-                let same = leg.length == place.length && leg.disk.is_none_or(|disk| disk == place.disk);
-                same && leg.event.stream == stream && leg.event.end_unix_nanos() <= cut
+                let leads_here = |disk| group.iter().any(|claimant| claimant.place.disk == disk);
+                let same = leg.length == place.length && leg.disk.is_none_or(leads_here);
+                same && leg.event.stream == stream && leg.event.end_unix_nanos() < cut
             });
             let legs = self.in_order(legs);
             let (failed, done): (Vec<usize>, Vec<usize>) =
@@ -161,15 +169,15 @@ impl Engine {
         let overran = |claimant: &Claimant, at: usize| {
             let leg = interval(&self.pool.events[at]);
             let (start, end) = widen(claimant.outer, slack);
-            start <= leg.0 && leg.0 <= end && leg.1 > end && leg.1 <= cut
+            start <= leg.0 && leg.0 <= end && leg.1 > end && leg.1 < cut
         };
         let choices: Vec<Vec<usize>> = group
             .iter()
             .map(|claimant| {
-                let open = claimant.found.initiator.is_none() && self.copy_fits(claimant, &free);
+                let open = claimant.found.initiator.is_none();
                 free.iter()
                     .copied()
-                    .filter(|&at| open && overran(claimant, at))
+                    .filter(|&at| open && overran(claimant, at) && self.may_have(claimant, at))
                     .collect()
             })
             .collect();
@@ -179,20 +187,18 @@ impl Engine {
                     .iter()
                     .enumerate()
                     .any(|(other, legs)| other != at && legs.contains(&only));
-                if !others && self.copy_of(only).is_none_or(|(_, copy)| copy == claimant.place.copy) {
+                if !others {
                     claimant.found.initiator = Some(only);
                 }
             }
         }
     }
 
-    fn copy_fits(&self, claimant: &Claimant, legs: &[usize]) -> bool {
-        legs.iter()
-            .any(|&at| self.copy_of(at).is_none_or(|(_, copy)| copy == claimant.place.copy))
-    }
-
-    fn copy_of(&self, event: usize) -> Option<(fathom_model::VolumeIndex, u32)> {
-        self.pool.events[event].copy
+    /// Whether an event can be a claim's for all that its device says: its disk, and the copy that its path is made for.
+    fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
+        let event = &self.pool.events[event];
+        let copy = (self.pool.ios[claimant.claim.io].volume, claimant.place.copy);
+        event.disk.is_none_or(|disk| disk == claimant.place.disk) && event.copy.is_none_or(|other| other == copy)
     }
 
     /// Attempts that failed belong to the one claim that contains them; where no attempt went well, the last one
@@ -200,12 +206,8 @@ impl Engine {
     fn failed_attempts(&self, group: &mut [Claimant], failed: &[usize], widened: &[Interval]) {
         for &at in failed {
             let inside = |outer: &Interval| contains(*outer, interval(&self.pool.events[at]));
-            let mut owners = (0..group.len()).filter(|&claimant| {
-                inside(&widened[claimant])
-                    && self
-                        .copy_of(at)
-                        .is_none_or(|(_, copy)| copy == group[claimant].place.copy)
-            });
+            let mut owners =
+                (0..group.len()).filter(|&claimant| inside(&widened[claimant]) && self.may_have(&group[claimant], at));
             if let (Some(owner), None) = (owners.next(), owners.next()) {
                 group[owner].found.attempts.push(at);
             }
@@ -215,22 +217,6 @@ impl Engine {
                 claimant.found.initiator = claimant.found.attempts.pop();
             }
         }
-    }
-
-    /// The streams by which events of a place came, in the order of their identities.
-    fn far_streams(&self, op: Op, place: &Place) -> Vec<StreamIndex> {
-        let mut streams: Vec<StreamIndex> = Vec::new();
-        for at in self.pool.far(op, place.disk, place.offset) {
-            let stream = self.pool.events[at].event.stream;
-            if !streams.contains(&stream) {
-                streams.push(stream);
-            }
-        }
-        streams.sort_by_key(|&stream| self.catalog.stream(stream));
-        if streams.is_empty() {
-            streams.extend(self.stream_of(place.node));
-        }
-        streams
     }
 
     /// Ties events of the far side to claims. Returns the events that stay contested.
@@ -249,7 +235,7 @@ impl Engine {
         let events = self.pool.far(op, place.disk, place.offset).filter(|&at| {
             let event = &self.pool.events[at];
             let same = event.tap == tap && event.event.stream == far && event.length == place.length;
-            same && event.event.end_unix_nanos() <= far_cut
+            same && event.event.end_unix_nanos() < far_cut
         });
         let events = self.in_order(events);
         let mut widened = Vec::with_capacity(claimants.len());
@@ -263,7 +249,6 @@ impl Engine {
             } else {
                 self.far_interval(claimant, far, tap)
             };
-            claimant.found.unaligned |= !already && outer.is_none();
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
@@ -271,7 +256,7 @@ impl Engine {
     }
 
     /// Where on the far clock an event of a claim must lie.
-    fn far_interval(&self, claimant: &Claimant, far: StreamIndex, tap: Tap) -> Option<Interval> {
+    pub(super) fn far_interval(&self, claimant: &Claimant, far: StreamIndex, tap: Tap) -> Option<Interval> {
         if tap == Tap::Device
             && let Some(at) = claimant.found.target
             && self.pool.events[at].event.stream == far
@@ -292,25 +277,20 @@ impl Engine {
             return Vec::new();
         }
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
-        let fits = |claimant: usize, event: usize| {
-            self.copy_of(events[event])
-                .is_none_or(|(_, copy)| copy == claimants[claimant].place.copy)
-        };
+        let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let assigned: Vec<Assigned> = assign(widened, &inners, fits);
         let mut contested = Vec::new();
         for (at, one) in assigned.into_iter().enumerate() {
             let event = one.inner.map(|inner| events[inner]);
             let was_contested = event.is_some_and(|event| self.pool.events[event].contested);
-            let found = &mut claimants[at].found;
             if !one.sure || was_contested {
-                found.unsure = true;
-                contested.extend(
-                    events
-                        .iter()
-                        .copied()
-                        .filter(|&event| contains(widened[at], interval(&self.pool.events[event]))),
-                );
+                let could_have = |&event: &usize| {
+                    contains(widened[at], interval(&self.pool.events[event])) && self.may_have(&claimants[at], event)
+                };
+                contested.extend(events.iter().copied().filter(could_have));
+                claimants[at].found.unsure = true;
             }
+            let found = &mut claimants[at].found;
             let Some(event) = event else { continue };
             found.by_order |= !one.sure;
             found.confidence *= if one.sure && was_contested { 0.5 } else { one.confidence };
@@ -333,87 +313,13 @@ impl Engine {
         }
         events
     }
-
-    /// Looks for the pieces into which a drive split the requests of claims that have no device event of their own
-    /// length. Runs after all whole requests have found theirs.
-    pub(super) fn find_pieces(&self, decisions: &mut Decisions, order: &[ClaimRef]) {
-        let mut used: Vec<usize> = Vec::new();
-        for claim in order {
-            let io = &self.pool.ios[claim.io];
-            let place = io.places.places[claim.place];
-            let Some(found) = decisions.get(claim) else { continue };
-            let Some(far) = self.stream_of(place.node).filter(|&far| self.gives(far, Tap::Device)) else {
-                continue;
-            };
-            if !found.device.is_empty() || op_has_no_pieces(io.op) {
-                continue;
-            }
-            let outer = found
-                .initiator
-                .map(|at| (interval(&self.pool.events[at]), Tap::Initiator));
-            let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
-            let (outer, outer_tap) = outer.unwrap_or((whole, Tap::Volume));
-            let claimant = Claimant {
-                claim: *claim,
-                place,
-                stream: io.event.stream,
-                outer,
-                outer_tap,
-                found: found.clone(),
-            };
-            let Some(outer) = self.far_interval(&claimant, far, Tap::Device) else {
-                continue;
-            };
-            let Some((pieces, rivals)) = self.pieces(io.op, &place, outer, &used) else {
-                continue;
-            };
-            used.extend(&pieces);
-            let found = decisions.entry(*claim).or_default();
-            found.device = pieces;
-            found.unsure |= rivals;
-            found.confidence *= if rivals { 0.5 } else { 1.0 };
-        }
-    }
-
-    /// A row of events that cover a request without a gap, each the only possible one; and whether another I/O asks
-    /// for one of them.
-    fn pieces(&self, op: Op, place: &Place, outer: Interval, used: &[usize]) -> Option<(Vec<usize>, bool)> {
-        let mut pieces = Vec::new();
-        let mut rivals = false;
-        let mut at = place.offset;
-        let end = place.offset + place.length;
-        while at < end {
-            let mut candidates = self.pool.far(op, place.disk, at).filter(|&event| {
-                let event_at = &self.pool.events[event];
-                let fits = event_at.tap == Tap::Device && event_at.length < place.length && at + event_at.length <= end;
-                fits && event_at.length > 0 && contains(outer, interval(event_at)) && !used.contains(&event)
-            });
-            let (Some(piece), None) = (candidates.next(), candidates.next()) else {
-                return None;
-            };
-            let length = self.pool.events[piece].length;
-            let as_whole = Place {
-                offset: at,
-                length,
-                ..*place
-            };
-            rivals |= self.pool.claims(op, &as_whole).next().is_some();
-            pieces.push(piece);
-            at += length;
-        }
-        Some((pieces, rivals))
-    }
-}
-
-const fn op_has_no_pieces(op: Op) -> bool {
-    matches!(op, Op::Flush)
 }
 
 pub(super) fn interval(event: &LegEvent) -> Interval {
     (event.event.start_unix_nanos, event.event.end_unix_nanos())
 }
 
-const fn contains(outer: Interval, inner: Interval) -> bool {
+pub(super) const fn contains(outer: Interval, inner: Interval) -> bool {
     outer.0 <= inner.0 && inner.1 <= outer.1
 }
 

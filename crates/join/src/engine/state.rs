@@ -19,7 +19,7 @@ use crate::slowest::Replies;
 /// The engine's state between two windows, without the events that are still open: those are sent again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Every stream ever heard that may still matter.
+    /// Every stream ever heard that may still matter; of each node in the order of their lives.
     pub streams: Vec<StreamState>,
     /// Alignment of each pair.
     pub clocks: Vec<PairState>,
@@ -96,11 +96,10 @@ impl Engine {
     #[must_use]
     pub fn accounts(&self) -> Vec<StreamAccount> {
         let mut open: BTreeMap<StreamIndex, Vec<u64>> = BTreeMap::new();
-        let floor = self.pending_floor();
         for (_, io) in &self.pool.ios {
             open.entry(io.event.stream).or_default().push(io.event.ordinal);
         }
-        for (_, event) in self.pool.events.iter().filter(|(_, event)| !is_pending(event, floor)) {
+        for (_, event) in self.pool.events.iter().filter(|(_, event)| !self.is_pending(event)) {
             open.entry(event.event.stream).or_default().push(event.event.ordinal);
         }
         let account = |&stream: &StreamIndex| {
@@ -133,12 +132,11 @@ impl Engine {
     /// The events to keep beside the state: older than every open window, and without an I/O.
     #[must_use]
     pub fn pending(&self) -> Vec<PendingEvent> {
-        let floor = self.pending_floor();
         let mut pending: Vec<PendingEvent> = self
             .pool
             .events
             .iter()
-            .filter(|(_, event)| is_pending(event, floor))
+            .filter(|(_, event)| self.is_pending(event))
             .map(|(_, event)| PendingEvent {
                 stream: self.catalog.stream(event.event.stream).clone(),
                 event: event.event,
@@ -160,9 +158,14 @@ impl Engine {
         pending
     }
 
-    /// Where the open windows begin, by the initiators' clocks. Any choice would be right: what is not kept as pending is
-    /// sent again.
-    fn pending_floor(&self) -> i64 {
+    /// What was accounted for once stays so, since whoever sent it may have let go of it.
+    const fn is_pending(&self, event: &LegEvent) -> bool {
+        event.kept || event.event.end_unix_nanos() < self.pending_floor
+    }
+
+    /// Where the open windows begin, by the initiators' clocks. Any choice would be right as long as it never goes back: what
+    /// is not kept as pending is sent again.
+    pub(super) fn raise_pending_floor(&mut self) {
         let open = |stream: &super::Stream| match stream.windows.first_key_value() {
             Some((window, _)) => Some(window.saturating_mul(self.config.window_nanos)),
             None => (stream.ended.is_none()).then(|| stream.closed_until.saturating_mul(self.config.window_nanos)),
@@ -171,7 +174,13 @@ impl Engine {
             .streams
             .values()
             .filter(|stream| stream.resolution[Tap::Volume as usize].is_some());
-        writers.filter_map(open).min().unwrap_or(i64::MIN)
+        let floor = writers.filter_map(open).min().unwrap_or(i64::MIN);
+        self.pending_floor = self.pending_floor.max(floor);
+    }
+
+    fn came(&self, stream: StreamIndex, ordinal: u64) -> bool {
+        let state = self.streams.get(&stream);
+        state.is_none_or(|state| ordinal < state.next || state.accounted.contains(ordinal))
     }
 
     /// The state to keep, together with [`Self::pending`] and the rows taken so far.
@@ -187,8 +196,22 @@ impl Engine {
                 .or_default()
                 .insert(event.event.ordinal);
         }
-        let streams = self
-            .accounts()
+        // What was contested before a restart and has not been sent again yet is still so.
+        for &(stream, ordinal) in self
+            .contested
+            .iter()
+            .filter(|(stream, ordinal)| !self.came(*stream, *ordinal))
+        {
+            contested.entry(stream).or_default().insert(ordinal);
+        }
+        // Of each node in the order of their lives, which is not that of their names.
+        let mut accounts = self.accounts();
+        let life = |stream: StreamIndex| {
+            let node = self.streams[&stream].node;
+            self.lives(node).iter().position(|&other| other == stream)
+        };
+        accounts.sort_by_key(|account| (&self.catalog.stream(account.stream).node, life(account.stream)));
+        let streams = accounts
             .into_iter()
             .map(|account| {
                 let stream = &self.streams[&account.stream];
@@ -305,10 +328,6 @@ impl Engine {
     }
 }
 
-fn is_pending(event: &LegEvent, floor: i64) -> bool {
-    event.event.end_unix_nanos() < floor
-}
-
 fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
     let stream = catalog.intern_stream(&kept.stream);
     LegEvent {
@@ -324,5 +343,6 @@ fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
         copy: kept.copy.map(|(volume, copy)| (catalog.intern_volume(&volume), copy)),
         contested: kept.contested,
         late: kept.late,
+        kept: true,
     }
 }

@@ -113,6 +113,7 @@ fn disk_is_found_by_copy_node_and_offset_unless_several_have_it() {
             .iter()
             .map(|(&volume, of)| (volume, only_even_chunks(of)))
             .collect(),
+        ..Layout::default()
     };
     assert_eq!(
         one_disk.disk_at(volume, 1, place.node, 2010),

@@ -1,0 +1,11 @@
+//! The engine as a whole, on a made-up cluster whose truth is known.
+
+mod cluster;
+mod honest;
+mod legs;
+mod options;
+mod play;
+mod same_rows;
+mod traffic;
+mod truth;
+mod waiting;
