@@ -26,7 +26,7 @@ use crate::config::Ingest;
 use crate::error::{Error, Result};
 use crate::grpc::status;
 
-/// How often the worker looks at the time when nothing comes.
+/// How often the worker looks at the time, whether anything comes or not.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Events that a daemon may send ahead of what was received.
@@ -85,8 +85,9 @@ impl Worker {
                     }
                 }
                 Ok(None) => break,
-                Err(_) => running.note_silence(),
+                Err(_) => {}
             }
+            running.note_silence();
             running.step().await?;
         }
         running.commit().await
@@ -115,6 +116,8 @@ struct Running {
     /// When each node was last connected.
     seen: HashMap<NodeId, Instant>,
     started: Instant,
+    /// When it was last looked for silent nodes.
+    looked: Instant,
     waiting: Vec<Waiting>,
     /// Rows since the last record.
     hot: Vec<Arc<JoinedRows>>,
@@ -166,6 +169,7 @@ impl Running {
             sessions: BTreeMap::new(),
             seen: HashMap::new(),
             started: Instant::now(),
+            looked: Instant::now(),
             waiting: Vec::new(),
             hot: Vec::new(),
             hot_bytes: 0,
@@ -453,6 +457,10 @@ impl Running {
 
     /// Stops waiting for nodes that have been away for too long.
     fn note_silence(&mut self) {
+        if self.looked.elapsed() < TICK {
+            return;
+        }
+        self.looked = Instant::now();
         let late: Vec<(NodeIndex, NodeId)> = self
             .waiting
             .iter()
