@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fathom_model::Tap;
+use fathom_model::{Op, Tap};
 use fathom_runtime::units::Span;
 
 use crate::context::Connection;
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     /// One write (or any other I/O) as a waterfall of its legs
     #[command(after_help = "Example:\n  fathom write i0.1f3c9a7e.38.1790046805")]
     Write(WriteArgs),
-    /// Latency percentiles of writes
+    /// Latency percentiles of writes, or of another operation
     #[command(
         after_help = "Examples:\n  fathom latency\n  fathom latency --by disk --since 1h\n  fathom latency --by pair"
     )]
@@ -202,6 +202,9 @@ pub(crate) struct LatencyArgs {
     /// What to group by
     #[arg(long, value_enum, default_value = "node", value_name = "WHAT")]
     pub(crate) by: By,
+    /// Of which operation: read, write, flush or unmap
+    #[arg(long, default_value = "write", value_name = "OP")]
+    pub(crate) op: Op,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]

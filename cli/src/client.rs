@@ -53,7 +53,13 @@ impl Client {
             })?
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT);
-        let channel = endpoint.connect().await.map_err(|error| match tls_problem(&error) {
+        // The transport's own limit ends with the TCP handshake; whoever accepts and says nothing would hold us for ever.
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, endpoint.connect()).await;
+        let connected = connected.map_err(|_| Error::Unreachable {
+            address: address.clone(),
+            cause: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        })?;
+        let channel = connected.map_err(|error| match tls_problem(&error) {
             Some(problem) => Error::Tls {
                 address: address.clone(),
                 problem,

@@ -120,12 +120,10 @@ impl Uplink {
                 spool: None,
             });
         }
-        let seed = spool
-            .opening()
-            .stream
-            .to_string()
+        let name = spool.opening().stream.to_string();
+        let seed = name
             .bytes()
-            .fold(17, |seed, byte| seed * 31 + u64::from(byte) % 251);
+            .fold(17_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         streams.push_back(Outgoing {
             directory: spool.directory().to_owned(),
             opening: spool.opening(),

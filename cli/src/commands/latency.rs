@@ -1,6 +1,5 @@
 //! `fathom latency`.
 
-use fathom_model::Op;
 use fathom_model::report::Latency;
 use fathom_proto::convert::query::unseen_nodes;
 use serde_json::json;
@@ -18,7 +17,7 @@ pub(crate) fn run(arguments: &LatencyArgs, output: Output) -> Result<Code> {
     let by = arguments.by.as_str();
     let (cluster, answer) = block_on(async {
         let client = Client::connect(&context).await?;
-        let answer = client.latency(filter(&arguments.which, Some(Op::Write)), by).await?;
+        let answer = client.latency(filter(&arguments.which, Some(arguments.op)), by).await?;
         Ok((client.cluster().await?, answer))
     })?;
     let rows: Vec<Latency> = answer.latency.iter().map(Into::into).collect();
@@ -26,7 +25,7 @@ pub(crate) fn run(arguments: &LatencyArgs, output: Output) -> Result<Code> {
         Output::Json => {
             let unseen = answer.coverage.as_ref().map(unseen_nodes).unwrap_or_default();
             json::print(json!({
-                "cluster": cluster, "by": by, "latency": to_value(&rows), "unseen_nodes": to_value(&unseen),
+                "cluster": cluster, "op": arguments.op.as_str(), "by": by, "latency": to_value(&rows), "unseen_nodes": to_value(&unseen),
             }))?;
         }
         Output::Table => print(&report::latency(&rows))?,

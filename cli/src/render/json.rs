@@ -24,12 +24,13 @@ pub(crate) fn print(document: Value) -> Result<()> {
 
 /// The document of `demo` and `replay`.
 pub(crate) fn run(name: &str, report: &Report, score: Option<&Score>) -> Value {
-    let mut document = to_value(report);
-    if let Value::Object(fields) = &mut document {
-        fields.insert("run".to_owned(), json!(name));
-        fields.insert("score".to_owned(), score.map_or(Value::Null, to_value));
+    let mut fields = Map::new();
+    fields.insert("run".to_owned(), json!(name));
+    if let Value::Object(of_report) = to_value(report) {
+        fields.extend(of_report);
     }
-    document
+    fields.insert("score".to_owned(), score.map_or(Value::Null, to_value));
+    Value::Object(fields)
 }
 
 /// Any answer as a value.

@@ -12,7 +12,8 @@ pub fn tls_problem(error: &(dyn Error + 'static)) -> Option<String> {
     let tls = find(error)?;
     Some(match tls {
         TlsError::InvalidCertificate(reason) => match reason {
-            CertificateError::UnknownIssuer => {
+            // Two authorities of the same name differ by their keys alone.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the other side's certificate is from an authority that our CA file does not hold; give both sides the same CA"
                     .to_owned()
             }

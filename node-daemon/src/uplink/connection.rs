@@ -15,7 +15,7 @@ use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_segment_log::{Item, Reader, Record};
 use prost::Message;
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
@@ -28,6 +28,9 @@ const QUEUE: usize = 8;
 
 /// Bytes of the spool that are read at once.
 const READ_BYTES: usize = 1024 * 1024;
+
+/// How long each step up to the coordinator's Welcome may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A heartbeat this often, unless the coordinator says otherwise.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -46,10 +49,10 @@ struct Orders {
 impl Uplink {
     /// Talks until the stream is stored to its end. `talked` is set once the coordinator welcomed us.
     pub(super) async fn converse(&self, outgoing: &Outgoing, talked: &mut bool) -> Result<(), Failure> {
-        let channel = self
-            .endpoint
-            .connect()
-            .await
+        // The transport's own limit ends with the TCP handshake.
+        let connected = timeout(ANSWER_TIMEOUT, self.endpoint.connect()).await;
+        let channel = connected
+            .map_err(|_| no_answer())?
             .map_err(|error| self.connect_failure(&error))?;
         let mut client = CollectServiceClient::new(channel);
         let (outbox, queue) = mpsc::channel(QUEUE);
@@ -61,12 +64,13 @@ impl Uplink {
         if let Some(topology) = &self.topology {
             put(&outbox, request(Request::Topology(topology.clone()))).await?;
         }
-        let answer = client
-            .collect(ReceiverStream::new(queue))
-            .await
+        let answered = timeout(ANSWER_TIMEOUT, client.collect(ReceiverStream::new(queue))).await;
+        let answer = answered
+            .map_err(|_| no_answer())?
             .map_err(|status| self.status_failure(&status))?;
         let mut inbox = answer.into_inner();
-        let welcome = self.welcome(&mut inbox).await?;
+        let welcome = timeout(ANSWER_TIMEOUT, self.welcome(&mut inbox)).await;
+        let welcome = welcome.map_err(|_| no_answer())??;
         *talked = true;
         tracing::info!(
             coordinator = %self.address, epoch = welcome.epoch, position = welcome.position,
@@ -362,4 +366,8 @@ async fn read(
 fn decode(payload: &bytes::Bytes) -> Result<wire::CollectRequest, Failure> {
     wire::CollectRequest::decode(payload.clone())
         .map_err(|error| Failure::Retry(format!("a record of the spool cannot be read: {error}")))
+}
+
+fn no_answer() -> Failure {
+    Failure::Retry(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
 }
