@@ -48,9 +48,12 @@ struct Key {
     peer: Option<NodeIndex>,
 }
 
+/// A group of up to so many values keeps them all, and its percentiles are exact; a larger one becomes a histogram.
+const KEPT: usize = 200_000;
+
 /// Latencies of I/Os of one operation and of their legs.
 ///
-/// Percentiles are exact to 0.1 % (three significant digits), counts and maxima exactly.
+/// Percentiles are exact for groups of up to 200,000, else to 0.1 % (three significant digits); counts and maxima always are.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     by: By,
@@ -59,9 +62,55 @@ pub struct Latencies {
 }
 
 #[derive(Clone, Debug)]
-struct Group {
-    histogram: Histogram<u64>,
-    max: u64,
+enum Group {
+    All(Vec<u64>),
+    Many { histogram: Histogram<u64>, max: u64 },
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+impl Group {
+    fn add(&mut self, nanos: u64) {
+        match self {
+            Self::All(values) if values.len() < KEPT => values.push(nanos),
+            Self::All(values) => {
+                let mut histogram = histogram();
+                values.iter().for_each(|&value| record(&mut histogram, value));
+                let max = values.iter().copied().max().unwrap_or(0);
+                *self = Self::Many { histogram, max };
+                self.add(nanos);
+            }
+            Self::Many { histogram, max } => {
+                record(histogram, nanos);
+                *max = nanos.max(*max);
+            }
+        }
+    }
+
+    /// Count, percentiles by nearest rank, maximum.
+    fn percentiles(&self, quantiles: [f64; 3]) -> (u64, [u64; 3], u64) {
+        match self {
+            Self::All(values) => {
+                let mut sorted = values.clone();
+                sorted.sort_unstable();
+                let rank = |quantile: f64| (quantile * sorted.len() as f64).ceil() as usize;
+                let at = |quantile: f64| sorted.get(rank(quantile).max(1) - 1).copied().unwrap_or(0);
+                (
+                    sorted.len() as u64,
+                    quantiles.map(at),
+                    sorted.last().copied().unwrap_or(0),
+                )
+            }
+            Self::Many { histogram, max } => {
+                let at = |quantile: f64| histogram.value_at_quantile(quantile).min(*max);
+                (histogram.len(), quantiles.map(at), *max)
+            }
+        }
+    }
 }
 
 impl Latencies {
@@ -123,12 +172,7 @@ impl Latencies {
     }
 
     fn record(&mut self, key: Key, nanos: u64) {
-        let group = self.groups.entry(key).or_insert_with(|| Group {
-            histogram: histogram(),
-            max: 0,
-        });
-        record(&mut group.histogram, nanos);
-        group.max = group.max.max(nanos);
+        self.groups.entry(key).or_default().add(nanos);
     }
 
     /// The groups in the order of the path, then by name.
@@ -138,7 +182,7 @@ impl Latencies {
             .groups
             .iter()
             .map(|(key, group)| {
-                let at = |quantile| group.histogram.value_at_quantile(quantile).min(group.max);
+                let (count, [p50_ns, p95_ns, p99_ns], max_ns) = group.percentiles([0.5, 0.95, 0.99]);
                 let disk = key.disk.map(|disk| catalog.disk(disk));
                 let row = report::Latency {
                     tap: key.tap.as_str().to_owned(),
@@ -149,11 +193,11 @@ impl Latencies {
                     disk: disk.map(|disk| disk.name.clone()),
                     volume: key.volume.map(|volume| catalog.volume(volume).to_string()),
                     peer: key.peer.map(|peer| catalog.node(peer).to_string()),
-                    count: group.histogram.len(),
-                    p50_ns: at(0.5),
-                    p95_ns: at(0.95),
-                    p99_ns: at(0.99),
-                    max_ns: group.max,
+                    count,
+                    p50_ns,
+                    p95_ns,
+                    p99_ns,
+                    max_ns,
                 };
                 (key.tap, row)
             })

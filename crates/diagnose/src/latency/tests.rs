@@ -3,37 +3,36 @@
 use super::*;
 use crate::fixture::{Cluster, Times};
 
+fn of_values(count: u64) -> (u64, [u64; 3], u64) {
+    let mut group = Group::default();
+    (1..=count).for_each(|at| group.add(at * 1_000_003));
+    group.percentiles([0.5, 0.95, 0.99])
+}
+
 #[test]
-fn percentiles_are_exact_to_a_thousandth() {
-    let mut cluster = Cluster::new();
-    for at in 1..=1000_u64 {
-        let times = Times {
-            way: 0,
-            target: 0,
-            device: at * 1_000_003,
-        };
-        cluster.write(0, [times; 3], &[]);
-    }
-    let mut latencies = Latencies::new(By::Node, Op::Write);
-    cluster
-        .rows
-        .ios
-        .iter()
-        .for_each(|io| latencies.add(io, cluster.rows.legs_of(io)));
-    let rows = latencies.report(&cluster.catalog);
-    let device = rows
-        .iter()
-        .find(|row| row.tap == "device" && row.node.as_deref() == Some("t1"))
-        .unwrap();
-    assert_eq!((device.count, device.max_ns), (1000, 1_000_003_000));
-    for (value, expected) in [(device.p50_ns, 500_u64), (device.p95_ns, 950), (device.p99_ns, 990)] {
-        let expected = expected * 1_000_003;
-        assert!(value.abs_diff(expected) <= expected / 1000, "{value} is not {expected}");
-    }
+fn percentiles_of_a_group_that_fits_are_those_of_its_values() {
     assert_eq!(
-        rows.iter().map(|row| row.tap.as_str()).collect::<Vec<_>>()[..2],
-        ["volume", "initiator"]
+        of_values(1000),
+        (1000, [500, 950, 990].map(|at| at * 1_000_003), 1_000_003_000)
     );
+    assert_eq!(of_values(1), (1, [1_000_003; 3], 1_000_003));
+    assert_eq!(of_values(0), (0, [0; 3], 0));
+}
+
+#[test]
+fn percentiles_of_a_larger_group_are_exact_to_a_thousandth() {
+    let many = KEPT as u64 + 100_000;
+    let (count, percentiles, max) = of_values(many);
+    assert_eq!((count, max), (many, many * 1_000_003));
+    for (value, expected) in percentiles
+        .into_iter()
+        .zip([0.5, 0.95, 0.99].map(|share| share * many as f64 * 1_000_003.0))
+    {
+        assert!(
+            (value as f64 - expected).abs() <= expected / 1000.0,
+            "{value} is not {expected}"
+        );
+    }
 }
 
 #[test]
