@@ -1,0 +1,295 @@
+//! The roles and commands as real processes.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use fathom_identity::authority::{Authority, Leaf};
+use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::query_service_client::QueryServiceClient;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+/// Nothing in these tests takes this long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Certificates of one authority.
+#[derive(Debug)]
+pub struct Certificates {
+    folder: PathBuf,
+    authority: Authority,
+}
+
+impl Certificates {
+    /// An authority with certificates for a coordinator and a user, in a folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "certificates are checked against the real clock"
+        )]
+        let now = SystemTime::now();
+        let authority = Authority::throw_away("test", now, Duration::from_secs(3600)).unwrap();
+        authority.write_to(folder, "ca").unwrap();
+        let certificates = Self {
+            folder: folder.to_owned(),
+            authority,
+        };
+        certificates.issue("coordinator", now, true);
+        certificates.issue("user", now, false);
+        certificates
+    }
+
+    fn issue(&self, name: &str, now: SystemTime, server: bool) {
+        let leaf = Leaf {
+            common_name: name.to_owned(),
+            ip_addresses: if server {
+                vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
+            } else {
+                Vec::new()
+            },
+            server,
+            client: !server,
+            not_before: now,
+            valid: Duration::from_secs(3600),
+            ..Leaf::default()
+        };
+        self.authority
+            .issue(&leaf)
+            .unwrap()
+            .write_to(&self.folder, name)
+            .unwrap();
+    }
+
+    /// `--ca`, `--cert` and `--key` for a name.
+    #[must_use]
+    pub fn options(&self, name: &str) -> Vec<String> {
+        let file = |name: String| self.folder.join(name).display().to_string();
+        [
+            "--ca".to_owned(),
+            file("ca.crt".to_owned()),
+            "--cert".to_owned(),
+            file(format!("{name}.crt")),
+            "--key".to_owned(),
+            file(format!("{name}.key")),
+        ]
+        .into()
+    }
+
+    /// The text of a file.
+    #[must_use]
+    pub fn pem(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(name)).unwrap()
+    }
+
+    /// A connection to a coordinator, as the user.
+    pub async fn channel(&self, address: &str) -> Channel {
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(self.pem("ca.crt")))
+            .identity(Identity::from_pem(self.pem("user.crt"), self.pem("user.key")));
+        Endpoint::from_shared(address.to_owned())
+            .unwrap()
+            .tls_config(tls)
+            .unwrap()
+            .connect()
+            .await
+            .unwrap()
+    }
+}
+
+/// A process that is killed when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// What a coordinator said that it listens on.
+    pub address: String,
+}
+
+impl Process {
+    /// Kills it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits; its exit code.
+    pub fn terminate(&mut self) -> i32 {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        self.wait()
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn wait(&mut self) -> i32 {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it said on standard error, once it has ended.
+    pub fn said(&mut self) -> String {
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program under test.
+#[derive(Clone, Debug)]
+pub struct Program(PathBuf);
+
+impl Program {
+    /// By the path that cargo tells tests (`env!("CARGO_BIN_EXE_fathom-under-test")`).
+    #[must_use]
+    pub fn new(path: &str) -> Self {
+        Self(path.into())
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(&self.0);
+        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FATHOM_")) {
+            command.env_remove(variable);
+        }
+        // No context of whoever runs the tests.
+        command
+            .env("XDG_CONFIG_HOME", "/nonexistent")
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Starts a coordinator and waits until it listens.
+    #[must_use]
+    pub fn coordinator(&self, certificates: &Certificates, store: &Path, more: &[&str]) -> Process {
+        let mut process = self.try_coordinator(certificates, store, more);
+        let mut line = String::new();
+        BufReader::new(process.child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        match line.trim().strip_prefix("listening on ") {
+            Some(address) => address.clone_into(&mut process.address),
+            None => panic!("it does not listen: {}", process.said()),
+        }
+        process
+    }
+
+    /// Starts a coordinator that may fail.
+    #[must_use]
+    pub fn try_coordinator(&self, certificates: &Certificates, store: &Path, more: &[&str]) -> Process {
+        let mut command = self.command(["coordinator", "--store"]);
+        command.arg(store).args(certificates.options("coordinator"));
+        if !more.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Process {
+            child: command.spawn().unwrap(),
+            address: String::new(),
+        }
+    }
+
+    /// Starts a daemon that plays its node's part of a recording.
+    #[must_use]
+    pub fn node(
+        &self,
+        certificates: &Certificates,
+        address: &str,
+        recording: &Path,
+        node: &str,
+        home: &Path,
+        more: &[&str],
+    ) -> Process {
+        let spool = home.join("spool").join(node);
+        let mut command = self.command([
+            "node",
+            "--coordinator",
+            address,
+            "--cluster",
+            "test",
+            "--node",
+            node,
+            "--replay",
+        ]);
+        command
+            .arg(recording)
+            .arg("--spool")
+            .arg(spool)
+            .args(certificates.options("user"))
+            .args(more);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        Process {
+            child: command.spawn().unwrap(),
+            address: String::new(),
+        }
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Standard output as a JSON document.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {} / {}", self.out, self.err))
+    }
+}
+
+/// Waits until the coordinator has joined and stored everything.
+pub async fn finished(certificates: &Certificates, address: &str) {
+    let started = Instant::now();
+    let mut client = QueryServiceClient::new(certificates.channel(address).await);
+    loop {
+        let status = client.get_status(wire::GetStatusRequest {}).await.unwrap().into_inner();
+        if status
+            .clusters
+            .iter()
+            .any(|cluster| cluster.finished && cluster.events > 0)
+        {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not finish: {status:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

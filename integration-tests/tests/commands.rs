@@ -1,0 +1,419 @@
+//! The commands as a user meets them: answers, JSON, exit codes, and what is said when something is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+use fathom_integration_tests::fixture;
+use fathom_integration_tests::process::{Certificates, Program, Ran, finished};
+use serde_json::Value;
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A failure says what was wrong on standard error, nothing on standard output, and never panics.
+fn assert_fails(ran: &Ran, code: i32, says: &[&str]) {
+    assert_eq!(ran.code, code, "{} {}", ran.out, ran.err);
+    for expected in says {
+        assert!(ran.err.contains(expected), "`{expected}` is not in: {}", ran.err);
+    }
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    assert!(ran.out.is_empty(), "{}", ran.out);
+}
+
+/// A cluster that has been joined, and how to ask about it.
+struct Served {
+    home: tempfile::TempDir,
+    certificates: Certificates,
+    coordinator: fathom_integration_tests::process::Process,
+}
+
+fn serve(recording: &str, nodes: &[&str], silence: &str) -> Served {
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(&home.path().join("certificates"));
+    let store = home.path().join("store");
+    let coordinator = program().coordinator(&certificates, &store, &["--commit-every", "1s", "--silence", silence]);
+    let recording = fixture::recording(recording);
+    let mut daemons: Vec<_> = nodes
+        .iter()
+        .map(|node| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]))
+        .collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(finished(&certificates, &coordinator.address));
+    daemons.iter_mut().for_each(|daemon| assert_eq!(daemon.wait(), 0));
+    Served {
+        home,
+        certificates,
+        coordinator,
+    }
+}
+
+impl Served {
+    fn ask(&self, arguments: &[&str]) -> Ran {
+        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        all.extend(["--coordinator".to_owned(), self.coordinator.address.clone()]);
+        all.extend(self.certificates.options("user"));
+        program().run(all)
+    }
+}
+
+#[test]
+fn demo_plays_a_recording_and_names_the_culprit_in_one_document() {
+    let folder = text(&fixture::recording("fault-network-slow"));
+    let ran = program().run(["demo", "--once", "-o", "json", "--run", &folder]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let document = ran.json();
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["run"], "fault-network-slow");
+    let joined = &document["joined"];
+    let number = |key: &str| joined[key].as_u64().unwrap();
+    assert_eq!(number("writes"), 16_000);
+    assert_eq!(number("exact") + number("ambiguous") + number("incomplete"), 16_000);
+    assert_eq!(document["culprit"]["kind"], "link");
+    assert_eq!(document["culprit"]["node"], "t2");
+    assert_eq!(document["culprit"]["peer"], "i0");
+    assert_eq!(document["score"]["exact_fanout"], 1.0);
+    assert_eq!(document["score"]["clock_bound_held"], true);
+    let device = document["latency"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["tap"] == "device" && row["node"] == "t1");
+    assert_eq!(device.unwrap()["count"], 16_000);
+    let legs = document["slowest_write"]["legs"].as_array().unwrap();
+    assert!(
+        legs.len() == 3
+            && legs
+                .iter()
+                .all(|leg| leg["initiator_ns"][1].as_i64() > leg["initiator_ns"][0].as_i64())
+    );
+    assert_eq!(document["last_copies"].as_array().unwrap().len(), 3);
+    assert!(
+        document["clocks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|clock| clock["error_ns"].as_i64().unwrap() > 0)
+    );
+}
+
+#[test]
+fn demo_lists_recordings_and_refuses_unknown_ones() {
+    let folder = text(&fixture::recording("").parent().unwrap().join("recordings"));
+    let ran = program().run(["demo", "--list", "-o", "json", "--recordings", &folder]);
+    let names: Vec<String> = ran.json()["recordings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(names.contains(&"fault-slow-drive".to_owned()), "{names:?}");
+    assert_fails(
+        &program().run(["demo", "--run", "no-such"]),
+        2,
+        &["there is no recording `no-such`", "fault-slow-drive"],
+    );
+}
+
+#[test]
+fn replay_does_not_fail_for_what_a_recording_lacks() {
+    let copy = tempfile::tempdir().unwrap();
+    let from = fixture::recording("fault-network-slow");
+    fathom_integration_tests::damage::strip(&from, copy.path());
+    fs::remove_file(copy.path().join("events-t1.jsonl.zst")).unwrap();
+    let ran = program().run(["replay", &text(copy.path()), "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let document = ran.json();
+    assert_eq!(document["score"], Value::Null);
+    assert_eq!(document["unseen"]["nodes"][0]["node"], "t1");
+    assert_eq!(document["joined"]["incomplete"], 16_000);
+    // Whatever is left: even without its initiator there is an answer.
+    fs::remove_file(copy.path().join("events-i0.jsonl.zst")).unwrap();
+    let ran = program().run(["replay", &text(copy.path())]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.contains("Joined 0 writes") && ran.out.contains("node i0 was not heard"),
+        "{}",
+        ran.out
+    );
+    let ran = program().run(["demo", "--once", "--run", &text(copy.path())]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn replay_exports_a_line_a_write_and_score_reads_it() {
+    let home = tempfile::tempdir().unwrap();
+    let recording = text(&fixture::recording("fault-network-slow"));
+    let export = text(&home.path().join("fanouts.jsonl"));
+    assert_eq!(program().run(["replay", &recording, "--export", &export]).code, 0);
+    let lines: Vec<Value> = fs::read_to_string(&export)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 16_000);
+    let line = &lines[0];
+    let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["write", "node", "copies", "slowest", "candidates", "ambiguous"]);
+    let keys: Vec<&str> = line["copies"][0]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "copy",
+            "part",
+            "node",
+            "initiator_rows",
+            "target_row",
+            "device_rows",
+            "method",
+            "confidence",
+            "clock_offset_ns",
+            "clock_error_ns"
+        ]
+    );
+    let ran = program().run(["score", &recording, "--export", &export, "--check", "-o", "json"]);
+    assert_eq!((ran.code, ran.json()["score"]["exact_fanout"].as_f64()), (0, Some(1.0)));
+    // A wrong export is found out.
+    let wrong: String = lines
+        .iter()
+        .map(|line| format!("{line}\n").replace("\"target_row\":1", "\"target_row\":9"))
+        .collect();
+    fs::write(&export, wrong).unwrap();
+    assert_eq!(
+        program()
+            .run(["score", &recording, "--export", &export, "--check"])
+            .code,
+        3
+    );
+    fs::write(&export, "{\"write\":1}\n").unwrap();
+    assert_fails(
+        &program().run(["score", &recording, "--export", &export]),
+        1,
+        &["fanouts.jsonl", "line 1"],
+    );
+}
+
+#[test]
+fn broken_recordings_are_refused_with_file_row_and_cause() {
+    let copy = tempfile::tempdir().unwrap();
+    let folder = text(copy.path());
+    assert_fails(&program().run(["replay", "/no/such/folder"]), 1, &["/no/such/folder"]);
+    assert_fails(&program().run(["replay", &folder]), 1, &["is no recording"]);
+    fathom_integration_tests::damage::strip(&fixture::recording("fault-network-slow"), copy.path());
+    let events = copy.path().join("events-t0.jsonl.zst");
+    let whole = fs::read(&events).unwrap();
+    fs::write(&events, &whole[..whole.len() / 2]).unwrap();
+    for arguments in [&["replay", &folder][..], &["demo", "--once", "--run", &folder]] {
+        assert_fails(&program().run(arguments), 1, &["events-t0.jsonl.zst", "cut off"]);
+    }
+    // Another node's events under this name.
+    fs::copy(copy.path().join("events-i0.jsonl.zst"), &events).unwrap();
+    assert_fails(
+        &program().run(["replay", &folder]),
+        1,
+        &["events-t0.jsonl.zst", "row 0", "another node's file"],
+    );
+    fs::remove_file(&events).unwrap();
+    fs::write(copy.path().join("events-t0.jsonl"), "{\"layer\":\"device\"\n").unwrap();
+    assert_fails(&program().run(["replay", &folder]), 1, &["events-t0.jsonl", "row 0"]);
+}
+
+#[test]
+fn usage_errors_have_code_2_and_say_what_is_missing() {
+    assert_fails(&program().run(["replay", "--no-such-flag"]), 2, &["--no-such-flag"]);
+    assert_fails(&program().run(["no-such-command"]), 2, &["no-such-command"]);
+    assert_fails(
+        &program().run(["replay", "x", "--without-tap", "network"]),
+        2,
+        &["network", "guest, vhdx"],
+    );
+    assert_fails(&program().run(["writes"]), 2, &["--coordinator", "context"]);
+    assert_fails(
+        &program().run(["writes", "--since", "yesterday"]),
+        2,
+        &["yesterday", "such as"],
+    );
+    assert_fails(
+        &program().run(["node"]),
+        2,
+        &["--coordinator", "--cluster", "--node", "--spool", "--replay"],
+    );
+    assert_fails(&program().run(["coordinator"]), 2, &["--store", "--ca"]);
+    assert_fails(
+        &program().run(["coordinator", "--store", "x", "--commit-every", "soon"]),
+        2,
+        &["soon"],
+    );
+}
+
+#[test]
+fn help_has_examples_for_every_command() {
+    let ran = program().run(["--help"]);
+    assert!(ran.code == 0 && ran.out.contains("Exit codes"), "{}", ran.out);
+    for command in [
+        "demo",
+        "replay",
+        "score",
+        "coordinator",
+        "node",
+        "writes",
+        "reads",
+        "write",
+        "latency",
+        "why",
+    ] {
+        let ran = program().run([command, "--help"]);
+        assert!(ran.code == 0 && ran.out.contains("Example"), "{command}: {}", ran.out);
+    }
+}
+
+#[test]
+fn questions_are_answered_by_a_running_coordinator() {
+    let served = serve("fault-network-slow", &["i0", "t0", "t1", "t2"], "30s");
+    let why = served.ask(&["why", "-o", "json"]);
+    assert_eq!(why.code, 0, "{}", why.err);
+    assert_eq!(why.json()["culprit"]["node"], "t2");
+    assert_eq!(served.ask(&["why", "--check"]).code, 3);
+    assert_eq!(
+        served.ask(&["why", "--check", "--since", "4s"]).code,
+        0,
+        "the last seconds are healthy"
+    );
+
+    let slowest = served.ask(&["writes", "--slowest", "5", "-o", "json"]).json();
+    let ios = slowest["ios"].as_array().unwrap();
+    assert_eq!((ios.len(), slowest["total"].as_u64()), (5, Some(16_000)));
+    assert!(
+        ios.windows(2)
+            .all(|pair| pair[0]["duration_ns"].as_u64() >= pair[1]["duration_ns"].as_u64())
+    );
+    let id = ios[0]["id"].as_str().unwrap();
+    let one = served.ask(&["write", id, "-o", "json"]).json();
+    assert_eq!(one["io"], ios[0], "a list and a look at one say the same");
+    let waterfall = served.ask(&["write", id]).out;
+    assert!(
+        waterfall.contains(id) && waterfall.contains("it waited for copy"),
+        "{waterfall}"
+    );
+
+    let newest = served.ask(&["writes", "--limit", "3", "-o", "json"]).json();
+    let ends: Vec<i64> = newest["ios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|io| io["start_unix_ns"].as_i64().unwrap() + io["duration_ns"].as_i64().unwrap())
+        .collect();
+    assert_eq!(Some(ends[0]), newest["newest_unix_ns"].as_i64());
+    let some = served.ask(&["writes", "--since", "1s"]);
+    assert!(
+        some.err.contains("counted back from the cluster's newest event"),
+        "{}",
+        some.err
+    );
+    let on_disk = served
+        .ask(&[
+            "writes",
+            "--node",
+            "t1",
+            "--disk",
+            "disk0",
+            "--slowest",
+            "1",
+            "-o",
+            "json",
+        ])
+        .json();
+    assert_eq!(on_disk["total"], 16_000);
+
+    let by_pair = served.ask(&["latency", "--by", "pair", "-o", "json"]).json();
+    let slow = by_pair["latency"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["tap"] == "initiator" && row["node"] == "t2");
+    assert!(slow.unwrap()["p99_ns"].as_u64().unwrap() > 5_000_000, "{by_pair}");
+    let nodes = served.ask(&["nodes", "-o", "json"]).json();
+    assert!(
+        nodes["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|node| node["state"] == "finished"),
+        "{nodes}"
+    );
+    let volumes = served.ask(&["volumes"]).out;
+    assert!(volumes.contains("vol0") && volumes.contains("16,000"), "{volumes}");
+    assert!(served.ask(&["reads"]).code == 0);
+
+    assert_fails(&served.ask(&["write", "nonsense"]), 2, &["nonsense", "fathom writes"]);
+    assert_fails(
+        &served.ask(&["write", "i0.00000000.1.2"]),
+        1,
+        &["there is no I/O `i0.00000000.1.2`"],
+    );
+    assert_fails(
+        &served.ask(&["writes", "--volume", "vol9"]),
+        1,
+        &["there is no volume `vol9`", "vol0"],
+    );
+    assert_fails(
+        &served.ask(&["writes", "--cluster", "other"]),
+        1,
+        &["there is no cluster `other`", "test"],
+    );
+    assert!(served.home.path().join("store").is_dir());
+}
+
+#[test]
+fn reads_show_whether_they_were_local_or_remote() {
+    let served = serve("reads-by-hand", &["n0", "n1", "n2"], "30s");
+    let reads = served.ask(&["reads", "--limit", "100", "-o", "json"]).json();
+    let ios = reads["ios"].as_array().unwrap();
+    assert_eq!(ios.len(), 60);
+    assert!(
+        ios.iter()
+            .all(|io| io["class"] == "exact" && io["legs"].as_array().unwrap().len() == 1)
+    );
+    let local = ios.iter().filter(|io| io["legs"][0]["local"] == true).count();
+    assert!((20..50).contains(&local), "{local} local reads");
+    assert!(
+        ios.iter()
+            .all(|io| (io["legs"][0]["node"] == "n0") == (io["legs"][0]["local"] == true))
+    );
+    let table = served.ask(&["reads", "--slowest", "60"]).out;
+    assert!(
+        table.contains("n0/disk0 local") && table.contains("n1/disk0 remote"),
+        "{table}"
+    );
+    let latency = served.ask(&["latency", "--op", "read", "-o", "json"]).json();
+    assert_eq!(latency["latency"][0]["count"], 60);
+}
+
+#[test]
+fn answer_that_does_not_see_everything_says_so_with_code_4() {
+    let served = serve("fault-network-slow", &["i0", "t0", "t2"], "500ms");
+    for command in [&["why"][..], &["writes", "--slowest", "3"], &["latency"], &["nodes"]] {
+        let ran = served.ask(command);
+        assert_eq!(ran.code, 4, "{command:?}: {}", ran.err);
+        assert!(
+            ran.err.contains("node t1 was not heard (silent)"),
+            "{command:?}: {}",
+            ran.err
+        );
+        assert!(!ran.out.is_empty());
+    }
+    let why = served.ask(&["why", "-o", "json"]).json();
+    assert_eq!(why["culprit"]["node"], "t2", "what was seen still names the culprit");
+    assert_eq!(why["unseen"]["nodes"][0]["cause"], "silent");
+}

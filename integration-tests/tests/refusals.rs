@@ -1,0 +1,382 @@
+//! Everything that can be wrong between the parts: each a clear message and exit code, and never a panic.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use fathom_integration_tests::fixture;
+use fathom_integration_tests::process::{Certificates, Process, Program};
+use fathom_proto::collect::v1 as collect;
+use fathom_proto::collect::v1::collect_service_client::CollectServiceClient;
+use fathom_proto::collect::v1::collect_service_server::{CollectService, CollectServiceServer};
+use fathom_proto::query::v1::query_service_client::QueryServiceClient;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::StatusExt;
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
+}
+
+/// A process ends with a code and a message.
+fn assert_ends(mut process: Process, code: i32, says: &[&str]) {
+    let ended = process.wait();
+    let said = process.said();
+    assert_eq!(ended, code, "{said}");
+    let error = said
+        .lines()
+        .find(|line| line.starts_with("error: "))
+        .unwrap_or_else(|| panic!("no error in {said}"));
+    for expected in says {
+        assert!(error.contains(expected), "`{expected}` is not in: {error}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+struct Setup {
+    home: tempfile::TempDir,
+    certificates: Certificates,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let certificates = Certificates::new(&home.path().join("certificates"));
+        Self { home, certificates }
+    }
+
+    fn store(&self) -> std::path::PathBuf {
+        self.home.path().join("store")
+    }
+
+    fn node(&self, certificates: &Certificates, address: &str) -> Process {
+        let recording = fixture::recording("fault-network-slow");
+        program().node(certificates, address, &recording, "t0", self.home.path(), &[])
+    }
+
+    fn ask(&self, certificates: &Certificates, address: &str) -> fathom_integration_tests::process::Ran {
+        let mut all = vec!["nodes".to_owned(), "--coordinator".to_owned(), address.to_owned()];
+        all.extend(certificates.options("user"));
+        program().run(all)
+    }
+}
+
+#[test]
+fn unreachable_coordinator_is_named() {
+    let setup = Setup::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("https://127.0.0.1:{port}");
+    let ran = setup.ask(&setup.certificates, &address);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains(&address) && ran.err.contains("refused"), "{}", ran.err);
+    let ran = setup.ask(&setup.certificates, "http://127.0.0.1:1");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("is not the address of a coordinator"), "{}", ran.err);
+    // Something accepts connections and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address_of_mute = format!("https://{}", mute.local_addr().unwrap());
+    let ran = setup.ask(&setup.certificates, &address_of_mute);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains(&address_of_mute) && ran.err.contains("no answer within"),
+        "{}",
+        ran.err
+    );
+    // A daemon keeps trying: the coordinator may be on its way up.
+    let mut daemon = setup.node(&setup.certificates, &address);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(daemon.runs());
+    assert_eq!(daemon.terminate(), 0, "and ends when it is asked to");
+}
+
+#[test]
+fn wrong_certificates_are_explained() {
+    let setup = Setup::new();
+    let coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
+    let foreign = Certificates::new(&setup.home.path().join("foreign"));
+    let ran = setup.ask(&foreign, &coordinator.address);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("same CA"), "{}", ran.err);
+    assert_ends(
+        setup.node(&foreign, &coordinator.address),
+        1,
+        &["same CA", &coordinator.address],
+    );
+    // We trust the coordinator, it does not trust us.
+    let options = [
+        setup.certificates.options("user")[..2].to_vec(),
+        foreign.options("user")[2..].to_vec(),
+    ]
+    .concat();
+    let all = [
+        vec![
+            "nodes".to_owned(),
+            "--coordinator".to_owned(),
+            coordinator.address.clone(),
+        ],
+        options,
+    ]
+    .concat();
+    let ran = program().run(all);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(
+        ran.err.contains("other authority") || ran.err.contains("authority"),
+        "{}",
+        ran.err
+    );
+    // A certificate where a key belongs.
+    let mut options = setup.certificates.options("user");
+    options[5] = options[3].clone();
+    let all = [
+        vec![
+            "nodes".to_owned(),
+            "--coordinator".to_owned(),
+            coordinator.address.clone(),
+        ],
+        options,
+    ]
+    .concat();
+    let ran = program().run(all);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("user.crt") && ran.err.contains("swapped"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn port_in_use_is_named() {
+    let setup = Setup::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let coordinator = program().try_coordinator(&setup.certificates, &setup.store(), &["--listen", &address]);
+    assert_ends(coordinator, 1, &[&address, "in use", "--listen"]);
+}
+
+#[test]
+fn folder_that_cannot_be_used_is_named() {
+    let setup = Setup::new();
+    let file = setup.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let coordinator = program().try_coordinator(&setup.certificates, &file.join("store"), &[]);
+    assert_ends(coordinator, 1, &["file/store"]);
+    let recording = fixture::recording("fault-network-slow");
+    let daemon = program().node(&setup.certificates, "https://127.0.0.1:1", &recording, "t0", &file, &[]);
+    assert_ends(daemon, 1, &["file/spool/t0"]);
+    let daemon = program().node(
+        &setup.certificates,
+        "https://127.0.0.1:1",
+        &recording,
+        "t9",
+        setup.home.path(),
+        &[],
+    );
+    assert_ends(daemon, 1, &["t9", "no events file"]);
+}
+
+/// A small file system of its own, where the system lets us make one.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(path: std::path::PathBuf, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(&path).unwrap();
+        let options = format!("size={size}");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(&path)
+            .output();
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn full_disk_ends_with_a_message_and_loses_nothing() {
+    let setup = Setup::new();
+    let Some(disk) = SmallDisk::mount(setup.home.path().join("small"), "100k") else {
+        eprintln!("left out: making a small file system needs root");
+        return;
+    };
+    // The daemon's spool fills the disk.
+    let recording = fixture::recording("fault-network-slow");
+    let daemon = program().node(
+        &setup.certificates,
+        "https://127.0.0.1:1",
+        &recording,
+        "t0",
+        &disk.0,
+        &[],
+    );
+    assert_ends(daemon, 1, &["spool", "the disk is full"]);
+    std::fs::remove_dir_all(disk.0.join("spool")).unwrap();
+    // The coordinator's store does.
+    let mut coordinator =
+        program().coordinator(&setup.certificates, &disk.0.join("store"), &["--commit-every", "100ms"]);
+    let daemons: Vec<Process> = ["i0", "t0", "t1", "t2"]
+        .iter()
+        .map(|node| {
+            program().node(
+                &setup.certificates,
+                &coordinator.address,
+                &recording,
+                node,
+                setup.home.path(),
+                &["--pace", "8"],
+            )
+        })
+        .collect();
+    assert_eq!(coordinator.wait(), 1);
+    let said = coordinator.said();
+    assert!(said.contains("the disk is full"), "{said}");
+    drop(daemons);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let found = runtime.block_on(fathom_integration_tests::stored::read(&disk.0.join("store"), "test"));
+    assert!(
+        fathom_integration_tests::stored::ordinals(&found)
+            .values()
+            .all(|uses| *uses == 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn daemon_of_another_protocol_version_is_refused_with_a_reason() {
+    let setup = Setup::new();
+    let coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
+    let channel = setup.certificates.channel(&coordinator.address).await;
+    let refused = |hello: collect::CollectRequest| {
+        let mut client = CollectServiceClient::new(channel.clone());
+        async move {
+            let mut answers = client.collect(tokio_stream::iter([hello])).await.unwrap().into_inner();
+            answers.message().await.unwrap_err()
+        }
+    };
+    let hello = |protocol_version: u32, node: &str| collect::CollectRequest {
+        message: Some(collect::collect_request::Message::Hello(collect::Hello {
+            protocol_version,
+            cluster: "test".to_owned(),
+            node: node.to_owned(),
+            stream_kind: collect::StreamKind::Io.into(),
+            incarnation: vec![7; 16],
+            ..collect::Hello::default()
+        })),
+    };
+    let status = refused(hello(99, "n")).await;
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("version 99"), "{status}");
+    assert_eq!(status.get_details_error_info().unwrap().reason, "PROTOCOL_VERSION");
+    let status = refused(hello(1, "")).await;
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::InvalidArgument, "hello.node is missing")
+    );
+    let status = refused(collect::CollectRequest { message: None }).await;
+    assert_eq!(status.get_details_error_info().unwrap().reason, "NO_HELLO");
+}
+
+/// A coordinator of a later version.
+struct Later;
+
+#[tonic::async_trait]
+impl CollectService for Later {
+    type CollectStream = ReceiverStream<Result<collect::CollectResponse, Status>>;
+
+    async fn collect(
+        &self,
+        _: Request<Streaming<collect::CollectRequest>>,
+    ) -> Result<Response<Self::CollectStream>, Status> {
+        let (outbox, inbox) = tokio::sync::mpsc::channel(1);
+        let welcome = collect::Welcome {
+            protocol_version: 2,
+            ..collect::Welcome::default()
+        };
+        let message = Some(collect::collect_response::Message::Welcome(welcome));
+        outbox.send(Ok(collect::CollectResponse { message })).await.unwrap();
+        Ok(Response::new(ReceiverStream::new(inbox)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coordinator_of_another_protocol_version_is_named() {
+    let setup = Setup::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(
+            setup.certificates.pem("coordinator.crt"),
+            setup.certificates.pem("coordinator.key"),
+        ))
+        .client_ca_root(Certificate::from_pem(setup.certificates.pem("ca.crt")));
+    let server = Server::builder()
+        .tls_config(tls)
+        .unwrap()
+        .add_service(CollectServiceServer::new(Later));
+    let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
+    let asking = async {
+        let daemon = setup.node(&setup.certificates, &address);
+        let at = address.clone();
+        let daemon = tokio::task::spawn_blocking(move || assert_ends(daemon, 1, &[&at, "version 2", "upgrade"]));
+        daemon.await.unwrap();
+        // It has no query service at all.
+        let ran = tokio::task::spawn_blocking(move || setup.ask(&setup.certificates, &address));
+        let ran = ran.await.unwrap();
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains("does not speak this protocol"), "{}", ran.err);
+    };
+    tokio::select! {
+        served = serving => panic!("the server ended: {served:?}"),
+        () = asking => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_and_health_are_served() {
+    let setup = Setup::new();
+    let coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
+    let channel = setup.certificates.channel(&coordinator.address).await;
+    let health = tonic_health::pb::health_client::HealthClient::new(channel.clone())
+        .check(tonic_health::pb::HealthCheckRequest {
+            service: "fathom.query.v1.QueryService".to_owned(),
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        health.into_inner().status(),
+        tonic_health::pb::health_check_response::ServingStatus::Serving
+    );
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    let request = tonic_reflection::pb::v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let mut answers = client
+        .server_reflection_info(tokio_stream::iter([request]))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(services) = answer else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<&str> = services.service.iter().map(|service| service.name.as_str()).collect();
+    assert!(
+        names.contains(&"fathom.collect.v1.CollectService") && names.contains(&"fathom.query.v1.QueryService"),
+        "{names:?}"
+    );
+    let status = QueryServiceClient::new(channel)
+        .get_status(fathom_proto::query::v1::GetStatusRequest {})
+        .await
+        .unwrap();
+    assert_eq!(status.into_inner().protocol_version, 1);
+}
