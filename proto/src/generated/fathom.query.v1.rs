@@ -467,7 +467,7 @@ pub struct GetLatencyResponse {
     #[prost(message, optional, tag = "2")]
     pub coverage: ::core::option::Option<Coverage>,
 }
-/// Latency of a group of I/Os or legs. Percentiles are exact to 0.1 %.
+/// Latency of a group of I/Os or legs. Percentiles are exact for groups of up to 200,000, else to 0.1 %.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Latency {
     /// The tap.

@@ -65,11 +65,11 @@ fn io() -> IoDetail {
 fn legs_stand_where_they_were() {
     let text = show(&io());
     assert!(
-        text.contains("t0/disk0  ....-----=====#################====-----....."),
+        text.contains("t0/disk0  ....----=====##################=====----....  "),
         "{text}"
     );
     assert!(
-        text.contains("t1/disk0  ....-----..................................."),
+        text.contains("t1/disk0  ....-----...................................  "),
         "{text}"
     );
     assert!(text.contains("no device: no_daemon"), "{text}");

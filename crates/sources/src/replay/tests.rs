@@ -152,7 +152,6 @@ fn pace_gives_only_what_would_have_happened_by_now() {
 fn recording_that_changes_while_played_is_an_error() {
     let (directory, mut source) = source(3000, Options::default());
     write_recording(directory.path(), 10);
-    source.seek(0).unwrap();
     source.reader = source.recording.events(&source.node).unwrap();
     let mut failed = false;
     for _ in 0..10 {
