@@ -71,6 +71,15 @@ pub(crate) fn show(io: &IoDetail) -> String {
             io.legs_expected
         );
     }
+    if let Some((before, after)) = outside_legs(io) {
+        let _ = writeln!(
+            text,
+            "  at {} itself: {} before the first leg, {} after the last",
+            io.node,
+            show_nanos(before),
+            show_nanos(after)
+        );
+    }
     match &io.slowest {
         Some(slowest) => {
             let lead = slowest.lead_ns.map_or_else(String::new, |lead| {
@@ -109,6 +118,19 @@ pub(crate) fn show(io: &IoDetail) -> String {
 
 fn length([start, end]: [i64; 2]) -> u64 {
     u64::try_from(end.saturating_sub(start)).unwrap_or(0)
+}
+
+/// What of the I/O's time no leg has: before the first began and after the last ended. `None` where a leg was not seen.
+fn outside_legs(io: &IoDetail) -> Option<(u64, u64)> {
+    if io.legs.len() < io.legs_expected as usize {
+        return None;
+    }
+    let legs: Option<Vec<[i64; 2]>> = io.legs.iter().map(|leg| leg.initiator_ns).collect();
+    let legs = legs?;
+    let first = legs.iter().map(|leg| leg[0]).min()?;
+    let last = legs.iter().map(|leg| leg[1]).max()?;
+    let after = io.duration_ns.saturating_sub(u64::try_from(last).unwrap_or(0));
+    Some((u64::try_from(first).unwrap_or(0), after))
 }
 
 /// What of the leg is not the far side's service: the way and, without a target, its queue.

@@ -4,12 +4,12 @@
 //! something else looks. Queries read the published view.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use fathom_join::{Engine, StreamInfo, Waiting};
-use fathom_model::coverage::{Coverage, CoverageState, GapCause};
-use fathom_model::{ClusterId, JoinedRows, NodeId, NodeIndex, StreamIndex, StreamKind, Tap};
+use fathom_model::coverage::{Coverage, CoverageState};
+use fathom_model::{ClusterId, JoinedRows, NodeId, NodeIndex, StreamIndex, StreamKind};
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_response::Message as Response;
@@ -17,14 +17,17 @@ use fathom_proto::convert::collect::{Opening, VersionedTopology};
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::Shutdown;
 use fathom_store::blobs::Blobs;
-use fathom_store::manifest::TopologyVersion;
-use fathom_store::{Commit, Owner, read_pending};
+use fathom_store::{Owner, read_pending};
 use tokio::sync::mpsc;
 
-use super::{Kept, Message, NodeReport, NodeState, Outbox, View, WorkerReport};
+use super::{Kept, Message, Outbox, View};
 use crate::config::Ingest;
 use crate::error::{Error, Result};
 use crate::grpc::status;
+
+mod commit;
+mod coverage;
+mod report;
 
 /// How often the worker looks at the time, whether anything comes or not.
 const TICK: Duration = Duration::from_millis(200);
@@ -411,27 +414,6 @@ impl Running {
         self.publish();
     }
 
-    fn note_loss(&mut self, session: u64, count: u64, cause: GapCause, until: Option<i64>) {
-        let Some(open) = self.sessions.get(&session) else {
-            return;
-        };
-        let heard = self
-            .engine
-            .streams()
-            .into_iter()
-            .find(|report| report.stream == open.stream);
-        let from = heard
-            .and_then(|report| report.heard_unix_nanos.or(report.covered_from_unix_nanos))
-            .unwrap_or(0);
-        self.coverage.push(Coverage {
-            node: open.node.clone(),
-            from_unix_nanos: from,
-            until_unix_nanos: until.unwrap_or(from),
-            state: CoverageState::Gap(cause),
-            events: Some(count),
-        });
-    }
-
     /// Closes what can close, publishes and stores it, and says what may be sent.
     async fn step(&mut self) -> Result<()> {
         self.waiting = self.engine.advance();
@@ -475,84 +457,6 @@ impl Running {
         }
     }
 
-    async fn commit(&mut self) -> Result<()> {
-        if !self.dirty {
-            return Ok(());
-        }
-        let mut rows = JoinedRows::default();
-        for chunk in &self.hot {
-            rows.append(JoinedRows::clone(chunk));
-        }
-        self.note_coverage();
-        let topologies = self.topology.iter().map(|version| TopologyVersion {
-            version: version.version,
-            valid_from_unix_nanos: version.valid_from_unix_nanos,
-            topology: version.topology.clone(),
-        });
-        let join = self.engine.state();
-        let state = Kept {
-            events: join
-                .streams
-                .iter()
-                .map(|stream| stream.position + stream.accounted.len())
-                .sum(),
-            join,
-            covered_until: self.covered_until.clone(),
-            ios: self.ios,
-        };
-        let record = self
-            .owner
-            .commit(Commit {
-                rows: &rows,
-                catalog: self.engine.catalog(),
-                coverage: &self.coverage,
-                pending: &self.engine.pending(),
-                topologies: topologies.collect(),
-                state,
-                now_unix_nanos: SystemClock.now_unix_nanos(),
-            })
-            .await?;
-        tracing::debug!(cluster = %self.id, record = record.number, ios = rows.ios.len(), "committed");
-        self.hot.clear();
-        self.hot_bytes = 0;
-        self.coverage.clear();
-        self.committed = Instant::now();
-        self.dirty = false;
-        self.publish();
-        self.acknowledge();
-        Ok(())
-    }
-
-    /// Says how far each connected stream is stored.
-    fn acknowledge(&mut self) {
-        self.ack_due = false;
-        let record = self.owner.record();
-        let catalog = self.engine.catalog();
-        for session in self.sessions.values_mut() {
-            let id = catalog.stream(session.stream);
-            let Some(kept) = record.state.join.streams.iter().find(|kept| kept.id == *id) else {
-                continue;
-            };
-            let now = (kept.position, kept.ended.is_some());
-            if now == session.acked {
-                continue;
-            }
-            let ack = wire::Ack {
-                epoch: record.epoch,
-                position: now.0,
-                complete: now.1,
-            };
-            let sent = session.outbox.try_send(Ok(wire::CollectResponse {
-                message: Some(Response::Ack(ack)),
-            }));
-            match sent {
-                Ok(()) => session.acked = now,
-                // Said again at the next step: a daemon waits for its last ack for ever.
-                Err(_) => self.ack_due = true,
-            }
-        }
-    }
-
     /// Says how much may be sent. When memory is short, only those that are waited for get more: with what they send
     /// windows close and memory is freed.
     fn grant(&mut self) {
@@ -585,201 +489,6 @@ impl Running {
         }
         if self.ack_due {
             self.acknowledge();
-        }
-    }
-
-    /// Notes until when each node was heard since the last record.
-    fn note_coverage(&mut self) {
-        let catalog = self.engine.catalog();
-        for stream in self.engine.streams() {
-            let node = catalog.node(stream.node).clone();
-            let Some(heard) = stream.heard_unix_nanos.filter(|heard| *heard < i64::MAX) else {
-                continue;
-            };
-            let from = self
-                .covered_until
-                .get(&node)
-                .copied()
-                .or(stream.covered_from_unix_nanos)
-                .unwrap_or(heard);
-            if heard > from {
-                let state = CoverageState::Heard;
-                self.coverage.push(Coverage {
-                    node: node.clone(),
-                    from_unix_nanos: from,
-                    until_unix_nanos: heard,
-                    state,
-                    events: None,
-                });
-                self.covered_until.insert(node, heard);
-            }
-        }
-        let silent: Vec<NodeIndex> = self.engine.silent().collect();
-        for index in silent {
-            let node = self.engine.catalog().node(index).clone();
-            let Some(until) = self.engine.closed_without(index) else {
-                continue;
-            };
-            let from = self.covered_until.get(&node).copied().unwrap_or(until);
-            if until > from {
-                let state = CoverageState::Silent;
-                self.coverage.push(Coverage {
-                    node: node.clone(),
-                    from_unix_nanos: from,
-                    until_unix_nanos: until,
-                    state,
-                    events: None,
-                });
-                self.covered_until.insert(node, until);
-            }
-        }
-        self.note_unobserved();
-    }
-
-    /// A node without a daemon is not heard for as long as others are.
-    fn note_unobserved(&mut self) {
-        let Some(topology) = &self.topology else { return };
-        let Some(until) = self.covered_until.values().max().copied() else {
-            return;
-        };
-        for node in topology.topology.nodes.iter().filter(|node| !node.observed) {
-            let from = self.covered_until.get(&node.id).copied();
-            let from = from
-                .or_else(|| self.coverage.iter().map(|row| row.from_unix_nanos).min())
-                .unwrap_or(until);
-            if until > from {
-                let state = CoverageState::NoDaemon;
-                self.coverage.push(Coverage {
-                    node: node.id.clone(),
-                    from_unix_nanos: from,
-                    until_unix_nanos: until,
-                    state,
-                    events: None,
-                });
-                self.covered_until.insert(node.id.clone(), until);
-            }
-        }
-    }
-
-    fn publish(&self) {
-        let before = Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner));
-        let record = self.owner.record();
-        let names = |catalog: &fathom_model::Catalog| {
-            catalog.nodes().len() + catalog.disks().len() + catalog.volumes().len() + catalog.streams().len()
-        };
-        let same_names = names(&before.catalog) == names(self.engine.catalog());
-        let same_files = before.record == record.number;
-        let view = View {
-            record: record.number,
-            epoch: record.epoch,
-            files: if same_files {
-                Arc::clone(&before.files)
-            } else {
-                Arc::new(self.owner.files().to_vec())
-            },
-            hot: self.hot.clone(),
-            catalog: if same_names {
-                Arc::clone(&before.catalog)
-            } else {
-                Arc::new(self.engine.catalog().clone())
-            },
-            topology: self.topology.as_ref().map(|version| Arc::new(version.topology.clone())),
-        };
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
-    }
-
-    fn report(&self) -> WorkerReport {
-        let catalog = self.engine.catalog();
-        let streams = self.engine.streams();
-        WorkerReport {
-            ios: self.ios,
-            events: streams.iter().map(|stream| stream.next_ordinal).sum(),
-            in_memory: self.engine.in_memory() as u64,
-            finished: self.all_came() && !self.dirty,
-            waiting: self
-                .waiting
-                .iter()
-                .map(|waiting| (catalog.node(waiting.node).clone(), waiting.clone()))
-                .collect(),
-            nodes: self.node_reports(&streams),
-            clocks: self
-                .engine
-                .clocks()
-                .into_iter()
-                .map(|clock| {
-                    (
-                        catalog.node(clock.node).clone(),
-                        catalog.node(clock.reference).clone(),
-                        clock,
-                    )
-                })
-                .collect(),
-        }
-    }
-
-    fn node_reports(&self, streams: &[fathom_join::StreamReport]) -> Vec<NodeReport> {
-        let catalog = self.engine.catalog();
-        let mut nodes: BTreeMap<NodeId, NodeReport> = BTreeMap::new();
-        let known = self.topology.iter().flat_map(|version| &version.topology.nodes);
-        for node in known {
-            let state = if node.observed {
-                NodeState::NotConnected
-            } else {
-                NodeState::NoDaemon
-            };
-            nodes.insert(node.id.clone(), NodeReport::new(node.id.clone(), state));
-        }
-        for stream in streams {
-            let id = catalog.node(stream.node).clone();
-            let node = nodes
-                .entry(id.clone())
-                .or_insert_with(|| NodeReport::new(id.clone(), NodeState::NotConnected));
-            if stream.ended == Some(fathom_join::End::Finished) {
-                node.state = NodeState::Finished;
-            }
-            node.events += stream.next_ordinal - stream.lost;
-            node.lost += stream.lost;
-            node.heard = node
-                .heard
-                .max(stream.heard_unix_nanos.filter(|heard| *heard < i64::MAX));
-            node.taps.extend(
-                stream
-                    .taps
-                    .iter()
-                    .filter(|tap| !node.taps.contains(tap))
-                    .copied()
-                    .collect::<Vec<Tap>>(),
-            );
-            let kept = &self.owner.record().state.join.streams;
-            let id = catalog.stream(stream.stream);
-            node.position += kept.iter().find(|kept| kept.id == *id).map_or(0, |kept| kept.position);
-        }
-        for index in self.engine.silent() {
-            if let Some(node) = nodes.get_mut(catalog.node(index)) {
-                node.state = NodeState::Silent;
-            }
-        }
-        for session in self.sessions.values() {
-            if let Some(node) = nodes.get_mut(&session.node)
-                && node.state != NodeState::Finished
-            {
-                node.state = NodeState::Connected;
-            }
-        }
-        nodes.into_values().collect()
-    }
-}
-
-impl NodeReport {
-    const fn new(node: NodeId, state: NodeState) -> Self {
-        Self {
-            node,
-            state,
-            taps: Vec::new(),
-            events: 0,
-            lost: 0,
-            heard: None,
-            position: 0,
         }
     }
 }

@@ -74,6 +74,10 @@ fn legs_stand_where_they_were() {
     );
     assert!(text.contains("no device: no_daemon"), "{text}");
     assert!(
+        text.contains("at i0 itself: 1.00 ms before the first leg, 1.00 ms after the last"),
+        "{text}"
+    );
+    assert!(
         text.contains("it waited for copy 0 on t0/disk0, 7.00 ms after the one before"),
         "{text}"
     );
@@ -87,6 +91,11 @@ fn legs_stand_where_they_were() {
 #[test]
 fn what_it_waited_for_is_not_made_up() {
     let mut io = io();
+    io.legs[1].initiator_ns = None;
+    assert!(
+        !show(&io).contains("after the last"),
+        "a leg that was not seen may have ended later"
+    );
     io.slowest = None;
     assert!(show(&io).contains("it may be t0/disk0 or t1/disk0"));
     io.legs.iter_mut().for_each(|leg| leg.candidate = false);

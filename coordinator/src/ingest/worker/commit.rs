@@ -1,0 +1,124 @@
+//! Records: what makes joined rows last, and lets daemons forget.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use fathom_model::JoinedRows;
+use fathom_proto::collect::v1 as wire;
+use fathom_proto::collect::v1::collect_response::Message as Response;
+use fathom_runtime::clock::{Clock, SystemClock};
+use fathom_store::Commit;
+use fathom_store::manifest::TopologyVersion;
+
+use super::Running;
+use crate::error::Result;
+use crate::ingest::{Kept, View};
+
+impl Running {
+    /// Puts a record that holds everything up to now, if there is anything new.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        if !self.dirty {
+            return Ok(());
+        }
+        let mut rows = JoinedRows::default();
+        for chunk in &self.hot {
+            rows.append(JoinedRows::clone(chunk));
+        }
+        self.note_coverage();
+        let topologies = self.topology.iter().map(|version| TopologyVersion {
+            version: version.version,
+            valid_from_unix_nanos: version.valid_from_unix_nanos,
+            topology: version.topology.clone(),
+        });
+        let join = self.engine.state();
+        let state = Kept {
+            events: join
+                .streams
+                .iter()
+                .map(|stream| stream.position + stream.accounted.len())
+                .sum(),
+            join,
+            covered_until: self.covered_until.clone(),
+            ios: self.ios,
+        };
+        let record = self
+            .owner
+            .commit(Commit {
+                rows: &rows,
+                catalog: self.engine.catalog(),
+                coverage: &self.coverage,
+                pending: &self.engine.pending(),
+                topologies: topologies.collect(),
+                state,
+                now_unix_nanos: SystemClock.now_unix_nanos(),
+            })
+            .await?;
+        tracing::debug!(cluster = %self.id, record = record.number, ios = rows.ios.len(), "committed");
+        self.hot.clear();
+        self.hot_bytes = 0;
+        self.coverage.clear();
+        self.committed = Instant::now();
+        self.dirty = false;
+        self.publish();
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// Says how far each connected stream is stored.
+    pub(super) fn acknowledge(&mut self) {
+        self.ack_due = false;
+        let record = self.owner.record();
+        let catalog = self.engine.catalog();
+        for session in self.sessions.values_mut() {
+            let id = catalog.stream(session.stream);
+            let Some(kept) = record.state.join.streams.iter().find(|kept| kept.id == *id) else {
+                continue;
+            };
+            let now = (kept.position, kept.ended.is_some());
+            if now == session.acked {
+                continue;
+            }
+            let ack = wire::Ack {
+                epoch: record.epoch,
+                position: now.0,
+                complete: now.1,
+            };
+            let sent = session.outbox.try_send(Ok(wire::CollectResponse {
+                message: Some(Response::Ack(ack)),
+            }));
+            match sent {
+                Ok(()) => session.acked = now,
+                // Said again at the next step: a daemon waits for its last ack for ever.
+                Err(_) => self.ack_due = true,
+            }
+        }
+    }
+
+    /// Shows queries what there is now.
+    pub(super) fn publish(&self) {
+        let before = Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner));
+        let record = self.owner.record();
+        let names = |catalog: &fathom_model::Catalog| {
+            catalog.nodes().len() + catalog.disks().len() + catalog.volumes().len() + catalog.streams().len()
+        };
+        let same_names = names(&before.catalog) == names(self.engine.catalog());
+        let same_files = before.record == record.number;
+        let view = View {
+            record: record.number,
+            epoch: record.epoch,
+            files: if same_files {
+                Arc::clone(&before.files)
+            } else {
+                Arc::new(self.owner.files().to_vec())
+            },
+            hot: self.hot.clone(),
+            catalog: if same_names {
+                Arc::clone(&before.catalog)
+            } else {
+                Arc::new(self.engine.catalog().clone())
+            },
+            topology: self.topology.as_ref().map(|version| Arc::new(version.topology.clone())),
+        };
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+}

@@ -1,0 +1,172 @@
+//! Which window closes next, who keeps it open, and which events nobody will claim any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::{NodeIndex, StreamIndex, Tap, Unmatched, UnmatchedCause};
+
+use super::{Engine, Waiting};
+use crate::pool::LegEvent;
+
+impl Engine {
+    /// Closes every window that can close; says what keeps the next one open, if anything.
+    pub fn advance(&mut self) -> Vec<Waiting> {
+        let waiting = loop {
+            let Some((window, stream)) = self.next_window() else {
+                break Vec::new();
+            };
+            let waiting = self.waiting_for(window, stream);
+            if !waiting.is_empty() {
+                break waiting;
+            }
+            self.close(window, stream);
+        };
+        self.expire();
+        self.raise_pending_floor();
+        waiting
+    }
+
+    /// The open window that closes next: windows of the same number in the order of their streams' identities, which is
+    /// the same however the streams came to be numbered.
+    fn next_window(&self) -> Option<(i64, StreamIndex)> {
+        self.streams
+            .iter()
+            .filter_map(|(&index, stream)| Some((*stream.windows.first_key_value()?.0, index)))
+            .min_by_key(|&(window, index)| (window, self.catalog.stream(index)))
+    }
+
+    /// What ended before this on the stream's clock comes too late: the stream had said that nothing of that time was
+    /// still to come, or windows closed while its node was silent.
+    pub(super) fn late_before(&self, stream: StreamIndex) -> i64 {
+        let state = &self.streams[&stream];
+        state
+            .heard
+            .max(self.closed_without.get(&state.node).copied().unwrap_or(i64::MIN))
+    }
+
+    pub(super) fn all_ended(&self) -> bool {
+        self.speakers().all(|node| self.heard_of(node) == i64::MAX)
+    }
+
+    /// Nodes that speak or are expected to; some more than once.
+    fn speakers(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        let expected = self.observed.iter().filter(|(_, observed)| **observed);
+        let expected = expected.map(|(&node, _)| node);
+        expected.chain(self.streams.values().map(|stream| stream.node))
+    }
+
+    /// Nodes that may write: whoever has not spoken yet may be anything.
+    fn writers(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        self.speakers().filter(|&node| {
+            let lives = self.lives(node);
+            lives.is_empty() || lives.iter().any(|&stream| self.gives(stream, Tap::Volume))
+        })
+    }
+
+    pub(super) fn resolution(&self, stream: StreamIndex, tap: Tap) -> i64 {
+        self.streams
+            .get(&stream)
+            .and_then(|stream| stream.resolution[tap as usize])
+            .map_or(1, |nanos| nanos as i64)
+    }
+
+    /// Nodes that must be heard further before a window can close.
+    fn waiting_for(&mut self, window: i64, stream: StreamIndex) -> Vec<Waiting> {
+        let cut = self.cut(window);
+        // Whoever may write could compete for the same events.
+        let mut until: BTreeMap<NodeIndex, i64> = self.writers().map(|node| (node, cut)).collect();
+        let short = self.short_of(&until);
+        // Only when all that may write were heard is it known which window comes next and what it holds. A vote before that
+        // would depend on what happened to have arrived.
+        if !short.is_empty() {
+            return short;
+        }
+        for node in self.copy_nodes(window, stream) {
+            for (node, time) in self.alignment_needs(node, window, stream) {
+                let most = until.entry(node).or_insert(i64::MIN);
+                *most = (*most).max(time);
+            }
+        }
+        self.short_of(&until)
+    }
+
+    fn short_of(&self, until: &BTreeMap<NodeIndex, i64>) -> Vec<Waiting> {
+        let short = until.iter().filter(|&(&node, &until)| self.heard_of(node) < until);
+        short
+            .map(|(&node, &until_unix_nanos)| Waiting { node, until_unix_nanos })
+            .collect()
+    }
+
+    pub(super) fn gives(&self, stream: StreamIndex, tap: Tap) -> bool {
+        self.streams
+            .get(&stream)
+            .is_some_and(|stream| stream.resolution[tap as usize].is_some())
+    }
+
+    /// Completions before this, on the initiator's clock, are looked at when a window closes.
+    pub(super) const fn cut(&self, window: i64) -> i64 {
+        (window + 1)
+            .saturating_mul(self.config.window_nanos)
+            .saturating_add(self.config.lateness_nanos)
+    }
+
+    /// The nodes that hold copies of the I/Os of a window.
+    fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
+        let ios = self.streams.get(&stream).and_then(|stream| stream.windows.get(&window));
+        ios.into_iter()
+            .flatten()
+            .flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node))
+            .collect()
+    }
+
+    /// Gives up events that are too old for any I/O that may still come.
+    fn expire(&mut self) {
+        let margin = self
+            .config
+            .longest_io_nanos
+            .saturating_add(self.config.max_offset_nanos);
+        let windows = self
+            .streams
+            .values()
+            .filter_map(|stream| stream.windows.first_key_value());
+        let open = windows.map(|(window, _)| window.saturating_mul(self.config.window_nanos));
+        // Of whoever has not said how far it is any I/O may still come; of whom nobody waits for, none.
+        let to_come = self
+            .writers()
+            .map(|node| self.heard_of(node))
+            .filter(|&heard| heard < i64::MAX);
+        let to_come = to_come.map(|heard| heard.saturating_sub(self.config.lateness_nanos));
+        let oldest = open.chain(to_come).min();
+        let last = match oldest {
+            Some(oldest) => oldest.saturating_sub(margin).saturating_sub(1),
+            None if self.all_ended() => i64::MAX,
+            None => return,
+        };
+        let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
+        streams.sort_by_key(|&stream| self.catalog.stream(stream));
+        for stream in streams {
+            for event in self.pool.take_until(stream, last) {
+                self.give_up(event);
+            }
+        }
+    }
+
+    fn give_up(&mut self, event: LegEvent) {
+        let device = self.streams[&event.event.stream].devices.get(event.device as usize);
+        let cause = match event.tap {
+            _ if event.late => UnmatchedCause::Late,
+            Tap::Initiator => UnmatchedCause::NoWrite,
+            _ => UnmatchedCause::Foreign,
+        };
+        self.rows.unmatched.push(Unmatched {
+            event: event.event,
+            tap: event.tap,
+            node: event.node,
+            disk: event.disk,
+            device: device.map_or_else(String::new, |device| device.name.clone()),
+            op: event.op,
+            offset: event.offset,
+            length: event.length,
+            cause,
+        });
+    }
+}
