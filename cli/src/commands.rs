@@ -15,6 +15,7 @@ use std::io::Write;
 
 use fathom_model::report::UnseenNode;
 use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::NodeStatus;
 
 use crate::error::{Error, Result};
 use crate::exit::Code;
@@ -42,6 +43,16 @@ pub(crate) fn note(coverage: Option<&wire::Coverage>) -> Code {
         eprintln!("odd: {warning}");
     }
     note_unseen(&fathom_proto::convert::query::unseen_nodes(coverage))
+}
+
+/// The nodes that were not heard, of all.
+pub(crate) fn unseen(nodes: &[NodeStatus]) -> Vec<UnseenNode> {
+    let silent = |node: &&NodeStatus| matches!(node.state.as_str(), "not_connected" | "silent" | "no_daemon");
+    let unseen = nodes.iter().filter(silent).map(|node| UnseenNode {
+        node: node.node.clone(),
+        cause: node.state.clone(),
+    });
+    unseen.collect()
 }
 
 /// Says which nodes were not heard.

@@ -172,3 +172,29 @@ async fn node_that_never_comes_is_not_waited_for_beyond_the_silence_time() {
     assert_eq!(late, 32_000, "and each of its events came too late");
     assert!(stored::ordinals(&found).values().all(|uses| *uses == 1));
 }
+
+/// A new coordinator does not know who had been given up; what a late node sends must not wait for the others for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_comes_late_to_a_new_coordinator_does_not_wait_for_those_that_never_come() {
+    let setup = Setup::new();
+    let mut coordinator = setup.coordinator(&["--silence", "1s"]);
+    let recording = fixture::recording("fault-network-slow");
+    let node = |coordinator: &Process, node: &str| {
+        let home = setup.home.path();
+        setup
+            .program
+            .node(&setup.certificates, &coordinator.address, &recording, node, home, &[])
+    };
+    let present: Vec<Process> = ["i0", "t0"].iter().map(|name| node(&coordinator, name)).collect();
+    finished(&setup.certificates, &coordinator.address).await;
+    drop(present);
+    coordinator.kill();
+    let coordinator = setup.coordinator(&["--silence", "1s"]);
+    let mut late = node(&coordinator, "t1");
+    assert_eq!(late.wait(), 0, "its events are stored, though t2 is still away");
+    drop(coordinator);
+    let found = stored::read(&setup.store(), "test").await;
+    let late = |event: &&fathom_model::Unmatched| event.cause == fathom_model::UnmatchedCause::Late;
+    assert_eq!(found.joined.unmatched.iter().filter(late).count(), 32_000);
+    assert!(stored::ordinals(&found).values().all(|uses| *uses == 1));
+}

@@ -18,7 +18,7 @@ pub enum Error {
     #[error(transparent)]
     Source(#[from] fathom_sources::Error),
     /// The spool cannot be read or written.
-    #[error("spool {path}: {source}{advice}", path = directory.display(), advice = if source.is_disk_full() { "; the disk is full: make room and start again, nothing that was acknowledged is lost" } else { "" })]
+    #[error("spool {path}: {source}{advice}", path = directory.display(), advice = advice(source))]
     Spool {
         /// The spool's folder.
         directory: PathBuf,
@@ -95,4 +95,17 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+}
+
+/// What to do about a spool that cannot be used, where it is known.
+fn advice(error: &fathom_segment_log::Error) -> &'static str {
+    match error {
+        fathom_segment_log::Error::Locked { .. } => {
+            "; is a daemon running on it already? Give each daemon a spool folder of its own"
+        }
+        error if error.is_disk_full() => {
+            "; the disk is full: make room and start again, nothing that was acknowledged is lost"
+        }
+        _ => "",
+    }
 }

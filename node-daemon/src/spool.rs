@@ -91,7 +91,10 @@ impl Spool {
                 cause,
             })?;
             if kept.stream != opening.stream {
-                let cause = format!("it belongs to {}, not to {}", kept.stream, opening.stream);
+                let cause = format!(
+                    "it belongs to {}, not to {}; give each daemon a spool folder of its own",
+                    kept.stream, opening.stream
+                );
                 return Err(Error::SpoolContent { directory, cause });
             }
             opening.anchor_unix_nanos = kept.anchor_unix_nanos;
@@ -253,7 +256,7 @@ pub(crate) struct OldStream {
 }
 
 /// Streams of other incarnations than the present one, oldest first.
-pub(crate) fn old_streams(root: &Path, present: &Path) -> Result<Vec<OldStream>> {
+pub(crate) fn old_streams(root: &Path, present: &Path, stream: &StreamId) -> Result<Vec<OldStream>> {
     let failed = |source| Error::SpoolFolder {
         directory: root.to_owned(),
         source,
@@ -283,6 +286,14 @@ pub(crate) fn old_streams(root: &Path, present: &Path) -> Result<Vec<OldStream>>
             cause,
         };
         let opening = read_head(&head).map_err(content)?;
+        let kept = &opening.stream;
+        if (&kept.cluster, &kept.node) != (&stream.cluster, &stream.node) {
+            let cause = format!(
+                "it belongs to node {} of cluster {}; give each daemon a spool folder of its own",
+                kept.node, kept.cluster
+            );
+            return Err(content(cause));
+        }
         let mut rest = head.clone();
         wire::CollectRequest::decode_length_delimited(&mut rest).map_err(|error| content(error.to_string()))?;
         let durable = recovered.durable;

@@ -107,7 +107,7 @@ impl Uplink {
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
         let mut streams: VecDeque<Outgoing> = VecDeque::new();
-        for old in old_streams(&config.spool, spool.directory())? {
+        for old in old_streams(&config.spool, spool.directory(), &spool.opening().stream)? {
             let (_, written) = watch::channel(Written {
                 durable: old.durable,
                 ended: true,

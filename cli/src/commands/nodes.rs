@@ -1,11 +1,11 @@
 //! `fathom nodes`.
 
-use fathom_model::report::{Clock, UnseenNode};
+use fathom_model::report::Clock;
 use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
-use crate::commands::{note_unseen, print};
+use crate::commands::{note_unseen, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
@@ -56,13 +56,5 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             print(&grid.lines(""))?;
         }
     }
-    let unseen: Vec<UnseenNode> = nodes
-        .iter()
-        .filter(|node| matches!(node.state.as_str(), "not_connected" | "silent" | "no_daemon"))
-        .map(|node| UnseenNode {
-            node: node.node.clone(),
-            cause: node.state.clone(),
-        })
-        .collect();
-    Ok(note_unseen(&unseen))
+    Ok(note_unseen(&unseen(&nodes)))
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
-use crate::commands::print;
+use crate::commands::{note_unseen, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
@@ -13,9 +13,9 @@ use crate::render::units::{bytes, count, maybe_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, volumes) = block_on(async {
+    let (cluster, volumes, nodes) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.volumes().await?))
+        Ok((client.cluster().await?, client.volumes().await?, client.nodes().await?))
     })?;
     match output {
         Output::Json => {
@@ -50,5 +50,5 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             print(&grid.lines(""))?;
         }
     }
-    Ok(Code::Fine)
+    Ok(note_unseen(&unseen(&nodes)))
 }

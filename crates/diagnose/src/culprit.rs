@@ -312,7 +312,8 @@ impl Case {
             node: Some(node.to_string()),
             disk,
             peer,
-            confidence: (explained * doubt * 100.0).round() / 100.0,
+            // Certainty is not to be had from what was observed.
+            confidence: ((explained * doubt).min(0.99) * 100.0).round() / 100.0,
             cost_ns: self.cost_nanos,
             since: timestamp(
                 self.first

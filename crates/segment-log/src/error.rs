@@ -69,7 +69,7 @@ pub enum Error {
         wanted_bytes: u64,
     },
     /// Another writer, most likely of another process, has the log open.
-    #[error("{} is held by another writer", path.display())]
+    #[error("{} is held by another process that writes there", path.display())]
     Locked {
         /// The lock file.
         path: PathBuf,

@@ -8,21 +8,22 @@ use super::{Engine, Waiting};
 use crate::pool::LegEvent;
 
 impl Engine {
-    /// Closes every window that can close; says what keeps the next one open, if anything.
+    /// Closes every window that can close; says whom the next one waits for or, where none is open, whom the events wait for
+    /// that have no I/O.
     pub fn advance(&mut self) -> Vec<Waiting> {
         let waiting = loop {
             let Some((window, stream)) = self.next_window() else {
-                break Vec::new();
+                break None;
             };
             let waiting = self.waiting_for(window, stream);
             if !waiting.is_empty() {
-                break waiting;
+                break Some(waiting);
             }
             self.close(window, stream);
         };
         self.expire();
         self.raise_pending_floor();
-        waiting
+        waiting.unwrap_or_else(|| self.waiting_to_give_up())
     }
 
     /// The open window that closes next: windows of the same number in the order of their streams' identities, which is
@@ -120,10 +121,6 @@ impl Engine {
 
     /// Gives up events that are too old for any I/O that may still come.
     fn expire(&mut self) {
-        let margin = self
-            .config
-            .longest_io_nanos
-            .saturating_add(self.config.max_offset_nanos);
         let windows = self
             .streams
             .values()
@@ -136,11 +133,10 @@ impl Engine {
             .filter(|&heard| heard < i64::MAX);
         let to_come = to_come.map(|heard| heard.saturating_sub(self.config.lateness_nanos));
         let oldest = open.chain(to_come).min();
-        let last = match oldest {
-            Some(oldest) => oldest.saturating_sub(margin).saturating_sub(1),
-            None if self.all_ended() => i64::MAX,
-            None => return,
-        };
+        // Without a window and without a writer no I/O will ever come.
+        let last = oldest.map_or(i64::MAX, |oldest| {
+            oldest.saturating_sub(self.margin()).saturating_sub(1)
+        });
         let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
         streams.sort_by_key(|&stream| self.catalog.stream(stream));
         for stream in streams {
@@ -148,6 +144,24 @@ impl Engine {
                 self.give_up(event);
             }
         }
+    }
+
+    /// How long before an I/O, by whatever clock, its events may have ended.
+    const fn margin(&self) -> i64 {
+        self.config
+            .longest_io_nanos
+            .saturating_add(self.config.max_offset_nanos)
+    }
+
+    /// Whose I/Os could still have one of the events that are left.
+    fn waiting_to_give_up(&self) -> Vec<Waiting> {
+        let ends = self.pool.events.iter().map(|(_, event)| event.event.end_unix_nanos());
+        let Some(last) = ends.max() else { return Vec::new() };
+        let until = last
+            .saturating_add(self.margin())
+            .saturating_add(self.config.lateness_nanos)
+            .saturating_add(1);
+        self.short_of(&self.writers().map(|node| (node, until)).collect())
     }
 
     fn give_up(&mut self, event: LegEvent) {
