@@ -80,6 +80,20 @@ fn holds(name: &str, run: &Run) {
     }
 }
 
+/// Of the slowest copies that are named at most one in a thousand is another, or a single one where few are named.
+fn named_is_right(name: &str, run: &Run) {
+    let Some(right) = run.score.slowest_copy_named else {
+        return;
+    };
+    let named = run.lines.iter().filter(|line| line.slowest.is_some()).count() as f64;
+    let wrong = (1.0 - right) * named;
+    assert!(
+        wrong <= (named / 1000.0).max(1.5),
+        "{name}: about {wrong:.0} of {named} are wrong: {:?}",
+        run.score
+    );
+}
+
 /// The bound is useful: its median is at most what a leg takes.
 fn clock_is_useful(name: &str, run: &Run) {
     let tap = if run.report.latency.iter().any(|row| row.tap == "initiator") {
@@ -113,11 +127,7 @@ fn whole_recordings_are_joined_right_with_and_without_taps() {
             if without.contains(&Tap::Initiator) {
                 // Ends at the initiator were not seen: what is named is right nearly always, and where nothing is named, the
                 // candidates hold the one.
-                assert!(
-                    run.score.slowest_copy_named.is_none_or(|share| share >= 0.95),
-                    "{name}: {:?}",
-                    run.score
-                );
+                named_is_right(&name, &run);
                 assert!(
                     run.lines
                         .iter()
@@ -137,16 +147,12 @@ fn damaged_recordings_are_joined_right_as_far_as_they_go() {
         for kind in Kind::ALL {
             let damaged = tempfile::tempdir().unwrap();
             damage::damage(&path, damaged.path(), kind, seed);
-            for without in [&[][..], &[Tap::Target]] {
+            for without in [&[][..], &[Tap::Target], &[Tap::Initiator]] {
                 let name = format!("{} {kind:?} seed {seed} without {without:?}", fixture::name(&path));
                 let run = run(damaged.path(), without);
                 holds(&name, &run);
                 clock_is_useful(&name, &run);
-                assert!(
-                    run.score.slowest_copy_named.unwrap() >= 0.999,
-                    "{name}: {:?}",
-                    run.score
-                );
+                named_is_right(&name, &run);
                 match kind {
                     Kind::NoNode => {
                         assert_eq!(run.report.unseen.nodes.len(), 1, "{name}");
@@ -167,7 +173,7 @@ fn damaged_recordings_are_joined_right_as_far_as_they_go() {
 fn why_names_the_fault_with_its_node_and_nobody_on_clean_recordings() {
     for path in fixture::all() {
         let fault = fathom_lab::open(&path).unwrap().run().fault.clone();
-        for without in [&[][..], &[Tap::Target]] {
+        for without in [&[][..], &[Tap::Target], &[Tap::Initiator]] {
             let name = format!("{} without {without:?}", fixture::name(&path));
             let report = run(&path, without).report;
             let culprit = report.culprit.as_ref();

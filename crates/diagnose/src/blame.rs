@@ -109,12 +109,18 @@ pub struct Blame {
     pub shares: SmallVec<[(Suspect, u64); 3]>,
 }
 
-/// The blame of a write whose last copy is known; `None` for other I/Os.
+/// The blame of a write whose last copy is known, or at least which copy the far sides were done with last; `None` for other
+/// I/Os.
 #[must_use]
 pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
-    let slowest = io.slowest.filter(|_| io.op == Op::Write)?;
+    if io.op != Op::Write {
+        return None;
+    }
     let legs = rows.legs_of(io);
-    let last = slowest.leg.checked_sub(io.legs.start)?;
+    let (last, lead_nanos) = match io.slowest {
+        Some(slowest) => (slowest.leg.checked_sub(io.legs.start)?, slowest.lead_nanos),
+        None => last_done(legs)?,
+    };
     let own = parts(io, legs.get(last)?);
     // Ways measured in two manners do not compare.
     if legs
@@ -134,13 +140,37 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         .collect();
     let all: u64 = excess.iter().map(|(_, nanos)| *nanos).sum();
     // Where the initiator did not see the replies, the lead is not known; the excess itself is the best bound on it.
-    let added_nanos = slowest.lead_nanos.unwrap_or(all);
+    let added_nanos = lead_nanos.unwrap_or(all);
     let shared = added_nanos.min(all);
     let share = |nanos: u64| (u128::from(shared) * u128::from(nanos) / u128::from(all.max(1))) as u64;
     Some(Blame {
         added_nanos,
         shares: excess.iter().map(|&(suspect, nanos)| (suspect, share(nanos))).collect(),
     })
+}
+
+/// The leg that the far side was done with last, and by how much, where no reply was seen at the initiator. Which reply came last is
+/// another question, but what a far side did longer than its peers it did, and over many writes that is enough to blame it.
+fn last_done(legs: &[Leg]) -> Option<(usize, Option<u64>)> {
+    let done = |leg: &Leg| {
+        let clock = match leg.clock {
+            Some(clock) => (clock.offset_nanos, clock.error_nanos),
+            None if leg.local => (0, 0),
+            None => return None,
+        };
+        let unseen = leg.initiator.is_none() && !leg.ambiguous;
+        let end = leg.service().filter(|_| unseen)?.end_unix_nanos();
+        Some((end.saturating_sub(clock.0), i64::try_from(clock.1).unwrap_or(i64::MAX)))
+    };
+    let ends: SmallVec<[(i64, i64); 3]> = legs.iter().map(done).collect::<Option<_>>()?;
+    let last = (0..ends.len()).max_by_key(|&at| ends[at].0)?;
+    let others = || (0..ends.len()).filter(|&at| at != last).map(|at| ends[at]);
+    // What the clocks do not separate is not separated.
+    let earliest = ends[last].0.saturating_sub(ends[last].1);
+    let apart = others().all(|(end, error)| end.saturating_add(error) < earliest);
+    let before = others().map(|(end, _)| end).max()?;
+    let lead = u64::try_from(ends[last].0.saturating_sub(before)).unwrap_or(0);
+    apart.then_some((last, Some(lead)))
 }
 
 /// What the same component took on the write's other copies: the middle one, of two the longer.

@@ -365,9 +365,14 @@ impl Case {
                 writes: Vec::new(),
             });
         }
+        let last = if self.initiator_seen {
+            "waited for this copy"
+        } else {
+            "had this copy done last at the far side (replies were not seen)"
+        };
         evidence.push(Evidence {
             text: format!(
-                "{:.0} % of those writes waited for this copy; {} of the {} that last copies added then is its own",
+                "{:.0} % of those writes {last}; {} of the {} that last copies added then is its own",
                 100.0 * self.last as f64 / self.writes.max(1) as f64,
                 show(self.own_added),
                 show(self.all_added),

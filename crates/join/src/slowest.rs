@@ -8,8 +8,10 @@
 use fathom_model::{Leg, NodeIndex, Slowest};
 use serde::{Deserialize, Serialize};
 
-/// A copy is named when it is the slowest with at least this probability.
-const SURE: f64 = 0.98;
+/// A copy is named when it is the slowest with at least this probability. Replies that waited for one another are not as
+/// independent as the reckoning has it, so that it has to be strict: on recorded writes with copies that are close together, one in
+/// fifty that 0.99 names is another.
+const SURE: f64 = 0.999;
 
 /// A copy less likely than this is no candidate.
 const UNLIKELY: f64 = 0.01;
@@ -288,18 +290,21 @@ fn all_unseen(replies: &Replies, io_end: i64, ends: &[End]) -> Judged {
         })
         .collect();
     let sum: f64 = likelihoods.iter().sum();
-    let candidates: Vec<usize> = (0..known.len())
-        .filter(|&at| likelihoods[at] / sum >= UNLIKELY)
-        .collect();
     let Some(best) = (0..known.len()).max_by(|&a, &b| likelihoods[a].total_cmp(&likelihoods[b])) else {
         return everyone;
     };
     let (end, error) = known[best];
     // What the clocks do not separate is not separated.
-    let apart = known
-        .iter()
-        .enumerate()
-        .all(|(at, &(other, slack))| at == best || end.saturating_sub(error) > other.saturating_add(slack));
+    let apart = |at: usize| {
+        let (other, slack) = known[at];
+        end.saturating_sub(error) > other.saturating_add(slack)
+    };
+    // Whoever keeps the best one from being named is a candidate beside it.
+    let unlikely = (1.0 - SURE) / known.len() as f64;
+    let candidates: Vec<usize> = (0..known.len())
+        .filter(|&at| at == best || likelihoods[at] / sum >= unlikely || !apart(at))
+        .collect();
+    let apart = (0..known.len()).all(|at| at == best || apart(at));
     let probability = likelihoods[best] / sum;
     let named = (apart && probability >= SURE).then_some((best, probability as f32));
     Judged {
