@@ -14,7 +14,7 @@ pub struct Options {
     /// Configuration file (TOML, keys as the options below)
     #[arg(long, value_name = "FILE", env = "FATHOM_NODE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Address of the coordinator, such as https://coordinator.example:7443
+    /// Address of the coordinator, such as `https://coordinator.example:7443`
     #[arg(long, value_name = "URL", env = "FATHOM_COORDINATOR")]
     pub coordinator: Option<String>,
     /// Name of the cluster

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::Workspace;
-use crate::{command, layers, proto};
+use crate::{command, layers, links, proto};
 
 /// Options of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,8 @@ enum Step {
     Fmt,
     /// No arrow between crates outside the table.
     Layers,
+    /// Pages that are named exist.
+    Links,
     /// The wire contract is clean and compatible.
     Proto,
     /// No warning anywhere.
@@ -101,6 +103,7 @@ impl Step {
             Self::Setup => setup(workspace),
             Self::Fmt => command::run(&mut cargo("fmt --all --check")),
             Self::Layers => layers::run(workspace),
+            Self::Links => links::run(workspace),
             Self::Proto => proto::run(workspace, &proto::Args { check: true }),
             Self::Clippy => command::run(&mut cargo("clippy --workspace --all-targets --locked -- -D warnings")),
             Self::Doctest => command::run(&mut cargo("test --doc --workspace --locked")),

@@ -9,6 +9,7 @@ mod ci;
 mod codegen;
 mod command;
 mod layers;
+mod links;
 mod proto;
 mod workspace;
 
@@ -18,6 +19,8 @@ mod workspace;
 enum Task {
     /// Fail on a dependency that the layer table does not allow.
     Layers,
+    /// Fail on a link or a mention of a page that leads nowhere.
+    Links,
     /// Make the generated code of the wire contract anew.
     Codegen,
     /// Format, lint and compare the wire contract.
@@ -40,6 +43,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     let workspace = workspace::Workspace::load()?;
     match task {
         Task::Layers => layers::run(&workspace),
+        Task::Links => links::run(&workspace),
         Task::Codegen => {
             let changed = codegen::regenerate(&workspace.root.join("proto"));
             println!("codegen ok: {} files changed", changed.len());
