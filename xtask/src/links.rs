@@ -25,7 +25,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let (mut links, mut broken) = (0, 0);
     for file in listed.lines() {
         let path = workspace.root.join(file);
-        let found = if file.ends_with(".md") { markdown_links } else { mentions };
+        let found = if file.ends_with(".md") {
+            markdown_links
+        } else {
+            mentions
+        };
         if !(file.ends_with(".md") || MENTIONING.iter().any(|end| file.ends_with(end))) || !path.is_file() {
             continue;
         }
