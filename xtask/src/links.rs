@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn links_inside_the_tree_are_found_with_their_lines() {
-        let text = "see [a](docs/a.md#top) and [b](https://example.org)\n\n```\n[no](x.md)\n```\n[c](../c.md)";
-        assert_eq!(markdown_links(text), [(1, "docs/a.md"), (6, "../c.md")]);
+        let text = "see [a](pages/a.md#top) and [b](https://example.org)\n\n```\n[no](x.md)\n```\n[c](../c.md)";
+        assert_eq!(markdown_links(text), [(1, "pages/a.md"), (6, "../c.md")]);
     }
 
     #[test]
