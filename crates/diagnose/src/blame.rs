@@ -122,21 +122,23 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         None => last_done(legs)?,
     };
     let own = parts(io, legs.get(last)?);
-    // Ways measured in two manners do not compare.
-    if legs
-        .iter()
-        .any(|leg| leg.initiator.is_some() != legs[last].initiator.is_some())
-    {
+    // Ways measured in two manners do not compare. A copy on the initiator's own node has no way: its drive is on the
+    // initiator's clock, and compares with any.
+    let mut remote = legs.iter().filter(|leg| !leg.local).map(|leg| leg.initiator.is_some());
+    if remote.next().is_some_and(|first| remote.any(|seen| seen != first)) {
         return None;
     }
     let others = legs
         .iter()
         .enumerate()
         .filter(|&(at, leg)| at != last && leg.part == legs[last].part);
-    let others: SmallVec<[SmallVec<[Part; 3]>; 3]> = others.map(|(_, leg)| parts(io, leg)).collect();
+    let others: SmallVec<[&Leg; 3]> = others.map(|(_, leg)| leg).collect();
     let excess: SmallVec<[(Suspect, u64); 3]> = own
         .iter()
-        .filter_map(|part| Some((part.suspect, part.nanos.saturating_sub(peers(part, &others)?))))
+        .filter_map(|part| {
+            let usual = peers(part.suspect, io, &others)?;
+            Some((part.suspect, part.nanos.saturating_sub(usual)))
+        })
         .collect();
     let all: u64 = excess.iter().map(|(_, nanos)| *nanos).sum();
     // Where the initiator did not see the replies, the lead is not known; the excess itself is the best bound on it.
@@ -173,19 +175,21 @@ fn last_done(legs: &[Leg]) -> Option<(usize, Option<u64>)> {
     apart.then_some((last, Some(lead)))
 }
 
+/// What of a leg compares with a suspect's time: the same component, and with a leg of which the far side was not seen the whole
+/// leg.
+pub(crate) fn like(suspect: Suspect, io: &Io, leg: &Leg) -> Option<u64> {
+    match suspect {
+        Suspect::Unseen { .. } => leg.initiator.filter(|_| !leg.local).map(|seen| seen.duration_nanos),
+        _ => {
+            let part = parts(io, leg).into_iter().find(|part| suspect.same_kind(part.suspect));
+            part.map(|part| part.nanos)
+        }
+    }
+}
+
 /// What the same component took on the write's other copies: the middle one, of two the longer.
-fn peers(part: &Part, others: &[SmallVec<[Part; 3]>]) -> Option<u64> {
-    let mut times: SmallVec<[u64; 3]> = match part.suspect {
-        // A leg of which the far side was not seen compares with whole legs: their components make up the leg.
-        Suspect::Unseen { .. } => {
-            let legs = others.iter().filter(|parts| !parts.is_empty());
-            legs.map(|parts| parts.iter().map(|part| part.nanos).sum()).collect()
-        }
-        suspect => {
-            let same = others.iter().flatten().filter(|other| suspect.same_kind(other.suspect));
-            same.map(|other| other.nanos).collect()
-        }
-    };
+fn peers(suspect: Suspect, io: &Io, others: &[&Leg]) -> Option<u64> {
+    let mut times: SmallVec<[u64; 3]> = others.iter().filter_map(|leg| like(suspect, io, leg)).collect();
     times.sort_unstable();
     times.get(times.len() / 2).copied()
 }

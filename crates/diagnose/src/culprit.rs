@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::report::{Culprit, Evidence};
 use fathom_model::unit::show_nanos as show;
-use fathom_model::{Catalog, Io, JoinedRows, Op};
+use fathom_model::{Catalog, Io, JoinedRows, Leg, Op};
 use hdrhistogram::Histogram;
 
-use crate::blame::{Suspect, blame, parts};
+use crate::blame::{Suspect, blame, like, parts};
 use crate::latency::{histogram, record};
 
 /// Width of a bin to begin with.
@@ -199,6 +199,8 @@ pub struct Case {
     target_seen: bool,
     /// Whether any of its legs was seen at the initiator.
     initiator_seen: bool,
+    /// Whether there was a write of which every end was seen on the initiator's clock.
+    ends_seen: bool,
 }
 
 impl Case {
@@ -221,6 +223,7 @@ impl Case {
             worst: Vec::new(),
             target_seen: false,
             initiator_seen: false,
+            ends_seen: false,
         }
     }
 
@@ -230,7 +233,8 @@ impl Case {
             return;
         }
         let legs = rows.legs_of(io);
-        let of_suspect = |leg| parts(io, leg).into_iter().find(|part| part.suspect == self.suspect);
+        let of_suspect = |leg: &Leg| parts(io, leg).into_iter().find(|part| part.suspect == self.suspect);
+        let is_of = |leg: &Leg| of_suspect(leg).is_some();
         let Some((leg, own)) = legs.iter().find_map(|leg| Some((leg, of_suspect(leg)?))) else {
             return;
         };
@@ -240,15 +244,13 @@ impl Case {
         }
         self.target_seen |= leg.target.is_some();
         self.initiator_seen |= leg.initiator.is_some();
+        self.ends_seen |= legs.iter().all(|leg| leg.local || leg.initiator.is_some());
         self.writes += 1;
         record(&mut self.own, own.nanos);
-        for part in legs
-            .iter()
-            .flat_map(|leg| parts(io, leg))
-            .filter(|part| part.suspect != self.suspect)
-        {
-            if comparable(self.suspect, part.suspect) {
-                record(&mut self.peers, part.nanos);
+        // What blame compared: the same component of the other copies of the same part, and whole legs with whole legs.
+        for other in legs.iter().filter(|other| other.part == leg.part && !is_of(other)) {
+            if let Some(nanos) = like(self.suspect, io, other) {
+                record(&mut self.peers, nanos);
             }
         }
         let Some(blame) = blame(rows, io) else { return };
@@ -365,7 +367,7 @@ impl Case {
                 writes: Vec::new(),
             });
         }
-        let last = if self.initiator_seen {
+        let last = if self.initiator_seen || self.ends_seen {
             "waited for this copy"
         } else {
             "had this copy done last at the far side (replies were not seen)"

@@ -16,20 +16,41 @@ pub(crate) struct Times {
     pub(crate) device: u64,
 }
 
-/// A cluster of one initiator and three nodes with a disk each.
+/// A write to be made up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    /// Time since the start.
+    pub(crate) at: i64,
+    /// The initiator; a copy on it is local: nothing but its drive is seen.
+    pub(crate) from: &'a str,
+    /// What each copy takes; of a local one only the drive's time counts.
+    pub(crate) times: [Times; 3],
+    /// How long before the first copy is sent.
+    pub(crate) before: i64,
+    /// Taps that saw nothing.
+    pub(crate) without: &'a [Tap],
+}
+
+/// A cluster of initiators `i0` and `i1` and three nodes with a disk each, which may write too.
 pub(crate) struct Cluster {
     pub(crate) catalog: Catalog,
     pub(crate) rows: JoinedRows,
-    stream: StreamIndex,
 }
 
 impl Cluster {
     pub(crate) fn new() -> Self {
         let mut catalog = Catalog::default();
-        catalog.intern_node(&"i0".into());
         catalog.intern_volume(&"vol0".into());
-        for node in ["t0", "t1", "t2"] {
+        for node in ["i0", "i1", "t0", "t1", "t2"] {
             catalog.intern_node(&node.into());
+            catalog.intern_stream(&StreamId {
+                cluster: "c".into(),
+                node: node.into(),
+                kind: StreamKind::Io,
+                incarnation: Incarnation::from_bytes([7; 16]),
+            });
+        }
+        for node in ["t0", "t1", "t2"] {
             let id = format!("{node}/disk0");
             catalog.intern_disk(&PhysicalDisk {
                 id: id.as_str().into(),
@@ -37,49 +58,59 @@ impl Cluster {
                 name: "disk0".to_owned(),
             });
         }
-        let stream = catalog.intern_stream(&StreamId {
-            cluster: "c".into(),
-            node: "i0".into(),
-            kind: StreamKind::Io,
-            incarnation: Incarnation::from_bytes([7; 16]),
-        });
         Self {
             catalog,
             rows: JoinedRows::default(),
-            stream,
         }
     }
 
-    /// Adds a write at a time since the start; copies are sent 30 us apart. Taps in `without` saw nothing.
+    /// Adds a write of `i0` at a time since the start; copies are sent 30 us apart. Taps in `without` saw nothing.
     pub(crate) fn write(&mut self, at: i64, times: [Times; 3], without: &[Tap]) {
+        self.make(Request {
+            at,
+            from: "i0",
+            times,
+            before: 0,
+            without,
+        });
+    }
+
+    /// Adds a write; copies are sent 30 us apart.
+    pub(crate) fn make(&mut self, request: Request<'_>) {
+        let node = self.catalog.find_node(&request.from.into()).unwrap();
         let seen = |start: i64, nanos: u64| Observation {
-            stream: self.stream,
+            stream: StreamIndex(node.0),
             ordinal: self.rows.ios.len() as u64,
             start_unix_nanos: start,
             duration_nanos: nanos,
             status: 0,
         };
-        let start = START + at;
+        let start = START + request.at;
         let from = self.rows.legs.len();
         let (mut ends, mut last) = (Vec::new(), 0);
-        for (copy, time) in times.into_iter().enumerate() {
-            let sent = start + 30_000 * copy as i64;
-            let target = sent + (time.way / 2) as i64;
-            let keep = |tap: Tap, seen: Observation| (!without.contains(&tap)).then_some(seen);
+        for (copy, time) in request.times.into_iter().enumerate() {
+            let holder = ["t0", "t1", "t2"][copy];
+            let local = holder == request.from;
+            let sent = start + request.before + 30_000 * copy as i64;
+            let target = sent + if local { 0 } else { (time.way / 2) as i64 };
+            let keep = |tap: Tap, seen: Observation| {
+                (!request.without.contains(&tap) && (!local || tap == Tap::Device)).then_some(seen)
+            };
             let service = time.target + time.device;
-            ends.push(sent + (time.way + service) as i64);
+            let whole = if local { time.device } else { time.way + service };
+            ends.push(sent + whole as i64);
             if ends[copy] > ends[last] {
                 last = copy;
             }
             self.rows.legs.push(Leg {
                 part: 0,
                 copy: copy as u32,
-                node: self.catalog.find_node(&["t0", "t1", "t2"][copy].into()).unwrap(),
+                node: self.catalog.find_node(&holder.into()).unwrap(),
                 disk: fathom_model::DiskIndex(copy as u32),
                 disk_offset: 0,
                 length: 4096,
-                local: false,
-                initiator: keep(Tap::Initiator, seen(sent, time.way + service)),
+                local,
+                initiator: keep(Tap::Initiator, seen(sent, whole)),
                 target: keep(Tap::Target, seen(target, service)),
                 device: keep(Tap::Device, seen(target, time.device)),
                 more: MoreOrdinals::default(),
@@ -105,7 +136,7 @@ impl Cluster {
             .unwrap();
         let io = Io {
             event: seen(start, (ends[last] - start) as u64 + 20_000),
-            node: self.catalog.find_node(&"i0".into()).unwrap(),
+            node,
             volume: self.catalog.find_volume(&"vol0".into()).unwrap(),
             op: Op::Write,
             offset: 0,
