@@ -160,7 +160,7 @@ impl Snapshot {
         let (mut report, case) = overview.finish(&names);
         if let Some(mut case) = case {
             self.gather(&mut case)?;
-            report.culprit = Some(case.close(&names));
+            report.culprit = case.close(&names);
         }
         let slowest = match &report.slowest_write {
             Some(slowest) => slowest

@@ -153,6 +153,9 @@ fn damaged_recordings_are_joined_right_as_far_as_they_go() {
                 holds(&name, &run);
                 clock_is_useful(&name, &run);
                 named_is_right(&name, &run);
+                if fathom_lab::open(&path).unwrap().run().fault.is_none() {
+                    assert_eq!(run.report.culprit, None, "{name}");
+                }
                 match kind {
                     Kind::NoNode => {
                         assert_eq!(run.report.unseen.nodes.len(), 1, "{name}");

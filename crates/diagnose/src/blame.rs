@@ -30,9 +30,17 @@ pub enum Suspect {
         /// The initiator.
         peer: NodeIndex,
     },
+    /// A node as initiator: time of its writes outside all legs ([`outside`]).
+    Initiator(NodeIndex),
 }
 
 impl Suspect {
+    /// Whether it is a component of legs, so that a write's other copies can be its peers.
+    #[must_use]
+    pub const fn is_of_a_leg(self) -> bool {
+        !matches!(self, Self::Initiator(_))
+    }
+
     /// Suspects of one kind are each other's peers.
     #[must_use]
     pub const fn same_kind(self, other: Self) -> bool {
@@ -42,6 +50,7 @@ impl Suspect {
                 | (Self::Node(_), Self::Node(_))
                 | (Self::Link { .. }, Self::Link { .. })
                 | (Self::Unseen { .. }, Self::Unseen { .. })
+                | (Self::Initiator(_), Self::Initiator(_))
         )
     }
 }
@@ -98,6 +107,26 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
         });
     }
     parts
+}
+
+/// How much of an I/O lies outside its legs: before the first was sent and after the last was acknowledged. `None` where that is
+/// not known: not every leg was seen from its beginning to its end on the initiator's clock.
+#[must_use]
+pub fn outside(io: &Io, legs: &[Leg]) -> Option<u64> {
+    let mut span: Option<(i64, i64)> = None;
+    for leg in legs {
+        // When a failed attempt before it began is not known.
+        if !leg.more.initiator.is_empty() {
+            return None;
+        }
+        let seen = leg.initiator.or_else(|| leg.service().filter(|_| leg.local))?;
+        let (start, end) = (seen.start_unix_nanos, seen.end_unix_nanos());
+        span = Some(span.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
+    }
+    let (first, last) = span.filter(|_| legs.len() == io.legs_expected as usize)?;
+    let before = u64::try_from(first.saturating_sub(io.event.start_unix_nanos)).unwrap_or(0);
+    let after = u64::try_from(io.event.end_unix_nanos().saturating_sub(last)).unwrap_or(0);
+    Some(before.saturating_add(after))
 }
 
 /// What a write's last copy added, split over the components of its leg.

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use fathom_model::report;
 use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, Op};
 
-/// Bins of the common distribution: four an octave of nanoseconds.
-const BINS: usize = 64 * 4;
+use crate::spread::{BINS, bin, middle};
 
 /// With fewer legs than this the common distribution is not trusted and everybody's chance is the same.
 const ENOUGH: u64 = 200;
@@ -131,21 +130,4 @@ impl LastCopies {
 /// Shares to four digits: more would claim more than the estimate holds.
 fn round(share: f64) -> f64 {
     (share * 10_000.0).round() / 10_000.0
-}
-
-fn bin(nanos: u64) -> usize {
-    if nanos < 4 {
-        return 0;
-    }
-    let octave = 63 - nanos.leading_zeros() as usize;
-    (octave * 4 + ((nanos >> (octave - 2)) & 3) as usize).min(BINS - 1)
-}
-
-const fn middle(bin: usize) -> u64 {
-    let octave = bin / 4;
-    if octave < 2 {
-        return 2;
-    }
-    let quarter = 1_u64 << (octave - 2);
-    (1 << octave) + quarter * (bin as u64 % 4) + quarter / 2
 }

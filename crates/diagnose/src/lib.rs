@@ -2,8 +2,9 @@
 //!
 //! # Architecture
 //!
-//! Everything is an accumulator: feed it I/Os with their legs in any number of calls, then ask. None keeps rows, so memory
-//! grows with nodes, disks and bins and not with writes. The [`culprit`] needs two passes: one to find whom to suspect and
+//! Everything is an accumulator: feed it I/Os with their legs in any number of calls, then ask. None keeps rows. Memory grows
+//! with nodes, disks and bins; of writes only latency keeps anything, up to 200,000 durations a group, which it gives up for a
+//! histogram with the next one. The [`culprit`] needs two passes: one to find whom to suspect and
 //! when, one to gather the evidence from exactly those writes.
 //!
 //! # What it is not
@@ -18,4 +19,5 @@ mod fixture;
 pub mod last_copy;
 pub mod latency;
 pub mod overview;
+mod spread;
 pub mod summary;

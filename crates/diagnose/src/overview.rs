@@ -83,7 +83,7 @@ pub fn report(rows: &JoinedRows, catalog: &Catalog) -> Report {
     let mut overview = Overview::default();
     overview.add(rows, catalog);
     let (mut report, case) = overview.finish(catalog);
-    report.culprit = case.map(|mut case| {
+    report.culprit = case.and_then(|mut case| {
         rows.ios.iter().for_each(|io| case.add(rows, io, catalog));
         case.close(catalog)
     });

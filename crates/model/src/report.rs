@@ -152,19 +152,20 @@ pub struct LastCopy {
 /// Who is to blame.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Culprit {
-    /// `disk`, `link` (`node` is the far node, `peer` the initiator), `node` (its bus target), or `unknown` when something is
-    /// worse and the evidence does not say what. An open word: later versions add more.
+    /// `disk`, `link` (`node` is the far node, `peer` the initiator), `node` (its bus target), `initiator` (time of its writes
+    /// outside all legs), or `unknown` when something is worse and the evidence does not say what. An open word: later versions
+    /// add more.
     pub kind: String,
     /// The node.
     pub node: Option<String>,
     /// The disk, of a `disk`.
     pub disk: Option<String>,
-    /// The initiator, of a `link`.
+    /// The initiator, of a `link` or an `unknown`.
     pub peer: Option<String>,
-    /// How sure: the share of the time added in the bad stretches that this explains, less where the evidence cannot tell two
-    /// suspects apart.
+    /// How sure: how much of the time added in the bad stretches this explains, less where the evidence cannot tell two suspects
+    /// apart.
     pub confidence: f64,
-    /// What it cost: time that writes waited for it beyond what its peers' writes waited.
+    /// What it cost: time that writes waited for it beyond what is usual for its peers, or was usual for itself.
     pub cost_ns: u64,
     /// When it began: the first write that felt it, RFC 3339, on the initiator's clock.
     pub since: String,

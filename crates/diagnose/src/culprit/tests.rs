@@ -1,6 +1,7 @@
 //! The part of the path that is worse is named, with its time and its cost; what all share is nobody's fault.
 
 use fathom_model::Tap;
+use fathom_model::report::Culprit;
 
 use super::*;
 use crate::fixture::{Cluster, Request, Times, healthy};
@@ -24,7 +25,7 @@ fn run(worse: impl Fn(i64, usize, &mut Times), without: &[Tap]) -> (Option<Culpr
 fn judge(cluster: &Cluster) -> Option<Culprit> {
     let mut search = Search::default();
     cluster.rows.ios.iter().for_each(|io| search.add(&cluster.rows, io));
-    search.suspect().map(|mut case| {
+    search.suspect().and_then(|mut case| {
         cluster
             .rows
             .ios
@@ -234,6 +235,137 @@ fn bins_merge_when_there_are_too_many() {
     let mut search = Search::default();
     cluster.rows.ios.iter().for_each(|io| search.add(&cluster.rows, io));
     assert!(search.times.len() <= MOST_BINS);
-    let culprit = search.suspect().unwrap().close(&cluster.catalog);
+    let culprit = search.suspect().unwrap().close(&cluster.catalog).unwrap();
     assert_eq!(culprit.node.as_deref(), Some("t1"));
+}
+
+/// Twelve seconds at 200 writes a second by `i0` and `i1` in turn, or by `i0` alone; `change` changes the times of all copies and the
+/// time before the first is sent. Copies 1 and 2 are cut off when `single`.
+fn run_long(
+    initiators: &[&str],
+    single: bool,
+    without: &[Tap],
+    change: impl Fn(i64, usize, &mut [Times; 3], &mut i64),
+) -> Option<Culprit> {
+    let mut cluster = Cluster::new();
+    for at in 0..2400_i64 {
+        let from = at as usize % initiators.len();
+        let mut times = [0, 1, 2].map(|copy| healthy(at as u64, copy));
+        let mut before = 20_000 + at % 7 * 1_000;
+        change(at * 5, from, &mut times, &mut before);
+        cluster.make(Request {
+            at: at * 5 * MILLISECOND,
+            from: initiators[from],
+            times,
+            before,
+            without,
+        });
+    }
+    if single {
+        let mut legs = Vec::new();
+        for io in &mut cluster.rows.ios {
+            let first = cluster.rows.legs[io.legs.start].clone();
+            let end = first.initiator.map_or(0, |seen| seen.end_unix_nanos());
+            io.event.duration_nanos = u64::try_from(end - io.event.start_unix_nanos).unwrap() + 20_000;
+            io.legs = legs.len()..legs.len() + 1;
+            io.legs_expected = 1;
+            let slowest = io.slowest.as_mut().unwrap();
+            (slowest.leg, slowest.lead_nanos) = (legs.len(), None);
+            legs.push(first);
+        }
+        cluster.rows.legs = legs;
+    }
+    judge(&cluster)
+}
+
+fn named(culprit: Option<&Culprit>) -> Option<(&str, &str)> {
+    culprit.map(|culprit| (culprit.kind.as_str(), culprit.node.as_deref().unwrap_or_default()))
+}
+
+#[test]
+fn drive_that_becomes_slow_is_named_by_its_own_past_where_its_peers_are_no_better() {
+    // Each of the others takes 20 ms for a third of the writes, ever since; t1 takes 6 ms more from the sixth second on, which
+    // costs less than what either of them costs.
+    let slower = |millis: i64, _: usize, times: &mut [Times; 3], _: &mut i64| {
+        match millis / 5 % 3 {
+            0 => times[0].device += 20_000_000,
+            1 => times[2].device += 20_000_000,
+            _ => {}
+        }
+        times[1].device += if millis >= 6000 { 6_000_000 } else { 0 };
+    };
+    let culprit = run_long(&["i0"], false, &[], slower).unwrap();
+    assert_eq!(named(Some(&culprit)), Some(("disk", "t1")), "{culprit:?}");
+    assert!(culprit.confidence > 0.8, "{culprit:?}");
+    assert!(culprit.evidence[1].text.contains("did not slow like it"), "{culprit:?}");
+    let before =
+        |millis: i64, from: usize, times: &mut [Times; 3], before: &mut i64| slower(millis % 6000, from, times, before);
+    assert_eq!(run_long(&["i0"], false, &[], before).map(|found| found.kind), None);
+}
+
+#[test]
+fn link_without_a_peer_is_named_by_its_own_past() {
+    let slower = |millis: i64, _: usize, times: &mut [Times; 3], _: &mut i64| {
+        times[0].way += if millis >= 7000 { 5_000_000 } else { 0 };
+    };
+    let culprit = run_long(&["i0"], true, &[], slower).unwrap();
+    assert_eq!(named(Some(&culprit)), Some(("link", "t0")));
+    assert_eq!(culprit.since, "2026-09-21T14:13:27.000000Z");
+    assert!(culprit.evidence[0].text.contains("at other times"), "{culprit:?}");
+    assert!((4_500_000_000..5_500_000_000).contains(&culprit.cost_ns), "{culprit:?}");
+}
+
+#[test]
+fn what_all_slow_alike_is_nobodys_own_past() {
+    let all = |millis: i64, _: usize, times: &mut [Times; 3], before: &mut i64| {
+        if millis >= 6000 {
+            *before *= 20;
+            for times in times {
+                times.device *= 20;
+                times.way *= 20;
+                times.target *= 20;
+            }
+        }
+    };
+    for single in [false, true] {
+        for initiators in [&["i0"][..], &["i0", "i1"]] {
+            assert_eq!(run_long(initiators, single, &[], all), None, "{single} {initiators:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_changed_and_nothing_worse_blames_nobody() {
+    for single in [false, true] {
+        for initiators in [&["i0"][..], &["i0", "i1"]] {
+            let found = run_long(initiators, single, &[], |_, _, _, _| {});
+            assert_eq!(found, None, "{single} {initiators:?}");
+        }
+    }
+}
+
+#[test]
+fn initiator_that_holds_writes_back_is_named_against_others_and_against_its_own_past() {
+    let always =
+        |_: i64, from: usize, _: &mut [Times; 3], before: &mut i64| *before += if from == 1 { 2_000_000 } else { 0 };
+    let culprit = run_long(&["i0", "i1"], false, &[], always).unwrap();
+    assert_eq!(named(Some(&culprit)), Some(("initiator", "i1")));
+    assert!(culprit.evidence[0].text.contains("other initiators"), "{culprit:?}");
+    assert!(
+        culprit.confidence > 0.9 && culprit.disk.is_none() && culprit.peer.is_none(),
+        "{culprit:?}"
+    );
+    let later = |millis: i64, _: usize, _: &mut [Times; 3], before: &mut i64| {
+        *before += if millis >= 6000 { 2_000_000 } else { 0 }
+    };
+    let culprit = run_long(&["i0"], false, &[], later).unwrap();
+    assert_eq!(named(Some(&culprit)), Some(("initiator", "i0")));
+    assert_eq!(culprit.since, "2026-09-21T14:13:26.000000Z");
+    // All initiators alike: shared, not blamed.
+    assert_eq!(run_long(&["i0", "i1"], false, &[], later), None);
+    // A slow initiator from the beginning, with nobody to compare with.
+    let slow = |_: i64, _: usize, _: &mut [Times; 3], before: &mut i64| *before += 2_000_000;
+    assert_eq!(run_long(&["i0"], false, &[], slow), None);
+    // Without initiator events nothing outside the legs is known.
+    assert_eq!(run_long(&["i0"], false, &[Tap::Initiator], later), None);
 }

@@ -1,0 +1,352 @@
+//! The second pass: the evidence against one suspect, from the writes of its bad bins.
+
+use std::collections::BTreeSet;
+
+use fathom_model::report::{Culprit, Evidence};
+use fathom_model::unit::show_nanos as show;
+use fathom_model::{Catalog, Io, JoinedRows, Leg, Op};
+use hdrhistogram::Histogram;
+
+use super::FEWEST_WRITES;
+use crate::blame::{Suspect, blame, like, outside, parts};
+use crate::latency::{histogram, record};
+
+/// How many writes are shown as evidence.
+const SHOWN: usize = 3;
+
+/// What is held against a past or against other initiators has to explain at least this share, or nobody is named.
+const CARRIES: f64 = 0.5;
+
+/// The evidence against one suspect.
+#[derive(Clone, Debug)]
+pub struct Case {
+    suspect: Suspect,
+    width: i64,
+    pub(super) bad: BTreeSet<i64>,
+    pub(super) cost_nanos: u64,
+    /// What the suspect's own time is held against, where that is not the other copies of each write: its own past, or what
+    /// other initiators take.
+    pub(super) usual_nanos: Option<u64>,
+    /// What its writes took before, where it is held against its own past.
+    pub(super) usual_write_nanos: Option<u64>,
+    /// A write that it delayed by less than this does not mark the beginning or the end.
+    felt_nanos: u64,
+    own: Histogram<u64>,
+    peers: Histogram<u64>,
+    /// The same in the other bins: its own past and what came after.
+    otherwise: Histogram<u64>,
+    peers_otherwise: Histogram<u64>,
+    last: u64,
+    writes: u64,
+    all_added: u64,
+    own_added: u64,
+    first: Option<i64>,
+    until: Option<i64>,
+    /// The writes that it delayed the most, worst first, with what it added.
+    worst: Vec<(u64, String)>,
+    /// Whether the far side's bus target was seen on any of its legs.
+    target_seen: bool,
+    /// Whether any of its legs was seen at the initiator.
+    initiator_seen: bool,
+    /// Whether there was a write of which every end was seen on the initiator's clock.
+    ends_seen: bool,
+}
+
+impl Case {
+    pub(super) fn new(suspect: Suspect, width: i64) -> Self {
+        Self {
+            suspect,
+            width,
+            bad: BTreeSet::new(),
+            cost_nanos: 0,
+            usual_nanos: None,
+            usual_write_nanos: None,
+            felt_nanos: 0,
+            own: histogram(),
+            peers: histogram(),
+            otherwise: histogram(),
+            peers_otherwise: histogram(),
+            last: 0,
+            writes: 0,
+            all_added: 0,
+            own_added: 0,
+            first: None,
+            until: None,
+            worst: Vec::new(),
+            target_seen: false,
+            initiator_seen: false,
+            ends_seen: false,
+        }
+    }
+
+    /// A write felt it from half of what it cost a write on average.
+    pub(super) fn set_felt(&mut self, writes: u64) {
+        self.felt_nanos = self.cost_nanos / writes.max(1) / 2;
+    }
+
+    /// Takes a write, in any order; the same rows that the search took.
+    pub fn add(&mut self, rows: &JoinedRows, io: &Io, catalog: &Catalog) {
+        if io.op != Op::Write {
+            return;
+        }
+        let legs = rows.legs_of(io);
+        let is_bad = self.bad.contains(&io.event.end_unix_nanos().div_euclid(self.width));
+        let (own, others) = self.compared(io, legs);
+        for nanos in others {
+            record(
+                if is_bad {
+                    &mut self.peers
+                } else {
+                    &mut self.peers_otherwise
+                },
+                nanos,
+            );
+        }
+        let Some((nanos, at)) = own else { return };
+        if !is_bad {
+            record(&mut self.otherwise, nanos);
+            return;
+        }
+        if let Some(at) = at {
+            self.target_seen |= legs[at].target.is_some();
+            self.initiator_seen |= legs[at].initiator.is_some();
+        }
+        self.ends_seen |= legs.iter().all(|leg| leg.local || leg.initiator.is_some());
+        self.writes += 1;
+        record(&mut self.own, nanos);
+        let Some(added) = self.added(rows, io, nanos, at) else {
+            return;
+        };
+        self.last += 1;
+        self.own_added = self.own_added.saturating_add(added);
+        if added >= self.felt_nanos {
+            let start = io.event.start_unix_nanos;
+            self.first = Some(self.first.map_or(start, |first| first.min(start)));
+            self.until = Some(self.until.map_or(start, |until| until.max(io.event.end_unix_nanos())));
+        }
+        self.worst.push((added, io.id(catalog).to_string()));
+        if self.worst.len() > 16 * SHOWN {
+            self.keep_worst();
+        }
+    }
+
+    /// What the suspect took of a write, with the leg, and what its peers took: what blame compared.
+    fn compared(&self, io: &Io, legs: &[Leg]) -> (Option<(u64, Option<usize>)>, Vec<u64>) {
+        if let Suspect::Initiator(node) = self.suspect {
+            let nanos = outside(io, legs);
+            return if node == io.node {
+                (nanos.map(|nanos| (nanos, None)), Vec::new())
+            } else {
+                (None, nanos.into_iter().collect())
+            };
+        }
+        let of_suspect = |leg: &Leg| parts(io, leg).into_iter().find(|part| part.suspect == self.suspect);
+        let own = (0..legs.len()).find_map(|at| Some((of_suspect(&legs[at])?.nanos, Some(at))));
+        let Some((_, Some(at))) = own else {
+            return (None, Vec::new());
+        };
+        let others = legs.iter().filter(|other| other.part == legs[at].part);
+        let others = others.filter(|other| of_suspect(other).is_none());
+        (own, others.filter_map(|other| like(self.suspect, io, other)).collect())
+    }
+
+    /// What the suspect added to a write of a bad bin; `None` when it added nothing of what the write waited for.
+    fn added(&mut self, rows: &JoinedRows, io: &Io, nanos: u64, at: Option<usize>) -> Option<u64> {
+        let blame = blame(rows, io);
+        let last_added = blame.as_ref().map_or(0, |blame| blame.added_nanos);
+        let Some(usual) = self.usual_nanos else {
+            self.all_added = self.all_added.saturating_add(last_added);
+            let shares = blame?.shares;
+            return Some(shares.iter().find(|(suspect, _)| *suspect == self.suspect)?.1);
+        };
+        let excess = nanos.saturating_sub(usual);
+        let waited = match (at, io.slowest) {
+            (None, _) => excess,
+            (Some(at), Some(slowest)) if slowest.leg == io.legs.start + at => {
+                slowest.lead_nanos.map_or(excess, |lead| lead.min(excess))
+            }
+            (Some(at), None) if rows.legs_of(io)[at].candidate => excess,
+            (Some(_), _) => 0,
+        };
+        // Against its own past: whole writes, of which `close` takes away what they took before.
+        let all = match self.usual_write_nanos {
+            Some(_) => io.event.duration_nanos,
+            None => waited.saturating_add(last_added),
+        };
+        self.all_added = self.all_added.saturating_add(all);
+        (waited > 0).then_some(waited)
+    }
+
+    fn keep_worst(&mut self) {
+        self.worst.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
+        self.worst.truncate(SHOWN);
+    }
+
+    /// The verdict; `None` when what was found does not carry.
+    #[must_use]
+    pub fn close(mut self, catalog: &Catalog) -> Option<Culprit> {
+        self.keep_worst();
+        if let Some(usual) = self.usual_write_nanos {
+            let before = usual.saturating_mul(self.writes);
+            self.all_added = self.all_added.saturating_sub(before);
+        }
+        // Writes that got longer by much less than it is said to have added would be as odd as those that got longer by much more.
+        let (less, more) = if self.usual_write_nanos.is_some() && self.own_added > self.all_added {
+            (self.all_added, self.own_added)
+        } else {
+            (self.own_added, self.all_added)
+        };
+        let explained = less as f64 / more.max(1) as f64;
+        if self.usual_nanos.is_some() {
+            if explained < CARRIES {
+                return None;
+            }
+            self.cost_nanos = self.own_added;
+        }
+        // Without target events the way and the far side's queue are one number: it may be either.
+        // Without initiator events only the way there is seen, and that by aligned clocks.
+        let is_link = matches!(self.suspect, Suspect::Link { .. });
+        let one_number = is_link && !self.target_seen;
+        let doubt = if one_number || (is_link && !self.initiator_seen) {
+            0.8
+        } else {
+            1.0
+        };
+        let (kind, node, disk, peer) = match self.suspect {
+            Suspect::Disk(disk) => {
+                let disk = catalog.disk(disk);
+                ("disk", disk.node.clone(), Some(disk.name.clone()), None)
+            }
+            Suspect::Node(node) => ("node", catalog.node(node).clone(), None, None),
+            Suspect::Link { node, peer } => (
+                "link",
+                catalog.node(node).clone(),
+                None,
+                Some(catalog.node(peer).to_string()),
+            ),
+            Suspect::Unseen { node, peer } => (
+                "unknown",
+                catalog.node(node).clone(),
+                None,
+                Some(catalog.node(peer).to_string()),
+            ),
+            Suspect::Initiator(node) => ("initiator", catalog.node(node).clone(), None, None),
+        };
+        Some(Culprit {
+            kind: kind.to_owned(),
+            node: Some(node.to_string()),
+            disk,
+            peer,
+            // Certainty is not to be had from what was observed.
+            confidence: ((explained * doubt).min(0.99) * 100.0).round() / 100.0,
+            cost_ns: self.cost_nanos,
+            since: timestamp(
+                self.first
+                    .unwrap_or_else(|| self.bad.first().map_or(0, |bin| bin * self.width)),
+            ),
+            until: timestamp(
+                self.until
+                    .unwrap_or_else(|| self.bad.last().map_or(0, |bin| (bin + 1) * self.width)),
+            ),
+            evidence: self.evidence(one_number),
+        })
+    }
+
+    fn evidence(&self, one_number: bool) -> Vec<Evidence> {
+        let what = match self.suspect {
+            Suspect::Disk(_) => "time at the drive",
+            Suspect::Node(_) => "time at the far side's bus target beyond the drive's",
+            Suspect::Link { .. } if !self.initiator_seen => {
+                "time until the far side had the request (the leg itself was not seen at the initiator)"
+            }
+            Suspect::Link { .. } if one_number => {
+                "time on the way and in the far side's queue (one number without target events)"
+            }
+            Suspect::Link { .. } => "time on the way (leg less the far side's service)",
+            Suspect::Unseen { .. } => {
+                "time of the whole leg (the far side was not seen, so disk and link cannot be told apart)"
+            }
+            Suspect::Initiator(_) => {
+                "time outside all legs (before the first was sent and after the last was acknowledged)"
+            }
+        };
+        let shown: Vec<String> = self.worst.iter().map(|(_, id)| id.clone()).collect();
+        let said = |text: String, writes: Vec<String>| Evidence { text, writes };
+        let (own, otherwise) = (percentiles(&self.own), percentiles(&self.otherwise));
+        let others = match self.suspect {
+            Suspect::Initiator(_) => "writes of other initiators",
+            _ => "other copies of the same writes",
+        };
+        let mut evidence = Vec::new();
+        if self.usual_write_nanos.is_some() {
+            let text = format!(
+                "{what}: {own} of {} writes, against {otherwise} of its own {} at other times",
+                self.writes,
+                self.otherwise.len(),
+            );
+            evidence.push(said(text, shown.clone()));
+            if !self.peers.is_empty() && !self.peers_otherwise.is_empty() {
+                let text = format!(
+                    "its peers did not slow like it: the same of the {others} took {} then, and {} at other times",
+                    percentiles(&self.peers),
+                    percentiles(&self.peers_otherwise),
+                );
+                evidence.push(said(text, Vec::new()));
+            }
+        } else {
+            let peers = percentiles(&self.peers);
+            let text = match self.suspect {
+                Suspect::Initiator(_) => format!(
+                    "{what}: {own} of {} writes, against {peers} of {others} at the same time",
+                    self.writes
+                ),
+                _ => format!(
+                    "{what}: {own}, against {peers} of the other copies of the same {} writes",
+                    self.writes
+                ),
+            };
+            evidence.push(said(text, shown.clone()));
+            if self.otherwise.len() >= FEWEST_WRITES {
+                let text = format!(
+                    "at other times the same took {otherwise} ({} writes)",
+                    self.otherwise.len()
+                );
+                evidence.push(said(text, Vec::new()));
+            }
+        }
+        let share = 100.0 * self.last as f64 / self.writes.max(1) as f64;
+        let (own, all) = (show(self.own_added), show(self.all_added));
+        let text = match (self.suspect, self.usual_write_nanos) {
+            (_, Some(_)) => format!(
+                "{share:.0} % of those writes waited for it; {own} of the {all} that they took longer than before is its own"
+            ),
+            (Suspect::Initiator(_), None) => format!(
+                "{share:.0} % of those writes waited for it; {own} of the {all} that it and last copies added then is its own"
+            ),
+            (_, None) if self.initiator_seen || self.ends_seen => format!(
+                "{share:.0} % of those writes waited for this copy; {own} of the {all} that last copies added then is its own"
+            ),
+            (_, None) => format!(
+                "{share:.0} % of those writes had this copy done last at the far side (replies were not seen); {own} of the \
+                 {all} that last copies added then is its own"
+            ),
+        };
+        evidence.push(said(text, shown));
+        evidence
+    }
+}
+
+fn percentiles(times: &Histogram<u64>) -> String {
+    format!(
+        "p50 {}, p99 {}",
+        show(times.value_at_quantile(0.5)),
+        show(times.value_at_quantile(0.99))
+    )
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+#[must_use]
+pub fn timestamp(unix_nanos: i64) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(unix_nanos))
+        .map_or_else(|_| format!("{unix_nanos} ns since 1970"), |time| format!("{time:.6}"))
+}
