@@ -28,6 +28,7 @@ mod close;
 mod inspect;
 mod legs;
 mod lives;
+mod losses;
 mod pieces;
 mod resolve;
 mod state;
@@ -35,6 +36,7 @@ mod windows;
 
 pub use align::ClockReport;
 pub use inspect::StreamReport;
+pub use losses::OpenLoss;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// What a stream says of itself when it opens.
@@ -102,6 +104,10 @@ struct Stream {
     covered_from: Option<i64>,
     gaps: Vec<(i64, i64)>,
     lost: u64,
+    /// Ordinals lost after which no event has come yet.
+    open_loss: Option<OpenLoss>,
+    /// Nothing that completes before this has an ordinal from `next` on. What was heard, also before a restart.
+    promised: i64,
     /// Windows below this number have closed.
     closed_until: i64,
     windows: BTreeMap<i64, Vec<usize>>,
@@ -256,6 +262,7 @@ impl Engine {
                     device: event.device,
                 })?;
             state.next = ordinal + 1;
+            state.end_loss(ordinal, event.end_unix_nanos());
             if state.accounted.contains(ordinal) {
                 continue;
             }
@@ -351,43 +358,6 @@ impl Engine {
         }
     }
 
-    /// Says that ordinals of a stream are lost for ever.
-    ///
-    /// # Errors
-    ///
-    /// When the stream is not open or ordinals before the lost ones are still missing.
-    pub fn lose(&mut self, stream: StreamIndex, from: u64, until: u64) -> Result<()> {
-        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
-        if from > state.next {
-            return Err(Error::Skipped {
-                expected: state.next,
-                found: from,
-            });
-        }
-        // What was accounted for before a restart is not lost, whatever became of the spool since.
-        state.lost += state
-            .accounted
-            .gaps(state.next.max(from), until)
-            .iter()
-            .map(|(a, b)| b - a)
-            .sum::<u64>();
-        state.next = state.next.max(until);
-        Ok(())
-    }
-
-    /// Says that a stream's source lost events in a stretch of time (on the stream's clock).
-    ///
-    /// # Errors
-    ///
-    /// When the stream is not open.
-    pub fn gap(&mut self, stream: StreamIndex, from_unix_nanos: i64, until_unix_nanos: i64) -> Result<()> {
-        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
-        if !state.gaps.contains(&(from_unix_nanos, until_unix_nanos)) {
-            state.gaps.push((from_unix_nanos, until_unix_nanos));
-        }
-        Ok(())
-    }
-
     /// Says that no event of the stream that completed before `heard` (its own clock) is still to come.
     ///
     /// # Errors
@@ -465,6 +435,8 @@ impl Stream {
             covered_from: None,
             gaps: Vec::new(),
             lost: 0,
+            open_loss: None,
+            promised: i64::MIN,
             closed_until: i64::MIN,
             windows: BTreeMap::new(),
         }

@@ -180,17 +180,6 @@ impl Engine {
         )
     }
 
-    /// Why a stream may not have an event of this time, if there is a reason.
-    fn uncovered(&self, stream: StreamIndex, (start, end): (i64, i64)) -> Option<Missing> {
-        let stream = self.streams.get(&stream)?;
-        if stream.gaps.iter().any(|&(from, until)| start < until && from < end) {
-            return Some(Missing::Lost);
-        }
-        let before = stream.covered_from.is_some_and(|from| start < from);
-        let after = stream.ended.is_some() && end > stream.heard;
-        (before || after).then_some(Missing::NotCovered)
-    }
-
     /// Names the leg that each I/O of a window waited for, where that can be known.
     pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built]) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();

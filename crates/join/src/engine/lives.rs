@@ -102,6 +102,7 @@ impl Engine {
 impl Stream {
     pub(super) fn hear(&mut self, heard_unix_nanos: i64) {
         self.heard = self.heard.max(heard_unix_nanos);
+        self.promised = self.promised.max(heard_unix_nanos);
         self.speaks = true;
     }
 }

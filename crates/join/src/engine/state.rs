@@ -9,7 +9,7 @@ use fathom_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{End, Engine, StreamInfo};
+use super::{End, Engine, OpenLoss, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
 use crate::error::Result;
@@ -52,6 +52,12 @@ pub struct StreamState {
     pub gaps: Vec<(i64, i64)>,
     /// Ordinals lost, ever.
     pub lost: u64,
+    /// Ordinals lost after which no event had come yet; none in records of before this was kept.
+    #[serde(default)]
+    pub open_loss: Option<OpenLoss>,
+    /// No ordinal from the position on completed before this; none where events are still open, which are sent again.
+    #[serde(default)]
+    pub promised_unix_nanos: Option<i64>,
     /// Windows below this number have closed.
     pub closed_until: i64,
     /// Open events that a closed window could have had.
@@ -228,6 +234,9 @@ impl Engine {
                     ended: stream.ended.filter(|_| account.position == stream.next),
                     gaps: stream.gaps.clone(),
                     lost: stream.lost,
+                    open_loss: stream.open_loss,
+                    promised_unix_nanos: (account.position == stream.next && stream.promised != i64::MIN)
+                        .then_some(stream.promised),
                     closed_until: stream.closed_until,
                     contested: contested
                         .remove(&account.stream)
@@ -301,6 +310,8 @@ impl Engine {
                 };
                 open.gaps = stream.gaps;
                 open.lost = stream.lost;
+                open.open_loss = stream.open_loss;
+                open.promised = stream.promised_unix_nanos.unwrap_or(i64::MIN);
                 open.closed_until = stream.closed_until;
                 open.ended = stream.ended;
             }

@@ -3,6 +3,7 @@
 mod cluster;
 mod honest;
 mod legs;
+mod losses;
 mod options;
 mod play;
 mod same_rows;

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) restarts: u32,
     /// Whether streams are chosen at random, else who is furthest behind.
     pub(super) uneven: bool,
+    /// Ordinals that are lost: of which stream, from, until. Sorted, and apart from each other.
+    pub(super) lost: Vec<(usize, usize, usize)>,
 }
 
 impl Plan {
@@ -40,6 +42,7 @@ impl Plan {
         checks: 0,
         restarts: 0,
         uneven: false,
+        lost: Vec::new(),
     };
 
     /// Anything that promises allow.
@@ -56,6 +59,7 @@ impl Plan {
             checks: 20,
             restarts: 0,
             uneven: true,
+            lost: Vec::new(),
         }
     }
 }
@@ -173,9 +177,18 @@ impl<'a> Player<'a> {
             self.ended[at] = true;
             return;
         }
+        let losses = self.plan.lost.iter().filter(|lost| lost.0 == at);
+        let loss = losses.map(|&(_, from, until)| (from, until)).find(|lost| lost.1 > next);
+        if let Some((from, until)) = loss.filter(|loss| loss.0 <= next) {
+            // Every batch carries its promise, so that what was heard before a loss is known when it is said.
+            self.engine.heard(stream, made.heard[from]).unwrap();
+            self.engine.lose(stream, from as u64, until as u64).unwrap();
+            return;
+        }
         let until = made
             .events
             .len()
+            .min(loss.map_or(usize::MAX, |loss| loss.0))
             .min(next + 1 + self.rng.below(self.plan.most_batch) as usize);
         let from = if self.rng.chance(self.plan.duplicates) {
             self.rng.below(next as u64 + 1) as usize
@@ -220,7 +233,10 @@ impl<'a> Player<'a> {
             said.insert(0, account.position);
             let rows = self.uses.iter().filter(of_stream).map(|(_, ordinal)| *ordinal);
             let pending = kept.iter().filter(of_stream).map(|(_, ordinal)| *ordinal);
-            let mut found: Vec<u64> = rows.chain(pending).collect();
+            let lost = self.plan.lost.iter().filter(|lost| self.streams[lost.0].info.id == id);
+            let lost = lost.flat_map(|lost| lost.1 as u64..lost.2 as u64);
+            let lost = lost.filter(|&ordinal| said.contains(ordinal));
+            let mut found: Vec<u64> = rows.chain(pending).chain(lost).collect();
             found.sort_unstable();
             let count = found.len();
             found.dedup();
