@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, Device, DiskIndex, JoinedRows, NodeIndex, Observation, Op, RangeSet, StreamId, StreamIndex, Tap, Topology,
-    Unmatched, UnmatchedCause, VolumeIndex,
+    Catalog, Device, JoinedRows, NodeIndex, Observation, Op, RangeSet, StreamId, StreamIndex, Tap, Topology, Unmatched,
+    UnmatchedCause, VolumeIndex,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::slowest::Replies;
 
 mod align;
 mod close;
+mod devices;
 mod inspect;
 mod legs;
 mod lives;
@@ -33,6 +34,8 @@ mod pieces;
 mod resolve;
 mod state;
 mod windows;
+
+use devices::DeviceEntry;
 
 pub use align::ClockReport;
 pub use inspect::StreamReport;
@@ -113,16 +116,6 @@ struct Stream {
     windows: BTreeMap<i64, Vec<usize>>,
 }
 
-#[derive(Clone, Debug)]
-struct DeviceEntry {
-    name: String,
-    volume: Option<VolumeIndex>,
-    disk: Option<DiskIndex>,
-    copy: Option<u32>,
-    peer: Option<NodeIndex>,
-    has_offsets: bool,
-}
-
 /// What keeps the next window from closing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -168,6 +161,7 @@ impl Engine {
             .iter()
             .map(|node| (self.catalog.intern_node(&node.id), node.observed))
             .collect();
+        self.find_disks();
     }
 
     /// Opens a stream, new or known. A known one goes on where it was. Of one node the older streams are to be opened first.
@@ -187,46 +181,6 @@ impl Engine {
         stream.resolution = resolution;
         stream.covered_from = stream.covered_from.or(info.covered_from_unix_nanos);
         index
-    }
-
-    /// Sets the stream's device dictionary; entries already there must not change.
-    ///
-    /// # Errors
-    ///
-    /// When the stream is not open, or an entry changed its meaning.
-    pub fn set_devices(&mut self, stream: StreamIndex, devices: &[Device]) -> Result<()> {
-        let entries: Vec<DeviceEntry> = devices
-            .iter()
-            .map(|device| DeviceEntry {
-                name: device.name.clone(),
-                volume: device.volume.as_ref().map(|volume| self.catalog.intern_volume(volume)),
-                disk: device.disk.as_ref().and_then(|id| {
-                    self.catalog
-                        .disks()
-                        .iter()
-                        .position(|disk| disk.id == *id)
-                        .map(|at| DiskIndex(at as u32))
-                }),
-                copy: device.copy,
-                peer: device.peer.as_ref().map(|peer| self.catalog.intern_node(peer)),
-                has_offsets: device.has_offsets,
-            })
-            .collect();
-        let stream = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
-        for (at, (old, new)) in stream.devices.iter().zip(&entries).enumerate() {
-            if old.name != new.name {
-                return Err(Error::DeviceChanged {
-                    device: at as u32,
-                    old: old.name.clone(),
-                    new: new.name.clone(),
-                });
-            }
-        }
-        if entries.len() > stream.devices.len() {
-            stream.devices = entries;
-            stream.described = devices.to_vec();
-        }
-        Ok(())
     }
 
     /// The ordinal that the stream has to go on with.

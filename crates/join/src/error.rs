@@ -30,9 +30,9 @@ pub enum Error {
     DeviceChanged {
         /// The entry.
         device: u32,
-        /// Its name before.
+        /// What it meant before.
         old: String,
-        /// Its name now.
+        /// What it means now.
         new: String,
     },
 }

@@ -1,0 +1,91 @@
+//! Device dictionaries: what the devices of a stream's events stand for.
+
+use fathom_model::{Catalog, Device, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
+
+use super::Engine;
+use crate::error::{Error, Result};
+
+/// An entry of a dictionary in indices.
+#[derive(Clone, Debug)]
+pub(super) struct DeviceEntry {
+    pub(super) name: String,
+    pub(super) volume: Option<VolumeIndex>,
+    /// None also while no topology has the disk that the entry names.
+    pub(super) disk: Option<DiskIndex>,
+    pub(super) copy: Option<u32>,
+    pub(super) peer: Option<NodeIndex>,
+    pub(super) has_offsets: bool,
+}
+
+impl Engine {
+    /// Sets the stream's device dictionary: all entries so far. It grows; entries already there must not change.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is not open, or an entry changed its meaning.
+    pub fn set_devices(&mut self, stream: StreamIndex, devices: &[Device]) -> Result<()> {
+        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+        for (at, (old, new)) in state.described.iter().zip(devices).enumerate() {
+            if old != new {
+                return Err(Error::DeviceChanged {
+                    device: at as u32,
+                    old: describe(old),
+                    new: describe(new),
+                });
+            }
+        }
+        if devices.len() > state.described.len() {
+            state.described = devices.to_vec();
+        }
+        state.devices = entries(&mut self.catalog, &state.described);
+        Ok(())
+    }
+
+    /// Looks up the disks of all dictionaries again: a topology may name some that were not known when a dictionary came.
+    pub(super) fn find_disks(&mut self) {
+        let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
+        streams.sort_unstable();
+        for stream in streams {
+            if let Some(state) = self.streams.get_mut(&stream) {
+                state.devices = entries(&mut self.catalog, &state.described);
+            }
+        }
+    }
+}
+
+fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
+    devices
+        .iter()
+        .map(|device| DeviceEntry {
+            name: device.name.clone(),
+            volume: device.volume.as_ref().map(|volume| catalog.intern_volume(volume)),
+            disk: device.disk.as_ref().and_then(|id| {
+                let at = catalog.disks().iter().position(|disk| disk.id == *id)?;
+                Some(DiskIndex(at as u32))
+            }),
+            copy: device.copy,
+            peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
+            has_offsets: device.has_offsets,
+        })
+        .collect()
+}
+
+/// An entry in words, with everything that it means.
+fn describe(device: &Device) -> String {
+    let mut text = format!("{} `{}`", device.tap, device.name);
+    let facts = [
+        ("disk", device.disk.as_ref().map(ToString::to_string)),
+        ("volume", device.volume.as_ref().map(ToString::to_string)),
+        ("copy", device.copy.map(|copy| copy.to_string())),
+        ("to", device.peer.as_ref().map(ToString::to_string)),
+    ];
+    for (what, value) in facts {
+        if let Some(value) = value {
+            text.push_str(&format!(", {what} {value}"));
+        }
+    }
+    if !device.has_offsets {
+        text.push_str(", without offsets");
+    }
+    text
+}
