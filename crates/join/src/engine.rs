@@ -30,16 +30,19 @@ mod inspect;
 mod legs;
 mod lives;
 mod losses;
+mod overdue;
 mod pieces;
 mod resolve;
 mod state;
 mod windows;
 
 use devices::DeviceEntry;
+use overdue::OverdueLegs;
 
 pub use align::ClockReport;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
+pub use overdue::OverdueState;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// What a stream says of itself when it opens.
@@ -78,6 +81,7 @@ pub struct Engine {
     /// The streams of each node in the order in which they were opened.
     lives: FxHashMap<NodeIndex, Vec<StreamIndex>>,
     pool: Pool,
+    overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
@@ -139,6 +143,7 @@ impl Engine {
             streams: FxHashMap::default(),
             lives: FxHashMap::default(),
             pool: Pool::default(),
+            overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
             rows: JoinedRows::default(),

@@ -82,7 +82,7 @@ pub(crate) struct Pool {
     by_age: FxHashMap<StreamIndex, BinaryHeap<Reverse<Age>>>,
 }
 
-const fn key_offset(op: Op, offset: u64) -> u64 {
+pub(crate) const fn key_offset(op: Op, offset: u64) -> u64 {
     match op {
         Op::Flush => FLUSH,
         Op::Read | Op::Write | Op::Unmap => offset,

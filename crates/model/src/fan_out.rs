@@ -308,7 +308,7 @@ pub enum UnmatchedCause {
     Foreign,
     /// Initiator side: a leg whose write was not seen.
     NoWrite,
-    /// A leg that ended after its write, later than lateness allows.
+    /// A leg that ended after its I/O, later than lateness allows, or not to be told of which of several.
     AfterWrite,
     /// It came after its window had closed.
     Late,

@@ -39,6 +39,7 @@ impl Engine {
         }
         self.find_pieces(&mut decisions, &claims, self.cut(window));
         self.learn(&claims, &decisions);
+        self.note_overdue(stream, &claims, &decisions);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
         for &io in &ios {

@@ -324,6 +324,6 @@ pub(super) const fn contains(outer: Interval, inner: Interval) -> bool {
 }
 
 /// Recorded times may be off by the resolution: a start by one step, an end (start and duration both rounded) by two.
-const fn widen(outer: Interval, slack: i64) -> Interval {
+pub(super) const fn widen(outer: Interval, slack: i64) -> Interval {
     (outer.0.saturating_sub(slack), outer.1.saturating_add(2 * slack))
 }

@@ -9,7 +9,7 @@ use fathom_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{End, Engine, OpenLoss, StreamInfo};
+use super::{End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
 use crate::error::Result;
@@ -27,6 +27,9 @@ pub struct State {
     pub replies: Vec<RepliesState>,
     /// Until when windows closed that a silent node could have had legs in.
     pub closed_without: Vec<(NodeId, i64)>,
+    /// I/Os that closed without a leg that may still come; none in records of before they were kept.
+    #[serde(default)]
+    pub overdue: Vec<OverdueState>,
 }
 
 /// What is kept of a stream.
@@ -277,6 +280,7 @@ impl Engine {
             clocks,
             replies,
             closed_without,
+            overdue: self.overdue.state(&self.catalog),
         }
     }
 
@@ -331,6 +335,7 @@ impl Engine {
         for (node, until) in state.closed_without {
             engine.closed_without.insert(catalog.intern_node(&node), until);
         }
+        engine.overdue = OverdueLegs::restore(catalog, state.overdue);
         for event in pending {
             let event = revive(catalog, event);
             engine.pool.insert_event(event);

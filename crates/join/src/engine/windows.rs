@@ -144,6 +144,7 @@ impl Engine {
                 self.give_up(event);
             }
         }
+        self.overdue.forget(last);
     }
 
     /// How long before an I/O, by whatever clock, its events may have ended.
@@ -168,6 +169,7 @@ impl Engine {
         let device = self.streams[&event.event.stream].devices.get(event.device as usize);
         let cause = match event.tap {
             _ if event.late => UnmatchedCause::Late,
+            Tap::Initiator if self.came_after_its_io(&event) => UnmatchedCause::AfterWrite,
             Tap::Initiator => UnmatchedCause::NoWrite,
             _ => UnmatchedCause::Foreign,
         };

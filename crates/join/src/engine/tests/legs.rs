@@ -1,9 +1,9 @@
 //! Parts, splits, local copies and what else a leg can be.
 
-use fathom_model::{IoClass, Missing, Op, Tap};
+use fathom_model::{IoClass, Missing, Op, Tap, UnmatchedCause};
 
 use super::cluster::{CHUNK, Cluster, MS, Options, START};
-use super::play::{Plan, play};
+use super::play::{Plan, assert_same, play};
 use super::traffic::{Request, Trip};
 use super::truth::score;
 use crate::config::Config;
@@ -57,6 +57,65 @@ fn whole_requests_of_others_are_no_pieces() {
     let (io, legs) = played.io(&streams, big);
     assert_eq!(io.class, IoClass::Incomplete);
     assert!(legs.iter().all(|leg| leg.missing_device == Some(Missing::Absent)));
+}
+
+/// A leg that ends after its write is the write's as long as lateness lasts; later it is known to have been its, but the write is
+/// decided. Without any such write it is a leg whose write was not seen.
+#[test]
+fn leg_that_ends_long_after_its_write_is_set_aside_as_such_whatever_restarts() {
+    let mut cluster = Cluster::busy(&background());
+    let soon = cluster.plain(write(512, 4096, 0));
+    let overran = cluster.plain(write(8_704, 4096, 50_000));
+    let unseen = cluster.plain(write(16_896, 4096, 100_000));
+    cluster.plain(write(25_088, 4096, 9_000_000));
+    let leg = |draft: &super::cluster::Draft, io| {
+        draft.owner.io == Some(io) && draft.owner.copy == 0 && draft.device.tap == Tap::Initiator
+    };
+    for draft in &mut cluster.drafts {
+        draft.end += if leg(draft, soon) { 1_500 * MS } else { 0 };
+        draft.end += if leg(draft, overran) { 4_000 * MS } else { 0 };
+    }
+    cluster
+        .drafts
+        .retain(|draft| !(draft.owner.io == Some(unseen) && draft.device.tap == Tap::Volume));
+    let streams = cluster.streams();
+    let plain = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
+    let (row, legs) = plain.io(&streams, soon);
+    assert_eq!((row.class, legs[0].missing_initiator), (IoClass::Exact, None));
+    let (_, legs) = plain.io(&streams, overran);
+    assert_eq!(legs[0].missing_initiator, Some(Missing::Absent));
+    let causes: Vec<(usize, UnmatchedCause)> = plain
+        .rows
+        .unmatched
+        .iter()
+        .filter(|row| row.tap == Tap::Initiator)
+        .map(|row| {
+            (
+                plain.owner(&streams, (row.event.stream, row.event.ordinal)).io.unwrap(),
+                row.cause,
+            )
+        })
+        .collect();
+    let no_write = (unseen, UnmatchedCause::NoWrite);
+    assert_eq!(
+        causes.iter().filter(|cause| **cause == no_write).count(),
+        2,
+        "{causes:?}"
+    );
+    assert!(
+        causes.contains(&(overran, UnmatchedCause::AfterWrite)) && causes.len() == 3,
+        "{causes:?}"
+    );
+    for seed in 1..20 {
+        let plan = Plan {
+            restarts: 30,
+            most_batch: 20,
+            seed,
+            ..Plan::PLAIN
+        };
+        let restarted = play(&Config::default(), &cluster.topology, &streams, &plan);
+        assert_same(&plain.named, &restarted.named);
+    }
 }
 
 /// Where a path leads to several disks of its node, and they have copies at equal offsets, its legs name no disk: requests to
