@@ -56,14 +56,17 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
         let nonce_text: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
         let (record, files) = match newest {
             Some(newest) => {
+                let number = newest.record.number + 1;
                 let record = Record {
-                    number: newest.record.number + 1,
+                    // In the shape of this version, whatever older one wrote the last.
+                    format: FORMAT,
+                    number,
                     epoch: newest.record.epoch + 1,
                     nonce: nonce_text,
                     written_unix_nanos: now_unix_nanos,
                     added: Vec::new(),
                     replaced: Vec::new(),
-                    snapshot: None,
+                    snapshot: snapshot_at(number, &newest.files),
                     ..newest.record
                 };
                 (record, newest.files)
@@ -168,7 +171,7 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             written_unix_nanos: commit.now_unix_nanos,
             added,
             replaced: Vec::new(),
-            snapshot: number.is_multiple_of(SNAPSHOT_EVERY).then(|| files.clone()),
+            snapshot: snapshot_at(number, &files),
             pending,
             topologies: commit.topologies,
             state: commit.state,
@@ -228,11 +231,11 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
         match self.blobs.put_new(&name, bytes.into()).await? {
             Put::Created => Ok(()),
             Put::Exists => {
-                let there = manifest::read::<S>(&self.blobs, &record.cluster, record.number).await?;
-                if there.nonce == record.nonce {
-                    Ok(())
-                } else {
-                    Err(self.fenced(record.number))
+                match manifest::read::<S>(&self.blobs, &record.cluster, record.number).await {
+                    Ok(there) if there.nonce == record.nonce => Ok(()),
+                    // A format that we do not know is not ours either: a newer version has taken over.
+                    Ok(_) | Err(Error::Format { .. }) => Err(self.fenced(record.number)),
+                    Err(error) => Err(error),
                 }
             }
         }
@@ -244,6 +247,11 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             number,
         }
     }
+}
+
+/// All files, where the record of this number is a snapshot: also one that only takes over.
+fn snapshot_at(number: u64, files: &[FileEntry]) -> Option<Vec<FileEntry>> {
+    number.is_multiple_of(SNAPSHOT_EVERY).then(|| files.to_vec())
 }
 
 fn by_partition<'a, T>(

@@ -342,3 +342,37 @@ async fn snapshot_has_all_files_so_that_older_records_are_not_needed() {
     }
     assert_eq!(all(&owner(&blobs, 2).await.unwrap()).await.0.ios.len(), 1);
 }
+
+#[tokio::test]
+async fn takeover_on_the_number_of_a_snapshot_is_one() {
+    let blobs = Blobs::in_memory();
+    let mut catalog = Catalog::default();
+    let some = rows(&mut catalog, 1);
+    let mut first = owner(&blobs, 1).await.unwrap();
+    first.commit(commit(&some, &catalog, &[], &[])).await.unwrap();
+    let empty = JoinedRows::default();
+    while first.record().number < SNAPSHOT_EVERY - 1 {
+        first.commit(commit(&empty, &catalog, &[], &[])).await.unwrap();
+    }
+    let second = owner(&blobs, 2).await.unwrap();
+    let record = second.record();
+    assert_eq!((record.number, record.format), (SNAPSHOT_EVERY, FORMAT));
+    assert_eq!(record.snapshot.as_deref(), Some(second.files()));
+    assert_eq!(all(&owner(&blobs, 3).await.unwrap()).await.0.ios.len(), 1);
+}
+
+#[tokio::test]
+async fn record_of_a_newer_version_in_the_way_means_that_it_has_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open_folder(folder.path()).unwrap();
+    let mut stale = owner(&blobs, 1).await.unwrap();
+    let path = |number: u64| {
+        let cluster = "c".into();
+        folder.path().join(RecordPath { cluster, number }.to_string())
+    };
+    let text = std::fs::read_to_string(path(1)).unwrap();
+    std::fs::write(path(2), text.replace("\"format\": 1", "\"format\": 9")).unwrap();
+    let (rows, catalog) = (JoinedRows::default(), Catalog::default());
+    let error = stale.commit(commit(&rows, &catalog, &[], &[])).await.unwrap_err();
+    assert!(matches!(error, Error::Fenced { number: 2, .. }), "{error}");
+}
