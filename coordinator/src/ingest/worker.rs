@@ -27,16 +27,11 @@ use crate::grpc::status;
 
 mod commit;
 mod coverage;
+mod credit;
 mod report;
 
 /// How often the worker looks at the time, whether anything comes or not.
 const TICK: Duration = Duration::from_millis(200);
-
-/// Events that a daemon may send ahead of what was received.
-const AHEAD: u64 = 256 * 1024;
-
-/// ... and what a daemon that is waited for may send when memory is short.
-const AHEAD_WHEN_SHORT: u64 = 16 * 1024;
 
 /// About so many bytes of a file an I/O and a leg take; for deciding when to commit.
 const IO_BYTES: u64 = 60;
@@ -128,7 +123,7 @@ struct Running {
     coverage: Vec<Coverage>,
     covered_until: BTreeMap<NodeId, i64>,
     committed: Instant,
-    /// Whether anything came since the last record.
+    /// Whether anything came since it was last looked whether a record is needed.
     dirty: bool,
     /// Whether an ack found its outbox full.
     ack_due: bool,
@@ -216,9 +211,13 @@ impl Running {
                 next_ordinal,
             } => {
                 self.of_stream(session, |engine, stream| match complete_until {
-                    // A promise about events that have not come yet would be broken.
-                    Some(until) if next_ordinal <= engine.next_ordinal(stream) => engine.heard(stream, until),
-                    _ => Ok(()),
+                    // A promise about events that have not come yet would be broken: they are a skip like any other.
+                    Some(_) if next_ordinal > engine.next_ordinal(stream) => Err(fathom_join::Error::Skipped {
+                        expected: engine.next_ordinal(stream),
+                        found: next_ordinal,
+                    }),
+                    Some(until) => engine.heard(stream, until),
+                    None => Ok(()),
                 });
             }
             Message::Lost {
@@ -228,11 +227,17 @@ impl Running {
                 cause,
                 complete_until,
             } => {
-                self.note_loss(session, count, cause, complete_until);
+                let loss = self.loss(session, cause, complete_until);
+                let mut lost = 0;
                 self.of_stream(session, |engine, stream| {
-                    engine.lose(stream, first, first.saturating_add(count))?;
+                    lost = engine.lose(stream, first, first.saturating_add(count))?;
                     complete_until.map_or(Ok(()), |until| engine.heard(stream, until))
                 });
+                // Said again after a reconnect it is nothing new.
+                self.coverage.extend(loss.filter(|_| lost > 0).map(|loss| Coverage {
+                    events: Some(lost),
+                    ..loss
+                }));
             }
             Message::Gap {
                 session,
@@ -241,7 +246,13 @@ impl Running {
                 cause,
                 events,
             } => {
-                if let Some(node) = self.sessions.get(&session).map(|session| session.node.clone()) {
+                let node = self.sessions.get(&session).map(|session| session.node.clone());
+                let mut is_new = false;
+                self.of_stream(session, |engine, stream| {
+                    is_new = engine.gap(stream, from, until)?;
+                    Ok(())
+                });
+                if let Some(node) = node.filter(|_| is_new) {
                     let state = CoverageState::Gap(cause);
                     self.coverage.push(Coverage {
                         node,
@@ -251,7 +262,6 @@ impl Running {
                         events,
                     });
                 }
-                self.of_stream(session, |engine, stream| engine.gap(stream, from, until));
             }
             Message::End {
                 session,
@@ -336,7 +346,7 @@ impl Running {
         let position = self.engine.next_ordinal(stream);
         let accounted = kept.map_or(&[][..], |kept| kept.accounted.ranges());
         let credit = if self.topology.is_some() {
-            position + AHEAD
+            position + credit::AHEAD
         } else {
             position
         };
@@ -454,41 +464,6 @@ impl Running {
             tracing::warn!(cluster = %self.id, %node, "silent: windows close without it");
             self.engine.set_silent(index, true);
             self.dirty = true;
-        }
-    }
-
-    /// Says how much may be sent. When memory is short, only those that are waited for get more: with what they send
-    /// windows close and memory is freed.
-    fn grant(&mut self) {
-        if self.topology.is_none() {
-            return;
-        }
-        let short = self.engine.in_memory() >= self.config.memory_events;
-        let catalog = self.engine.catalog();
-        let waited_for: Vec<&NodeId> = self.waiting.iter().map(|waiting| catalog.node(waiting.node)).collect();
-        for session in self.sessions.values_mut() {
-            let next = self.engine.next_ordinal(session.stream);
-            let ahead = match short {
-                false => AHEAD,
-                true if waited_for.contains(&&session.node) => AHEAD_WHEN_SHORT,
-                true => continue,
-            };
-            // Not for every batch: when half of what was granted is used.
-            if session.credit >= next + ahead / 2 {
-                continue;
-            }
-            let credit = wire::Credit {
-                until_ordinal: next + ahead,
-            };
-            let sent = session.outbox.try_send(Ok(wire::CollectResponse {
-                message: Some(Response::Credit(credit)),
-            }));
-            if sent.is_ok() {
-                session.credit = next + ahead;
-            }
-        }
-        if self.ack_due {
-            self.acknowledge();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use fathom_join::State;
 use fathom_model::JoinedRows;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_response::Message as Response;
@@ -15,9 +16,15 @@ use crate::error::Result;
 use crate::ingest::{Kept, View};
 
 impl Running {
-    /// Puts a record that holds everything up to now, if there is anything new.
+    /// Puts a record that holds everything up to now, if there is anything new that a successor needs.
     pub(super) async fn commit(&mut self) -> Result<()> {
         if !self.dirty {
+            return Ok(());
+        }
+        let join = self.engine.state();
+        if !self.has_news(&join) {
+            self.committed = Instant::now();
+            self.dirty = false;
             return Ok(());
         }
         let mut rows = JoinedRows::default();
@@ -30,7 +37,6 @@ impl Running {
             valid_from_unix_nanos: version.valid_from_unix_nanos,
             topology: version.topology.clone(),
         });
-        let join = self.engine.state();
         let state = Kept {
             events: join
                 .streams
@@ -62,6 +68,17 @@ impl Running {
         self.publish();
         self.acknowledge();
         Ok(())
+    }
+
+    /// Whether there is anything that the newest record does not have and a successor would miss: rows, what is accounted for or
+    /// pending, closed windows, clocks, the topology, ends, losses. That somebody is heard is not: daemons say it again.
+    fn has_news(&self, join: &State) -> bool {
+        let record = self.owner.record();
+        let topology = record.topologies.last().map(|known| (known.version, &known.topology));
+        !self.hot.is_empty()
+            || !self.coverage.is_empty()
+            || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
+            || without_promises(join) != without_promises(&record.state.join)
     }
 
     /// Says how far each connected stream is stored.
@@ -121,4 +138,14 @@ impl Running {
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
+}
+
+/// A state without what is only fresh: until when streams that go on were heard.
+fn without_promises(state: &State) -> State {
+    let mut state = state.clone();
+    for stream in state.streams.iter_mut().filter(|stream| stream.ended.is_none()) {
+        stream.heard_unix_nanos = i64::MIN;
+        stream.promised_unix_nanos = None;
+    }
+    state
 }

@@ -6,11 +6,9 @@ use fathom_model::coverage::{Coverage, CoverageState, GapCause};
 use super::Running;
 
 impl Running {
-    /// Notes that a daemon lost events.
-    pub(super) fn note_loss(&mut self, session: u64, count: u64, cause: GapCause, until: Option<i64>) {
-        let Some(open) = self.sessions.get(&session) else {
-            return;
-        };
+    /// A daemon lost events that come next: the stretch of time, as far as it is known, without how many.
+    pub(super) fn loss(&self, session: u64, cause: GapCause, until: Option<i64>) -> Option<Coverage> {
+        let open = self.sessions.get(&session)?;
         let heard = self
             .engine
             .streams()
@@ -19,13 +17,13 @@ impl Running {
         let from = heard
             .and_then(|report| report.heard_unix_nanos.or(report.covered_from_unix_nanos))
             .unwrap_or(0);
-        self.coverage.push(Coverage {
+        Some(Coverage {
             node: open.node.clone(),
             from_unix_nanos: from,
             until_unix_nanos: until.unwrap_or(from),
             state: CoverageState::Gap(cause),
-            events: Some(count),
-        });
+            events: None,
+        })
     }
 
     /// Notes until when each node was heard since the last record.

@@ -19,12 +19,12 @@ impl Engine {
     /// Says that ordinals of a stream are lost for ever. They lie between what had been heard before and the completion of the
     /// next event, since events come in the order of their completion: whatever is missing of that time may be among them.
     ///
-    /// What was heard is to be said before: then rows do not depend on when this is.
+    /// What was heard is to be said before: then rows do not depend on when this is. Says how many were not known to be lost.
     ///
     /// # Errors
     ///
     /// When the stream is not open or ordinals before the lost ones are still missing.
-    pub fn lose(&mut self, stream: StreamIndex, from: u64, until: u64) -> Result<()> {
+    pub fn lose(&mut self, stream: StreamIndex, from: u64, until: u64) -> Result<u64> {
         let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
         if from > state.next {
             return Err(Error::Skipped {
@@ -47,18 +47,17 @@ impl Engine {
             });
         }
         state.next = state.next.max(until);
-        Ok(())
+        Ok(lost)
     }
 
-    /// Says that a stream's source lost events in a stretch of time (on the stream's clock).
+    /// Says that a stream's source lost events in a stretch of time (on the stream's clock). Whether that was not known.
     ///
     /// # Errors
     ///
     /// When the stream is not open.
-    pub fn gap(&mut self, stream: StreamIndex, from_unix_nanos: i64, until_unix_nanos: i64) -> Result<()> {
+    pub fn gap(&mut self, stream: StreamIndex, from_unix_nanos: i64, until_unix_nanos: i64) -> Result<bool> {
         let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
-        state.add_gap(from_unix_nanos, until_unix_nanos);
-        Ok(())
+        Ok(state.add_gap(from_unix_nanos, until_unix_nanos))
     }
 
     /// Why a stream may not have an event of this time, if there is a reason.
@@ -78,10 +77,12 @@ impl Engine {
 }
 
 impl Stream {
-    fn add_gap(&mut self, from: i64, until: i64) {
-        if !self.gaps.contains(&(from, until)) {
+    fn add_gap(&mut self, from: i64, until: i64) -> bool {
+        let is_new = !self.gaps.contains(&(from, until));
+        if is_new {
             self.gaps.push((from, until));
         }
+        is_new
     }
 
     /// An event after lost ordinals says until when they reach. Sent again after a restart, events before them say nothing.
