@@ -75,7 +75,11 @@ pub async fn run(config: Config, tasks: &TaskGroup) -> Result<Outcome> {
             },
         },
         anchor_unix_nanos: clock.now_unix_nanos(),
-        anchor_monotonic_nanos: u64::try_from(clock.monotonic().as_nanos()).unwrap_or(u64::MAX),
+        // A recording's times were not made from an anchor.
+        anchor_monotonic_nanos: match description.incarnation {
+            Some(_) => 0,
+            None => u64::try_from(clock.monotonic().as_nanos()).unwrap_or(u64::MAX),
+        },
         taps: description.taps.clone(),
         covered_from_unix_nanos: description.covered_from_unix_nanos,
     };

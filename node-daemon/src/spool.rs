@@ -135,6 +135,7 @@ impl Spool {
     pub(crate) fn opening(&self) -> Opening {
         let durable = self.written.borrow().durable;
         Opening {
+            spool_first_ordinal: self.writer().first_ordinal(),
             spool_next_ordinal: durable.next_ordinal(),
             ..self.opening.clone()
         }
@@ -297,7 +298,12 @@ pub(crate) fn old_streams(root: &Path, present: &Path, stream: &StreamId) -> Res
         let mut rest = head.clone();
         wire::CollectRequest::decode_length_delimited(&mut rest).map_err(|error| content(error.to_string()))?;
         let durable = recovered.durable;
+        let spool_first_ordinal = segment_log::first_ordinal(&directory).map_err(|source| Error::Spool {
+            directory: directory.clone(),
+            source,
+        })?;
         let opening = Opening {
+            spool_first_ordinal: spool_first_ordinal.unwrap_or_else(|| durable.next_ordinal()),
             spool_next_ordinal: durable.next_ordinal(),
             ..opening
         };

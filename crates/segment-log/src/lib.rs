@@ -83,7 +83,7 @@ pub use crate::{
     error::{Damage, Error, Result},
     format::MAX_PAYLOAD_BYTES,
     reader::{Item, Reader},
-    recovery::{Recovered, recover},
+    recovery::{Recovered, first_ordinal, recover},
     segment::SegmentId,
     writer::Writer,
 };

@@ -52,6 +52,15 @@ pub fn recover(directory: &Path) -> Result<Recovered> {
     recover_locked(directory)
 }
 
+/// The lowest ordinal that a log still holds; `None` if there is no segment.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn first_ordinal(directory: &Path) -> Result<Option<u64>> {
+    Ok(segment::list(directory)?.first().map(|id| id.first))
+}
+
 /// Takes the lock that keeps a second writer out until it is dropped.
 pub(crate) fn lock(directory: &Path) -> Result<File> {
     let path = directory.join(LOCK_NAME);

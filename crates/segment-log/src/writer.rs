@@ -109,6 +109,13 @@ impl Writer {
         self.next_ordinal
     }
 
+    /// The lowest ordinal that the log still holds; the next one when it holds none.
+    pub fn first_ordinal(&self) -> u64 {
+        self.segments
+            .first_key_value()
+            .map_or(self.next_ordinal, |(id, _)| id.first)
+    }
+
     /// How far the log is durable: what the last sync or rotation returned.
     pub fn durable(&self) -> Durable {
         self.durable

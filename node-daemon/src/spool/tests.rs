@@ -121,3 +121,45 @@ fn folder_of_another_stream_is_refused_by_name() {
         "{error}"
     );
 }
+
+#[test]
+fn hello_says_what_the_spool_still_holds() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = open(root.path(), identity(1));
+    assert_eq!(spool.opening().spool_first_ordinal, 0);
+    // Incompressible enough to fill more than one segment.
+    let mut first = 0;
+    while spool.writer().total_bytes() < 2 * SEGMENT_BYTES {
+        let noise = |at: u64| (at ^ first).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let columns: IoColumns = (0..60_000)
+            .map(|at| IoEvent {
+                tap: Tap::Device,
+                device: 0,
+                op: Op::Write,
+                offset: noise(at) >> 2,
+                length: noise(at + 1) >> 40,
+                start_unix_nanos: 5,
+                duration_nanos: noise(at + 2) >> 20,
+                status: 0,
+                correlation: None,
+            })
+            .collect();
+        let message = wire::collect_request::Message::IoBatch(batch::encode(first, &columns, 7));
+        assert!(spool.append(kind::BATCH, first, 60_000, message).unwrap());
+        first += 60_000;
+    }
+    spool.sync(false).unwrap();
+    spool.release(first).unwrap();
+    let kept = spool.opening();
+    assert!(
+        kept.spool_first_ordinal > 0 && kept.spool_first_ordinal < kept.spool_next_ordinal,
+        "{kept:?}"
+    );
+    // An older incarnation says the same of itself.
+    let directory = spool.directory().to_owned();
+    drop(spool);
+    let present = open(root.path(), identity(2)).directory().to_owned();
+    let old = old_streams(root.path(), &present, &identity(2).stream).unwrap();
+    assert_eq!(old[0].directory, directory);
+    assert_eq!(old[0].opening.spool_first_ordinal, kept.spool_first_ordinal);
+}
