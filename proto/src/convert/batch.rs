@@ -73,7 +73,13 @@ pub fn encode(first_ordinal: u64, events: &IoColumns, complete_until_unix_nanos:
 /// When anything about the batch contradicts the contract.
 pub fn decode(batch: &wire::IoBatch) -> Result<IoColumns> {
     let count = batch.count as usize;
-    if count == 0 || count > MOST_EVENTS {
+    if count == 0 {
+        return Err(Error::Impossible {
+            field: "io_batch.count",
+            value: 0,
+        });
+    }
+    if count > MOST_EVENTS {
         return Err(Error::TooLarge {
             field: "io_batch.count",
             limit: MOST_EVENTS as u64,
@@ -105,11 +111,7 @@ pub fn decode(batch: &wire::IoBatch) -> Result<IoColumns> {
             columns.correlation_delta.len(),
             true,
         ),
-        (
-            "io_batch.columns.has_correlation",
-            columns.has_correlation.len(),
-            columns.correlation_delta.is_empty(),
-        ),
+        ("io_batch.columns.has_correlation", columns.has_correlation.len(), true),
     ];
     for (field, found, may_be_empty) in lengths {
         if found != count && !(may_be_empty && found == 0) {
@@ -120,6 +122,7 @@ pub fn decode(batch: &wire::IoBatch) -> Result<IoColumns> {
             });
         }
     }
+    check_correlation(&columns)?;
     let mut events = IoColumns::with_capacity(count);
     let (mut end, mut correlation) = (0_i64, 0_i64);
     for at in 0..count {
@@ -140,7 +143,13 @@ pub fn decode(batch: &wire::IoBatch) -> Result<IoColumns> {
         let mut seen = None;
         if let Some(delta) = columns.correlation_delta.get(at) {
             correlation = correlation.wrapping_add(*delta);
-            seen = (columns.has_correlation[at] != 0).then_some(correlation as u64);
+            seen = (columns.has_correlation[at] == 1).then_some(correlation as u64);
+            if seen.is_none() && correlation != 0 {
+                return Err(Error::Impossible {
+                    field: "io_batch.columns.correlation_delta",
+                    value: correlation.into(),
+                });
+            }
         }
         events.push(IoEvent {
             tap: tap_from_wire("io_batch.columns.tap", i64::from(columns.tap[at]))?,
@@ -155,6 +164,24 @@ pub fn decode(batch: &wire::IoBatch) -> Result<IoColumns> {
         });
     }
     Ok(events)
+}
+
+/// Both columns of correlation are there or neither is, and neither is there when no event has one.
+fn check_correlation(columns: &wire::IoColumns) -> Result<()> {
+    let field = "io_batch.columns.has_correlation";
+    let (expected, found) = (columns.correlation_delta.len(), columns.has_correlation.len());
+    if expected != found {
+        return Err(Error::Length { field, expected, found });
+    }
+    let flags = &columns.has_correlation;
+    if let Some(&value) = flags.iter().find(|flag| **flag > 1) {
+        let value = value.into();
+        return Err(Error::Impossible { field, value });
+    }
+    if !flags.is_empty() && !flags.contains(&1) {
+        return Err(Error::Impossible { field, value: 0 });
+    }
+    Ok(())
 }
 
 fn columns(batch: &wire::IoBatch) -> Result<wire::IoColumns> {

@@ -80,7 +80,7 @@ fn names_the_field_that_is_wrong() {
         change(&mut batch);
         decode(&batch).unwrap_err().to_string()
     };
-    assert!(broken(&|batch| batch.count = 0).contains("io_batch.count"));
+    assert_eq!(broken(&|batch| batch.count = 0), "io_batch.count cannot be 0");
     assert!(broken(&|batch| batch.count = 70_000).contains("65536"));
     assert!(broken(&|batch| batch.count = 4).contains("io_batch.columns.tap has 3 values, 4 are needed"));
     assert!(broken(&|batch| batch.compression = 0).contains("io_batch.compression"));
@@ -104,6 +104,20 @@ fn names_the_field_that_is_wrong() {
     assert!(columns(&|columns| columns.op[2] = 9).contains("io_batch.columns.op has the number 9"));
     assert!(columns(&|columns| columns.offset[0] = u64::MAX).contains("io_batch.columns.offset"));
     assert!(columns(&|columns| columns.duration_nanos[0] = u64::MAX).contains("end_unix_nanos_delta"));
+    let correlated = |flags: &[u32], deltas: &[i64]| {
+        columns(&|columns| {
+            (columns.has_correlation, columns.correlation_delta) = (flags.to_vec(), deltas.to_vec());
+        })
+    };
+    let has = "io_batch.columns.has_correlation";
+    assert_eq!(correlated(&[1, 1, 1], &[]), format!("{has} has 3 values, 0 are needed"));
+    assert_eq!(correlated(&[], &[1, 0, 0]), format!("{has} has 0 values, 3 are needed"));
+    assert_eq!(correlated(&[1, 2, 0], &[5, 0, -5]), format!("{has} cannot be 2"));
+    assert_eq!(correlated(&[0, 0, 0], &[0, 0, 0]), format!("{has} cannot be 0"));
+    assert_eq!(
+        correlated(&[1, 0, 1], &[5, 0, 0]),
+        "io_batch.columns.correlation_delta cannot be 5"
+    );
     assert!(columns(&|columns| columns.status = vec![0]).contains("io_batch.columns.status has 1 values"));
 }
 
