@@ -1,8 +1,9 @@
 //! Who came last: how often writes waited for the copy on each disk, against how often they should have.
 //!
 //! Copies are sent one after the other, so even among equals the one sent last comes last more often. The expected share asks:
-//! if every leg took a time drawn from one common distribution (that of all legs), how often would this copy have been the last,
-//! given when each leg of this write was sent? What is above that is the disk's own doing or its link's.
+//! if every leg took a time drawn from one common distribution (that of all legs seen at an initiator in the writes before this
+//! one), how often would this copy have been the last, given when each leg of this write was sent? What is above that is the
+//! disk's own doing or its link's. Where a leg was not seen at the initiator, or too few were before, every leg's chance is the same.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +51,10 @@ impl LastCopies {
         }
         if let Some(slowest) = io.slowest {
             let chances = self.chances(legs);
-            for (leg, chance) in legs.iter().zip(chances) {
+            for (at, (leg, chance)) in legs.iter().zip(chances).enumerate() {
                 let entry = self.disks.entry(leg.disk).or_default();
-                entry.writes += 1;
+                // A write of several parts may have several legs on a disk.
+                entry.writes += u64::from(!legs[..at].iter().any(|other| other.disk == leg.disk));
                 entry.expected += chance;
             }
             let entry = self.disks.entry(rows.legs[slowest.leg].disk).or_default();
@@ -131,3 +133,6 @@ impl LastCopies {
 fn round(share: f64) -> f64 {
     (share * 10_000.0).round() / 10_000.0
 }
+
+#[cfg(test)]
+mod tests;
