@@ -5,7 +5,7 @@
 //! A recording is a folder: `run.json` (topology, volumes, extent map, and what is known of faults and clocks),
 //! `events-<node>.jsonl.zst` (that node's I/O events, a row an I/O, in completion order, on that node's own clock; plain
 //! `events-<node>.jsonl` is read as well), and, where it is known, `truth.jsonl.zst` (which events belong to which write).
-//! A row's number is its line number in its file, from 0, and becomes the event's ordinal.
+//! A row's number is its line number in its file, from 0, and becomes the event's ordinal where no tap is left out.
 //!
 //! # Errors
 //!

@@ -62,7 +62,7 @@ pub struct Coverage {
     pub until_unix_nanos: i64,
     /// What happened.
     pub state: CoverageState,
-    /// Events in the stretch (or ordinals lost), where known.
+    /// Events lost in it, where known; none of a stretch that was heard.
     pub events: Option<u64>,
 }
 

@@ -19,7 +19,7 @@ pub const SECOND: i64 = 1_000_000_000;
 pub struct Observation {
     /// The stream it came by.
     pub stream: StreamIndex,
-    /// Its ordinal in the stream; in a recording its row.
+    /// Its ordinal in the stream; in a recording that is played without leaving out taps its row.
     pub ordinal: u64,
     /// Start on its node's clock.
     pub start_unix_nanos: i64,
@@ -191,7 +191,7 @@ impl Leg {
 pub struct MoreOrdinals {
     /// Earlier attempts at the initiator.
     pub initiator: Vec<u64>,
-    /// Earlier attempts at the target.
+    /// Further events at the target; the join finds none yet, so that it is always empty.
     pub target: Vec<u64>,
     /// Pieces of a split request at the drive.
     pub device: Vec<u64>,

@@ -61,7 +61,8 @@ name_type!(
     PhysicalDiskId
 );
 
-/// One life of one spool: new for every boot and every new spool, so that (stream, ordinal) is never used twice.
+/// One life of one spool, so that (stream, ordinal) is never used twice: of a live source new for every start, of a recording made
+/// from its content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Incarnation([u8; 16]);
 

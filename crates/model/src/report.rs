@@ -80,7 +80,7 @@ pub struct MissingCount {
 pub struct UnmatchedCount {
     /// The node that saw them.
     pub node: String,
-    /// The disk as the node names it; null for events of an initiator.
+    /// The disk as the node names it, of events at `target` and `device`; null at all other taps, which have a device a path.
     pub device: Option<String>,
     /// The tap.
     pub tap: String,
@@ -99,7 +99,7 @@ pub struct UnmatchedCount {
 pub struct UnseenNode {
     /// The node.
     pub node: String,
-    /// `no_daemon` or `silent`.
+    /// `no_daemon`, `silent`, or `not_connected` (it has not finished and is not connected now).
     pub cause: String,
 }
 
@@ -139,7 +139,7 @@ pub struct LastCopy {
     pub node: String,
     /// The disk.
     pub disk: String,
-    /// Writes with a copy there whose last copy is known.
+    /// Writes of at least two copies with a copy there whose last copy is known.
     pub writes: u64,
     /// In which share of them this copy was the last.
     pub share: f64,
@@ -270,7 +270,7 @@ pub struct LegDetail {
     pub clock_offset_ns: Option<i64>,
     /// The truth lies within this of the offset.
     pub clock_error_ns: Option<u64>,
-    /// Ordinal of the initiator's event in its stream; in a recording the row.
+    /// Ordinal of the initiator's event in its stream; in a recording that is played without leaving out taps the row.
     pub initiator_ordinal: Option<u64>,
     /// Ordinal of the target's event.
     pub target_ordinal: Option<u64>,

@@ -253,7 +253,8 @@ impl Source for ReplaySource {
     }
 }
 
-/// The same events give the same incarnation, so that playing a recording again adds nothing to a store.
+/// The same file, played with the same taps under the same name, gives the same incarnation, so that playing it again adds nothing to
+/// a store. Ordinals are rows only where no tap is left out, so leaving one out is another stream.
 fn incarnation(recording: &Recording, node: &NodeId, options: &Options) -> Result<Incarnation> {
     let mut hash = Sha256::new();
     hash.update(b"fathom recording 1\0");

@@ -39,7 +39,8 @@ pub struct Record<S> {
     pub replaced: Vec<String>,
     /// All files in force after it, when it is a snapshot.
     pub snapshot: Option<Vec<FileEntry>>,
-    /// The file of pending legs, when there are any. Each record has its own; it is not among `added`.
+    /// The file of pending legs, when there are any: the record's own, or of one that only takes over that of the record before. It is
+    /// not among `added`.
     pub pending: Option<FileEntry>,
     /// The versions of the topology in force, with their numbers.
     pub topologies: Vec<TopologyVersion>,

@@ -5,7 +5,7 @@
 //! | node | text | the node |
 //! | from, until | timestamp | the stretch, on its clock |
 //! | state | text | heard, silent, no_daemon, or why events are lost |
-//! | events | u64, null | events heard or lost in it, where known |
+//! | events | u64, null | events lost in it, where known; null of a stretch that was heard |
 
 use bytes::Bytes;
 use fathom_model::NodeId;
