@@ -169,7 +169,7 @@ pub(crate) struct Which {
     /// Only with a copy on this disk
     #[arg(long, value_name = "NAME")]
     pub(crate) disk: Option<String>,
-    /// Only those of the last stretch of time, counted back from the cluster's newest event, such as 15m
+    /// Only those of the last stretch of time, counted back from the cluster's newest I/O, such as 15m
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Span>,
 }

@@ -91,7 +91,8 @@ impl Client {
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 
-    pub(crate) async fn nodes(&self) -> Result<Vec<wire::NodeStatus>> {
+    /// All nodes, and what was not complete.
+    pub(crate) async fn nodes(&self) -> Result<(Vec<wire::NodeStatus>, Option<wire::Coverage>)> {
         let mut nodes = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -104,13 +105,14 @@ impl Client {
             let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
             nodes.extend(answer.nodes);
             if answer.next_page_token.is_empty() {
-                return Ok(nodes);
+                return Ok((nodes, answer.coverage));
             }
             page_token = answer.next_page_token;
         }
     }
 
-    pub(crate) async fn volumes(&self) -> Result<Vec<wire::VolumeStatus>> {
+    /// All volumes, and what was not complete.
+    pub(crate) async fn volumes(&self) -> Result<(Vec<wire::VolumeStatus>, Option<wire::Coverage>)> {
         let mut volumes = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -123,7 +125,7 @@ impl Client {
             let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
             volumes.extend(answer.volumes);
             if answer.next_page_token.is_empty() {
-                return Ok(volumes);
+                return Ok((volumes, answer.coverage));
             }
             page_token = answer.next_page_token;
         }
@@ -146,14 +148,16 @@ impl Client {
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 
-    pub(crate) async fn io(&self, id: &str) -> Result<wire::Io> {
+    /// One I/O, and what was not complete.
+    pub(crate) async fn io(&self, id: &str) -> Result<(wire::Io, Option<wire::Coverage>)> {
         let request = wire::GetIoRequest {
             cluster: self.cluster.clone(),
             id: id.to_owned(),
         };
         let answer = self.service.clone().get_io(request).await;
-        let io = answer.map_err(|status| self.failure(&status))?.into_inner().io;
-        io.ok_or(Error::Malformed(fathom_proto::convert::Error::Missing { field: "io" }))
+        let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+        let missing = Error::Malformed(fathom_proto::convert::Error::Missing { field: "io" });
+        Ok((answer.io.ok_or(missing)?, answer.coverage))
     }
 
     /// All I/Os that pass, a message at a time.

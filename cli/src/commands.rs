@@ -13,12 +13,13 @@ pub(crate) mod why;
 
 use std::io::Write;
 
-use fathom_model::report::UnseenNode;
+use fathom_proto::convert::query::unseen_nodes;
 use fathom_proto::query::v1 as wire;
-use fathom_proto::query::v1::NodeStatus;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::exit::Code;
+use crate::render::json::to_value;
 use crate::render::units::date_time;
 
 /// Prints an answer to standard output.
@@ -34,7 +35,7 @@ pub(crate) fn note(coverage: Option<&wire::Coverage>) -> Code {
     let Some(coverage) = coverage else { return Code::Fine };
     if let (Some(from), Some(newest)) = (coverage.from_unix_nanos, coverage.newest_unix_nanos) {
         eprintln!(
-            "since {}, counted back from the cluster's newest event at {}",
+            "since {}, counted back from the cluster's newest I/O at {}",
             date_time(from),
             date_time(newest)
         );
@@ -42,23 +43,25 @@ pub(crate) fn note(coverage: Option<&wire::Coverage>) -> Code {
     for warning in &coverage.warnings {
         eprintln!("odd: {warning}");
     }
-    note_unseen(&fathom_proto::convert::query::unseen_nodes(coverage))
-}
-
-/// The nodes that were not heard, of all.
-pub(crate) fn unseen(nodes: &[NodeStatus]) -> Vec<UnseenNode> {
-    let silent = |node: &&NodeStatus| matches!(node.state.as_str(), "not_connected" | "silent" | "no_daemon");
-    let unseen = nodes.iter().filter(silent).map(|node| UnseenNode {
-        node: node.node.clone(),
-        cause: node.state.clone(),
-    });
-    unseen.collect()
-}
-
-/// Says which nodes were not heard.
-pub(crate) fn note_unseen(nodes: &[UnseenNode]) -> Code {
-    for node in nodes {
+    for node in &coverage.nodes {
         eprintln!("partial: node {} was not heard ({})", node.node, node.cause);
     }
-    if nodes.is_empty() { Code::Fine } else { Code::Partial }
+    if coverage.nodes.is_empty() {
+        Code::Fine
+    } else {
+        Code::Partial
+    }
+}
+
+/// What an answer did not see, as every document has it. Which observations are missing and which events were set aside is found
+/// by a report alone: elsewhere it is not known.
+pub(crate) fn unseen(coverage: Option<&wire::Coverage>) -> Value {
+    let nodes = coverage.map(unseen_nodes).unwrap_or_default();
+    let warnings = coverage.map(|coverage| coverage.warnings.clone()).unwrap_or_default();
+    json!({"missing": null, "unmatched": null, "nodes": to_value(&nodes), "warnings": warnings})
+}
+
+/// The nodes that an answer did not hear.
+pub(crate) fn unseen_only_nodes(coverage: Option<&wire::Coverage>) -> Value {
+    to_value(&coverage.map(unseen_nodes).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, Topology};
 use fathom_proto::collect::v1 as wire;
@@ -10,11 +11,12 @@ use fathom_proto::convert::collect::{Opening, VersionedTopology};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use fathom_store::FileEntry;
 use fathom_store::blobs::Blobs;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
 use crate::config::Ingest;
 use crate::error::{Error, Result};
+use crate::grpc::status;
 
 mod kept;
 mod report;
@@ -115,9 +117,22 @@ pub(crate) struct Cluster {
     pub(crate) blobs: Blobs,
     messages: mpsc::Sender<Message>,
     view: Arc<RwLock<Arc<View>>>,
+    /// Whether the worker has taken the store over; closed when it ends.
+    ready: watch::Receiver<bool>,
 }
 
 impl Cluster {
+    /// Waits until the worker has taken the store over, at most so long: before that there is nothing true to say about the
+    /// cluster.
+    pub(crate) async fn ready(&self, patience: Duration) -> Result<(), Status> {
+        let mut ready = self.ready.clone();
+        match tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(status::stopping()),
+            Err(_) => Err(status::starting(&self.id)),
+        }
+    }
+
     /// Hands a message to the worker, waiting while it is busy; false when the worker is gone.
     pub(crate) async fn send(&self, message: Message) -> bool {
         self.messages.send(message).await.is_ok()
@@ -151,7 +166,7 @@ struct Inner {
 }
 
 impl Clusters {
-    /// Opens the store and takes over every cluster that is in it.
+    /// Opens the store and starts a worker for every cluster that is in it, which takes it over.
     pub(crate) async fn open(config: Ingest, store: &Path, tasks: TaskGroup) -> Result<Self> {
         let blobs = Blobs::open_folder(store)?;
         let clusters = Self {
@@ -186,12 +201,14 @@ impl Clusters {
             return Ok(cluster.clone());
         }
         let (messages, inbox) = mpsc::channel(QUEUE);
+        let (taken_over, ready) = watch::channel(false);
         let view = Arc::new(RwLock::new(Arc::new(View::default())));
         let cluster = Cluster {
             id: id.clone(),
             blobs: self.inner.blobs.clone(),
             messages,
             view: Arc::clone(&view),
+            ready,
         };
         let worker = worker::Worker::new(
             id.clone(),
@@ -199,6 +216,7 @@ impl Clusters {
             self.inner.blobs.clone(),
             inbox,
             view,
+            taken_over,
             self.inner.tasks.shutdown().clone(),
         );
         let runtime = tokio::runtime::Handle::current();
@@ -221,3 +239,6 @@ impl Clusters {
         self.inner.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

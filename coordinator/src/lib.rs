@@ -75,7 +75,8 @@ impl Listening {
     }
 }
 
-/// Checks everything, takes the store over and starts to listen.
+/// Checks everything, opens the store, starts a worker for each cluster in it, and starts to listen. Workers take their clusters over
+/// meanwhile: until one has, questions about its cluster are answered with `UNAVAILABLE`, and what its daemons send waits.
 ///
 /// # Errors
 ///

@@ -88,6 +88,10 @@ impl Snapshot {
         }
     }
 
+    pub(crate) const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     pub(crate) const fn newest(&self) -> Option<i64> {
         self.newest
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fathom_integration_tests::fixture;
 use fathom_integration_tests::process::{Certificates, Program, Ran, finished};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
@@ -317,7 +317,7 @@ fn questions_are_answered_by_a_running_coordinator() {
     assert_eq!(Some(ends[0]), newest["newest_unix_ns"].as_i64());
     let some = served.ask(&["writes", "--since", "1s"]);
     assert!(
-        some.err.contains("counted back from the cluster's newest event"),
+        some.err.contains("counted back from the cluster's newest I/O"),
         "{}",
         some.err
     );
@@ -403,7 +403,20 @@ fn reads_show_whether_they_were_local_or_remote() {
 #[test]
 fn answer_that_does_not_see_everything_says_so_with_code_4() {
     let served = serve("fault-network-slow", &["i0", "t0", "t2"], "500ms");
-    for command in [&["why"][..], &["writes", "--slowest", "3"], &["latency"], &["nodes"]] {
+    let slowest = served.ask(&["writes", "--slowest", "1", "-o", "json"]).json();
+    let id = slowest["ios"][0]["id"].as_str().unwrap();
+    for command in [
+        &["why"][..],
+        &["writes", "--slowest", "3"],
+        &["reads"],
+        &["write", id],
+        &["latency"],
+        &["nodes"],
+        &["volumes"],
+    ] {
+        let document = served.ask(&[command, &["-o", "json"]].concat()).json();
+        let nodes = json!([{"node": "t1", "cause": "silent"}]);
+        assert_eq!(document["unseen"]["nodes"], nodes, "{command:?}");
         let ran = served.ask(command);
         assert_eq!(ran.code, 4, "{command:?}: {}", ran.err);
         assert!(
@@ -416,4 +429,28 @@ fn answer_that_does_not_see_everything_says_so_with_code_4() {
     let why = served.ask(&["why", "-o", "json"]).json();
     assert_eq!(why["culprit"]["node"], "t2", "what was seen still names the culprit");
     assert_eq!(why["unseen"]["nodes"][0]["cause"], "silent");
+}
+
+#[test]
+fn demo_and_replay_say_the_same_oddities_of_a_recording() {
+    let copy = tempfile::tempdir().unwrap();
+    let from = fixture::recording("reads-by-hand");
+    for entry in fs::read_dir(&from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let run = copy.path().join("run.json");
+    let mut document: Value = serde_json::from_str(&fs::read_to_string(&run).unwrap()).unwrap();
+    document["counts"] = json!({"n0": {"volume.write": 7777}});
+    fs::write(&run, document.to_string()).unwrap();
+    let folder = text(copy.path());
+    let replayed = program().run(["replay", &folder, "-o", "json"]).json();
+    let shown = program().run(["demo", "--once", "--run", &folder, "-o", "json"]).json();
+    let odd = replayed["unseen"]["warnings"].as_array().unwrap();
+    assert!(
+        odd.iter()
+            .any(|warning| warning.as_str().unwrap().contains("run.json counts 7777")),
+        "{odd:?}"
+    );
+    assert_eq!(replayed["unseen"]["warnings"], shown["unseen"]["warnings"]);
 }

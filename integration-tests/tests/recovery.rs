@@ -117,8 +117,8 @@ async fn coordinator_killed_in_the_middle_goes_on_from_its_newest_record() {
     drop(coordinator);
     let found = stored::read(&setup.store(), "test").await;
     assert!(
-        found.number > 8,
-        "it committed many times and was taken over three times: {}",
+        found.number > 5,
+        "it was taken over four times, the first time when it began, and committed in between: {}",
         found.number
     );
     setup.assert_whole(&fixture::recording("fault-network-slow")).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fathom_lab::replay::RowMap;
 use fathom_lab::{Recording, score};
-use fathom_model::report::{Report, Score};
+use fathom_model::report::Score;
 use fathom_proto::convert::query::report_from_wire;
 use fathom_proto::query::v1 as wire;
 
@@ -43,19 +43,17 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     );
 
     let mut processes = Processes::start(&recording, &home, &arguments.without_tap, arguments.pace)?;
-    let (report, score) = block_on(async {
+    // What replay says of the recording; the daemons are at work meanwhile.
+    let warnings = fathom_lab::replay::warnings(&recording, &arguments.without_tap)?;
+    let (mut report, score) = block_on(async {
         let client = Client::connect(&processes.context).await?;
         follow(&client, &mut processes).await?;
         let report = report_from_wire(&client.report(wire::IoFilter::default()).await?)?;
         let score = score_of(&client, &recording, &arguments.without_tap).await?;
         Ok((report, score))
     })?;
-    show(
-        &recording.run().name,
-        &with_warnings(report, &processes),
-        score.as_ref(),
-        output,
-    )?;
+    report.unseen.warnings.extend(warnings);
+    show(&recording.run().name, &report, score.as_ref(), output)?;
     if !arguments.once {
         let hint = report_hint(&processes);
         stay_up(&mut processes, &hint)?;
@@ -150,11 +148,6 @@ async fn score_of(client: &Client, recording: &Recording, without: &[fathom_mode
     let mut lines = Vec::new();
     client.all_ios(filter, |io| lines.push(lines::line(&io, &map))).await?;
     Ok(Some(score::score(recording, lines, without)?))
-}
-
-fn with_warnings(mut report: Report, processes: &Processes) -> Report {
-    report.unseen.warnings.extend(processes.warnings.iter().cloned());
-    report
 }
 
 fn report_hint(processes: &Processes) -> String {

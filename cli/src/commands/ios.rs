@@ -3,13 +3,13 @@
 use fathom_model::Op;
 use fathom_model::report::IoDetail;
 use fathom_model::unit::show_nanos;
-use fathom_proto::convert::query::{io_from_wire, unseen_nodes};
+use fathom_proto::convert::query::io_from_wire;
 use fathom_proto::query::v1::IoOrder;
 use serde_json::json;
 
 use crate::args::{ListArgs, Output};
 use crate::client::{Client, block_on, filter};
-use crate::commands::{note, print};
+use crate::commands::{note, print, unseen, unseen_only_nodes};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
@@ -35,11 +35,11 @@ pub(crate) fn run(arguments: &ListArgs, op: Op, output: Output) -> Result<Code> 
     let ios: Vec<IoDetail> = answer.ios.iter().map(io_from_wire).collect();
     match output {
         Output::Json => {
-            let unseen = answer.coverage.as_ref().map(unseen_nodes).unwrap_or_default();
+            let seen = answer.coverage.as_ref();
             let coverage = answer.coverage.clone().unwrap_or_default();
             json::print(json!({
                 "cluster": cluster, "op": op.as_str(), "total": answer.total, "ios": to_value(&ios),
-                "unseen_nodes": to_value(&unseen), "newest_unix_ns": coverage.newest_unix_nanos,
+                "unseen": unseen(seen), "unseen_nodes": unseen_only_nodes(seen), "newest_unix_ns": coverage.newest_unix_nanos,
                 "from_unix_ns": coverage.from_unix_nanos,
             }))?;
         }

@@ -1,12 +1,11 @@
 //! `fathom latency`.
 
 use fathom_model::report::Latency;
-use fathom_proto::convert::query::unseen_nodes;
 use serde_json::json;
 
 use crate::args::{LatencyArgs, Output};
 use crate::client::{Client, block_on, filter};
-use crate::commands::{note, print};
+use crate::commands::{note, print, unseen, unseen_only_nodes};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
@@ -23,9 +22,12 @@ pub(crate) fn run(arguments: &LatencyArgs, output: Output) -> Result<Code> {
     let rows: Vec<Latency> = answer.latency.iter().map(Into::into).collect();
     match output {
         Output::Json => {
-            let unseen = answer.coverage.as_ref().map(unseen_nodes).unwrap_or_default();
+            let coverage = answer.coverage.clone().unwrap_or_default();
+            let seen = answer.coverage.as_ref();
             json::print(json!({
-                "cluster": cluster, "op": arguments.op.as_str(), "by": by, "latency": to_value(&rows), "unseen_nodes": to_value(&unseen),
+                "cluster": cluster, "op": arguments.op.as_str(), "by": by, "latency": to_value(&rows), "unseen": unseen(seen),
+                "unseen_nodes": unseen_only_nodes(seen), "newest_unix_ns": coverage.newest_unix_nanos,
+                "from_unix_ns": coverage.from_unix_nanos,
             }))?;
         }
         Output::Table => print(&report::latency(&rows))?,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
-use crate::commands::{note_unseen, print, unseen};
+use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
@@ -14,7 +14,7 @@ use crate::render::units::{count, date_time, signed_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, nodes) = block_on(async {
+    let (cluster, (nodes, coverage)) = block_on(async {
         let client = Client::connect(&context).await?;
         Ok((client.cluster().await?, client.nodes().await?))
     })?;
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                     })
                 })
                 .collect();
-            json::print(json!({"cluster": cluster, "nodes": nodes}))?;
+            json::print(json!({"cluster": cluster, "nodes": nodes, "unseen": unseen(coverage.as_ref())}))?;
         }
         Output::Table => {
             let mut grid = Grid::new(&["node", "state", "taps", ">events", ">lost", "heard until", "clock"]);
@@ -56,5 +56,5 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             print(&grid.lines(""))?;
         }
     }
-    Ok(note_unseen(&unseen(&nodes)))
+    Ok(note(coverage.as_ref()))
 }

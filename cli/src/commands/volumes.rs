@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
-use crate::commands::{note_unseen, print, unseen};
+use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
@@ -13,9 +13,9 @@ use crate::render::units::{bytes, count, maybe_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, volumes, nodes) = block_on(async {
+    let (cluster, (volumes, coverage)) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.volumes().await?, client.nodes().await?))
+        Ok((client.cluster().await?, client.volumes().await?))
     })?;
     match output {
         Output::Json => {
@@ -23,13 +23,13 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                 .iter()
                 .map(|volume| {
                     json!({
-                        "volume": volume.volume, "size_bytes": volume.size_bytes, "copies": volume.copies,
+                        "volume": volume.volume, "size_bytes": known(volume.size_bytes), "copies": known(volume.copies),
                         "extents": volume.extents, "nodes": volume.nodes, "writes": volume.writes,
                         "write_p50_ns": volume.write_p50_nanos, "write_p99_ns": volume.write_p99_nanos,
                     })
                 })
                 .collect();
-            json::print(json!({"cluster": cluster, "volumes": volumes}))?;
+            json::print(json!({"cluster": cluster, "volumes": volumes, "unseen": unseen(coverage.as_ref())}))?;
         }
         Output::Table => {
             let mut grid = Grid::new(&[
@@ -38,8 +38,8 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             for volume in &volumes {
                 grid.row([
                     volume.volume.clone(),
-                    bytes(volume.size_bytes),
-                    volume.copies.to_string(),
+                    shown(known(volume.size_bytes), bytes),
+                    shown(known(volume.copies), |copies| copies.to_string()),
                     count(volume.extents),
                     volume.nodes.join(" "),
                     count(volume.writes),
@@ -50,5 +50,15 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             print(&grid.lines(""))?;
         }
     }
-    Ok(note_unseen(&unseen(&nodes)))
+    Ok(note(coverage.as_ref()))
+}
+
+/// What the source said; on the wire 0 stands for that it did not.
+fn known<T: Default + PartialEq>(value: T) -> Option<T> {
+    (value != T::default()).then_some(value)
+}
+
+/// Something for a table, where it is known.
+fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), show)
 }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::time::Duration;
 
 use fathom_diagnose::latency::By;
 use fathom_model::report::{Clock, UnseenNode};
@@ -32,6 +33,9 @@ const SOME: usize = 500;
 /// Messages of a stream on their way; when the caller is slow, the scan waits.
 const QUEUE: usize = 4;
 
+/// How long a question waits for a cluster that is being taken over.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Answers questions.
 #[derive(Clone)]
 pub(crate) struct Query {
@@ -44,7 +48,14 @@ impl Query {
         Self { clusters, tasks }
     }
 
-    fn cluster(&self, name: &str) -> Result<Cluster, Status> {
+    /// The cluster that is meant, taken over.
+    async fn cluster(&self, name: &str) -> Result<Cluster, Status> {
+        let cluster = self.find(name)?;
+        cluster.ready(PATIENCE).await?;
+        Ok(cluster)
+    }
+
+    fn find(&self, name: &str) -> Result<Cluster, Status> {
         let all = self.clusters.all();
         if name.is_empty() {
             return match &all[..] {
@@ -73,9 +84,9 @@ impl Query {
         })
     }
 
-    fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
+    async fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
         let filter = Filter::from_wire(filter)?;
-        let cluster = self.cluster(cluster)?;
+        let cluster = self.cluster(cluster).await?;
         let snapshot = Snapshot::new(cluster, filter.clone());
         if let Some(topology) = &snapshot.view().topology {
             let known = |names: Vec<&str>, what: &str, name: &Option<String>| match name {
@@ -107,9 +118,15 @@ impl Query {
         cluster.report().await.ok_or_else(status::stopping)
     }
 
-    async fn coverage(&self, cluster: &str, newest: Option<i64>, from: Option<i64>) -> Result<wire::Coverage, Status> {
-        let report = Self::worker(&self.cluster(cluster)?).await?;
-        Ok(coverage_to_wire(&unseen(&report), &[], newest, from))
+    /// What an answer from a snapshot does not see.
+    async fn coverage(snapshot: &Snapshot) -> Result<wire::Coverage, Status> {
+        let report = Self::worker(snapshot.cluster()).await?;
+        Ok(coverage_to_wire(
+            &unseen(&report),
+            &[],
+            snapshot.newest(),
+            snapshot.from(),
+        ))
     }
 }
 
@@ -124,7 +141,7 @@ fn unseen(report: &WorkerReport) -> Vec<UnseenNode> {
         .collect()
 }
 
-/// What is known of the clocks; nodes that are not aligned with any initiator are there with nothing known.
+/// What is known of the clocks: a row a pair that is aligned.
 fn clocks(report: &WorkerReport) -> Vec<Clock> {
     report
         .clocks
@@ -172,6 +189,7 @@ impl QueryService for Query {
     ) -> Result<Response<wire::GetStatusResponse>, Status> {
         let mut clusters = Vec::new();
         for cluster in self.clusters.all() {
+            cluster.ready(PATIENCE).await?;
             let report = Self::worker(&cluster).await?;
             let view = cluster.view();
             clusters.push(wire::ClusterStatus {
@@ -204,7 +222,8 @@ impl QueryService for Query {
         request: Request<wire::ListNodesRequest>,
     ) -> Result<Response<wire::ListNodesResponse>, Status> {
         let request = request.into_inner();
-        let report = Self::worker(&self.cluster(&request.cluster)?).await?;
+        let snapshot = self.snapshot(&request.cluster, None).await?;
+        let report = Self::worker(snapshot.cluster()).await?;
         let clocks = clocks(&report);
         let of_node = |node: &NodeId| {
             clocks
@@ -227,7 +246,12 @@ impl QueryService for Query {
             (node.node.to_string(), status)
         });
         let (nodes, next_page_token) = page(nodes.collect(), request.page_size, &request.page_token)?;
-        Ok(Response::new(wire::ListNodesResponse { nodes, next_page_token }))
+        let coverage = coverage_to_wire(&unseen(&report), &[], snapshot.newest(), None);
+        Ok(Response::new(wire::ListNodesResponse {
+            nodes,
+            next_page_token,
+            coverage: Some(coverage),
+        }))
     }
 
     async fn list_volumes(
@@ -235,13 +259,17 @@ impl QueryService for Query {
         request: Request<wire::ListVolumesRequest>,
     ) -> Result<Response<wire::ListVolumesResponse>, Status> {
         let request = request.into_inner();
-        let snapshot = self.snapshot(&request.cluster, None)?;
+        let snapshot = self.snapshot(&request.cluster, None).await?;
         let topology = snapshot.view().topology.clone();
+        let coverage = Some(Self::coverage(&snapshot).await?);
         let latency = run(move || snapshot.latency(By::Volume, Op::Write))
             .await
             .map_err(|error| status::of(&error))?;
         let Some(topology) = topology else {
-            return Ok(Response::new(wire::ListVolumesResponse::default()));
+            return Ok(Response::new(wire::ListVolumesResponse {
+                coverage,
+                ..wire::ListVolumesResponse::default()
+            }));
         };
         let node_of = |disk: &fathom_model::PhysicalDiskId| {
             topology
@@ -285,6 +313,7 @@ impl QueryService for Query {
         Ok(Response::new(wire::ListVolumesResponse {
             volumes,
             next_page_token,
+            coverage,
         }))
     }
 
@@ -293,9 +322,13 @@ impl QueryService for Query {
         request: Request<wire::ListIosRequest>,
     ) -> Result<Response<wire::ListIosResponse>, Status> {
         let request = request.into_inner();
-        let order = match request.order() {
-            wire::IoOrder::Unspecified | wire::IoOrder::Newest => Order::Newest,
-            wire::IoOrder::Slowest => Order::Slowest,
+        let order = match wire::IoOrder::try_from(request.order) {
+            Ok(wire::IoOrder::Unspecified | wire::IoOrder::Newest) => Order::Newest,
+            Ok(wire::IoOrder::Slowest) => Order::Slowest,
+            Err(_) => {
+                let message = format!("order {} is not one that this coordinator knows", request.order);
+                return Err(status::invalid(message));
+            }
         };
         let most = match request.page_size {
             0 => PAGE,
@@ -312,10 +345,8 @@ impl QueryService for Query {
                     status::invalid("page_token is not one of an earlier answer; narrow the filter to go deeper")
                 })?,
         };
-        let snapshot = self.snapshot(&request.cluster, request.filter)?;
-        let coverage = self
-            .coverage(&request.cluster, snapshot.newest(), snapshot.from())
-            .await?;
+        let snapshot = self.snapshot(&request.cluster, request.filter).await?;
+        let coverage = Self::coverage(&snapshot).await?;
         let page = run(move || snapshot.list(order, skip, most))
             .await
             .map_err(|error| status::of(&error))?;
@@ -338,13 +369,15 @@ impl QueryService for Query {
             .id
             .parse()
             .map_err(|error| status::invalid(format!("id: {error}")))?;
-        let snapshot = self.snapshot(&request.cluster, None)?;
+        let snapshot = self.snapshot(&request.cluster, None).await?;
+        let coverage = Self::coverage(&snapshot).await?;
         let found = run(move || snapshot.find(&id))
             .await
             .map_err(|error| status::of(&error))?;
         let found = found.ok_or_else(|| status::not_found("NO_IO", format!("there is no I/O `{}`", request.id)))?;
         Ok(Response::new(wire::GetIoResponse {
             io: Some(to_wire(&found)),
+            coverage: Some(coverage),
         }))
     }
 
@@ -355,14 +388,23 @@ impl QueryService for Query {
         request: Request<wire::StreamIosRequest>,
     ) -> Result<Response<Self::StreamIosStream>, Status> {
         let request = request.into_inner();
-        let snapshot = self.snapshot(&request.cluster, request.filter)?;
+        let snapshot = self.snapshot(&request.cluster, request.filter).await?;
+        let coverage = Self::coverage(&snapshot).await?;
         let (outbox, responses) = mpsc::channel(QUEUE);
         self.tasks.spawn("stream of I/Os", Kind::Background, async move {
+            let first = wire::StreamIosResponse {
+                ios: Vec::new(),
+                coverage: Some(coverage),
+            };
+            if outbox.send(Ok(first)).await.is_err() {
+                return;
+            }
             let sender = outbox.clone();
             let streamed = run(move || {
                 snapshot.stream(SOME, |ios| {
                     let response = wire::StreamIosResponse {
                         ios: ios.iter().map(to_wire).collect(),
+                        coverage: None,
                     };
                     match sender.blocking_send(Ok(response)) {
                         Ok(()) => ControlFlow::Continue(()),
@@ -390,11 +432,9 @@ impl QueryService for Query {
                 .find(|by| by.as_str() == name)
                 .ok_or_else(|| status::invalid(format!("by: `{name}` is not one of tap, node, disk, volume, pair")))?,
         };
-        let snapshot = self.snapshot(&request.cluster, request.filter.clone())?;
+        let snapshot = self.snapshot(&request.cluster, request.filter.clone()).await?;
         let op = Filter::from_wire(request.filter)?.op.unwrap_or(Op::Write);
-        let coverage = self
-            .coverage(&request.cluster, snapshot.newest(), snapshot.from())
-            .await?;
+        let coverage = Self::coverage(&snapshot).await?;
         let latency = run(move || snapshot.latency(by, op))
             .await
             .map_err(|error| status::of(&error))?;
@@ -413,8 +453,8 @@ impl QueryService for Query {
             op: String::new(),
             ..filter
         });
-        let snapshot = self.snapshot(&request.cluster, filter)?;
-        let worker = Self::worker(&self.cluster(&request.cluster)?).await?;
+        let snapshot = self.snapshot(&request.cluster, filter).await?;
+        let worker = Self::worker(snapshot.cluster()).await?;
         let (newest, from) = (snapshot.newest(), snapshot.from());
         let (mut report, slowest) = run(move || snapshot.report())
             .await

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fathom_model::{NodeId, StreamKind};
+use fathom_model::{ClusterId, NodeId, StreamKind};
 use fathom_proto::{COLLECT_PROTOCOL, QUERY_PROTOCOL};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -12,13 +12,24 @@ use crate::error::Error;
 const COLLECT: &str = "fathom.collect.v1";
 const QUERY: &str = "fathom.query.v1";
 
+const STOPPING: &str = "the coordinator is stopping; try again";
+
 fn status(code: Code, domain: &str, reason: &str, message: impl Into<String>) -> Status {
     let details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
     Status::with_error_details(code, message, details)
 }
 
-/// What a fault of the coordinator means to a caller.
+/// What a fault of the coordinator means to who asks.
 pub(crate) fn of(error: &Error) -> Status {
+    fault(QUERY, error)
+}
+
+/// What a fault of the coordinator means to a daemon.
+pub(crate) fn of_collect(error: &Error) -> Status {
+    fault(COLLECT, error)
+}
+
+fn fault(domain: &str, error: &Error) -> Status {
     let (code, reason) = match error {
         Error::Store { source } if source.is_disk_full() => (Code::Unavailable, "DISK_FULL"),
         Error::Store {
@@ -33,7 +44,7 @@ pub(crate) fn of(error: &Error) -> Status {
         | Error::Kept { .. }
         | Error::Task { .. } => (Code::Internal, "COORDINATOR"),
     };
-    status(code, QUERY, reason, fathom_identity::explain::chain(error))
+    status(code, domain, reason, fathom_identity::explain::chain(error))
 }
 
 /// The join refused what a daemon sent.
@@ -109,14 +120,20 @@ pub(crate) fn replaced_session(node: &NodeId) -> Status {
     status(Code::Aborted, COLLECT, "REPLACED", message)
 }
 
-/// The coordinator is stopping.
+/// The coordinator is stopping, to who asks.
 pub(crate) fn stopping() -> Status {
-    status(
-        Code::Unavailable,
-        QUERY,
-        "STOPPING",
-        "the coordinator is stopping; try again",
-    )
+    status(Code::Unavailable, QUERY, "STOPPING", STOPPING)
+}
+
+/// The coordinator is stopping, to a daemon.
+pub(crate) fn stopping_collect() -> Status {
+    status(Code::Unavailable, COLLECT, "STOPPING", STOPPING)
+}
+
+/// A cluster's store has not been taken over yet.
+pub(crate) fn starting(cluster: &ClusterId) -> Status {
+    let message = format!("the coordinator is still taking over the store of cluster {cluster}; try again in a moment");
+    status(Code::Unavailable, QUERY, "STARTING", message)
 }
 
 /// A question that cannot be answered as asked.

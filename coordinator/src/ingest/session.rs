@@ -46,7 +46,7 @@ async fn open(
     let opening = Opening::try_from(&hello).map_err(|error| status::of_convert(&error))?;
     let cluster = clusters
         .get_or_start(&opening.stream.cluster)
-        .map_err(|error| status::of(&error))?;
+        .map_err(|error| status::of_collect(&error))?;
     let session = clusters.new_session();
     let message = Message::Open {
         session,
@@ -54,7 +54,7 @@ async fn open(
         outbox: outbox.clone(),
     };
     if !cluster.send(message).await {
-        return Err(status::stopping());
+        return Err(status::stopping_collect());
     }
     Ok(Some((cluster, session)))
 }
@@ -66,7 +66,7 @@ async fn follow(cluster: &Cluster, session: u64, requests: &mut Streaming<wire::
         };
         let message = decode(session, message)?;
         if !cluster.send(message).await {
-            return Err(status::stopping());
+            return Err(status::stopping_collect());
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::Shutdown;
 use fathom_store::blobs::Blobs;
 use fathom_store::{Owner, read_pending};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Kept, Message, Outbox, View};
 use crate::config::Ingest;
@@ -44,6 +44,7 @@ pub(super) struct Worker {
     blobs: Blobs,
     inbox: mpsc::Receiver<Message>,
     view: Arc<RwLock<Arc<View>>>,
+    taken_over: watch::Sender<bool>,
     shutdown: Shutdown,
 }
 
@@ -54,6 +55,7 @@ impl Worker {
         blobs: Blobs,
         inbox: mpsc::Receiver<Message>,
         view: Arc<RwLock<Arc<View>>>,
+        taken_over: watch::Sender<bool>,
         shutdown: Shutdown,
     ) -> Self {
         Self {
@@ -62,6 +64,7 @@ impl Worker {
             blobs,
             inbox,
             view,
+            taken_over,
             shutdown,
         }
     }
@@ -69,6 +72,7 @@ impl Worker {
     /// Takes the cluster over and works until the coordinator stops.
     pub(super) async fn run(mut self) -> Result<()> {
         let mut running = Running::start(self.id, self.config, self.blobs, self.view).await?;
+        self.taken_over.send_replace(true);
         loop {
             let message = tokio::select! {
                 _ = self.shutdown.requested() => break,

@@ -101,6 +101,23 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     })
 }
 
+/// What about a recording is odd without being wrong, as a replay says it, without joining it.
+///
+/// # Errors
+///
+/// When the recording cannot be read.
+pub fn warnings(recording: &Recording, without: &[Tap]) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for node in recording.nodes().iter().filter(|node| node.events.is_some()) {
+        let options = SourceOptions {
+            without: without.to_vec(),
+            pace: None,
+        };
+        warnings.extend_from_slice(ReplaySource::open(recording, &node.id, options)?.warnings());
+    }
+    Ok(warnings)
+}
+
 /// The cluster that a recording's events belong to.
 #[must_use]
 pub fn cluster_of(recording: &Recording) -> ClusterId {

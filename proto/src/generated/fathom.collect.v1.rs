@@ -16,13 +16,14 @@ pub mod collect_request {
         /// First, and only first.
         #[prost(message, tag = "1")]
         Hello(super::Hello),
-        /// Before the first batch that uses a new device.
+        /// After the Welcome, and before the first batch that uses a new device.
         #[prost(message, tag = "2")]
         Devices(super::DeviceDictionary),
         /// Events.
         #[prost(message, tag = "3")]
         IoBatch(super::IoBatch),
-        /// The cluster, when the daemon knows it.
+        /// The cluster, when the daemon knows it. Alone of all messages it may follow the Hello without waiting for the Welcome:
+        /// without a topology there is no credit.
         #[prost(message, tag = "4")]
         Topology(super::Topology),
         /// Regularly, and whenever there is nothing else to say.
@@ -62,7 +63,8 @@ pub struct Hello {
     /// The wall clock when the incarnation began, read once.
     #[prost(int64, tag = "6")]
     pub anchor_unix_nanos: i64,
-    /// The monotonic clock at the same moment. 0 where the source's times were not made from an anchor (a recording).
+    /// The monotonic clock at the same moment. 0 where the source's times were not made from an anchor (a recording); then the
+    /// wall clock says only when the spool began.
     #[prost(uint64, tag = "7")]
     pub anchor_monotonic_nanos: u64,
     /// Taps that this stream gives. A tap that is not listed is never expected of the node.
@@ -71,11 +73,12 @@ pub struct Hello {
     /// From when on the source would have seen an event that completed. Absent: it does not say.
     #[prost(int64, optional, tag = "9")]
     pub covered_from_unix_nanos: ::core::option::Option<i64>,
-    /// Lowest ordinal that the spool still holds. Lower ones were acknowledged or are declared lost.
+    /// Lowest ordinal that the spool still holds. Lower ones were acknowledged or will be declared lost.
     #[prost(uint64, tag = "10")]
     pub spool_first_ordinal: u64,
-    /// One past the highest ordinal that is durable in the spool. A coordinator that holds a position beyond it tells so
-    /// in its Welcome, and the daemon begins a new incarnation.
+    /// One past the highest ordinal that is durable in the spool. A coordinator that holds a position beyond it tells so in its
+    /// Welcome. Then a daemon of a live source begins a new incarnation; one whose source always gives the same events reads it
+    /// again up to the position and goes on.
     #[prost(uint64, tag = "11")]
     pub spool_next_ordinal: u64,
     /// The daemon's own version, for people.
@@ -92,8 +95,9 @@ pub struct TapDescription {
     #[prost(uint64, tag = "2")]
     pub resolution_nanos: u64,
 }
-/// The devices that events speak of, by index. It stands at the head of every stream and every spool segment, grows, and never
-/// changes an entry: what an index meant it means for ever in its stream.
+/// The devices that events speak of, by index. It is said anew in every call and stands at the head of every spool segment, grows,
+/// and never changes an entry in anything: what an index meant it means for ever in its stream (INVALID_ARGUMENT, reason
+/// DEVICE_CHANGED).
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DeviceDictionary {
     /// All entries so far, from index 0.
@@ -187,13 +191,15 @@ pub struct IoColumns {
     pub has_correlation: ::prost::alloc::vec::Vec<u32>,
 }
 /// The cluster as a daemon knows it. Every daemon that knows it may say it; the coordinator takes the highest version and refuses
-/// two different topologies of one version (ALREADY_EXISTS, reason TOPOLOGY_CONFLICT).
+/// two different topologies of one version (ALREADY_EXISTS, reason TOPOLOGY_CONFLICT). Only in which nodes are observed they may
+/// differ: a node is when any of them says so.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Topology {
     /// Rises with every change; a recording has version 1.
     #[prost(uint64, tag = "1")]
     pub version: u64,
-    /// From when on it is true, on the speaking node's clock. Absent: since ever.
+    /// From when on it is true, on the speaking node's clock. Absent: since ever. It is kept and not applied yet: I/Os that arrive
+    /// after a topology use it, whenever they were made.
     #[prost(int64, optional, tag = "2")]
     pub valid_from_unix_nanos: ::core::option::Option<i64>,
     /// All nodes.
@@ -279,11 +285,13 @@ pub struct Heartbeat {
     /// Nothing that completed before this is unsent. Absent: no promise beyond the last batch's.
     #[prost(int64, optional, tag = "3")]
     pub complete_until_unix_nanos: ::core::option::Option<i64>,
-    /// One past the highest ordinal that was sent. The coordinator refuses a promise whose ordinals it has not received.
+    /// One past the highest ordinal that was sent. The coordinator refuses a promise whose ordinals it has not received
+    /// (INVALID_ARGUMENT, reason ORDINALS_SKIPPED).
     #[prost(uint64, tag = "4")]
     pub next_ordinal: u64,
 }
-/// Ordinals that are lost for ever.
+/// Ordinals that are lost for ever. They lie between what was promised before them and the completion of the next event, and legs
+/// that are missing of that time are so for this cause.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OrdinalsLost {
     /// The first.
@@ -346,7 +354,7 @@ pub mod collect_response {
         /// When more may be sent.
         #[prost(message, tag = "3")]
         Credit(super::Credit),
-        /// When what the daemon should do has changed.
+        /// When what the daemon should do has changed. A daemon that cannot change it in a running call goes on as it was.
         #[prost(message, tag = "4")]
         Policy(super::Policy),
         /// When events have to be sent again from the position: the daemon goes back to it and sends on.
@@ -364,7 +372,8 @@ pub struct Welcome {
     /// the highest it has seen.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// Below this every ordinal is accounted for: send from here on.
+    /// Send from here on. Everything below was received or declared lost; it may lie ahead of the newest record, so that nothing is to
+    /// be deleted for it: that is what an Ack says.
     #[prost(uint64, tag = "3")]
     pub position: u64,
     /// Ranges beyond the position that are accounted for too; they may be left out or sent, they are dropped on arrival.
@@ -409,11 +418,11 @@ pub struct Ack {
 /// How much may be sent: absolute, so that a lost or repeated message does no harm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Credit {
-    /// Events with ordinals below this may be sent.
+    /// Batches whose first ordinal is below this may be sent, each whole.
     #[prost(uint64, tag = "1")]
     pub until_ordinal: u64,
 }
-/// What a daemon should do.
+/// What a daemon should do. What is in its spool is encoded already and goes as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Policy {
     /// A heartbeat at least this often. 0: the daemon's own default.

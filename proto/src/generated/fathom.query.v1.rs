@@ -14,7 +14,7 @@ pub struct IoFilter {
     /// A disk's name; with `node` on that node, without on any.
     #[prost(string, tag = "4")]
     pub disk: ::prost::alloc::string::String,
-    /// Completed at most this long before the cluster's newest event. 0: since ever.
+    /// Completed at most this long before the cluster's newest I/O. 0: since ever.
     #[prost(uint64, tag = "5")]
     pub since_nanos: u64,
 }
@@ -24,7 +24,7 @@ pub struct Coverage {
     /// Nodes that were not heard at all or not to the end of what others were heard of.
     #[prost(message, repeated, tag = "1")]
     pub nodes: ::prost::alloc::vec::Vec<UnseenNode>,
-    /// The cluster's newest event: `since` counts back from it. Absent: there is none.
+    /// Completion of the cluster's newest I/O, each on its initiator's clock: `since` counts back from it. Absent: there is none.
     #[prost(int64, optional, tag = "2")]
     pub newest_unix_nanos: ::core::option::Option<i64>,
     /// What the answer looks at begins here. Absent: everything there is.
@@ -120,6 +120,9 @@ pub struct ListNodesResponse {
     /// For the next page. Empty: this was the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// What was not complete, of all nodes and not only of this page. Absent: a coordinator of before this was said.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
 }
 /// A node and how well it was heard.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -190,6 +193,9 @@ pub struct ListVolumesResponse {
     /// For the next page. Empty: this was the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// What was not complete. Absent: a coordinator of before this was said.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
 }
 /// A volume.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -263,7 +269,7 @@ pub struct Io {
     /// The initiator.
     #[prost(string, tag = "2")]
     pub node: ::prost::alloc::string::String,
-    /// Ordinal of its event in the node's stream; in a recording its row.
+    /// Ordinal of its event in the node's stream; in a recording that is played without leaving out taps its row.
     #[prost(uint64, tag = "3")]
     pub ordinal: u64,
     /// The volume.
@@ -426,6 +432,9 @@ pub struct GetIoResponse {
     /// The I/O.
     #[prost(message, optional, tag = "1")]
     pub io: ::core::option::Option<Io>,
+    /// What was not complete. Absent: a coordinator of before this was said.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
 }
 /// Asks for all I/Os of a stretch of time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -440,9 +449,13 @@ pub struct StreamIosRequest {
 /// Some of the I/Os asked for.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamIosResponse {
-    /// The I/Os.
+    /// The I/Os. The first message has none.
     #[prost(message, repeated, tag = "1")]
     pub ios: ::prost::alloc::vec::Vec<Io>,
+    /// What was not complete when the stream began. Only in its first message; absent also from a coordinator of before this was
+    /// said.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
 }
 /// Asks for latency.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -582,13 +595,13 @@ pub struct LastCopy {
     /// The disk.
     #[prost(string, tag = "2")]
     pub disk: ::prost::alloc::string::String,
-    /// Writes with a copy there whose last copy is known.
+    /// Writes of at least two copies with a copy there whose last copy is known.
     #[prost(uint64, tag = "3")]
     pub writes: u64,
     /// In which share of them this copy was the last.
     #[prost(double, tag = "4")]
     pub share: f64,
-    /// The share to be expected if all disks and links were alike.
+    /// The share to be expected if all disks and links were alike, given when each copy was sent.
     #[prost(double, tag = "5")]
     pub expected_share: f64,
     /// What those writes waited for it after the second-last copy, in all.
@@ -598,7 +611,7 @@ pub struct LastCopy {
 /// Who is to blame.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Culprit {
-    /// `disk`, `link`, `node` or `unknown`; later versions add more.
+    /// `disk`, `link`, `node`, `initiator` or `unknown`; later versions add more.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
     /// The node. Empty: not known.
@@ -607,7 +620,7 @@ pub struct Culprit {
     /// The disk. Empty: none.
     #[prost(string, tag = "3")]
     pub disk: ::prost::alloc::string::String,
-    /// The initiator, of a link. Empty: none.
+    /// The initiator, of a `link` or an `unknown`. Empty: none.
     #[prost(string, tag = "4")]
     pub peer: ::prost::alloc::string::String,
     /// How sure, 0 to 1.
@@ -658,7 +671,7 @@ pub struct UnmatchedCount {
     /// The node that saw them.
     #[prost(string, tag = "1")]
     pub node: ::prost::alloc::string::String,
-    /// The disk. Absent: events of an initiator.
+    /// The disk, of events at `target` and `device`. Absent: events of any other tap, which have a device a path.
     #[prost(string, optional, tag = "2")]
     pub device: ::core::option::Option<::prost::alloc::string::String>,
     /// The tap.

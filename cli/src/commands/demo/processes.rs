@@ -35,7 +35,6 @@ pub(super) struct Processes {
     pub(super) program: PathBuf,
     pub(super) context: Context,
     pub(super) context_file: PathBuf,
-    pub(super) warnings: Vec<String>,
     coordinator: Running,
     daemons: Vec<Running>,
 }
@@ -109,7 +108,6 @@ impl Processes {
             program,
             context,
             context_file,
-            warnings: Vec::new(),
             coordinator,
             daemons: Vec::new(),
         };

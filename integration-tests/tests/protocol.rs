@@ -1,0 +1,325 @@
+//! What a coordinator says to a daemon that speaks by hand: refusals with their domain, losses said again, and no records for
+//! nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use fathom_integration_tests::fixture;
+use fathom_integration_tests::process::{Certificates, Process, Program};
+use fathom_model::coverage::{CoverageState, GapCause};
+use fathom_model::{ClusterId, Incarnation, IoColumns, StreamId, StreamKind};
+use fathom_proto::COLLECT_PROTOCOL;
+use fathom_proto::collect::v1 as wire;
+use fathom_proto::collect::v1::collect_request::Message as Request;
+use fathom_proto::collect::v1::collect_response::Message as Response;
+use fathom_proto::collect::v1::collect_service_client::CollectServiceClient;
+use fathom_proto::convert::batch;
+use fathom_proto::convert::collect::{Opening, VersionedTopology, devices_to_wire};
+use fathom_proto::query::v1 as query;
+use fathom_proto::query::v1::query_service_client::QueryServiceClient;
+use fathom_sources::replay::{Options as ReplayOptions, ReplaySource};
+use fathom_sources::{Polled, Source};
+use fathom_store::blobs::Blobs;
+use fathom_store::{Span, manifest};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+use tonic_types::StatusExt;
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
+}
+
+struct Setup {
+    home: tempfile::TempDir,
+    certificates: Certificates,
+    coordinator: Process,
+    channel: Channel,
+}
+
+impl Setup {
+    async fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let certificates = Certificates::new(&home.path().join("certificates"));
+        let options = ["--commit-every", "100ms", "--silence", "1h"];
+        let coordinator = program().coordinator(&certificates, &home.path().join("store"), &options);
+        let channel = certificates.channel(&coordinator.address).await;
+        Self {
+            home,
+            certificates,
+            coordinator,
+            channel,
+        }
+    }
+
+    async fn record(&self) -> manifest::Record<Value> {
+        let blobs = Blobs::open_folder(&self.home.path().join("store")).unwrap();
+        let newest = manifest::newest::<Value>(&blobs, &ClusterId::new("test")).await;
+        newest.unwrap().unwrap().record
+    }
+
+    /// Waits until a record says that so many ordinals of node n0 are lost.
+    async fn lost(&self, count: u64) -> u64 {
+        for _ in 0..200 {
+            let record = self.record().await;
+            let streams = record.state["join"]["streams"].as_array().cloned().unwrap_or_default();
+            if streams.iter().any(|stream| stream["lost"] == count) {
+                return record.number;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no record says that {count} are lost");
+    }
+}
+
+/// A daemon for node n0 of the hand-written recording, that says what it is told to.
+struct Daemon {
+    outbox: mpsc::Sender<wire::CollectRequest>,
+    inbox: Streaming<wire::CollectResponse>,
+    batches: Vec<(u64, IoColumns, i64)>,
+}
+
+impl Daemon {
+    async fn connect(channel: &Channel) -> Self {
+        let recording = fathom_lab::open(&fixture::recording("reads-by-hand")).unwrap();
+        let mut source = ReplaySource::open(&recording, &"n0".into(), ReplayOptions::default()).unwrap();
+        let described = source.describe();
+        let opening = Opening {
+            protocol_version: COLLECT_PROTOCOL,
+            stream: StreamId {
+                cluster: "test".into(),
+                node: "n0".into(),
+                kind: StreamKind::Io,
+                incarnation: Incarnation::from_bytes([9; 16]),
+            },
+            anchor_unix_nanos: 0,
+            anchor_monotonic_nanos: 0,
+            taps: described.taps,
+            covered_from_unix_nanos: described.covered_from_unix_nanos,
+            spool_first_ordinal: 0,
+            spool_next_ordinal: 0,
+            daemon_version: "test".to_owned(),
+        };
+        let mut topology = described.topology.unwrap();
+        // A source that does not say how large its volumes are.
+        for volume in &mut topology.volumes {
+            (volume.size_bytes, volume.copies) = (0, 0);
+        }
+        let topology = VersionedTopology {
+            version: 1,
+            valid_from_unix_nanos: None,
+            topology,
+        };
+        let mut batches = Vec::new();
+        while let Polled::Events(events) = source.poll(Duration::ZERO, 10).unwrap() {
+            batches.push((events.first_ordinal, events.columns, events.complete_until_unix_nanos));
+        }
+        let (outbox, queue) = mpsc::channel(16);
+        for message in [
+            Request::Hello((&opening).into()),
+            Request::Topology((&topology).into()),
+            Request::Devices(devices_to_wire(source.devices())),
+        ] {
+            let message = Some(message);
+            outbox.send(wire::CollectRequest { message }).await.unwrap();
+        }
+        let queue = tokio_stream::wrappers::ReceiverStream::new(queue);
+        let mut client = CollectServiceClient::new(channel.clone());
+        let mut inbox = client.collect(queue).await.unwrap().into_inner();
+        let welcome = inbox.message().await.unwrap().unwrap().message;
+        assert!(matches!(welcome, Some(Response::Welcome(_))), "{welcome:?}");
+        Self { outbox, inbox, batches }
+    }
+
+    async fn say(&self, message: Request) {
+        let message = Some(message);
+        self.outbox.send(wire::CollectRequest { message }).await.unwrap();
+    }
+
+    async fn say_batch(&self, at: usize) {
+        let (first, columns, until) = &self.batches[at];
+        self.say(Request::IoBatch(batch::encode(*first, columns, *until))).await;
+    }
+
+    async fn say_lost(&self, first_ordinal: u64, count: u64) {
+        let cause = wire::LossCause::Released.into();
+        let lost = wire::OrdinalsLost {
+            first_ordinal,
+            count,
+            cause,
+            complete_until_unix_nanos: None,
+        };
+        self.say(Request::OrdinalsLost(lost)).await;
+    }
+
+    /// A source that lost events of a stretch of time.
+    async fn say_gap(&self) {
+        let gap = wire::TimeGap {
+            from_unix_nanos: 5,
+            until_unix_nanos: 9,
+            cause: wire::LossCause::SourceDropped.into(),
+            events: Some(3),
+        };
+        self.say(Request::TimeGap(gap)).await;
+    }
+
+    async fn beat(&self, promise: Option<i64>, next_ordinal: u64) {
+        let heartbeat = wire::Heartbeat {
+            wall_unix_nanos: 1,
+            monotonic_nanos: 1,
+            complete_until_unix_nanos: promise,
+            next_ordinal,
+        };
+        self.say(Request::Heartbeat(heartbeat)).await;
+    }
+
+    /// What the coordinator ends the call with.
+    async fn refused(mut self) -> Status {
+        loop {
+            match self.inbox.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("it ended without a reason"),
+                Err(status) => return status,
+            }
+        }
+    }
+}
+
+async fn coverage(store: &Path) -> Vec<(CoverageState, Option<u64>)> {
+    let blobs = Blobs::open_folder(store).unwrap();
+    let cluster = ClusterId::new("test");
+    let newest = manifest::newest::<Value>(&blobs, &cluster).await.unwrap().unwrap();
+    let rows = fathom_store::read_coverage(&blobs, &newest.files, Span::ALL)
+        .await
+        .unwrap();
+    let gaps = rows
+        .into_iter()
+        .filter(|row| matches!(row.state, CoverageState::Gap(_)));
+    gaps.map(|row| (row.state, row.events)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loss_that_is_said_again_after_a_reconnect_is_one_loss_and_promises_need_no_record() {
+    let mut setup = Setup::new().await;
+    for _ in 0..3 {
+        let daemon = Daemon::connect(&setup.channel).await;
+        daemon.say_batch(0).await;
+        daemon.say_lost(10, 20).await;
+        daemon.say_gap().await;
+        setup.lost(20).await;
+    }
+    let daemon = Daemon::connect(&setup.channel).await;
+    let before = setup.lost(20).await;
+    for at in 0..20 {
+        daemon.beat(Some(10 + at), 30).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after = setup.record().await.number;
+    assert!(after <= before + 1, "records {before} to {after} for heartbeats alone");
+    drop(daemon);
+    assert_eq!(setup.coordinator.terminate(), 0);
+    let mut found = coverage(&setup.home.path().join("store")).await;
+    found.sort_unstable();
+    let expected = [
+        (CoverageState::Gap(GapCause::SourceDropped), Some(3)),
+        (CoverageState::Gap(GapCause::Released), Some(20)),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_a_daemon_are_refused_with_the_domain_of_its_protocol() {
+    let setup = Setup::new().await;
+    let refusal = |status: Status| {
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.domain, "fathom.collect.v1", "{status}");
+        (status.code(), info.reason, status.message().to_owned())
+    };
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.beat(Some(1), 1).await;
+    let (code, reason, message) = refusal(daemon.refused().await);
+    assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "ORDINALS_SKIPPED"));
+    assert!(message.contains("ordinal 0 was to come next, 1 came"), "{message}");
+
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.say(Request::IoBatch(wire::IoBatch::default())).await;
+    let (code, reason, message) = refusal(daemon.refused().await);
+    assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "MALFORMED"));
+    assert_eq!(message, "io_batch.count cannot be 0");
+
+    let daemon = Daemon::connect(&setup.channel).await;
+    let mut devices = wire::DeviceDictionary::default();
+    devices.devices.push(wire::Device {
+        tap: wire::Tap::Device.into(),
+        name: "another".to_owned(),
+        ..wire::Device::default()
+    });
+    daemon.say(Request::Devices(devices)).await;
+    let (code, reason, _) = refusal(daemon.refused().await);
+    assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "DEVICE_CHANGED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_about_a_cluster_says_what_it_did_not_see() {
+    let setup = Setup::new().await;
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.say_batch(0).await;
+    let mut client = QueryServiceClient::new(setup.channel.clone());
+    let unseen = |coverage: Option<query::Coverage>| {
+        let mut nodes: Vec<String> = coverage.unwrap().nodes.into_iter().map(|node| node.node).collect();
+        nodes.sort();
+        nodes
+    };
+    // Until the topology has come the coordinator knows of n0 alone.
+    loop {
+        let nodes = client
+            .list_nodes(query::ListNodesRequest::default())
+            .await
+            .unwrap()
+            .into_inner();
+        if nodes.nodes.len() == 3 {
+            assert_eq!(unseen(nodes.coverage), ["n1", "n2"]);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let volumes = client
+        .list_volumes(query::ListVolumesRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(unseen(volumes.coverage), ["n1", "n2"]);
+    let mut stream = client
+        .stream_ios(query::StreamIosRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    assert_eq!(
+        (first.ios.len(), unseen(first.coverage)),
+        (0, vec!["n1".to_owned(), "n2".to_owned()])
+    );
+    let request = query::ListIosRequest {
+        order: 77,
+        ..query::ListIosRequest::default()
+    };
+    let refused = client.list_ios(request).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::InvalidArgument, "order 77 is not one that this coordinator knows")
+    );
+
+    // What a source does not say is null and not 0.
+    let mut command = vec!["volumes".to_owned(), "-o".to_owned(), "json".to_owned()];
+    command.extend(["--coordinator".to_owned(), setup.coordinator.address.clone()]);
+    command.extend(setup.certificates.options("user"));
+    let ran = tokio::task::spawn_blocking(move || program().run(command))
+        .await
+        .unwrap();
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    let volume = &ran.json()["volumes"][0];
+    assert_eq!((&volume["size_bytes"], &volume["copies"]), (&Value::Null, &Value::Null));
+}
