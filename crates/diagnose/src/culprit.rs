@@ -4,7 +4,7 @@
 //!
 //! Time is cut into bins. In each, every suspect has a *rate*: the time that it added ([`crate::blame`]) a write that it took
 //! part in. A bin is *bad* for a suspect when its rate is far above that of its peers (the other suspects of its kind) and
-//! matters: a tenth of what a write takes. A suspect with at least [`FEWEST_BAD`] bad bins can be the culprit; among several,
+//! matters: a tenth of what a write takes. A suspect with at least two bad bins can be the culprit; among several,
 //! it is the one that cost the most. What all share is in everybody's rate and blames nobody.
 //!
 //! An initiator is held against others by its usual time outside all legs, since no write has two of it. Where nobody is worse
