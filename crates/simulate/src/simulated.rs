@@ -1,5 +1,7 @@
 //! A run from configuration to what is known of it.
 
+use std::collections::BTreeMap;
+
 use fathom_model::topology::Node;
 use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, Topology, Volume, VolumeId};
 
@@ -98,25 +100,19 @@ fn mark(fault: &Fault, duration: u64, clocks: &[Clock]) -> FaultMark {
 }
 
 fn topology(config: &Config, layout: &Layout) -> Topology {
-    let mut used = vec![false; (config.nodes * layout.disks_a_node) as usize];
     let mut extents = Vec::new();
     for (number, volume) in config.volumes.iter().enumerate() {
         let id = VolumeId::new(volume.label());
-        for row in layout.extents(number as u32) {
-            used[row.part.disk.as_usize()] = true;
-            extents.push(Extent {
-                volume: id.clone(),
-                volume_offset: row.volume_offset,
-                length: row.part.length,
-                copy: row.part.copy,
-                disk: disk_id(layout, row.part.disk),
-                disk_offset: row.part.disk_offset,
-            });
-        }
+        extents.extend(layout.extents(number as u32).map(|row| Extent {
+            volume: id.clone(),
+            volume_offset: row.volume_offset,
+            length: row.part.length,
+            copy: row.part.copy,
+            disk: disk_id(layout, row.part.disk),
+            disk_offset: row.part.disk_offset,
+        }));
     }
-    let disks = (0..used.len() as u32)
-        .map(DiskNumber)
-        .filter(|disk| used[disk.as_usize()]);
+    let extents = ExtentMap::try_new(extents).expect("slabs have bytes, and a byte of a copy lies in one of them");
     Topology {
         nodes: (0..config.nodes)
             .map(|node| Node {
@@ -124,13 +120,7 @@ fn topology(config: &Config, layout: &Layout) -> Topology {
                 observed: !config.recording.missing_nodes.contains(&node),
             })
             .collect(),
-        disks: disks
-            .map(|disk| PhysicalDisk {
-                id: disk_id(layout, disk),
-                node: NodeId::new(node_name(layout.node_of(disk))),
-                name: layout.disk_name(disk),
-            })
-            .collect(),
+        disks: disks(config, layout, &extents),
         volumes: config
             .volumes
             .iter()
@@ -140,6 +130,23 @@ fn topology(config: &Config, layout: &Layout) -> Topology {
                 copies: volume.resiliency.copies(),
             })
             .collect(),
-        extents: ExtentMap::try_new(extents).expect("slabs have bytes, and a byte of a copy lies in one of them"),
+        extents,
     }
+}
+
+/// The disks that hold an extent, in the order in which the extent map names them: what a reader of the recording finds.
+fn disks(config: &Config, layout: &Layout, extents: &ExtentMap) -> Vec<PhysicalDisk> {
+    let all = (0..config.nodes * layout.disks_a_node).map(DiskNumber);
+    let mut left: BTreeMap<_, _> = all.map(|disk| (disk_id(layout, disk), disk)).collect();
+    let named = extents
+        .extents()
+        .iter()
+        .filter_map(|extent| left.remove_entry(&extent.disk));
+    named
+        .map(|(id, disk)| PhysicalDisk {
+            id,
+            node: NodeId::new(node_name(layout.node_of(disk))),
+            name: layout.disk_name(disk),
+        })
+        .collect()
 }
