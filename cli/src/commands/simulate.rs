@@ -81,7 +81,9 @@ fn config(arguments: &SimulateArgs) -> Result<(Config, String)> {
 fn list(output: Output) -> Result<Code> {
     match output {
         Output::Json => {
-            let scenarios = Scenario::ALL.map(|scenario| json!({"name": scenario.as_str(), "about": scenario.about()}));
+            let scenarios = Scenario::ALL
+                .map(|scenario| json!({"name": scenario.as_str(), "about": scenario.about()}))
+                .to_vec();
             json::print(json!({"scenarios": scenarios}))?;
         }
         Output::Table => {

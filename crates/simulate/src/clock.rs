@@ -83,3 +83,6 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ impl Config {
         filled.seconds.unwrap_or(f64::INFINITY).min(by_writes).min(1e9)
     }
 }
+
+#[cfg(test)]
+mod tests;

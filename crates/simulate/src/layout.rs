@@ -340,3 +340,6 @@ impl Room {
         Ok(Slab { disk, offset })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,3 +45,6 @@ pub use record::NodeEvents;
 pub use scenario::Scenario;
 pub use simulated::{FaultMark, Simulated, simulate};
 pub use truth::{Rows, TruthCopy, TruthSlowest, TruthWrite};
+
+#[cfg(test)]
+mod tests;

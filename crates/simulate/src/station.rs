@@ -27,3 +27,6 @@ impl Station {
         end
     }
 }
+
+#[cfg(test)]
+mod tests;

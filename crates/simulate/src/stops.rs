@@ -69,3 +69,6 @@ impl Stops {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

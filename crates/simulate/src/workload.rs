@@ -130,3 +130,6 @@ impl Source {
         self.largest
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,9 +27,9 @@ pub struct Disks {
     pub sigma: f64,
     /// Bytes a second that one channel moves. Default 500 MB/s.
     pub channel_bytes_per_second: f64,
-    /// Share of requests that meet the drive's own housekeeping. Default 0.004.
+    /// Share of requests that meet the drive's own housekeeping. Default 0.01.
     pub tail_share: f64,
-    /// Mean of what those take longer, in microseconds. Default 400.
+    /// Mean of what those take longer, in microseconds. Default 500.
     pub tail_micros: f64,
     /// Largest request; a longer one is split. Default 1 MiB.
     pub max_transfer_bytes: u64,
@@ -57,8 +57,8 @@ impl Default for Disks {
             unmap_micros: 25.0,
             sigma: 0.3,
             channel_bytes_per_second: 500e6,
-            tail_share: 0.004,
-            tail_micros: 400.0,
+            tail_share: 0.01,
+            tail_micros: 500.0,
             max_transfer_bytes: 1 << 20,
             merge_micros: 0.0,
             shift_bytes: 0,
@@ -84,7 +84,7 @@ pub enum ShiftFrom {
 pub struct Network {
     /// Bits a second of each direction, in billions. Default 25.
     pub gigabits_per_second: f64,
-    /// Median of a message's way without its transfer, adapters and switch included, in microseconds. Default 35.
+    /// Median of a message's way without its transfer, adapters and switch included, in microseconds. Default 45.
     pub one_way_micros: f64,
     /// Spread (sigma of the logarithm) of the way. Default 0.25.
     pub sigma: f64,
@@ -96,7 +96,7 @@ impl Default for Network {
     fn default() -> Self {
         Self {
             gigabits_per_second: 25.0,
-            one_way_micros: 35.0,
+            one_way_micros: 45.0,
             sigma: 0.25,
             header_bytes: 128,
         }
@@ -109,7 +109,7 @@ impl Default for Network {
 pub struct Cpus {
     /// Cores that storage may use at the same time. Default 8.
     pub cores: u32,
-    /// Median before the first copy is sent, in microseconds. Default 40.
+    /// Median before the first copy is sent, in microseconds. Default 50.
     pub submit_micros: f64,
     /// Between one copy and the next, which are sent in order, in microseconds. Default 6.
     pub send_gap_micros: f64,
@@ -125,7 +125,7 @@ impl Default for Cpus {
     fn default() -> Self {
         Self {
             cores: 8,
-            submit_micros: 40.0,
+            submit_micros: 50.0,
             send_gap_micros: 6.0,
             message_micros: 8.0,
             complete_micros: 12.0,

@@ -231,7 +231,7 @@ fn fault(scenario: Scenario) -> Option<FaultKind> {
         },
         Scenario::SblPause => FaultKind::PathPause {
             on: LINKS,
-            every_millis: 300.0,
+            every_millis: 150.0,
             pause_millis: 30.0,
         },
         Scenario::RefsStall => FaultKind::RefsStall {
