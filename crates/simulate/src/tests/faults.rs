@@ -175,7 +175,7 @@ fn path_that_is_held_lets_go_of_all_at_once() {
     ends.sort_unstable();
     let close = ends.windows(2).filter(|pair| pair[1] - pair[0] < 1_000_000).count();
     assert!(
-        ends.len() > 50 && close * 10 > ends.len() * 8,
+        ends.len() > 15 && close * 10 > ends.len() * 8,
         "{close} of {}",
         ends.len()
     );
