@@ -40,6 +40,8 @@ enum Step {
     Fan { io: u32 },
     /// A leg goes.
     Send { leg: u32 },
+    /// A leg's request, or its reply, goes on the wire.
+    Wire { leg: u32, ticket: u32, reply: bool },
     /// A leg's request is at its target.
     Reach { leg: u32, ticket: u32 },
     /// The target has looked at it.
@@ -196,6 +198,7 @@ impl<'a> Engine<'a> {
             Step::Submit { source } => self.submit(source),
             Step::Fan { io } => self.fan(io),
             Step::Send { leg } => self.send(leg),
+            Step::Wire { leg, ticket, reply } => self.wire(leg, ticket, reply),
             Step::Reach { leg, ticket } => self.reach(leg, ticket),
             Step::Issue { leg, ticket } => self.issue(leg, ticket),
             Step::Gathered { disk, number } => self.gathered(disk, number),

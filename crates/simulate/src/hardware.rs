@@ -160,10 +160,24 @@ impl Hardware {
         (from * self.nodes + to) as usize
     }
 
-    /// When a message that is sent now arrives. `request` is one that the storage bus may hold.
-    pub(crate) fn send(&mut self, (from, to): (u32, u32), now: u64, bytes: u64, request: bool) -> u64 {
+    /// When a message that is handed over now may go on the wire: the storage bus may hold requests, and TCP takes the
+    /// processor's time.
+    pub(crate) fn ready(&mut self, (from, to): (u32, u32), now: u64, request: bool) -> u64 {
         let tcp = self.tcp_cpu(from, to, now);
-        let mut now = if tcp > 0.0 { self.work(from, now, 0.0, tcp) } else { now };
+        let mut at = if tcp > 0.0 { self.work(from, now, 0.0, tcp) } else { now };
+        let link = self.link(from, to);
+        for fault in &mut self.links[link].faults {
+            if let LinkFault::Held(stops) = &mut fault.what
+                && request
+            {
+                at = at.max(stops.release(now));
+            }
+        }
+        at
+    }
+
+    /// When a message arrives that goes on the wire now.
+    pub(crate) fn wire(&mut self, (from, to): (u32, u32), now: u64, bytes: u64) -> u64 {
         let at = self.link(from, to);
         let network = &self.network;
         let Link {
@@ -174,13 +188,6 @@ impl Hardware {
         } = &mut self.links[at];
         let mut bits_per_nano = network.gigabits_per_second;
         let mut way = random.log_normal(network.one_way_micros * 1e3, network.sigma);
-        for fault in faults.iter_mut() {
-            if let LinkFault::Held(stops) = &mut fault.what
-                && request
-            {
-                now = stops.release(now);
-            }
-        }
         for fault in faults.iter().filter(|fault| fault.is_on(now)) {
             match fault.what {
                 LinkFault::Slow { bandwidth_share, add } => {

@@ -218,10 +218,9 @@ impl Engine<'_> {
         if !self.is_current(at, ticket) {
             return;
         }
-        let now = self.now;
         let leg = &mut self.legs[at];
         leg.at_target = false;
-        let (from, node, op, part, of) = (leg.from, leg.node, leg.op, leg.part, leg.of);
+        let (node, op, part, of) = (leg.node, leg.op, leg.part, leg.of);
         let seen = Seen {
             tap: Tap::Target,
             device: 0,
@@ -241,9 +240,7 @@ impl Engine<'_> {
             self.repair_served(job, op);
             return;
         }
-        let data = if op == Op::Read { part.length } else { 0 };
-        let arrives = self.hardware.send((node, from), now, data, false);
-        self.at(arrives, Step::Back { leg: at, ticket });
+        self.hand_over(at, ticket, true);
     }
 
     /// A bus target dies or comes back.

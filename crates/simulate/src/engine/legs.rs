@@ -12,9 +12,6 @@ use crate::truth::TruthSlowest;
 /// `ECONNRESET`: the status of a leg whose target died. Recordings carry errnos.
 pub(crate) const RESET: u32 = 104;
 
-/// Bytes of a reply beside its data, and of a request that carries none: the header alone.
-const NO_DATA: u64 = 0;
-
 /// An I/O on a volume that is under way.
 #[derive(Debug)]
 pub(super) struct Io {
@@ -69,6 +66,15 @@ pub(super) struct Leg {
 impl Leg {
     pub(super) const fn is_local(&self) -> bool {
         self.from == self.node
+    }
+
+    /// The link that its request, or its reply, takes.
+    const fn way(&self, reply: bool) -> (u32, u32) {
+        if reply {
+            (self.node, self.from)
+        } else {
+            (self.from, self.node)
+        }
     }
 }
 
@@ -155,10 +161,35 @@ impl Engine<'_> {
             return;
         }
         leg.irp = shared.unwrap_or_else(|| self.recorder.irp(leg.from));
-        let data = if leg.op == Op::Write { leg.part.length } else { NO_DATA };
-        let way = (leg.from, leg.node);
-        let arrives = self.hardware.send(way, now, data, true);
-        self.at(arrives, Step::Reach { leg: at, ticket });
+        self.hand_over(at, ticket, false);
+    }
+
+    /// A leg's request or reply is handed to the network, and goes on the wire when nothing holds it.
+    pub(super) fn hand_over(&mut self, at: u32, ticket: u32, reply: bool) {
+        let way = self.legs[at].way(reply);
+        let ready = self.hardware.ready(way, self.now, !reply);
+        if ready > self.now {
+            self.at(ready, Step::Wire { leg: at, ticket, reply });
+        } else {
+            self.wire(at, ticket, reply);
+        }
+    }
+
+    pub(super) fn wire(&mut self, at: u32, ticket: u32, reply: bool) {
+        if !self.is_current(at, ticket) {
+            return;
+        }
+        let leg = &self.legs[at];
+        // Writes carry their data with the request, reads with the reply.
+        let has_data = leg.op == if reply { Op::Read } else { Op::Write };
+        let data = if has_data { leg.part.length } else { 0 };
+        let arrives = self.hardware.wire(leg.way(reply), self.now, data);
+        let step = if reply {
+            Step::Back { leg: at, ticket }
+        } else {
+            Step::Reach { leg: at, ticket }
+        };
+        self.at(arrives, step);
     }
 
     /// The reply is there.

@@ -51,10 +51,11 @@ impl Engine<'_> {
         job.piece = (half + job.next % (half - 2 * MIB), length);
         job.next += 2 * MIB;
         let (from, to) = (job.from, job.to);
-        self.repair_leg(number, Op::Read, from, self.layout.node_of(to), self.now);
+        let (leg, ticket) = self.repair_leg(number, Op::Read, from, self.layout.node_of(to));
+        self.reach(leg, ticket);
     }
 
-    fn repair_leg(&mut self, job: u32, op: Op, disk: DiskNumber, peer: u32, reaches: u64) {
+    fn repair_leg(&mut self, job: u32, op: Op, disk: DiskNumber, peer: u32) -> (u32, u32) {
         let ticket = self.ticket();
         let (disk_offset, length) = self.jobs[job as usize].piece;
         let leg = self.legs.insert(Leg {
@@ -77,19 +78,18 @@ impl Engine<'_> {
             pieces: 0,
             irp: 0,
         });
-        self.at(reaches, Step::Reach { leg, ticket });
+        (leg, ticket)
     }
 
     /// A piece was read, and goes to the other drive; or it was written there, and the next one is read.
     pub(super) fn repair_served(&mut self, number: u32, op: Op) {
         let job = &self.jobs[number as usize];
-        let (from, to, length) = (job.from, job.to, job.piece.1);
+        let (from, to) = (job.from, job.to);
         if op == Op::Write {
             self.at(self.now, Step::Repair { job: number });
             return;
         }
-        let way = (self.layout.node_of(from), self.layout.node_of(to));
-        let arrives = self.hardware.send(way, self.now, length, true);
-        self.repair_leg(number, Op::Write, to, way.0, arrives);
+        let (leg, ticket) = self.repair_leg(number, Op::Write, to, self.layout.node_of(from));
+        self.hand_over(leg, ticket, false);
     }
 }
