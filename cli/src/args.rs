@@ -57,6 +57,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom score recordings/fault-slow-drive\n  fathom score DIR --export fanouts.jsonl     an export made earlier or elsewhere\n  fathom score DIR --check                    exit with 3 when it is not nearly perfect"
     )]
     Score(ScoreArgs),
+    /// Simulate a cluster and write what its nodes would have recorded, with the truth
+    #[command(
+        after_help = "Examples:\n  fathom simulate --list                              the scenarios, a sentence each\n  fathom simulate DIR --scenario slow-disk            then: fathom replay DIR\n  fathom simulate DIR --scenario hot-spot --taps windows --seed 7\n  fathom simulate DIR --nodes 16 --seconds 30\n  fathom simulate --scenario columns --show-config > my.toml\n  fathom simulate DIR --config my.toml                a cluster like yours\n\nThe same options give the same bytes, on every system. What is simulated and what is not: docs/design/0008-simulator.md"
+    )]
+    Simulate(SimulateArgs),
     /// Run a coordinator
     #[command(
         after_help = "Example:\n  fathom coordinator --listen 0.0.0.0:7443 --store /var/lib/fathom --ca ca.crt --cert c.crt --key c.key"
@@ -149,6 +154,43 @@ pub(crate) struct ScoreArgs {
     /// Exit with 3 when fan-outs are less than 99.9 % exact, legs less than 99.99 % right, or a clock bound is broken
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Folder for the recording; made where it is not there
+    #[arg(value_name = "DIR", required_unless_present_any = ["list", "show_config"])]
+    pub(crate) folder: Option<PathBuf>,
+    /// List the scenarios and exit
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// What is simulated [default: healthy]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub(crate) scenario: Option<String>,
+    /// Simulate what this TOML file says; the options below go before it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the configuration as TOML, to be changed and given to --config, and exit
+    #[arg(long)]
+    pub(crate) show_config: bool,
+    /// What decides every draw [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Nodes, 1 to 16 [default: the scenario's, mostly 4]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) nodes: Option<u32>,
+    /// End after so many volume writes [default: 30000, if --seconds is not given]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) writes: Option<u64>,
+    /// End after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<f64>,
+    /// What is seen: `windows` (as Windows gives it: no target, initiator without offset), `windows-offset`, or `rich`
+    #[arg(long, value_name = "TAPS", value_parser = ["windows", "windows-offset", "rich"])]
+    pub(crate) taps: Option<String>,
+    /// Replace a recording that is in the folder
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ pub(crate) mod nodes;
 pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod score;
+pub(crate) mod simulate;
 pub(crate) mod volumes;
 pub(crate) mod why;
 

@@ -47,6 +47,12 @@ pub(crate) enum Error {
     /// A run without network failed.
     #[error(transparent)]
     Lab(#[from] fathom_lab::Error),
+    /// A cluster cannot be simulated as it was asked for.
+    #[error(transparent)]
+    Simulate(#[from] fathom_lab::simulator::Error),
+    /// The configuration of a simulation cannot be read.
+    #[error("{path}: {cause}", path = path.display())]
+    SimulateConfig { path: PathBuf, cause: String },
     /// A recording cannot be found.
     #[error(
         "there is no recording `{name}` (known: {known}); `fathom demo --list` shows them, --recordings names another folder"
@@ -83,6 +89,9 @@ impl Error {
             | Self::Context { .. }
             | Self::Address { .. }
             | Self::NoRecording { .. }
+            | Self::Simulate(_)
+            | Self::SimulateConfig { .. }
+            | Self::Lab(fathom_lab::Error::Simulate(_) | fathom_lab::Error::NotEmpty { .. })
             | Self::CoordinatorConfig(_)
             | Self::NodeConfig(_)
             | Self::Answer { usage: true, .. } => Code::Usage,

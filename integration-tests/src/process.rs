@@ -293,3 +293,17 @@ pub async fn finished(certificates: &Certificates, address: &str) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// A failure says what was wrong on standard error, nothing on standard output, and never panics.
+///
+/// # Panics
+///
+/// When that is not so.
+pub fn assert_fails(ran: &Ran, code: i32, says: &[&str]) {
+    assert_eq!(ran.code, code, "{} {}", ran.out, ran.err);
+    for expected in says {
+        assert!(ran.err.contains(expected), "`{expected}` is not in: {}", ran.err);
+    }
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    assert!(ran.out.is_empty(), "{}", ran.out);
+}

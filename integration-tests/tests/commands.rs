@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use fathom_integration_tests::fixture;
-use fathom_integration_tests::process::{Certificates, Program, Ran, finished};
+use fathom_integration_tests::process::{Certificates, Program, Ran, assert_fails, finished};
 use serde_json::{Value, json};
 
 fn program() -> Program {
@@ -15,16 +15,6 @@ fn program() -> Program {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// A failure says what was wrong on standard error, nothing on standard output, and never panics.
-fn assert_fails(ran: &Ran, code: i32, says: &[&str]) {
-    assert_eq!(ran.code, code, "{} {}", ran.out, ran.err);
-    for expected in says {
-        assert!(ran.err.contains(expected), "`{expected}` is not in: {}", ran.err);
-    }
-    assert!(!ran.err.contains("panicked"), "{}", ran.err);
-    assert!(ran.out.is_empty(), "{}", ran.out);
 }
 
 /// A cluster that has been joined, and how to ask about it.

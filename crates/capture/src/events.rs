@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use fathom_model::{Device, IoColumns, IoEvent, NodeId, Op, Tap, VolumeId};
+use fathom_model::{Device, IoColumns, IoEvent, NodeId, Op, PhysicalDiskId, Tap, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -354,6 +354,7 @@ impl InitiatorPaths {
             Tap::Target | Tap::Device => device.disk = Some(disk_id(node.as_str(), &row.device)),
             Tap::Initiator => {
                 let Some((volume, copy)) = volume_and_copy(&row.device) else {
+                    device.disk = remote_disk(&row.device, row.peer.as_deref());
                     return device;
                 };
                 device.volume = Some(VolumeId::new(volume));
@@ -386,6 +387,17 @@ fn volume_and_copy(device: &str) -> Option<(&str, u32)> {
         }
         _ => Some((front, copy)),
     }
+}
+
+/// `clusport.t1.disk0` with peer `t1` is a disk of another node, as the storage bus of a Windows node shows it: whose copies
+/// lie there is not in the name.
+fn remote_disk(device: &str, peer: Option<&str>) -> Option<PhysicalDiskId> {
+    let peer = peer?;
+    let disk = device
+        .strip_prefix("clusport.")?
+        .strip_prefix(peer)?
+        .strip_prefix('.')?;
+    (!disk.is_empty()).then(|| disk_id(peer, disk))
 }
 
 pub(crate) fn cause(error: &serde_json::Error, line: &str) -> String {

@@ -7,6 +7,10 @@
 //! `events-<node>.jsonl` is read as well), and, where it is known, `truth.jsonl.zst` (which events belong to which write).
 //! A row's number is its line number in its file, from 0, and becomes the event's ordinal where no tap is left out.
 //!
+//! An `initiator` row names its `peer`, and as its device either the copy that goes there (`vol0.copy1`, of a volume with slabs
+//! `vol0.slab3.copy1`) or, as the storage bus of a Windows node shows it, the remote disk (`clusport.t1.disk0`). A tap that gives no
+//! offsets leaves `offset` out of its rows.
+//!
 //! # Errors
 //!
 //! A file that is broken, cut off or not what its name says gives an [`Error`] that names file, row and cause. Nothing is

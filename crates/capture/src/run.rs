@@ -83,7 +83,8 @@ pub struct RunExtent {
     pub disk_offset: u64,
 }
 
-/// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start.
+/// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start; after a change of
+/// its drift, (x - change) * `drift_change_ppm` / 1e6 more.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct ClockTruth {
     /// Offset at the run's start.
@@ -92,6 +93,12 @@ pub struct ClockTruth {
     pub drift_ppm: f64,
     /// The run's start.
     pub epoch_ns: i64,
+    /// When the drift changed, in time since the run's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_change_at_ns: Option<f64>,
+    /// By how much it changed, parts per million.
+    #[serde(default)]
+    pub drift_change_ppm: f64,
     /// A further offset that somebody added to the recorded times.
     #[serde(default)]
     pub extra_offset_ns: f64,

@@ -40,6 +40,15 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
+    /// A cluster cannot be simulated as it was asked for.
+    #[error(transparent)]
+    Simulate(#[from] fathom_simulate::Error),
+    /// A recording would be written over something else.
+    #[error("{path} is not empty; give another folder, or --force to replace the recording in it", path = directory.display())]
+    NotEmpty {
+        /// The folder.
+        directory: PathBuf,
+    },
     /// There is nothing to score against.
     #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
     NoTruth {

@@ -1,18 +1,21 @@
 //! Runs without a network: a recording through the join in one process, and its score against the truth.
 //!
 //! [`replay`] plays a recording through the same source and the same engine that daemons and coordinator use; [`export`] writes
-//! its fan-outs as JSON Lines; [`score`] holds fan-outs against a recording's truth, wherever they were joined.
+//! its fan-outs as JSON Lines; [`score`] holds fan-outs against a recording's truth, wherever they were joined; [`simulate`] writes
+//! recordings of clusters that nobody has at hand.
 
 mod error;
 pub mod export;
 pub mod replay;
 pub mod report;
 pub mod score;
+pub mod simulate;
 
 use std::path::Path;
 
 pub use error::{Error, Result};
 pub use fathom_capture::{Recording, RecordingNode};
+pub use fathom_simulate as simulator;
 
 /// Opens a recording: reads and checks its `run.json`.
 ///

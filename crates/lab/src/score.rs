@@ -252,6 +252,9 @@ fn write_starts(recording: &Recording, node: &NodeId) -> Result<HashMap<u64, i64
 /// What a clock shows beyond its epoch and the true time `x` since then.
 fn beyond_true(clock: &ClockTruth, x: f64) -> f64 {
     let mut beyond = clock.offset_ns + x * clock.drift_ppm / 1e6;
+    if let Some(at) = clock.drift_change_at_ns {
+        beyond += (x - at).max(0.0) * clock.drift_change_ppm / 1e6;
+    }
     let base = x + beyond;
     beyond += clock.extra_offset_ns + base * clock.extra_drift_ppm / 1e6;
     if clock
@@ -272,7 +275,12 @@ fn true_time(clock: &ClockTruth, stamp: i64) -> f64 {
         y -= clock.step_ns;
     }
     y = (y - clock.extra_offset_ns) / (1.0 + clock.extra_drift_ppm / 1e6);
-    (y - clock.offset_ns) / (1.0 + clock.drift_ppm / 1e6)
+    let rate = 1.0 + clock.drift_ppm / 1e6;
+    let x = (y - clock.offset_ns) / rate;
+    match clock.drift_change_at_ns {
+        Some(at) if x > at => at + (x - at) * rate / (rate + clock.drift_change_ppm / 1e6),
+        _ => x,
+    }
 }
 
 #[cfg(test)]

@@ -161,3 +161,19 @@ fn initiator_device_names_its_volume_copy_and_disk() {
         assert_eq!(volume_and_copy(name), expected, "{name}");
     }
 }
+
+#[test]
+fn remote_disk_of_the_storage_bus_is_known_by_its_name_and_peer() {
+    let of = |device: &str, peer: Option<&str>| remote_disk(device, peer).map(|disk| disk.to_string());
+    assert_eq!(of("clusport.t1.disk0", Some("t1")), Some("t1/disk0".to_owned()));
+    assert_eq!(of("clusport.t1.a.disk.0", Some("t1.a")), Some("t1.a/disk.0".to_owned()));
+    for (device, peer) in [
+        ("clusport.t1.disk0", Some("t2")),
+        ("clusport.t1.disk0", None),
+        ("clusport.t1.", Some("t1")),
+        ("clusport.t1", Some("t1")),
+        ("t1.disk0", Some("t1")),
+    ] {
+        assert_eq!(of(device, peer), None, "{device} {peer:?}");
+    }
+}

@@ -119,3 +119,25 @@ fn left_out_tap_is_not_asked_for() {
     let score = score(&recording, [line], &[Tap::Target]).unwrap();
     assert_eq!((score.exact_fanout, score.leg_recall), (Some(1.0), Some(1.0)));
 }
+
+#[test]
+fn clock_whose_drift_changes_is_read_both_ways() {
+    let clock = ClockTruth {
+        offset_ns: -4e6,
+        drift_ppm: 30.0,
+        epoch_ns: 1_790_000_000_000_000_000,
+        drift_change_at_ns: Some(2e9),
+        drift_change_ppm: -80.0,
+        extra_offset_ns: 0.0,
+        extra_drift_ppm: 0.0,
+        step_at_ns: None,
+        step_ns: 0.0,
+    };
+    // Up to the change as before, then 50 us a second slower than true time.
+    assert_eq!(beyond_true(&clock, 2e9), -4e6 + 60_000.0);
+    assert_eq!(beyond_true(&clock, 4e9), -4e6 + 120_000.0 - 160_000.0);
+    for x in [0.0, 1.5e9, 2e9, 2.5e9, 9e9] {
+        let stamp = clock.epoch_ns + (x + beyond_true(&clock, x)) as i64;
+        assert!((true_time(&clock, stamp) - x).abs() < 2.0, "{x}");
+    }
+}
