@@ -205,7 +205,7 @@ impl Running {
                 complete_until,
             } => {
                 self.of_stream(session, |engine, stream| {
-                    engine.push(stream, first_ordinal, &columns)?;
+                    engine.push(stream, first_ordinal, columns)?;
                     engine.heard(stream, complete_until)
                 });
             }

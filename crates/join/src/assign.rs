@@ -26,8 +26,14 @@ const NOTHING: Assigned = Assigned {
 
 /// Assigns inner intervals to outer ones. `fits` may refuse pairs for reasons other than time.
 ///
-/// The result has an entry an outer interval. Deterministic in the order of its arguments, so callers sort them.
-pub(crate) fn assign(outers: &[Interval], inners: &[Interval], fits: impl Fn(usize, usize) -> bool) -> Vec<Assigned> {
+/// The result has an entry an outer interval. Deterministic in the order of its arguments, so callers sort them. `linked` hears
+/// of outer intervals that could have the same inner one.
+pub(crate) fn assign(
+    outers: &[Interval],
+    inners: &[Interval],
+    fits: impl Fn(usize, usize) -> bool,
+    linked: impl FnMut(usize, usize),
+) -> Vec<Assigned> {
     if let [outer] = outers {
         return vec![single(*outer, inners, fits)];
     }
@@ -35,6 +41,7 @@ pub(crate) fn assign(outers: &[Interval], inners: &[Interval], fits: impl Fn(usi
         return vec![NOTHING; outers.len()];
     }
     let graph = Graph::new(outers, inners, fits);
+    graph.link(linked);
     let matching = graph.largest_matching();
     graph.judge(&matching)
 }
@@ -101,6 +108,17 @@ impl Graph {
             edges,
             inners: inners.len(),
             order,
+        }
+    }
+
+    fn link(&self, mut linked: impl FnMut(usize, usize)) {
+        let mut last = vec![None; self.inners];
+        for (outer, inners) in self.edges.iter().enumerate() {
+            for &inner in inners {
+                if let Some(other) = last[inner].replace(outer) {
+                    linked(other, outer);
+                }
+            }
         }
     }
 

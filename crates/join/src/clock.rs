@@ -9,6 +9,7 @@
 //! All arithmetic is in integers and rounded outwards: the same constraints give the same bounds on every machine.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,15 +48,63 @@ impl Constraints {
         self.upper.is_empty()
     }
 
+    /// Adds upper and lower points.
+    pub(crate) fn extend(&mut self, upper: Vec<Point>, lower: Vec<Point>) {
+        self.upper.extend(upper);
+        self.lower.extend(lower);
+    }
+
     fn thin(&mut self) {
-        self.upper = hull::lower_hull(std::mem::take(&mut self.upper));
-        self.lower = hull::upper_hull(std::mem::take(&mut self.lower));
+        self.upper = hull::lower_hull(tightest(std::mem::take(&mut self.upper), 1));
+        self.lower = hull::upper_hull(tightest(std::mem::take(&mut self.lower), -1));
+    }
+}
+
+/// Of the points within one stretch of this many (as a power of two) nanoseconds only the tightest is kept: about a
+/// millisecond, over which the fastest drift moves a clock by half a microsecond. So a window keeps a thousand points, not a
+/// hundred thousand.
+pub(crate) const STRETCH_BITS: u32 = 20;
+
+/// The tightest point of each stretch: the lowest for `sign` 1, the highest for -1; of equal ones the first.
+fn tightest(mut points: Vec<Point>, sign: i64) -> Vec<Point> {
+    points.sort_unstable_by_key(|&(x, y)| (x >> STRETCH_BITS, sign * y, x));
+    points.dedup_by_key(|point| point.0 >> STRETCH_BITS);
+    points
+}
+
+/// Bounds are reckoned at multiples of this many (as a power of two) nanoseconds, 67 ms, and on straight lines between them.
+/// The upper bound is convex and the lower one concave in x, so that a chord never bounds less than there is.
+const GRID_BITS: u32 = 26;
+
+/// The bounds on one stretch of the grid: at its start and at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    number: i64,
+    low: (i64, i64),
+    high: (i64, i64),
+}
+
+impl Cell {
+    /// The stretch of the grid that holds a time.
+    pub(crate) const fn number_of(x: i64) -> i64 {
+        x >> GRID_BITS
+    }
+
+    /// Lowest and highest offset at a time of this stretch.
+    pub(crate) fn at(&self, x: i64) -> (i64, i64) {
+        let along = x - (self.number << GRID_BITS);
+        let part = |(from, until): (i64, i64)| i128::from(until - from) * i128::from(along);
+        let low = self.low.0 + (part(self.low) >> GRID_BITS) as i64;
+        let high = self.high.0 - (-part(self.high) >> GRID_BITS) as i64;
+        (low, high)
     }
 }
 
 /// What is known about one far node's clock against one initiator's.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct PairClock {
+    /// The stretch of the grid that was asked for last: the next question is mostly about the same.
+    cell: Mutex<Option<Cell>>,
     /// Constraints of the last windows, oldest first.
     windows: VecDeque<Constraints>,
     /// What a vote gave; in force until a window has constraints of its own.
@@ -97,8 +146,33 @@ impl PairClock {
 
     /// Lowest and highest possible offset when the initiator's clock shows `x`.
     pub(crate) fn bounds(&self, config: &Config, x: i64) -> Option<(i64, i64)> {
-        let (low, high) = self.band.as_ref()?.at(x);
-        Some((low - config.wander_nanos, high + config.wander_nanos))
+        let number = Cell::number_of(x);
+        let mut last = self.cell.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|cell| cell.number != number) {
+            *last = Some(self.cells(config, number, number)?[0]);
+        }
+        last.map(|cell| cell.at(x))
+    }
+
+    /// The bounds on stretches of the grid, from one to another and with it.
+    pub(crate) fn cells(&self, config: &Config, first: i64, last: i64) -> Option<Vec<Cell>> {
+        let band = self.band.as_ref()?;
+        let at = |number: i64| {
+            let (low, high) = band.at(number.saturating_mul(1 << GRID_BITS));
+            (low - config.wander_nanos, high + config.wander_nanos)
+        };
+        let mut start = at(first);
+        let cells = (first..=last).map(|number| {
+            let end = at(number + 1);
+            let cell = Cell {
+                number,
+                low: (start.0, end.0),
+                high: (start.1, end.1),
+            };
+            start = end;
+            cell
+        });
+        Some(cells.collect())
     }
 
     /// Drift at its best estimate, parts per billion.
@@ -146,6 +220,7 @@ impl PairClock {
         let upper = hull::lower_hull(all().flat_map(|window| window.upper.iter().copied()).collect());
         let lower = hull::upper_hull(all().flat_map(|window| window.lower.iter().copied()).collect());
         self.band = Band::new(upper, lower, config.max_drift_ppb);
+        self.cell = Mutex::new(None);
     }
 
     pub(crate) fn state(&self) -> ClockState {
@@ -158,6 +233,7 @@ impl PairClock {
 
     pub(crate) fn restore(config: &Config, state: ClockState) -> Self {
         let mut clock = Self {
+            cell: Mutex::new(None),
             windows: state.windows.into(),
             provisional: state.provisional,
             band: None,

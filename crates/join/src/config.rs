@@ -24,6 +24,11 @@ pub struct Config {
     /// By how much a clock may bend within the horizon; every stated bound is widened by it. 3 us is a drift that
     /// changes by 20 ppb a second (a degree every few seconds, for a common quartz) over 16 s.
     pub wander_nanos: i64,
+    /// How many threads a window's bulk is decided on. The rows do not depend on it.
+    pub threads: usize,
+    /// Whether I/Os that only one assignment is possible for are decided in bulk. The rows do not depend on it: off, every
+    /// I/O takes the way of those that are not as simple, which the tests hold it against.
+    pub bulk: bool,
 }
 
 impl Default for Config {
@@ -37,6 +42,8 @@ impl Default for Config {
             max_drift_ppb: 500_000,
             horizon_windows: 16,
             wander_nanos: 3_000,
+            threads: 1,
+            bulk: true,
         }
     }
 }

@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, Device, JoinedRows, NodeIndex, Observation, Op, RangeSet, StreamId, StreamIndex, Tap, Topology, Unmatched,
-    UnmatchedCause, VolumeIndex,
+    Catalog, Device, DiskIndex, IoColumns, IoEvent, JoinedRows, NodeIndex, Observation, Op, RangeSet, StreamId,
+    StreamIndex, Tap, Topology, Unmatched, UnmatchedCause, VolumeIndex,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -24,9 +24,11 @@ use crate::pool::{LegEvent, PendingIo, Pool};
 use crate::slowest::Replies;
 
 mod align;
+mod bulk;
 mod close;
 mod devices;
 mod inspect;
+mod lane;
 mod legs;
 mod lives;
 mod losses;
@@ -85,6 +87,10 @@ pub struct Engine {
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
+    /// Disks that were seen to split requests.
+    barred: BTreeSet<DiskIndex>,
+    /// Rows decided in bulk, in chunks as they were made.
+    chunks: Vec<JoinedRows>,
     /// Events that a closed window contested and that were not decided when the state was kept.
     contested: BTreeSet<(StreamIndex, u64)>,
     /// Events that ended before this are kept as pending, not sent again.
@@ -117,7 +123,11 @@ struct Stream {
     promised: i64,
     /// Windows below this number have closed.
     closed_until: i64,
+    /// I/Os in the pool.
     windows: BTreeMap<i64, Vec<usize>>,
+    lane: lane::Lane,
+    /// Of windows that are about to close the I/Os in the lane, with their places.
+    gathered: BTreeMap<i64, bulk::Gathered>,
 }
 
 /// What keeps the next window from closing.
@@ -147,6 +157,8 @@ impl Engine {
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
             rows: JoinedRows::default(),
+            barred: BTreeSet::new(),
+            chunks: Vec::new(),
             contested: BTreeSet::new(),
             pending_floor: i64::MIN,
         }
@@ -160,6 +172,8 @@ impl Engine {
 
     /// Says what the cluster is made of. I/Os that are pushed later use the new extent map.
     pub fn set_topology(&mut self, topology: &Topology) {
+        // What came before belongs to the map that was in force then.
+        self.spill_all();
         self.layout = Layout::new(topology, &mut self.catalog);
         self.observed = topology
             .nodes
@@ -167,6 +181,7 @@ impl Engine {
             .map(|node| (self.catalog.intern_node(&node.id), node.observed))
             .collect();
         self.find_disks();
+        self.set_lane_roles();
     }
 
     /// Opens a stream, new or known. A known one goes on where it was. Of one node the older streams are to be opened first.
@@ -181,6 +196,11 @@ impl Engine {
         let lives = self.lives.entry(node).or_default();
         if !lives.contains(&index) {
             lives.push(index);
+            // Which life saw what is no business of the bulk.
+            let earlier = lives[..lives.len() - 1].to_vec();
+            for stream in earlier {
+                self.spill_until(stream, i64::MAX);
+            }
         }
         let stream = self.streams.entry(index).or_insert_with(|| Stream::new(node));
         stream.resolution = resolution;
@@ -200,7 +220,7 @@ impl Engine {
     ///
     /// When the stream is not open, ordinals are skipped without having been declared lost, or an event names a
     /// device that the dictionary does not have. Events before the faulty one were taken.
-    pub fn push(&mut self, stream: StreamIndex, first_ordinal: u64, events: &fathom_model::IoColumns) -> Result<()> {
+    pub fn push(&mut self, stream: StreamIndex, first_ordinal: u64, events: IoColumns) -> Result<()> {
         let state = self.streams.get(&stream).ok_or(Error::NotOpen)?;
         if first_ordinal > state.next {
             return Err(Error::Skipped {
@@ -209,6 +229,14 @@ impl Engine {
             });
         }
         let known = usize::try_from(state.next - first_ordinal).unwrap_or(usize::MAX);
+        if self.goes_to_lane(stream, first_ordinal, known, &events) {
+            return self
+                .fill_lane(stream, first_ordinal, known, events)
+                .map_err(|(row, device)| Error::UnknownDevice {
+                    ordinal: first_ordinal + row as u64,
+                    device,
+                });
+        }
         for (at, event) in events.iter().enumerate().skip(known) {
             let ordinal = first_ordinal + at as u64;
             let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
@@ -225,19 +253,13 @@ impl Engine {
             if state.accounted.contains(ordinal) {
                 continue;
             }
-            let observation = Observation {
-                stream,
-                ordinal,
-                start_unix_nanos: event.start_unix_nanos,
-                duration_nanos: event.duration_nanos,
-                status: event.status,
-            };
-            self.take(observation, &event, &device);
+            let late = observation_of(stream, ordinal, &event).end_unix_nanos() < self.late_before(stream);
+            self.take(observation_of(stream, ordinal, &event), &event, &device, late);
         }
         Ok(())
     }
 
-    fn take(&mut self, observation: Observation, event: &fathom_model::IoEvent, device: &DeviceEntry) {
+    fn take(&mut self, observation: Observation, event: &IoEvent, device: &DeviceEntry, late: bool) {
         let contested = self.contested.contains(&(observation.stream, observation.ordinal));
         let node = self.streams[&observation.stream].node;
         let window = observation.end_unix_nanos().div_euclid(self.config.window_nanos);
@@ -275,7 +297,6 @@ impl Engine {
                     disk.is_some()
                 };
                 if has_place && (device.has_offsets || event.op == Op::Flush) {
-                    let late = observation.end_unix_nanos() < self.late_before(observation.stream);
                     self.pool.insert_event(LegEvent {
                         event: observation,
                         tap: event.tap,
@@ -355,19 +376,32 @@ impl Engine {
     /// Takes the rows decided since the last call.
     #[must_use]
     pub fn take_rows(&mut self) -> JoinedRows {
-        std::mem::take(&mut self.rows)
+        let mut rows = std::mem::take(&mut self.rows);
+        self.chunks.drain(..).for_each(|chunk| rows.append(chunk));
+        rows
+    }
+
+    /// Takes the rows decided since the last call, in the chunks in which they were made: nothing is copied.
+    #[must_use]
+    pub fn take_chunks(&mut self) -> Vec<JoinedRows> {
+        let mut chunks = std::mem::take(&mut self.chunks);
+        if !self.rows.is_empty() {
+            chunks.push(std::mem::take(&mut self.rows));
+        }
+        chunks
     }
 
     /// Whether every stream has ended and everything was decided.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.pool.ios.is_empty() && self.pool.events.is_empty() && self.all_ended()
+        self.in_memory() == 0 && self.all_ended()
     }
 
     /// I/Os and events in memory.
     #[must_use]
     pub fn in_memory(&self) -> usize {
-        self.pool.ios.len() + self.pool.events.len()
+        let lanes: usize = self.streams.values().map(|stream| stream.lane.open).sum();
+        self.pool.ios.len() + self.pool.events.len() + lanes
     }
 
     /// How far the I/Os of a stream are decided: everything that completed before this, on its own clock.
@@ -379,7 +413,24 @@ impl Engine {
     }
 }
 
+fn observation_of(stream: StreamIndex, ordinal: u64, event: &IoEvent) -> Observation {
+    Observation {
+        stream,
+        ordinal,
+        start_unix_nanos: event.start_unix_nanos,
+        duration_nanos: event.duration_nanos,
+        status: event.status,
+    }
+}
+
 impl Stream {
+    /// The first window that has I/Os.
+    fn first_window(&self) -> Option<i64> {
+        let pooled = self.windows.first_key_value().map(|(&window, _)| window);
+        let waiting = self.lane.windows.first_key_value().map(|(&window, _)| window);
+        pooled.into_iter().chain(waiting).min()
+    }
+
     fn new(node: NodeIndex) -> Self {
         Self {
             node,
@@ -398,6 +449,8 @@ impl Stream {
             promised: i64::MIN,
             closed_until: i64::MIN,
             windows: BTreeMap::new(),
+            lane: lane::Lane::default(),
+            gathered: BTreeMap::new(),
         }
     }
 }

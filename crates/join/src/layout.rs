@@ -1,5 +1,7 @@
 //! The extent map by index: from bytes of a volume to places on disks.
 
+use std::collections::BTreeSet;
+
 use fathom_model::{Catalog, DiskIndex, NodeIndex, Topology, VolumeIndex};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -27,15 +29,46 @@ pub(crate) struct Places {
 /// The volumes of a topology.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
-    volumes: FxHashMap<VolumeIndex, VolumeLayout>,
+    /// By the index of the volume.
+    volumes: Vec<Option<VolumeLayout>>,
     /// Every disk ever known, by the node that it is connected to.
     disks: FxHashMap<NodeIndex, Vec<DiskIndex>>,
+    /// The node of every disk.
+    nodes: Vec<NodeIndex>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct VolumeLayout {
     /// By copy number; each copy's extents by offset.
     copies: Vec<(u32, Vec<Piece>)>,
+    /// The length of all pieces, where they are all as long and follow on one another from 0: then a piece needs no search.
+    even: Option<u64>,
+}
+
+impl VolumeLayout {
+    /// The first piece of a copy that ends beyond an offset.
+    fn first_piece(&self, pieces: &[Piece], offset: u64) -> usize {
+        match self.even {
+            Some(length) => usize::try_from(offset / length).unwrap_or(usize::MAX).min(pieces.len()),
+            None => pieces.partition_point(|piece| piece.until <= offset),
+        }
+    }
+
+    fn note_even(&mut self) {
+        let first = self.copies.first().and_then(|(_, pieces)| pieces.first());
+        let Some(length) = first.map(|piece| piece.until) else {
+            return;
+        };
+        let follows = |(at, piece): (usize, &Piece)| {
+            let from = (at as u64).checked_mul(length);
+            from == Some(piece.from) && piece.until - piece.from == length
+        };
+        let even = self
+            .copies
+            .iter()
+            .all(|(_, pieces)| pieces.iter().enumerate().all(follows));
+        self.even = even.then_some(length);
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,18 +91,17 @@ impl Layout {
         for (at, disk) in catalog.disks().to_vec().iter().enumerate() {
             let node = catalog.intern_node(&disk.node);
             layout.disks.entry(node).or_default().push(DiskIndex(at as u32));
+            layout.nodes.push(node);
         }
         for volume in &topology.volumes {
-            layout
-                .volumes
-                .insert(catalog.intern_volume(&volume.id), VolumeLayout::default());
+            layout.volume(catalog.intern_volume(&volume.id));
         }
         // The map is sorted by volume, copy and offset: pieces come in the order in which they are needed.
         for extent in topology.extents.extents() {
             let Some(&(disk, node)) = disks.get(&extent.disk) else {
                 continue;
             };
-            let volume = layout.volumes.entry(catalog.intern_volume(&extent.volume)).or_default();
+            let volume = layout.volume(catalog.intern_volume(&extent.volume));
             let piece = Piece {
                 from: extent.volume_offset,
                 until: extent.volume_end(),
@@ -82,7 +114,20 @@ impl Layout {
                 _ => volume.copies.push((extent.copy, vec![piece])),
             }
         }
+        layout.volumes.iter_mut().flatten().for_each(VolumeLayout::note_even);
         layout
+    }
+
+    fn volume(&mut self, volume: VolumeIndex) -> &mut VolumeLayout {
+        let at = volume.as_usize();
+        if self.volumes.len() <= at {
+            self.volumes.resize_with(at + 1, || None);
+        }
+        self.volumes[at].get_or_insert_default()
+    }
+
+    fn get(&self, volume: VolumeIndex) -> Option<&VolumeLayout> {
+        self.volumes.get(volume.as_usize())?.as_ref()
     }
 
     /// The disks of a node.
@@ -90,30 +135,57 @@ impl Layout {
         self.disks.get(&node).map_or(&[], Vec::as_slice)
     }
 
+    /// The node that a disk is connected to.
+    pub(crate) fn node_of(&self, disk: DiskIndex) -> Option<NodeIndex> {
+        self.nodes.get(disk.as_usize()).copied()
+    }
+
+    /// Whether a volume has an extent on one of some disks.
+    pub(crate) fn is_on_any(&self, volume: VolumeIndex, disks: &BTreeSet<DiskIndex>) -> bool {
+        let pieces = self.get(volume).into_iter().flat_map(|volume| &volume.copies);
+        !disks.is_empty()
+            && pieces
+                .flat_map(|(_, pieces)| pieces)
+                .any(|piece| disks.contains(&piece.disk))
+    }
+
     pub(crate) fn knows(&self, volume: VolumeIndex) -> bool {
-        self.volumes.contains_key(&volume)
+        self.get(volume).is_some()
     }
 
     /// Where the bytes of an I/O lie. An I/O that crosses borders has a part for each stretch between them.
     pub(crate) fn places(&self, volume: VolumeIndex, offset: u64, length: u64) -> Places {
-        let mut found = Places {
-            whole: true,
-            ..Places::default()
-        };
-        let Some(volume) = self.volumes.get(&volume) else {
-            return found;
+        let mut found = Places::default();
+        let mut places = Vec::new();
+        (found.whole, found.parts) = self.add_places(volume, offset, length, &mut places);
+        found.places = places.into();
+        found
+    }
+
+    /// Adds the places of an I/O in the order of part and copy; says whether the map has all of it, and the number of parts.
+    pub(crate) fn add_places(
+        &self,
+        volume: VolumeIndex,
+        offset: u64,
+        length: u64,
+        places: &mut Vec<Place>,
+    ) -> (bool, u32) {
+        let Some(volume) = self.get(volume) else {
+            return (true, 0);
         };
         let end = offset.saturating_add(length);
-        let mut starts: SmallVec<[u64; 4]> = SmallVec::new();
+        let first_place = places.len();
+        let mut whole = true;
+        let mut starts: SmallVec<[u64; 8]> = SmallVec::new();
         for (copy, pieces) in &volume.copies {
-            let first = pieces.partition_point(|piece| piece.until <= offset);
+            let first = volume.first_piece(pieces, offset);
             let mut at = offset;
             for piece in pieces[first..].iter().take_while(|piece| piece.from < end) {
-                found.whole &= piece.from <= at;
+                whole &= piece.from <= at;
                 let from = piece.from.max(offset);
                 let until = piece.until.min(end);
                 starts.push(from);
-                found.places.push(Place {
+                places.push(Place {
                     part: 0,
                     copy: *copy,
                     disk: piece.disk,
@@ -123,20 +195,22 @@ impl Layout {
                 });
                 at = until;
             }
-            found.whole &= at >= end;
+            whole &= at >= end;
+        }
+        let Some(&one) = starts.first() else {
+            return (false, 0);
+        };
+        if starts.iter().all(|&start| start == one) {
+            return (whole, 1);
         }
         let in_order = starts.clone();
         starts.sort_unstable();
         starts.dedup();
-        found.parts = starts.len() as u32;
-        if found.parts > 1 {
-            for (place, start) in found.places.iter_mut().zip(in_order) {
-                place.part = starts.partition_point(|&other| other < start) as u32;
-            }
-            found.places.sort_by_key(|place| (place.part, place.copy));
+        for (place, start) in places[first_place..].iter_mut().zip(in_order) {
+            place.part = starts.partition_point(|&other| other < start) as u32;
         }
-        found.whole &= found.parts > 0;
-        found
+        places[first_place..].sort_by_key(|place| (place.part, place.copy));
+        (whole, starts.len() as u32)
     }
 
     /// Every (copy, disk) that a flush of the volume reaches.
@@ -146,7 +220,7 @@ impl Layout {
             parts: 1,
             ..Places::default()
         };
-        let Some(volume) = self.volumes.get(&volume) else {
+        let Some(volume) = self.get(volume) else {
             return found;
         };
         for (copy, pieces) in &volume.copies {
@@ -176,12 +250,7 @@ impl Layout {
         node: NodeIndex,
         disk_offset: u64,
     ) -> Option<DiskIndex> {
-        let (_, pieces) = self
-            .volumes
-            .get(&volume)?
-            .copies
-            .iter()
-            .find(|(number, _)| *number == copy)?;
+        let (_, pieces) = self.get(volume)?.copies.iter().find(|(number, _)| *number == copy)?;
         let holds = |piece: &&Piece| {
             piece.node == node
                 && (piece.disk_offset..piece.disk_offset + (piece.until - piece.from)).contains(&disk_offset)

@@ -190,6 +190,26 @@ impl Pool {
         list.iter().copied().filter(move |&at| self.events[at].op == op)
     }
 
+    /// Events of the far side that start at an offset of a disk.
+    pub(crate) fn far_at(&self, disk: DiskIndex, offset: u64) -> impl Iterator<Item = usize> + '_ {
+        let list = if self.far.is_empty() {
+            None
+        } else {
+            self.far.get(&(disk, offset))
+        };
+        list.into_iter().flatten().copied()
+    }
+
+    /// Initiator legs from `node` to `peer` that start at an offset.
+    pub(crate) fn legs_at(&self, node: NodeIndex, peer: NodeIndex, offset: u64) -> impl Iterator<Item = usize> + '_ {
+        let list = if self.legs.is_empty() {
+            None
+        } else {
+            self.legs.get(&(node, peer, offset))
+        };
+        list.into_iter().flatten().copied()
+    }
+
     /// Whether there are initiator legs that could lead to several disks of their peer.
     pub(crate) const fn has_vague_legs(&self) -> bool {
         self.vague_legs > 0

@@ -7,6 +7,7 @@
 
 use fathom_model::{Leg, NodeIndex, Slowest};
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// A copy is named when it is the slowest with at least this probability. Replies that waited for one another are not as
 /// independent as the reckoning has it, so that it has to be strict: on recorded writes with copies that are close together, one in
@@ -28,6 +29,28 @@ pub(crate) enum End {
     After { service_end: i64, error: i64 },
     /// Some time after the I/O began.
     Unknown { from: i64 },
+}
+
+/// When a leg's reply was there, on the initiator's clock, as far as that is known. Its I/O began at `from`.
+pub(crate) fn end_of(from: i64, leg: &Leg) -> End {
+    if let Some(seen) = leg.initiator {
+        let service = leg.service().zip(leg.clock);
+        return End::Seen {
+            at: seen.end_unix_nanos(),
+            service_end: service.map(|(service, clock)| service.end_unix_nanos().saturating_sub(clock.offset_nanos)),
+        };
+    }
+    match (leg.service(), leg.clock) {
+        (Some(service), _) if leg.local => End::Seen {
+            at: service.end_unix_nanos(),
+            service_end: None,
+        },
+        (Some(service), Some(clock)) => End::After {
+            service_end: service.end_unix_nanos().saturating_sub(clock.offset_nanos),
+            error: i64::try_from(clock.error_nanos).unwrap_or(i64::MAX),
+        },
+        _ => End::Unknown { from },
+    }
 }
 
 /// How long replies take, as one initiator sees it.
@@ -84,26 +107,90 @@ impl Durations {
         }
     }
 
-    /// Probability density at a duration. Half a sample in every bin, so that nothing is impossible.
+    /// The distribution as it is now.
+    fn distribution(&self) -> Distribution {
+        let total = self.total();
+        let mut up_to = 0_u32;
+        let mut bins = Vec::with_capacity(BINS);
+        for bin in 0..BINS {
+            let count = self.counts.get(bin).copied().unwrap_or(0);
+            up_to = up_to.saturating_add(count);
+            bins.push((
+                // Half a sample in every bin, so that nothing is impossible.
+                (f64::from(count) + 0.5) / Self::width(bin),
+                (f64::from(up_to) + 0.5) / (f64::from(total) + 1.0),
+            ));
+        }
+        Distribution { total, bins }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count = count.saturating_add(*more);
+        }
+    }
+}
+
+/// Bins that a duration can be in: the longest falls in the last.
+const BINS: usize = 4 * 54 + 1;
+
+/// A histogram made ready for questions.
+#[derive(Clone, Debug)]
+struct Distribution {
+    total: u32,
+    /// Of each bin the probability density, and the share of samples up to its end.
+    bins: Vec<(f64, f64)>,
+}
+
+impl Distribution {
+    /// Probability density at a duration.
     fn density(&self, nanos: i64) -> f64 {
-        let bin = Self::bin(nanos);
-        (f64::from(self.counts.get(bin).copied().unwrap_or(0)) + 0.5) / Self::width(bin)
+        self.bins[Durations::bin(nanos).min(BINS - 1)].0
     }
 
     /// Share of samples up to and with a duration's bin.
     fn share_up_to(&self, nanos: i64) -> f64 {
-        let bins = (Self::bin(nanos) + 1).min(self.counts.len());
-        let below: u32 = self.counts[..bins].iter().sum();
-        (f64::from(below) + 0.5) / (f64::from(self.total()) + 1.0)
+        self.bins[Durations::bin(nanos).min(BINS - 1)].1
+    }
+}
+
+/// What an initiator's replies say, made ready for the naming of a window's I/Os.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    returns: Vec<(u32, Distribution)>,
+    rests: Distribution,
+}
+
+impl Known {
+    fn returns(&self, node: NodeIndex) -> Option<&Distribution> {
+        self.returns
+            .iter()
+            .find(|(other, _)| *other == node.0)
+            .map(|(_, distribution)| distribution)
     }
 }
 
 impl Replies {
-    fn returns(&self, node: NodeIndex) -> Option<&Durations> {
-        self.returns
-            .iter()
-            .find(|(other, _)| *other == node.0)
-            .map(|(_, durations)| durations)
+    /// Made ready for questions.
+    pub(crate) fn known(&self) -> Known {
+        let returns = self.returns.iter();
+        Known {
+            returns: returns
+                .map(|(node, durations)| (*node, durations.distribution()))
+                .collect(),
+            rests: self.rests.distribution(),
+        }
+    }
+
+    /// Takes in what others learnt.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.rests.merge(&other.rests);
+        for (node, durations) in &other.returns {
+            self.returns_mut(NodeIndex(*node)).merge(durations);
+        }
     }
 
     fn returns_mut(&mut self, node: NodeIndex) -> &mut Durations {
@@ -161,11 +248,11 @@ impl Replies {
 }
 
 /// Marks the legs that the I/O may have waited for, and names the one if the rest is unlikely enough.
-pub(crate) fn name(replies: &Replies, io_end: i64, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
+pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
     let found = match ends {
         [] => return None,
         [_] => Judged {
-            candidates: vec![0],
+            candidates: smallvec![0],
             named: Some((0, 1.0)),
         },
         _ if ends.iter().all(|end| matches!(end, End::After { .. })) => all_unseen(replies, io_end, ends),
@@ -183,8 +270,11 @@ pub(crate) fn name(replies: &Replies, io_end: i64, legs: &mut [Leg], ends: &[End
     })
 }
 
+/// As many as an I/O has legs, mostly.
+type Few<T> = SmallVec<[T; 6]>;
+
 struct Judged {
-    candidates: Vec<usize>,
+    candidates: Few<usize>,
     named: Option<(usize, f32)>,
 }
 
@@ -194,7 +284,7 @@ fn lead(ends: &[End], last: usize) -> Option<u64> {
         End::Seen { at, .. } => Some(*at),
         End::After { .. } | End::Unknown { .. } => None,
     };
-    let all: Option<Vec<i64>> = ends.iter().map(at).collect();
+    let all: Option<Few<i64>> = ends.iter().map(at).collect();
     let all = all?;
     let before = all
         .iter()
@@ -206,7 +296,7 @@ fn lead(ends: &[End], last: usize) -> Option<u64> {
 }
 
 /// At least one end was seen: the last of those is the slowest, unless one that was not seen may have come later.
-fn some_seen(replies: &Replies, legs: &[Leg], ends: &[End]) -> Judged {
+fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
     let seen = |end: &End| {
         if let End::Seen { at, .. } = end {
             Some(*at)
@@ -215,7 +305,7 @@ fn some_seen(replies: &Replies, legs: &[Leg], ends: &[End]) -> Judged {
         }
     };
     let last_seen = ends.iter().filter_map(seen).max().unwrap_or(i64::MIN);
-    let mut candidates = Vec::new();
+    let mut candidates = Few::new();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {
         match *end {
@@ -228,9 +318,7 @@ fn some_seen(replies: &Replies, legs: &[Leg], ends: &[End]) -> Judged {
                 if service_end.saturating_sub(error) > last_seen {
                     surely_later = Some((at, surely_later.is_some()));
                 }
-                let returns = replies
-                    .returns(legs[at].node)
-                    .filter(|returns| returns.total() >= ENOUGH);
+                let returns = replies.returns(legs[at].node).filter(|returns| returns.total >= ENOUGH);
                 let later = match returns {
                     Some(returns) => {
                         1.0 - returns.share_up_to(last_seen.saturating_sub(service_end).saturating_sub(error))
@@ -250,7 +338,7 @@ fn some_seen(replies: &Replies, legs: &[Leg], ends: &[End]) -> Judged {
             .all(|&other| other == at || seen(&ends[other]).is_some())
     {
         return Judged {
-            candidates: vec![at],
+            candidates: smallvec![at],
             named: Some((at, 1.0)),
         };
     }
@@ -265,8 +353,8 @@ fn some_seen(replies: &Replies, legs: &[Leg], ends: &[End]) -> Judged {
 
 /// No end was seen. If copy c was the last, its reply took what is left from its far end to the I/O's end, and all other
 /// replies took less than what is left from theirs.
-fn all_unseen(replies: &Replies, io_end: i64, ends: &[End]) -> Judged {
-    let known: Vec<(i64, i64)> = ends
+fn all_unseen(replies: &Known, io_end: i64, ends: &[End]) -> Judged {
+    let known: Few<(i64, i64)> = ends
         .iter()
         .map(|end| match *end {
             End::After { service_end, error } => (service_end, error),
@@ -279,10 +367,10 @@ fn all_unseen(replies: &Replies, io_end: i64, ends: &[End]) -> Judged {
         named: None,
     };
     let rests = &replies.rests;
-    if rests.total() < ENOUGH {
+    if rests.total < ENOUGH {
         return everyone;
     }
-    let likelihoods: Vec<f64> = (0..known.len())
+    let likelihoods: Few<f64> = (0..known.len())
         .map(|last| {
             let others = known.iter().enumerate().filter(|&(other, _)| other != last);
             let earlier: f64 = others.map(|(_, &(end, _))| rests.share_up_to(io_end - end)).product();
@@ -301,14 +389,14 @@ fn all_unseen(replies: &Replies, io_end: i64, ends: &[End]) -> Judged {
     };
     // Whoever keeps the best one from being named is a candidate beside it.
     let unlikely = (1.0 - SURE) / known.len() as f64;
-    let candidates: Vec<usize> = (0..known.len())
+    let candidates: Few<usize> = (0..known.len())
         .filter(|&at| at == best || likelihoods[at] / sum >= unlikely || !apart(at))
         .collect();
     let apart = (0..known.len()).all(|at| at == best || apart(at));
     let probability = likelihoods[best] / sum;
     let named = (apart && probability >= SURE).then_some((best, probability as f32));
     Judged {
-        candidates: if named.is_some() { vec![best] } else { candidates },
+        candidates: if named.is_some() { smallvec![best] } else { candidates },
         named,
     }
 }

@@ -169,7 +169,7 @@ impl Player {
             Polled::Events(batch) => {
                 self.heard = batch.complete_until_unix_nanos;
                 engine
-                    .push(self.stream, batch.first_ordinal, &batch.columns)
+                    .push(self.stream, batch.first_ordinal, batch.columns)
                     .and_then(|()| engine.heard(self.stream, batch.complete_until_unix_nanos))
                     .map_err(refused)
             }

@@ -278,6 +278,17 @@ pub struct ClockStatement {
     pub error_nanos: u64,
 }
 
+impl ClockStatement {
+    /// The statement that the offset lies between two bounds.
+    #[must_use]
+    pub const fn between(low_nanos: i64, high_nanos: i64) -> Self {
+        Self {
+            offset_nanos: low_nanos + (high_nanos - low_nanos) / 2,
+            error_nanos: (high_nanos - low_nanos).unsigned_abs().div_ceil(2),
+        }
+    }
+}
+
 /// An event that no fan-out has, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmatched {

@@ -105,6 +105,54 @@ impl IoColumns {
         })
     }
 
+    /// The tap of each event.
+    #[must_use]
+    pub fn taps(&self) -> &[Tap] {
+        &self.tap
+    }
+
+    /// The index into the device dictionary of each event.
+    #[must_use]
+    pub fn devices(&self) -> &[u32] {
+        &self.device
+    }
+
+    /// What each event did.
+    #[must_use]
+    pub fn ops(&self) -> &[Op] {
+        &self.op
+    }
+
+    /// The byte offset of each event.
+    #[must_use]
+    pub fn offsets(&self) -> &[u64] {
+        &self.offset
+    }
+
+    /// The bytes of each event.
+    #[must_use]
+    pub fn lengths(&self) -> &[u64] {
+        &self.length
+    }
+
+    /// The start of each event, on the node's own clock.
+    #[must_use]
+    pub fn starts_unix_nanos(&self) -> &[i64] {
+        &self.start_unix_nanos
+    }
+
+    /// From start to completion of each event.
+    #[must_use]
+    pub fn durations_nanos(&self) -> &[u64] {
+        &self.duration_nanos
+    }
+
+    /// The status of each event.
+    #[must_use]
+    pub fn statuses(&self) -> &[u32] {
+        &self.status
+    }
+
     /// All events in order.
     pub fn iter(&self) -> impl Iterator<Item = IoEvent> + '_ {
         (0..self.len()).filter_map(|row| self.get(row))

@@ -45,7 +45,7 @@ proptest! {
         outers in prop::collection::vec(interval(), 1..5),
         inners in prop::collection::vec((0_i64..30, 0_i64..4).prop_map(|(start, length)| (start, start + length)), 0..6),
     ) {
-        let assigned = assign(&outers, &inners, |_, _| true);
+        let assigned = assign(&outers, &inners, |_, _| true, |_, _| ());
         let found: Vec<Option<usize>> = assigned.iter().map(|one| one.inner).collect();
         let all = all_largest(&outers, &inners);
         prop_assert!(all.contains(&found), "{found:?} is not one of {all:?}");
@@ -59,20 +59,25 @@ proptest! {
 
 #[test]
 fn back_to_back_writes_of_one_block_are_told_apart_by_time() {
-    let assigned = assign(&[(0, 10), (11, 20)], &[(2, 8), (13, 18)], |_, _| true);
+    let assigned = assign(&[(0, 10), (11, 20)], &[(2, 8), (13, 18)], |_, _| true, |_, _| ());
     assert!(assigned.iter().all(|one| one.sure));
     assert_eq!([assigned[0].inner, assigned[1].inner], [Some(0), Some(1)]);
 }
 
 #[test]
 fn two_that_could_be_exchanged_go_by_order_and_are_not_sure() {
-    let assigned = assign(&[(0, 20), (1, 21)], &[(5, 6), (9, 10)], |_, _| true);
+    let assigned = assign(&[(0, 20), (1, 21)], &[(5, 6), (9, 10)], |_, _| true, |_, _| ());
     assert_eq!([assigned[0].inner, assigned[1].inner], [Some(0), Some(1)]);
     assert!(assigned.iter().all(|one| !one.sure && one.confidence == 0.5));
 }
 
 #[test]
 fn pair_that_time_allows_but_the_device_does_not_is_not_taken() {
-    let assigned = assign(&[(0, 20), (1, 21)], &[(5, 6), (9, 10)], |outer, inner| outer == inner);
+    let assigned = assign(
+        &[(0, 20), (1, 21)],
+        &[(5, 6), (9, 10)],
+        |outer, inner| outer == inner,
+        |_, _| (),
+    );
     assert!(assigned.iter().all(|one| one.sure));
 }

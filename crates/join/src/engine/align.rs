@@ -2,15 +2,15 @@
 
 use fathom_model::{NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::{End, Engine};
 use crate::clock::vote::{Candidate, vote};
 use crate::clock::{PairClock, Search};
 use crate::layout::Place;
-use crate::pool::PendingIo;
 
-/// A vote looks at no more I/Os than about this: beyond it, at a sample of places by hash.
-const SAMPLE: usize = 1 << 16;
+/// A vote looks at a sample of places by hash, of about so many I/Os; where that does not carry, at a larger one.
+const SAMPLES: [usize; 2] = [1 << 12, 1 << 16];
 
 /// Of a key met more often than this within a vote only so many I/Os are looked at: it says little about time and costs a lot.
 const MOST_PER_KEY: usize = 8;
@@ -157,73 +157,111 @@ impl Engine {
     fn has_events(&self, stream: StreamIndex, since: i64) -> bool {
         let of_stream =
             |event: &crate::pool::LegEvent| event.event.stream == stream && event.event.end_unix_nanos() >= since;
-        self.pool.events.iter().any(|(_, event)| of_stream(event))
+        let mut waiting = self.streams[&stream].lane.events();
+        waiting.any(|(_, batch, row)| batch.columns.taps()[row] != Tap::Volume && batch.end(row) >= since)
+            || self.pool.events.iter().any(|(_, event)| of_stream(event))
     }
 
     /// Holds a vote over everything that completed before `until` on either clock.
     fn try_alignment(&mut self, stream: StreamIndex, far: StreamIndex, until: i64) -> bool {
-        let candidates = self.candidates(stream, far, until);
-        let Some(constraints) = vote(&self.config, candidates) else {
-            return false;
-        };
-        let mut clock = PairClock::default();
-        clock.start(&self.config, constraints);
-        let found = clock.is_aligned();
-        if found {
-            self.clocks.insert((stream, far), clock);
+        let requests = self.requests(stream, self.streams[&far].node, until);
+        let mut looked_at = 0;
+        for most in SAMPLES {
+            // A larger sample of the same is no other.
+            let one_in = requests.ios.div_ceil(most).max(1) as u64;
+            if one_in == looked_at {
+                break;
+            }
+            looked_at = one_in;
+            let candidates = self.candidates(stream, far, until, &requests.places, one_in);
+            let Some(constraints) = vote(&self.config, candidates) else {
+                continue;
+            };
+            let mut clock = PairClock::default();
+            clock.start(&self.config, constraints);
+            if clock.is_aligned() {
+                self.clocks.insert((stream, far), clock);
+                return true;
+            }
         }
-        found
+        false
     }
 
-    fn candidates(&self, stream: StreamIndex, far: StreamIndex, until: i64) -> Vec<Candidate> {
-        let node = self.streams[&far].node;
+    /// What an initiator's I/Os that completed before `until` asked of a node, in the order of their ordinals.
+    fn requests(&self, stream: StreamIndex, node: NodeIndex, until: i64) -> Requests {
+        let mut requests = Requests::default();
+        let pooled = self.streams[&stream].windows.values().flatten();
+        for io in pooled.map(|&io| &self.pool.ios[io]) {
+            if io.op == Op::Flush || io.event.end_unix_nanos() >= until {
+                continue;
+            }
+            requests.ios += 1;
+            for place in io.places.places.iter().filter(|place| place.node == node) {
+                requests.places.push(Request {
+                    ordinal: io.event.ordinal,
+                    whole: (io.event.start_unix_nanos, io.event.end_unix_nanos()),
+                    op: io.op,
+                    place: *place,
+                });
+            }
+        }
+        self.waiting_requests(stream, node, until, &mut requests);
+        requests
+            .places
+            .sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
+        requests
+    }
+
+    /// Pairs of requests and services with equal keys, of one in so many places.
+    fn candidates(
+        &self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        until: i64,
+        requests: &[Request],
+        one_in: u64,
+    ) -> Vec<Candidate> {
         let far_tap = if self.gives(far, Tap::Target) {
             Tap::Target
         } else {
             Tap::Device
         };
-        let ios: Vec<&PendingIo> = self.streams[&stream]
-            .windows
-            .values()
-            .flatten()
-            .map(|&io| &self.pool.ios[io])
-            .filter(|io| io.op != Op::Flush && io.event.end_unix_nanos() < until)
-            .collect();
-        let one_in = ios.len().div_ceil(SAMPLE) as u64;
         let sampled = |place: &Place| place.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let places: Vec<(&PendingIo, &Place)> = ios
+        let requests: Vec<&Request> = requests
             .iter()
-            .flat_map(|&io| io.places.places.iter().map(move |place| (io, place)))
-            .filter(|(_, place)| place.node == node && sampled(place) % one_in == 0)
+            .filter(|request| sampled(&request.place).is_multiple_of(one_in))
             .collect();
-        let key = |(io, place): &(&PendingIo, &Place)| (io.op, place.disk, place.offset, place.length);
+        let key = |request: &Request| {
+            (
+                request.op,
+                request.place.disk,
+                request.place.offset,
+                request.place.length,
+            )
+        };
         let mut in_all: FxHashMap<_, usize> = FxHashMap::default();
-        for place in &places {
-            *in_all.entry(key(place)).or_default() += 1;
+        for request in &requests {
+            *in_all.entry(key(request)).or_default() += 1;
         }
         let mut met: FxHashMap<_, usize> = FxHashMap::default();
-        let mut candidates = Vec::new();
-        for of_io in &places {
+        let mut chosen: Vec<&Request> = Vec::new();
+        for request in requests {
             // Of a key that is met often a few are taken, spread over the stretch, but with all events that could be theirs.
-            let times = met.entry(key(of_io)).or_default();
+            let times = met.entry(key(request)).or_default();
             *times += 1;
-            if !(*times - 1).is_multiple_of(in_all[&key(of_io)].div_ceil(MOST_PER_KEY)) {
-                continue;
+            if (*times - 1).is_multiple_of(in_all[&key(request)].div_ceil(MOST_PER_KEY)) {
+                chosen.push(request);
             }
-            let &(io, place) = of_io;
-            let inners = self
-                .pool
-                .far(io.op, place.disk, place.offset)
-                .map(|at| &self.pool.events[at]);
-            let fits = inners.filter(|event| {
-                let seen = event.event.stream == far && event.tap == far_tap;
-                seen && event.length == place.length && event.event.end_unix_nanos() < until
-            });
-            let (outer, outer_tap) = self.tightest(io, place);
+        }
+        let services = self.services(far, far_tap, until, &chosen);
+        let legs = self.legs_of(stream, &chosen);
+        let mut candidates = Vec::new();
+        for request in chosen {
+            let (outer, outer_tap) = tightest(request, &legs);
             let slack = self.resolution(stream, outer_tap) + self.resolution(far, far_tap);
-            candidates.extend(fits.map(|event| Candidate {
+            candidates.extend(services[&key(request)].iter().map(|&inner| Candidate {
                 outer,
-                inner: (event.event.start_unix_nanos, event.event.end_unix_nanos()),
+                inner,
                 start_slack: slack,
                 end_slack: 2 * slack,
             }));
@@ -231,21 +269,104 @@ impl Engine {
         candidates
     }
 
-    /// The tightest interval on the initiator's clock within which a copy was written: its leg, if exactly one is seen.
-    fn tightest(&self, io: &PendingIo, place: &Place) -> ((i64, i64), Tap) {
-        let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
-        let mut legs = self
-            .pool
-            .legs(io.op, io.node, place.node, place.offset)
-            .filter_map(|at| {
-                let leg = &self.pool.events[at];
-                let inside = leg.event.start_unix_nanos >= whole.0 && leg.event.end_unix_nanos() <= whole.1;
-                let same = leg.length == place.length && leg.disk.is_none_or(|disk| disk == place.disk);
-                (inside && same).then(|| (leg.event.start_unix_nanos, leg.event.end_unix_nanos()))
+    /// The services at a far stream that have the keys of some requests.
+    fn services(&self, far: StreamIndex, tap: Tap, until: i64, requests: &[&Request]) -> FxHashMap<Key, Spans> {
+        let mut found: FxHashMap<Key, Spans> = FxHashMap::default();
+        for request in requests {
+            let place = &request.place;
+            let key = (request.op, place.disk, place.offset, place.length);
+            found.entry(key).or_insert_with(|| {
+                let pooled = self.pool.far(request.op, place.disk, place.offset);
+                let pooled = pooled.map(|at| &self.pool.events[at]).filter(|event| {
+                    let seen = event.event.stream == far && event.tap == tap && event.length == place.length;
+                    seen && event.event.end_unix_nanos() < until
+                });
+                pooled.map(super::resolve::interval).collect()
             });
-        match (legs.next(), legs.next()) {
-            (Some(leg), None) => (leg, Tap::Initiator),
-            _ => (whole, Tap::Volume),
         }
+        let state = &self.streams[&far];
+        for (_, batch, row) in state.lane.events() {
+            let columns = &batch.columns;
+            if columns.taps()[row] != tap || batch.end(row) >= until {
+                continue;
+            }
+            let device = &state.devices[columns.devices()[row] as usize];
+            let Some(disk) = device.disk else { continue };
+            let key = (columns.ops()[row], disk, columns.offsets()[row], columns.lengths()[row]);
+            if let Some(spans) = found.get_mut(&key) {
+                spans.push((columns.starts_unix_nanos()[row], batch.end(row)));
+            }
+        }
+        found
+    }
+
+    /// The legs of an initiator that start where some requests do.
+    fn legs_of(&self, stream: StreamIndex, requests: &[&Request]) -> FxHashMap<(Op, u64), SmallVec<[Leg; 1]>> {
+        let mut found: FxHashMap<(Op, u64), SmallVec<[Leg; 1]>> = FxHashMap::default();
+        let Some(first) = requests.first().filter(|_| self.gives(stream, Tap::Initiator)) else {
+            return found;
+        };
+        let (own, peer) = (self.streams[&stream].node, first.place.node);
+        for request in requests {
+            let offset = request.place.offset;
+            found.entry((request.op, offset)).or_insert_with(|| {
+                let pooled = self
+                    .pool
+                    .legs(request.op, own, peer, offset)
+                    .map(|at| &self.pool.events[at]);
+                let leg = |event: &crate::pool::LegEvent| (super::resolve::interval(event), event.length, event.disk);
+                pooled.map(leg).collect()
+            });
+        }
+        let state = &self.streams[&stream];
+        for (at, batch, row) in state.lane.events() {
+            let columns = &batch.columns;
+            if columns.taps()[row] != Tap::Initiator {
+                continue;
+            }
+            let key = (columns.ops()[row], columns.offsets()[row]);
+            let device = &state.devices[columns.devices()[row] as usize];
+            if let Some(legs) = found.get_mut(&key).filter(|_| device.peer == Some(peer)) {
+                let span = (columns.starts_unix_nanos()[row], batch.end(row));
+                legs.push((span, columns.lengths()[row], self.disk_of(stream, at, batch, row)));
+            }
+        }
+        found
+    }
+}
+
+/// What an initiator asked of a node.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// I/Os that were looked at, whichever nodes they went to.
+    pub(super) ios: usize,
+    pub(super) places: Vec<Request>,
+}
+
+/// A copy of a part of an I/O, as a vote looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) ordinal: u64,
+    pub(super) whole: (i64, i64),
+    pub(super) op: Op,
+    pub(super) place: Place,
+}
+
+type Key = (Op, fathom_model::DiskIndex, u64, u64);
+type Spans = SmallVec<[(i64, i64); 2]>;
+/// Interval, length, disk.
+type Leg = ((i64, i64), u64, Option<fathom_model::DiskIndex>);
+
+/// The tightest interval on the initiator's clock within which a copy was written: its leg, if exactly one is seen.
+fn tightest(request: &Request, legs: &FxHashMap<(Op, u64), SmallVec<[Leg; 1]>>) -> ((i64, i64), Tap) {
+    let (whole, place) = (request.whole, &request.place);
+    let legs = legs.get(&(request.op, place.offset)).into_iter().flatten();
+    let mut fitting = legs.filter(|(span, length, disk)| {
+        let inside = span.0 >= whole.0 && span.1 <= whole.1;
+        inside && *length == place.length && disk.is_none_or(|disk| disk == place.disk)
+    });
+    match (fitting.next(), fitting.next()) {
+        (Some((span, ..)), None) => (*span, Tap::Initiator),
+        _ => (whole, Tap::Volume),
     }
 }

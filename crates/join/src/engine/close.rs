@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 use fathom_model::{Io, IoClass, NodeIndex, Op, StreamIndex, Tap};
 
 use super::Engine;
+use super::bulk::Round;
 use super::legs::Built;
 use super::resolve::Decisions;
 use crate::clock::Constraints;
 use crate::pool::{ClaimRef, PendingIo};
 
 impl Engine {
-    pub(super) fn close(&mut self, window: i64, stream: StreamIndex) {
-        let Some(mut ios) = self
-            .streams
-            .get_mut(&stream)
-            .and_then(|stream| stream.windows.remove(&window))
-        else {
-            return;
-        };
+    /// Closes the windows of one number, which are those of `streams`.
+    pub(super) fn close_all(&mut self, window: i64, streams: &[StreamIndex]) {
+        let mut round = self.bulk_round(window, streams);
+        for &stream in streams {
+            self.close(window, stream, round.as_mut());
+        }
+    }
+
+    fn close(&mut self, window: i64, stream: StreamIndex, mut round: Option<&mut Round>) {
+        let pooled = self.stream_mut(stream).windows.remove(&window);
+        let mut ios = pooled.unwrap_or_default();
         ios.sort_by_key(|&io| {
             (
                 self.pool.ios[io].event.end_unix_nanos(),
@@ -38,14 +42,17 @@ impl Engine {
             }
         }
         self.find_pieces(&mut decisions, &claims, self.cut(window));
-        self.learn(&claims, &decisions);
+        self.learn(stream, &claims, &decisions, round.as_deref());
+        if let Some(round) = &mut round {
+            round.read_clocks(self, stream);
+        }
         self.note_overdue(stream, &claims, &decisions);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
         for &io in &ios {
             built.push(self.build(io, &decisions));
         }
-        self.name_slowest(stream, &mut built);
+        self.name_slowest(stream, &mut built, round.as_deref());
         for &io in &ios {
             self.pool.remove_io(io);
         }
@@ -85,8 +92,9 @@ impl Engine {
     }
 
     /// Draws constraints on the clocks from what is sure, and gives them to the pairs.
-    fn learn(&mut self, claims: &[ClaimRef], decisions: &Decisions) {
-        let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = BTreeMap::new();
+    fn learn(&mut self, stream: StreamIndex, claims: &[ClaimRef], decisions: &Decisions, round: Option<&Round>) {
+        let in_bulk = round.map(|round| round.constraints(stream));
+        let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = in_bulk.into_iter().flatten().collect();
         for claim in claims {
             let io = &self.pool.ios[claim.io];
             let Some(found) = decisions.get(claim).filter(|found| !found.unsure) else {

@@ -3,6 +3,7 @@
 use fathom_model::{Catalog, Device, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
 
 use super::Engine;
+use super::lane::LaneRole;
 use crate::error::{Error, Result};
 
 /// An entry of a dictionary in indices.
@@ -15,6 +16,8 @@ pub(super) struct DeviceEntry {
     pub(super) copy: Option<u32>,
     pub(super) peer: Option<NodeIndex>,
     pub(super) has_offsets: bool,
+    /// Which of its events may wait in the lane.
+    pub(super) lane: LaneRole,
 }
 
 impl Engine {
@@ -38,6 +41,7 @@ impl Engine {
             state.described = devices.to_vec();
         }
         state.devices = entries(&mut self.catalog, &state.described);
+        self.set_lane_roles();
         Ok(())
     }
 
@@ -66,6 +70,7 @@ fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
             copy: device.copy,
             peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
             has_offsets: device.has_offsets,
+            lane: LaneRole::default(),
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use fathom_model::fan_out::MoreOrdinals;
 use fathom_model::{ClockStatement, IoClass, Leg, LegMethod, Missing, Observation, Op, Slowest, StreamIndex, Tap};
 
 use super::Engine;
+use super::bulk::Round;
 use super::close::class_of;
 use super::resolve::{Decisions, Found};
 use crate::layout::Place;
@@ -123,10 +124,7 @@ impl Engine {
 
     fn statement(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<ClockStatement> {
         let (low, high) = self.offset(stream, far, x)?;
-        Some(ClockStatement {
-            offset_nanos: low + (high - low) / 2,
-            error_nanos: (high - low).unsigned_abs().div_ceil(2),
-        })
+        Some(ClockStatement::between(low, high))
     }
 
     /// Why an observation is not there; `None` when none is to be expected.
@@ -180,49 +178,31 @@ impl Engine {
         )
     }
 
-    /// Names the leg that each I/O of a window waited for, where that can be known.
-    pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built]) {
+    /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
+    pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
+        let end_of = |one: &Built, leg: &Leg| slowest::end_of(one.io.event.start_unix_nanos, leg);
         let ends: Vec<Vec<slowest::End>> = built
             .iter()
-            .map(|one| one.legs.iter().map(|leg| self.end_of(one, leg)).collect())
+            .map(|one| one.legs.iter().map(|leg| end_of(one, leg)).collect())
             .collect();
         // First learn from the whole window, then name: the order of its I/Os must not matter.
         for (one, ends) in built.iter().zip(&ends) {
             replies.learn(one.io.event.end_unix_nanos(), &one.legs, ends);
         }
+        if let Some(round) = round {
+            replies.merge(&round.replies(stream, self.config.threads));
+        }
+        let known = replies.known();
         for (one, ends) in built.iter_mut().zip(&ends) {
             let io_end = one.io.event.end_unix_nanos();
-            one.slowest = slowest::name(&replies, io_end, &mut one.legs, ends);
+            one.slowest = slowest::name(&known, io_end, &mut one.legs, ends);
+        }
+        if let Some(round) = round {
+            self.chunks.extend(round.rows(stream, &known, self.config.threads));
         }
         replies.age();
         self.replies.insert(stream, replies);
-    }
-
-    /// When a leg's reply was there, on the initiator's clock, as far as that is known.
-    fn end_of(&self, built: &Built, leg: &Leg) -> slowest::End {
-        if let Some(seen) = leg.initiator {
-            let service = leg.service().zip(leg.clock);
-            let service_end =
-                service.map(|(service, clock)| service.end_unix_nanos().saturating_sub(clock.offset_nanos));
-            return slowest::End::Seen {
-                at: seen.end_unix_nanos(),
-                service_end,
-            };
-        }
-        match (leg.service(), leg.clock) {
-            (Some(service), _) if leg.local => slowest::End::Seen {
-                at: service.end_unix_nanos(),
-                service_end: None,
-            },
-            (Some(service), Some(clock)) => slowest::End::After {
-                service_end: service.end_unix_nanos().saturating_sub(clock.offset_nanos),
-                error: i64::try_from(clock.error_nanos).unwrap_or(i64::MAX),
-            },
-            _ => slowest::End::Unknown {
-                from: built.io.event.start_unix_nanos,
-            },
-        }
     }
 }
 

@@ -45,6 +45,7 @@ impl Engine {
         let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
         let leg = found.initiator.map(|at| interval(&self.pool.events[at]));
         Claimant {
+            number: 0,
             claim,
             place: io.places.places[claim.place],
             stream: io.event.stream,

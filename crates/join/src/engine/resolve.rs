@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::Engine;
 use crate::assign::{Assigned, Interval, assign};
 use crate::layout::Place;
-use crate::pool::{ClaimRef, LegEvent};
+use crate::pool::{ClaimRef, LegEvent, Pool};
 
 /// What was found for one claim.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +25,42 @@ pub(super) struct Found {
 
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
 
+/// Which claimants could have the same events, directly or through others.
+struct Links {
+    parent: Vec<usize>,
+}
+
+impl Links {
+    fn new(claimants: usize) -> Self {
+        Self {
+            parent: (0..claimants).collect(),
+        }
+    }
+
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.parent[at] != at {
+            self.parent[at] = self.parent[self.parent[at]];
+            at = self.parent[at];
+        }
+        at
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent[a.max(b)] = a.min(b);
+    }
+}
+
+/// An event that a claimant which is not sure of its own could have had.
+struct Contested {
+    by: usize,
+    event: usize,
+}
+
 /// A claim on its way through the taps.
 pub(super) struct Claimant {
+    /// Its number among those that are decided together.
+    pub(super) number: usize,
     pub(super) claim: ClaimRef,
     pub(super) place: Place,
     pub(super) stream: StreamIndex,
@@ -45,7 +79,8 @@ impl Engine {
         let cut = self.cut(window);
         let closing = io.event.stream;
         let mut claimants = self.claimants(op, &place, cut);
-        let mut contested = self.match_legs(op, &mut claimants, cut);
+        let mut links = Links::new(claimants.len());
+        let mut contested = self.match_legs(op, &mut claimants, cut, &mut links);
         // Legs may be shared between disks, what the disks say is not.
         claimants.sort_by_key(|claimant| claimant.place.disk);
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
@@ -56,21 +91,29 @@ impl Engine {
                     None => cut,
                 };
                 for tap in [Tap::Target, Tap::Device] {
-                    contested.extend(self.match_far(op, &place, far, tap, far_cut, of_disk));
+                    contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
                 }
             }
         }
-        for event in contested {
-            self.pool.events[event].contested = true;
+        // What rivals of later windows are unsure of among themselves is decided when theirs close.
+        let mut concerned = vec![false; claimants.len()];
+        let this_window = |pool: &Pool, claimant: &Claimant| {
+            let io = &pool.ios[claimant.claim.io].event;
+            io.stream == closing && io.end_unix_nanos().div_euclid(self.config.window_nanos) == window
+        };
+        for claimant in claimants.iter().filter(|claimant| this_window(&self.pool, claimant)) {
+            concerned[links.root(claimant.number)] = true;
+        }
+        for Contested { by, event } in contested {
+            if concerned[links.root(by)] {
+                self.pool.events[event].contested = true;
+            }
         }
         for claimant in claimants {
-            let io = &mut self.pool.ios[claimant.claim.io];
-            let this_window =
-                io.event.stream == closing && io.event.end_unix_nanos().div_euclid(self.config.window_nanos) == window;
-            if this_window {
+            if this_window(&self.pool, &claimant) {
                 decisions.insert(claimant.claim, claimant.found);
-            } else if claimant.found.unsure {
-                io.contested = true;
+            } else if claimant.found.unsure && concerned[links.root(claimant.number)] {
+                self.pool.ios[claimant.claim.io].contested = true;
             }
         }
     }
@@ -89,6 +132,7 @@ impl Engine {
                 // Legs that ended longer ago than the longest I/O time are not looked for.
                 let start = start.max(end.saturating_sub(self.config.longest_io_nanos));
                 (end < cut).then(|| Claimant {
+                    number: 0,
                     claim,
                     place: io.places.places[claim.place],
                     stream: io.event.stream,
@@ -113,11 +157,14 @@ impl Engine {
                 )
             });
         }
+        (0..)
+            .zip(&mut claimants)
+            .for_each(|(number, claimant)| claimant.number = number);
         claimants
     }
 
     /// Ties initiator legs to claims: same clock, so containment is exact. Returns the events that stay contested.
-    fn match_legs(&self, op: Op, claimants: &mut [Claimant], cut: i64) -> Vec<usize> {
+    fn match_legs(&self, op: Op, claimants: &mut [Claimant], cut: i64, links: &mut Links) -> Vec<Contested> {
         let mut contested = Vec::new();
         let mut from = 0;
         // Claimants are sorted by stream: each initiator's legs are its own.
@@ -146,7 +193,7 @@ impl Engine {
                 legs.into_iter().partition(|&at| self.pool.events[at].event.status != 0);
             let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
             let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
-            contested.extend(self.settle(group, &done, &widened, Tap::Initiator));
+            contested.extend(self.settle(group, &done, &widened, Tap::Initiator, links));
             self.legs_after_their_io(group, &done, cut, slack);
             self.failed_attempts(group, &failed, &widened);
             for claimant in group {
@@ -219,19 +266,22 @@ impl Engine {
         }
     }
 
-    /// Ties events of the far side to claims. Returns the events that stay contested.
+    /// Ties events of the far side to claims on one disk. Returns the events that stay contested.
     fn match_far(
         &self,
         op: Op,
-        place: &Place,
         far: StreamIndex,
         tap: Tap,
         far_cut: i64,
         claimants: &mut [Claimant],
-    ) -> Vec<usize> {
+        links: &mut Links,
+    ) -> Vec<Contested> {
         if !self.gives(far, tap) {
             return Vec::new();
         }
+        let Some(place) = claimants.first().map(|claimant| claimant.place) else {
+            return Vec::new();
+        };
         let events = self.pool.far(op, place.disk, place.offset).filter(|&at| {
             let event = &self.pool.events[at];
             let same = event.tap == tap && event.event.stream == far && event.length == place.length;
@@ -252,7 +302,7 @@ impl Engine {
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        self.settle(claimants, &events, &widened, tap)
+        self.settle(claimants, &events, &widened, tap, links)
     }
 
     /// Where on the far clock an event of a claim must lie.
@@ -272,13 +322,21 @@ impl Engine {
     }
 
     /// Assigns events to claimants and notes what was found; returns the events that an unsure claim could have had.
-    fn settle(&self, claimants: &mut [Claimant], events: &[usize], widened: &[Interval], tap: Tap) -> Vec<usize> {
+    fn settle(
+        &self,
+        claimants: &mut [Claimant],
+        events: &[usize],
+        widened: &[Interval],
+        tap: Tap,
+        links: &mut Links,
+    ) -> Vec<Contested> {
         if events.is_empty() {
             return Vec::new();
         }
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
-        let assigned: Vec<Assigned> = assign(widened, &inners, fits);
+        let linked = |one: usize, other: usize| links.join(claimants[one].number, claimants[other].number);
+        let assigned: Vec<Assigned> = assign(widened, &inners, fits, linked);
         let mut contested = Vec::new();
         for (at, one) in assigned.into_iter().enumerate() {
             let event = one.inner.map(|inner| events[inner]);
@@ -287,7 +345,9 @@ impl Engine {
                 let could_have = |&event: &usize| {
                     contains(widened[at], interval(&self.pool.events[event])) && self.may_have(&claimants[at], event)
                 };
-                contested.extend(events.iter().copied().filter(could_have));
+                let by = claimants[at].number;
+                let events = events.iter().copied().filter(could_have);
+                contested.extend(events.map(|event| Contested { by, event }));
                 claimants[at].found.unsure = true;
             }
             let found = &mut claimants[at].found;

@@ -111,6 +111,10 @@ impl Engine {
         for (_, event) in self.pool.events.iter().filter(|(_, event)| !self.is_pending(event)) {
             open.entry(event.event.stream).or_default().push(event.event.ordinal);
         }
+        for (&stream, state) in self.streams.iter().filter(|(_, state)| state.lane.open > 0) {
+            let waiting = state.lane.events().map(|(_, batch, row)| batch.first + row as u64);
+            open.entry(stream).or_default().extend(waiting);
+        }
         let account = |&stream: &StreamIndex| {
             let state = &self.streams[&stream];
             let mut ordinals = open.remove(&stream).unwrap_or_default();
@@ -175,8 +179,8 @@ impl Engine {
     /// Where the open windows begin, by the initiators' clocks. Any choice would be right as long as it never goes back: what
     /// is not kept as pending is sent again.
     pub(super) fn raise_pending_floor(&mut self) {
-        let open = |stream: &super::Stream| match stream.windows.first_key_value() {
-            Some((window, _)) => Some(window.saturating_mul(self.config.window_nanos)),
+        let open = |stream: &super::Stream| match stream.first_window() {
+            Some(window) => Some(window.saturating_mul(self.config.window_nanos)),
             None => (stream.ended.is_none()).then(|| stream.closed_until.saturating_mul(self.config.window_nanos)),
         };
         let writers = self

@@ -1,5 +1,6 @@
 //! The engine as a whole, on a made-up cluster whose truth is known.
 
+mod bulk;
 mod cluster;
 mod devices;
 mod honest;

@@ -12,27 +12,31 @@ impl Engine {
     /// that have no I/O.
     pub fn advance(&mut self) -> Vec<Waiting> {
         let waiting = loop {
-            let Some((window, stream)) = self.next_window() else {
+            let Some(window) = self.streams.values().filter_map(super::Stream::first_window).min() else {
                 break None;
             };
-            let waiting = self.waiting_for(window, stream);
+            // All that may write were heard far enough, or nobody's window closes: so all windows of the number are known.
+            let streams = self.streams_with(window);
+            let waiting = self.waiting_for_all(window, &streams);
             if !waiting.is_empty() {
                 break Some(waiting);
             }
-            self.close(window, stream);
+            self.close_all(window, &streams);
         };
         self.expire();
         self.raise_pending_floor();
         waiting.unwrap_or_else(|| self.waiting_to_give_up())
     }
 
-    /// The open window that closes next: windows of the same number in the order of their streams' identities, which is
-    /// the same however the streams came to be numbered.
-    fn next_window(&self) -> Option<(i64, StreamIndex)> {
-        self.streams
-            .iter()
-            .filter_map(|(&index, stream)| Some((*stream.windows.first_key_value()?.0, index)))
-            .min_by_key(|&(window, index)| (window, self.catalog.stream(index)))
+    /// The streams that have a window of this number, in the order of their identities, which is the same however the streams
+    /// came to be numbered.
+    fn streams_with(&self, window: i64) -> Vec<StreamIndex> {
+        let has =
+            |stream: &super::Stream| stream.windows.contains_key(&window) || stream.lane.windows.contains_key(&window);
+        let streams = self.streams.iter().filter(|(_, stream)| has(stream));
+        let mut streams: Vec<StreamIndex> = streams.map(|(&index, _)| index).collect();
+        streams.sort_by_key(|&stream| self.catalog.stream(stream));
+        streams
     }
 
     /// What ended before this on the stream's clock comes too late: the stream had said that nothing of that time was
@@ -70,8 +74,8 @@ impl Engine {
             .map_or(1, |nanos| nanos as i64)
     }
 
-    /// Nodes that must be heard further before a window can close.
-    fn waiting_for(&mut self, window: i64, stream: StreamIndex) -> Vec<Waiting> {
+    /// Nodes that must be heard further before the windows of a number can close.
+    fn waiting_for_all(&mut self, window: i64, streams: &[StreamIndex]) -> Vec<Waiting> {
         let cut = self.cut(window);
         // Whoever may write could compete for the same events.
         let mut until: BTreeMap<NodeIndex, i64> = self.writers().map(|node| (node, cut)).collect();
@@ -81,10 +85,13 @@ impl Engine {
         if !short.is_empty() {
             return short;
         }
-        for node in self.copy_nodes(window, stream) {
-            for (node, time) in self.alignment_needs(node, window, stream) {
-                let most = until.entry(node).or_insert(i64::MIN);
-                *most = (*most).max(time);
+        self.gather(window);
+        for &stream in streams {
+            for node in self.copy_nodes(window, stream) {
+                for (node, time) in self.alignment_needs(node, window, stream) {
+                    let most = until.entry(node).or_insert(i64::MIN);
+                    *most = (*most).max(time);
+                }
             }
         }
         self.short_of(&until)
@@ -112,20 +119,19 @@ impl Engine {
 
     /// The nodes that hold copies of the I/Os of a window.
     fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
-        let ios = self.streams.get(&stream).and_then(|stream| stream.windows.get(&window));
-        ios.into_iter()
-            .flatten()
-            .flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node))
+        let stream = &self.streams[&stream];
+        let ios = stream.windows.get(&window).into_iter().flatten();
+        let pooled = ios.flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node));
+        let gathered = stream.gathered.get(&window).into_iter();
+        pooled
+            .chain(gathered.flat_map(|gathered| gathered.nodes.iter().copied()))
             .collect()
     }
 
     /// Gives up events that are too old for any I/O that may still come.
     fn expire(&mut self) {
-        let windows = self
-            .streams
-            .values()
-            .filter_map(|stream| stream.windows.first_key_value());
-        let open = windows.map(|(window, _)| window.saturating_mul(self.config.window_nanos));
+        let windows = self.streams.values().filter_map(super::Stream::first_window);
+        let open = windows.map(|window| window.saturating_mul(self.config.window_nanos));
         // Of whoever has not said how far it is any I/O may still come; of whom nobody waits for, none.
         let to_come = self
             .writers()
@@ -140,6 +146,8 @@ impl Engine {
         let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
         streams.sort_by_key(|&stream| self.catalog.stream(stream));
         for stream in streams {
+            // Without a window of that time nobody looks at them there any more.
+            self.spill_until(stream, last.saturating_add(1));
             for event in self.pool.take_until(stream, last) {
                 self.give_up(event);
             }
@@ -156,8 +164,11 @@ impl Engine {
 
     /// Whose I/Os could still have one of the events that are left.
     fn waiting_to_give_up(&self) -> Vec<Waiting> {
-        let ends = self.pool.events.iter().map(|(_, event)| event.event.end_unix_nanos());
-        let Some(last) = ends.max() else { return Vec::new() };
+        let pooled = self.pool.events.iter().map(|(_, event)| event.event.end_unix_nanos());
+        let lanes = self.streams.values().flat_map(|stream| stream.lane.events());
+        let Some(last) = pooled.chain(lanes.map(|(_, batch, row)| batch.end(row))).max() else {
+            return Vec::new();
+        };
         let until = last
             .saturating_add(self.margin())
             .saturating_add(self.config.lateness_nanos)

@@ -23,7 +23,7 @@ fn dictionary_that_comes_before_the_topology_is_understood_with_it() {
         .collect();
     engine.set_topology(&cluster.topology);
     for (made, &stream) in streams.iter().zip(&opened) {
-        engine.push(stream, 0, &made.batch(0, made.events.len())).unwrap();
+        engine.push(stream, 0, made.batch(0, made.events.len())).unwrap();
         engine.heard(stream, *made.heard.last().unwrap()).unwrap();
         engine.end(stream, End::Finished).unwrap();
     }

@@ -195,7 +195,7 @@ impl<'a> Player<'a> {
         } else {
             next
         };
-        self.engine.push(stream, from as u64, &made.batch(from, until)).unwrap();
+        self.engine.push(stream, from as u64, made.batch(from, until)).unwrap();
         if self.rng.chance(self.plan.heards) {
             self.engine.heard(stream, made.heard[until]).unwrap();
         }
@@ -405,8 +405,13 @@ pub(super) fn assert_same(one: &[String], other: &[String]) {
     }
     let lines = |rows: &[String], others: &[String]| {
         let others: BTreeSet<&String> = others.iter().collect();
-        let mut only = rows.iter().filter(|row| !others.contains(row));
-        (only.next().cloned().unwrap_or_default(), only.count())
+        // The earliest tells most: the others may follow from it.
+        let start = |row: &&String| {
+            row.split(' ')
+                .find_map(|word| word.split('+').next()?.parse::<i64>().ok())
+        };
+        let only = || rows.iter().filter(|row| !others.contains(row));
+        (only().min_by_key(start).cloned().unwrap_or_default(), only().count())
     };
     let ((first, more), (other_first, other_more)) = (lines(one, other), lines(other, one));
     let other_lines: Vec<&str> = other_first.lines().collect();

@@ -15,7 +15,7 @@ fn with_all(cluster: &Cluster, streams: &[Made]) -> Engine {
     for made in streams {
         let stream = engine.open_stream(&made.info);
         engine.set_devices(stream, &made.devices).unwrap();
-        engine.push(stream, 0, &made.batch(0, made.events.len())).unwrap();
+        engine.push(stream, 0, made.batch(0, made.events.len())).unwrap();
     }
     engine
 }

@@ -1,0 +1,238 @@
+//! What contends with I/Os that the pool decides although it belongs to later windows.
+//!
+//! The pool decides a key's claims together with all that completed before the cut and could have the same events, and with what
+//! could have theirs, and so on. So where that goes beyond what a round looks at, it is followed as far as it leads.
+
+use fathom_model::{Op, StreamIndex, Tap};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::Engine;
+use super::collect::Collected;
+use super::context::Context;
+use super::decide::touches;
+use super::{At, Claim, Event, Gathered, Kind, NOTHING};
+
+pub(super) type Key = (u32, u64);
+
+/// Everything with one key.
+#[derive(Debug, Default)]
+struct Group {
+    claims: Vec<Member<Claim>>,
+    events: Vec<Member<Event>>,
+}
+
+#[derive(Debug)]
+struct Member<T> {
+    is: T,
+    /// The I/O that it is of, by side and place in what was gathered; or itself, an event of the lane.
+    io: Option<(usize, usize)>,
+    reached: bool,
+}
+
+/// Follows contention from `keys`; gives the I/Os and events of lanes that it leads to. `spilled` are the I/Os and events that
+/// go to the pool in any case, a side.
+pub(super) fn follow(
+    engine: &Engine,
+    context: &Context,
+    mut keys: FxHashSet<Key>,
+    window: i64,
+    spilled: &[FxHashSet<At>],
+) -> Vec<Vec<At>> {
+    let ends = i64::MIN..engine.cut(window);
+    let sides = &context.sides;
+    let waiting: Vec<Gathered> = sides
+        .iter()
+        .map(|side| engine.collect_ios(side.stream, &ends, i64::MAX))
+        .collect();
+    let mut reached: FxHashSet<(usize, usize)> = FxHashSet::default();
+    for (side, gathered) in waiting.iter().enumerate() {
+        let going = gathered
+            .ios
+            .iter()
+            .enumerate()
+            .filter(|(_, io)| spilled[side].contains(&io.at));
+        reached.extend(going.map(|(at, _)| (side, at)));
+    }
+    loop {
+        let mut groups = groups(engine, context, &waiting, &keys, &reached, spilled);
+        groups.values_mut().for_each(Group::spread);
+        let mut more = false;
+        for claim in groups
+            .values()
+            .flat_map(|group| &group.claims)
+            .filter(|claim| claim.reached)
+        {
+            let Some((side, at)) = claim.io else { continue };
+            more |= reached.insert((side, at));
+            // Its other places may have contenders of their own.
+            let io = &waiting[side].ios[at];
+            for place in &waiting[side].places[io.places()] {
+                more |= keys.insert((place.node.0, place.offset));
+            }
+        }
+        if more {
+            continue;
+        }
+        let mut found: Vec<Vec<At>> = vec![Vec::new(); sides.len()];
+        reached
+            .iter()
+            .for_each(|&(side, at)| found[side].push(waiting[side].ios[at].at));
+        for event in groups.values().flat_map(|group| &group.events) {
+            if event.reached && event.io.is_some() {
+                found[usize::from(event.is.side)].push(event.is.at);
+            }
+        }
+        return found;
+    }
+}
+
+fn groups(
+    engine: &Engine,
+    context: &Context,
+    waiting: &[Gathered],
+    keys: &FxHashSet<Key>,
+    reached: &FxHashSet<(usize, usize)>,
+    spilled: &[FxHashSet<At>],
+) -> FxHashMap<Key, Group> {
+    let mut groups: FxHashMap<Key, Group> = keys.iter().map(|&key| (key, Group::default())).collect();
+    for (side, gathered) in waiting.iter().enumerate() {
+        for (at, io) in gathered.ios.iter().enumerate() {
+            for place in &gathered.places[io.places()] {
+                if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
+                    group.claims.push(Member {
+                        is: Collected::claim_at(engine, context, side, (io.start, io.end), place, Kind::Rival),
+                        io: Some((side, at)),
+                        reached: reached.contains(&(side, at)),
+                    });
+                }
+            }
+        }
+    }
+    for (_, io) in engine
+        .pool
+        .ios
+        .iter()
+        .filter(|(_, io)| matches!(io.op, Op::Write | Op::Unmap))
+    {
+        let Some(side) = context.side_of(io.event.stream) else {
+            continue;
+        };
+        for place in &io.places.places {
+            if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
+                let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+                group.claims.push(Member {
+                    is: Collected::claim_at(engine, context, side, (start, end), place, Kind::Pooled),
+                    io: None,
+                    reached: true,
+                });
+            }
+        }
+    }
+    for (side, of) in context.sides.iter().enumerate() {
+        for (at, batch, row) in engine.streams[&of.stream].lane.events() {
+            if batch.columns.taps()[row] == Tap::Volume {
+                continue;
+            }
+            let event = engine.event(of.stream, side as u16, at, batch, row);
+            if let Some(group) = groups.get_mut(&(event.node, event.offset)) {
+                group.events.push(Member {
+                    is: event,
+                    io: Some((side, 0)),
+                    reached: spilled[side].contains(&at),
+                });
+            }
+        }
+    }
+    for event in pooled_events(engine, context, keys) {
+        if let Some(group) = groups.get_mut(&(event.node, event.offset)) {
+            group.events.push(Member {
+                is: event,
+                io: None,
+                reached: true,
+            });
+        }
+    }
+    groups
+}
+
+/// The events of the pool with some keys.
+fn pooled_events<'a>(
+    engine: &'a Engine,
+    context: &'a Context,
+    keys: &'a FxHashSet<Key>,
+) -> impl Iterator<Item = Event> + 'a {
+    engine.pool.events.iter().filter_map(move |(_, event)| {
+        let node = match event.tap {
+            Tap::Initiator => event.peer?.0,
+            _ => engine.layout.node_of(event.disk?)?.0,
+        };
+        if !keys.contains(&(node, event.offset)) {
+            return None;
+        }
+        Some(Event {
+            offset: event.offset,
+            start: event.event.start_unix_nanos,
+            end: event.event.end_unix_nanos(),
+            ordinal: event.event.ordinal,
+            at: At { batch: 0, row: 0 },
+            node,
+            disk: event.disk.map_or(NOTHING, |disk| disk.0),
+            length: 0,
+            status: 0,
+            copy: None,
+            side: context.side_of(event.event.stream)? as u16,
+            tap: event.tap,
+            op: event.op,
+        })
+    })
+}
+
+impl Group {
+    /// Marks everything that is reached from what is.
+    fn spread(&mut self) {
+        let touching: Vec<Vec<usize>> = self
+            .events
+            .iter()
+            .map(|event| {
+                let claims = self.claims.iter().enumerate();
+                claims
+                    .filter(|(_, claim)| touches(&claim.is, &event.is))
+                    .map(|(at, _)| at)
+                    .collect()
+            })
+            .collect();
+        loop {
+            let mut more = false;
+            for (event, claims) in self.events.iter_mut().zip(&touching) {
+                let reached = event.reached || claims.iter().any(|&claim| self.claims[claim].reached);
+                if !reached {
+                    continue;
+                }
+                more |= !std::mem::replace(&mut event.reached, true);
+                for &claim in claims {
+                    more |= !std::mem::replace(&mut self.claims[claim].reached, true);
+                }
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+}
+
+/// Keys of I/Os in the pool that complete after a window: what contends with them may have come since they went there.
+pub(super) fn keys_of_later(engine: &Engine, window_end: i64) -> impl Iterator<Item = Key> + '_ {
+    let later = engine
+        .pool
+        .ios
+        .iter()
+        .filter(move |(_, io)| io.event.end_unix_nanos() >= window_end && matches!(io.op, Op::Write | Op::Unmap));
+    later.flat_map(|(_, io)| io.places.places.iter().map(|place| (place.node.0, place.offset)))
+}
+
+/// The sides of some streams.
+impl Context {
+    pub(super) fn side_of(&self, stream: StreamIndex) -> Option<usize> {
+        self.sides.iter().position(|side| side.stream == stream)
+    }
+}

@@ -1,0 +1,264 @@
+//! From what a round decided to rows.
+
+use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap};
+
+use super::context::Context;
+use super::{BulkIo, Decided, Picked, Round, Seen, parallel};
+use crate::clock::{Constraints, STRETCH_BITS};
+use crate::engine::Engine;
+use crate::slowest::{self, Replies};
+
+/// I/Os of one chunk of rows.
+const CHUNK: usize = 16_384;
+
+impl Round {
+    /// What the I/Os that were decided say about clocks, a pair.
+    pub(in crate::engine) fn constraints(&self, stream: StreamIndex) -> Vec<((StreamIndex, StreamIndex), Constraints)> {
+        let Some(decided) = self.of_stream.get(&stream) else {
+            return Vec::new();
+        };
+        let own = &self.context.sides[decided.side];
+        let mut tightest: Vec<Tightest> = vec![Tightest::default(); self.context.sides.len()];
+        for io in decided.ios() {
+            for picked in &decided.picked[io.places()] {
+                let far = &self.context.sides[usize::from(picked.far)];
+                if far.node == own.node {
+                    continue;
+                }
+                let [leg, target, device] = picked.seen;
+                let (outer, outer_tap) = if leg.is {
+                    ((leg.start, leg.end), Tap::Initiator)
+                } else {
+                    ((io.start, io.end), Tap::Volume)
+                };
+                let (inner, inner_tap) = if target.is {
+                    (target, Tap::Target)
+                } else {
+                    (device, Tap::Device)
+                };
+                let slack = own.resolution(outer_tap) + far.resolution(inner_tap);
+                tightest[usize::from(picked.far)].add(
+                    (outer.0, inner.start - outer.0 + slack),
+                    (outer.1, inner.end - outer.1 - 2 * slack),
+                );
+            }
+        }
+        let sides = self.context.sides.iter().zip(tightest);
+        sides
+            .filter(|(_, tightest)| !tightest.upper.is_empty())
+            .map(|(far, tightest)| ((stream, far.stream), tightest.constraints()))
+            .collect()
+    }
+
+    /// Reads the clocks as they stand after learning.
+    pub(in crate::engine) fn read_clocks(&mut self, engine: &Engine, stream: StreamIndex) {
+        if self.of_stream.contains_key(&stream) {
+            self.context.read_clocks(engine, Some(stream), self.span);
+        }
+    }
+
+    /// What the I/Os of a stream say about replies.
+    pub(in crate::engine) fn replies(&self, stream: StreamIndex, threads: usize) -> Replies {
+        let mut all = Replies::default();
+        let Some(decided) = self.of_stream.get(&stream) else {
+            return all;
+        };
+        let stretches = decided.stretches(threads);
+        let learnt = parallel::map(threads, stretches.len(), |at| {
+            let mut replies = Replies::default();
+            let mut legs = Vec::new();
+            let mut ends = Vec::new();
+            for io in decided.ios_in(stretches[at].clone()) {
+                self.build(stream, decided, io, &mut legs, &mut ends);
+                replies.learn(io.end, &legs, &ends);
+                legs.clear();
+                ends.clear();
+            }
+            replies
+        });
+        learnt.iter().for_each(|replies| all.merge(replies));
+        all
+    }
+
+    /// The rows of a stream's I/Os.
+    pub(in crate::engine) fn rows(
+        &self,
+        stream: StreamIndex,
+        known: &slowest::Known,
+        threads: usize,
+    ) -> Vec<JoinedRows> {
+        let Some(decided) = self.of_stream.get(&stream) else {
+            return Vec::new();
+        };
+        let stretches = decided.stretches(decided.gathered.ios.len().div_ceil(CHUNK));
+        let rows = parallel::map(threads, stretches.len(), |at| {
+            let mut rows = JoinedRows::default();
+            rows.ios.reserve_exact(stretches[at].len());
+            rows.legs.reserve_exact(decided.places_in(&stretches[at]));
+            let mut ends = Vec::new();
+            for io in decided.ios_in(stretches[at].clone()) {
+                let from = rows.legs.len();
+                ends.clear();
+                self.build(stream, decided, io, &mut rows.legs, &mut ends);
+                let slowest = slowest::name(known, io.end, &mut rows.legs[from..], &ends);
+                let legs = from..rows.legs.len();
+                rows.ios.push(self.io(stream, decided, io, legs, slowest));
+            }
+            rows
+        });
+        rows.into_iter().filter(|rows| !rows.is_empty()).collect()
+    }
+
+    fn io(
+        &self,
+        stream: StreamIndex,
+        decided: &Decided,
+        io: &BulkIo,
+        legs: std::ops::Range<usize>,
+        slowest: Option<Slowest>,
+    ) -> Io {
+        Io {
+            event: Observation {
+                stream,
+                ordinal: io.ordinal,
+                start_unix_nanos: io.start,
+                duration_nanos: io.end.abs_diff(io.start),
+                status: io.status,
+            },
+            node: self.context.sides[decided.side].node,
+            volume: io.volume,
+            op: io.op,
+            offset: io.offset,
+            length: u64::from(io.length),
+            class: IoClass::Exact,
+            legs_expected: io.places,
+            slowest: slowest.map(|slowest| Slowest {
+                leg: slowest.leg + legs.start,
+                ..slowest
+            }),
+            legs,
+        }
+    }
+
+    /// Adds the legs of an I/O, and when their replies were there.
+    fn build(
+        &self,
+        stream: StreamIndex,
+        decided: &Decided,
+        io: &BulkIo,
+        legs: &mut Vec<Leg>,
+        ends: &mut Vec<slowest::End>,
+    ) {
+        for slot in io.places() {
+            let (place, picked) = (&decided.gathered.places[slot], &decided.picked[slot]);
+            let far = &self.context.sides[usize::from(picked.far)];
+            let [initiator, target, device] = picked.seen;
+            let leg = Leg {
+                part: place.part,
+                copy: place.copy,
+                node: place.node,
+                disk: place.disk,
+                disk_offset: place.offset,
+                length: place.length,
+                local: far.node == self.context.sides[decided.side].node,
+                initiator: initiator.observation(stream),
+                target: target.observation(far.stream),
+                device: device.observation(far.stream),
+                more: MoreOrdinals::default(),
+                missing_initiator: None,
+                missing_target: None,
+                missing_device: None,
+                method: LegMethod::Key,
+                confidence: 1.0,
+                ambiguous: false,
+                candidate: false,
+                clock: statement(&self.context, decided.side, picked, io.start),
+            };
+            ends.push(slowest::end_of(io.start, &leg));
+            legs.push(leg);
+        }
+    }
+}
+
+fn statement(context: &Context, own: usize, picked: &Picked, x: i64) -> Option<ClockStatement> {
+    let (low, high) = context.offset(own, usize::from(picked.far), x)?;
+    Some(ClockStatement::between(low, high))
+}
+
+impl Decided {
+    /// The I/Os that were decided.
+    fn ios(&self) -> impl Iterator<Item = &BulkIo> {
+        self.ios_in(0..self.gathered.ios.len())
+    }
+
+    fn ios_in(&self, stretch: std::ops::Range<usize>) -> impl Iterator<Item = &BulkIo> {
+        let ios = self.gathered.ios[stretch.clone()].iter();
+        ios.zip(&self.decided[stretch])
+            .filter(|(_, decided)| **decided)
+            .map(|(io, _)| io)
+    }
+
+    fn places_in(&self, stretch: &std::ops::Range<usize>) -> usize {
+        let ios = &self.gathered.ios[stretch.clone()];
+        let (Some(first), Some(last)) = (ios.first(), ios.last()) else {
+            return 0;
+        };
+        last.places().end - first.places().start
+    }
+
+    fn stretches(&self, parts: usize) -> Vec<std::ops::Range<usize>> {
+        parallel::stretches(self.gathered.ios.len(), parts)
+    }
+}
+
+impl Seen {
+    const fn observation(&self, stream: StreamIndex) -> Option<Observation> {
+        if !self.is {
+            return None;
+        }
+        Some(Observation {
+            stream,
+            ordinal: self.ordinal,
+            start_unix_nanos: self.start,
+            duration_nanos: self.end.abs_diff(self.start),
+            status: self.status,
+        })
+    }
+}
+
+/// The tightest constraints of each stretch of time, as far as they come in order: the rest is thinned later.
+#[derive(Clone, Debug, Default)]
+struct Tightest {
+    upper: Vec<(i64, i64)>,
+    lower: Vec<(i64, i64)>,
+}
+
+impl Tightest {
+    fn add(&mut self, upper: (i64, i64), lower: (i64, i64)) {
+        push(&mut self.upper, upper, 1);
+        push(&mut self.lower, lower, -1);
+    }
+
+    fn constraints(self) -> Constraints {
+        let mut constraints = Constraints::default();
+        constraints.extend(self.upper, self.lower);
+        constraints
+    }
+}
+
+/// Adds a point, or puts it in the place of one of the last few of the same stretch that is less tight.
+fn push(points: &mut Vec<(i64, i64)>, point: (i64, i64), sign: i64) {
+    let stretch = point.0 >> STRETCH_BITS;
+    let from = points.len().saturating_sub(4);
+    if let Some(other) = points[from..]
+        .iter_mut()
+        .find(|other| other.0 >> STRETCH_BITS == stretch)
+    {
+        if (sign * point.1, point.0) < (sign * other.1, other.0) {
+            *other = point;
+        }
+        return;
+    }
+    points.push(point);
+}
