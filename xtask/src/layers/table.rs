@@ -164,7 +164,8 @@ pub(super) const KNOWLEDGE: &[Knowledge] = &[
     },
     Knowledge {
         families: &["parquet", "arrow", "datafusion", "object_store"],
-        who: Who::Only(&["store", "integration-tests"]),
+        // The benches read the files that their peers read.
+        who: Who::Only(&["store", "integration-tests", "bench"]),
         tests_too: true,
         cure: "ask store for model's values",
     },

@@ -121,8 +121,12 @@ fn only_the_edges_know_grpc() {
 fn only_store_and_tests_know_parquet() {
     allowed("store", &["arrow-array", "object_store", "parquet"]);
     allowed("coordinator", &["parquet:dev"]);
-    refused("coordinator", "arrow-schema", "only store, integration-tests may know");
-    refused("lab", "object_store", "only store, integration-tests may know");
+    refused(
+        "coordinator",
+        "arrow-schema",
+        "only store, integration-tests, bench may know",
+    );
+    refused("lab", "object_store", "only store, integration-tests, bench may know");
 }
 
 #[test]

@@ -1,0 +1,161 @@
+//! The fan-out join against DuckDB on data that `generate.py` makes.
+//!
+//! Timed for Fathom: from column batches in memory, in the order in which they would arrive, with clocks unknown, to fan-outs
+//! with their legs in memory. Timed for DuckDB: one SQL statement over tables in memory, on true clocks (`duckdb_join.py`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use fathom_join::{Config, End, Engine};
+use fathom_model::{JoinedRows, StreamIndex};
+use serde_json::{Value, json};
+
+mod data;
+
+use data::Data;
+
+/// Options of `fathom-bench join`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder that `generate.py` filled; made with `--writes` and `--hot` if it is not there
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Threads of either side
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Alternating runs; medians are compared
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Leave DuckDB out
+    #[arg(long)]
+    alone: bool,
+    /// Writes to make, where the folder is not there
+    #[arg(long, default_value_t = 2_000_000)]
+    writes: u64,
+    /// Nodes to make
+    #[arg(long, default_value_t = 4)]
+    nodes: u32,
+    /// Seconds of event time to make
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Share of writes that go to 1,000 blocks, to make
+    #[arg(long, default_value_t = 0.0)]
+    hot: f64,
+}
+
+/// Makes the data if need be, runs both sides in turn, prints one line of JSON.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.runs == 0 || args.threads == 0 {
+        bail!("--runs and --threads are at least 1");
+    }
+    if !args.data.join("volume.parquet").exists() {
+        generate(args)?;
+    }
+    let data = Data::load(&args.data)?;
+    // A warm-up of either side is not counted.
+    let (_, rows, catalog) = join(&data, args.threads)?;
+    let truth = data.compare(&rows, &catalog)?;
+    drop(rows);
+    let (mut own, mut duckdb) = (Vec::new(), Vec::new());
+    for _ in 0..args.runs {
+        let (seconds, rows, _) = join(&data, args.threads)?;
+        own.push(seconds);
+        drop(rows);
+        if !args.alone {
+            duckdb.push(run_duckdb(args)?);
+        }
+    }
+    let per_second = |seconds: &mut Vec<f64>| {
+        seconds.sort_by(f64::total_cmp);
+        (!seconds.is_empty()).then(|| (data.writes as f64 / seconds[seconds.len() / 2]).round())
+    };
+    let all = json!({"fathom": own, "duckdb": duckdb});
+    let (own, duckdb) = (per_second(&mut own), per_second(&mut duckdb));
+    let line = json!({
+        "fathom_writes_per_second": own,
+        "duckdb_writes_per_second": duckdb,
+        "ratio": own.zip(duckdb).map(|(own, duckdb)| (own / duckdb * 100.0).round() / 100.0),
+        "exact": truth.exact as f64 / data.writes as f64,
+        "ambiguous": truth.ambiguous as f64 / data.writes as f64,
+        "wrong": truth.wrong,
+        "incomplete": truth.incomplete,
+        "threads": args.threads,
+        "runs": args.runs,
+        "writes": data.writes,
+        "events": data.events,
+        "nodes": data.nodes,
+        "repeated_keys": data.repeated,
+        "seconds": all,
+    });
+    println!("{line}");
+    Ok(())
+}
+
+/// Joins everything once; gives the time, the rows and the names behind them.
+fn join(data: &Data, threads: usize) -> Result<(f64, Vec<JoinedRows>, fathom_model::Catalog)> {
+    let batches = data.batches.clone();
+    let start = Instant::now();
+    let mut engine = Engine::new(Config {
+        threads,
+        ..Config::default()
+    });
+    engine.set_topology(&data.topology);
+    let mut streams: Vec<StreamIndex> = Vec::new();
+    for (info, devices) in &data.streams {
+        let stream = engine.open_stream(info);
+        engine.set_devices(stream, devices)?;
+        streams.push(stream);
+    }
+    let mut rows = Vec::new();
+    for batch in batches {
+        let stream = streams[batch.stream];
+        engine.push(stream, batch.first, batch.columns)?;
+        engine.heard(stream, batch.heard)?;
+        engine.advance();
+        rows.append(&mut engine.take_chunks());
+    }
+    for stream in streams {
+        engine.end(stream, End::Finished)?;
+    }
+    engine.advance();
+    rows.append(&mut engine.take_chunks());
+    let seconds = start.elapsed().as_secs_f64();
+    Ok((seconds, rows, engine.catalog().clone()))
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn generate(args: &Args) -> Result<()> {
+    let mut command = Command::new("python3");
+    command.arg(script("generate.py")).arg(&args.data);
+    command.args(["--writes", &args.writes.to_string(), "--nodes", &args.nodes.to_string()]);
+    command.args(["--seconds", &args.seconds.to_string(), "--hot", &args.hot.to_string()]);
+    output(&mut command).map(|_| ())
+}
+
+/// One timed run of DuckDB (after one that is not counted), in seconds.
+fn run_duckdb(args: &Args) -> Result<f64> {
+    let mut command = Command::new("python3");
+    command.arg(script("duckdb_join.py")).arg(&args.data);
+    command.args(["--threads", &args.threads.to_string(), "--runs", "1"]);
+    let answer: Value = serde_json::from_str(output(&mut command)?.trim()).context("what duckdb_join.py printed")?;
+    answer["seconds"][0].as_f64().context("duckdb_join.py gave no seconds")
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {command:?}: it needs python3 with duckdb, numpy and pyarrow (pip)"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?} ended with {}: {} (it needs python3 with duckdb, numpy and pyarrow: pip install duckdb numpy pyarrow)",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
