@@ -38,6 +38,9 @@ pub struct Run {
     pub counts: Option<BTreeMap<String, BTreeMap<String, u64>>>,
 }
 
+/// Coarser times are refused.
+const COARSEST_NANOS: u64 = 1_000_000_000;
+
 const fn one() -> u64 {
     1
 }
@@ -262,6 +265,16 @@ fn topology(run: &Run, nodes: &[RecordingNode]) -> Result<Topology, String> {
     }
     if run.resolution_ns == 0 {
         return Err("resolution_ns is 0; times have a resolution of at least 1 ns".to_owned());
+    }
+    if run.resolution_ns > COARSEST_NANOS {
+        return Err(format!(
+            "resolution_ns is {}; times coarser than {COARSEST_NANOS} ns (a second) say nothing about a write",
+            run.resolution_ns
+        ));
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = run.volumes.iter().find(|volume| !names.insert(&volume.name)) {
+        return Err(format!("volumes names {} twice", twice.name));
     }
     let mut disks: Vec<PhysicalDisk> = Vec::new();
     let mut extents = Vec::with_capacity(run.extents.len());

@@ -50,6 +50,14 @@ fn refuses_what_cannot_be() {
         (RUN.replace(extent, &format!("{extent},{extent}")), "overlap"),
         (RUN.replace("\"i0\"", "\"../i0\""), "cannot be the name"),
         (
+            RUN.replace("{\"name\":\"vol0\"}", "{\"name\":\"vol0\"},{\"name\":\"vol0\"}"),
+            "volumes names vol0 twice",
+        ),
+        (
+            RUN.replace("\"topology\"", "\"resolution_ns\":18446744073709551615,\"topology\""),
+            "say nothing about a write",
+        ),
+        (
             RUN.replace("[\"i0\"]", "[]")
                 .replace("\"targets\":[\"t0\"]", "\"targets\":[]")
                 .replace(extent, ""),
