@@ -93,11 +93,23 @@ impl Cell {
     /// Lowest and highest offset at a time of this stretch.
     pub(crate) fn at(&self, x: i64) -> (i64, i64) {
         let along = x - (self.number << GRID_BITS);
-        let part = |(from, until): (i64, i64)| i128::from(until - from) * i128::from(along);
-        let low = self.low.0 + (part(self.low) >> GRID_BITS) as i64;
-        let high = self.high.0 - (-part(self.high) >> GRID_BITS) as i64;
-        (low, high)
+        (
+            self.low.0 + part(self.low, along).0,
+            self.high.0 + part(self.high, along).1,
+        )
     }
+}
+
+/// How far a line that goes from one value to another over a stretch has gone after a part of it, rounded down and up.
+fn part((from, until): (i64, i64), along: i64) -> (i64, i64) {
+    let rise = until - from;
+    // Nearly always there is room for the product.
+    if rise.unsigned_abs() < 1 << 36 {
+        let product = rise * along;
+        return (product >> GRID_BITS, -(-product >> GRID_BITS));
+    }
+    let product = i128::from(rise) * i128::from(along);
+    ((product >> GRID_BITS) as i64, -(-product >> GRID_BITS) as i64)
 }
 
 /// What is known about one far node's clock against one initiator's.

@@ -47,6 +47,9 @@ pub use losses::OpenLoss;
 pub use overdue::OverdueState;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
+/// Resolutions are taken to be no coarser than this.
+const COARSEST_NANOS: u64 = 60_000_000_000;
+
 /// What a stream says of itself when it opens.
 #[derive(Clone, Debug)]
 pub struct StreamInfo {
@@ -87,6 +90,8 @@ pub struct Engine {
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
+    /// Memory of bulk rounds.
+    scratch: bulk::Scratch,
     /// Disks that were seen to split requests.
     barred: BTreeSet<DiskIndex>,
     /// Rows decided in bulk, in chunks as they were made.
@@ -127,7 +132,7 @@ struct Stream {
     windows: BTreeMap<i64, Vec<usize>>,
     lane: lane::Lane,
     /// Of windows that are about to close the I/Os in the lane, with their places.
-    gathered: BTreeMap<i64, bulk::Gathered>,
+    gathered: BTreeMap<i64, Vec<bulk::Gathered>>,
 }
 
 /// What keeps the next window from closing.
@@ -157,6 +162,7 @@ impl Engine {
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
             rows: JoinedRows::default(),
+            scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),
             chunks: Vec::new(),
             contested: BTreeSet::new(),
@@ -191,7 +197,8 @@ impl Engine {
         self.silent.remove(&node);
         let mut resolution = [None; Tap::ALL.len()];
         for &(tap, nanos) in &info.taps {
-            resolution[tap as usize] = Some(nanos);
+            // A stream that claims coarser times than a minute says nothing; larger numbers must not wrap.
+            resolution[tap as usize] = Some(nanos.min(COARSEST_NANOS));
         }
         let lives = self.lives.entry(node).or_default();
         if !lives.contains(&index) {

@@ -27,9 +27,16 @@ mod parallel;
 
 use collect::Collected;
 use context::Context;
-use decide::CopyOf;
+use decide::{CopyOf, Part};
 
 const NOTHING: u32 = u32::MAX;
+
+/// A window's I/Os are taken in stretches of about this many, so that everything about them stays close to the processor.
+/// (Tests want several.)
+const IOS_A_ROUND: usize = if cfg!(test) { 16 } else { 8_192 };
+
+/// At most so many stretches a window.
+const MOST_ROUNDS: usize = 512;
 
 /// I/Os of one stretch of time that wait in a lane, with their places.
 #[derive(Debug, Default)]
@@ -133,17 +140,27 @@ struct Event {
 #[derive(Debug)]
 pub(super) struct Round {
     context: Context,
-    of_stream: BTreeMap<StreamIndex, Decided>,
+    of_stream: BTreeMap<StreamIndex, Vec<Decided>>,
+    /// Of each stretch an entry a place, one stream after the other.
+    picked: Vec<Vec<Picked>>,
     span: (i64, i64),
 }
 
-/// Of one stream.
+/// Memory that one round leaves to the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    parts: Vec<Part>,
+    picked: Vec<Vec<Picked>>,
+}
+
+/// Of one stream and stretch.
 #[derive(Debug, Default)]
 struct Decided {
     /// Those of which all places are picked, and others.
     gathered: Gathered,
-    /// An entry a place.
-    picked: Vec<Picked>,
+    /// Which stretch of the round it is of, and where its places begin there.
+    stretch: usize,
+    first_place: usize,
     /// An entry an I/O.
     decided: Vec<bool>,
     side: usize,
@@ -234,7 +251,12 @@ impl Engine {
         let streams = self.streams.iter().filter(|(_, stream)| waits(stream));
         let streams: Vec<StreamIndex> = streams.map(|(&index, _)| index).collect();
         let ends = self.span_of(window);
-        let gather = |at: usize| self.collect_ios(streams[at], &ends, i64::MAX);
+        let waiting = self
+            .streams
+            .values()
+            .filter_map(|stream| stream.lane.windows.get(&window));
+        let rounds = (waiting.sum::<usize>() / IOS_A_ROUND).clamp(1, MOST_ROUNDS);
+        let gather = |at: usize| self.collect_ios(streams[at], &ends, i64::MAX, rounds);
         let gathered = parallel::map(self.config.threads, streams.len(), gather);
         for (stream, gathered) in streams.into_iter().zip(gathered) {
             self.stream_mut(stream).gathered.insert(window, gathered);
@@ -250,10 +272,19 @@ impl Engine {
         window.saturating_mul(width)..(window + 1).saturating_mul(width)
     }
 
-    /// The I/Os of a lane that completed in a stretch of time and started no later than another.
-    fn collect_ios(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
+    /// The I/Os of a lane that completed in a stretch of time and started no later than another, cut into so many equal
+    /// stretches of their ends.
+    fn collect_ios(
+        &self,
+        stream: StreamIndex,
+        ends: &Range<i64>,
+        latest_start: i64,
+        stretches: usize,
+    ) -> Vec<Gathered> {
         let state = &self.streams[&stream];
-        let mut gathered = Gathered::default();
+        let mut gathered: Vec<Gathered> = Vec::new();
+        gathered.resize_with(stretches, Gathered::default);
+        let width = (ends.end.saturating_sub(ends.start) / stretches as i64).max(1);
         for (number, batch) in state.lane.batches() {
             if batch.max_end < ends.start || batch.min_end >= ends.end || batch.min_start > latest_start {
                 continue;
@@ -272,11 +303,24 @@ impl Engine {
                     batch: number,
                     row: row as u32,
                 };
-                gathered.add(at, batch, volume, &self.layout);
+                let stretch = if stretches == 1 {
+                    0
+                } else {
+                    ((batch.end(row) - ends.start) / width) as usize
+                };
+                gathered[stretch.min(stretches - 1)].add(at, batch, volume, &self.layout);
             }
         }
-        gathered.note_nodes(self.catalog.nodes().len());
+        let nodes = self.catalog.nodes().len();
+        gathered.iter_mut().for_each(|gathered| gathered.note_nodes(nodes));
         gathered
+    }
+
+    /// The same as one.
+    fn collect_all(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
+        self.collect_ios(stream, ends, latest_start, 1)
+            .pop()
+            .unwrap_or_default()
     }
 
     /// Decides what is clean of the windows of one number, those of `streams`, and moves to the pool what has to do with the
@@ -285,39 +329,92 @@ impl Engine {
         if self.streams.values().all(|stream| stream.lane.open == 0) {
             return None;
         }
-        let mut deciding: Vec<(StreamIndex, Gathered)> = Vec::new();
-        for &stream in streams {
-            // What left the lane since it was gathered is in the pool.
-            let gathered = self.stream_mut(stream).gathered.remove(&window).unwrap_or_default();
-            deciding.push((stream, gathered));
-        }
         let ends = self.span_of(window);
+        let gathered: Vec<Vec<Gathered>> = streams
+            .iter()
+            .map(|&stream| self.stream_mut(stream).gathered.remove(&window).unwrap_or_default())
+            .collect();
+        // What left the lane since it was gathered is in the pool.
+        let rounds = gathered.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let even = gathered
+            .iter()
+            .all(|gathered| gathered.is_empty() || gathered.len() == rounds);
+        let mut gathered: Vec<_> = if even {
+            gathered.into_iter().map(Vec::into_iter).collect()
+        } else {
+            let again = |&stream: &StreamIndex| self.collect_ios(stream, &ends, i64::MAX, rounds).into_iter();
+            streams.iter().map(again).collect()
+        };
         let span = (
             ends.start.saturating_sub(2 * self.config.window_nanos),
             self.cut(window),
         );
-        let context = Context::new(self, span.0, span.1);
-        let collected = Collected::new(self, context, deciding, window);
+        let mut round = Round {
+            context: Context::new(self, span.0, span.1),
+            of_stream: BTreeMap::new(),
+            picked: Vec::new(),
+            span,
+        };
+        let mut keys = FxHashSet::default();
+        let width = (ends.end.saturating_sub(ends.start) / rounds as i64).max(1);
+        for number in 1..=rounds {
+            let until = if number == rounds {
+                ends.end
+            } else {
+                ends.start + width * number as i64
+            };
+            let deciding = streams.iter().zip(&mut gathered);
+            let deciding = deciding.map(|(&stream, rest)| (stream, rest.next().unwrap_or_default()));
+            let deciding: Vec<_> = deciding.collect();
+            if !self.stretch(&mut round, deciding, until, window, &mut keys) {
+                // A disk was barred, and everything is in the pool.
+                return Some(round);
+            }
+        }
+        keys.extend(contend::keys_of_later(self, ends.end));
+        if !keys.is_empty() {
+            let contending = contend::follow(self, &round.context, keys, window);
+            for (side, events) in contending.into_iter().enumerate() {
+                self.spill(round.context.sides[side].stream, events);
+            }
+        }
+        for &stream in &round.streams() {
+            self.stream_mut(stream).lane.sweep();
+        }
+        Some(round)
+    }
+
+    /// Decides what is clean of the I/Os that complete in a stretch of the windows; false if nothing more is to be decided.
+    fn stretch(
+        &mut self,
+        round: &mut Round,
+        deciding: Vec<(StreamIndex, Gathered)>,
+        until: i64,
+        window: i64,
+        keys: &mut FxHashSet<contend::Key>,
+    ) -> bool {
+        let collected = Collected::new(self, &round.context, deciding, until, window);
         let threads = collected.threads(self.config.threads);
-        let parts = collected.parts(self, threads);
-        let (picked, decided) = collected.pick(&parts, threads);
+        let parts = std::mem::take(&mut self.scratch.parts);
+        let parts = collected.parts(self, threads, parts);
+        let picked = self.scratch.picked.pop().unwrap_or_default();
+        let (picked, decided) = collected.pick(&parts, threads, picked);
         if let Some(disk) = collected.splits(self, &parts, &decided, threads) {
+            self.scratch.parts = parts;
             self.bar(disk);
-            return None;
+            return false;
         }
         let leftovers = parallel::map(threads, parts.len(), |part| {
             parts[part].leftovers(&decided, |event| collected.until[usize::from(event.side)])
         });
-        drop(parts);
+        self.scratch.parts = parts;
 
-        let sides: Vec<StreamIndex> = collected.context.sides.iter().map(|side| side.stream).collect();
+        let sides = round.streams();
         let mut spilled: Vec<Vec<At>> = vec![Vec::new(); sides.len()];
-        let mut keys: FxHashSet<(u32, u64)> = FxHashSet::default();
         let mut used: Vec<Vec<At>> = vec![Vec::new(); sides.len()];
         for part in leftovers {
-            part.events
-                .iter()
-                .for_each(|&(side, at)| spilled[usize::from(side)].push(at));
+            let events = part.events.iter();
+            events.for_each(|&(side, at)| spilled[usize::from(side)].push(at));
             part.used
                 .iter()
                 .for_each(|&(side, at)| used[usize::from(side)].push(at));
@@ -326,32 +423,24 @@ impl Engine {
         for (&stream, used) in sides.iter().zip(used) {
             self.stream_mut(stream).lane.leave(used);
         }
-        let mut of_stream = BTreeMap::new();
-        let (context, streams) = collected.split(picked, decided);
-        for (stream, decided) in streams {
+        let number = round.picked.len();
+        for (stream, decided) in collected.split(&decided, number) {
             let ios = decided.gathered.ios.iter().zip(&decided.decided);
             let done = ios.clone().filter(|(_, decided)| **decided).map(|(io, _)| io.at);
             self.stream_mut(stream).lane.leave_window(window, done);
             spilled[decided.side].extend(ios.filter(|(_, decided)| !**decided).map(|(io, _)| io.at));
-            of_stream.insert(stream, decided);
+            round.of_stream.entry(stream).or_default().push(decided);
         }
-        keys.extend(contend::keys_of_later(self, ends.end));
-        if !keys.is_empty() {
-            let going: Vec<FxHashSet<At>> = spilled.iter().map(|events| events.iter().copied().collect()).collect();
-            let contending = contend::follow(self, &context, keys, window, &going);
-            for (spilled, more) in spilled.iter_mut().zip(contending) {
-                spilled.extend(more);
-            }
-        }
+        round.picked.push(picked);
         for (stream, events) in sides.into_iter().zip(spilled) {
             self.spill(stream, events);
-            self.stream_mut(stream).lane.sweep();
         }
-        Some(Round {
-            context,
-            of_stream,
-            span,
-        })
+        true
+    }
+
+    /// Keeps a round's memory for the next one.
+    pub(super) fn give_back(&mut self, round: Round) {
+        self.scratch.picked.extend(round.picked);
     }
 
     /// Keeps a disk that splits requests, and all volumes on it, out of the lanes: whose piece an event is depends on more than
@@ -364,7 +453,7 @@ impl Engine {
 
     /// Adds what the I/Os in a lane that completed before `until` asked of a node.
     pub(super) fn waiting_requests(&self, stream: StreamIndex, node: NodeIndex, until: i64, requests: &mut Requests) {
-        let ios = self.collect_ios(stream, &(i64::MIN..until), i64::MAX);
+        let ios = self.collect_all(stream, &(i64::MIN..until), i64::MAX);
         requests.ios += ios.ios.len();
         for io in &ios.ios {
             let places = ios.places[io.places()].iter().filter(|place| place.node == node);
@@ -381,6 +470,16 @@ impl Engine {
     pub(super) fn disk_of(&self, stream: StreamIndex, at: At, batch: &Batch, row: usize) -> Option<DiskIndex> {
         let disk = self.event(stream, 0, at, batch, row).disk;
         (disk != NOTHING).then_some(DiskIndex(disk))
+    }
+
+    /// The node that an event of the lane is about: of its disk; of a leg the node that it leads to.
+    fn node_of(&self, stream: StreamIndex, batch: &Batch, row: usize) -> u32 {
+        let state = &self.streams[&stream];
+        let peer = match batch.columns.taps()[row] {
+            Tap::Initiator => state.devices[batch.columns.devices()[row] as usize].peer,
+            _ => None,
+        };
+        peer.unwrap_or(state.node).0
     }
 
     /// An event of the lane that belongs to a leg, with what its device says.

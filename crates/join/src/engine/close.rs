@@ -18,6 +18,9 @@ impl Engine {
         for &stream in streams {
             self.close(window, stream, round.as_mut());
         }
+        if let Some(round) = round {
+            self.give_back(round);
+        }
     }
 
     fn close(&mut self, window: i64, stream: StreamIndex, mut round: Option<&mut Round>) {

@@ -1,5 +1,7 @@
 //! Everything that a round looks at, by key.
 
+use std::sync::{Mutex, PoisonError};
+
 use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
 
 use super::super::Engine;
@@ -20,8 +22,8 @@ const MOST_PARTS: usize = 256;
 
 /// The I/Os of a round, and how far it looks.
 #[derive(Debug)]
-pub(super) struct Collected {
-    pub(super) context: Context,
+pub(super) struct Collected<'a> {
+    pub(super) context: &'a Context,
     /// With the side and the first number of its I/Os and of their places.
     deciding: Vec<Deciding>,
     ios: usize,
@@ -41,8 +43,15 @@ struct Deciding {
     gathered: Gathered,
 }
 
-impl Collected {
-    pub(super) fn new(engine: &Engine, context: Context, deciding: Vec<(StreamIndex, Gathered)>, window: i64) -> Self {
+impl<'a> Collected<'a> {
+    /// For I/Os that complete before `ends_before`.
+    pub(super) fn new(
+        engine: &Engine,
+        context: &'a Context,
+        deciding: Vec<(StreamIndex, Gathered)>,
+        ends_before: i64,
+        window: i64,
+    ) -> Self {
         let (mut ios, mut places) = (0, 0);
         let deciding: Vec<Deciding> = deciding
             .into_iter()
@@ -60,17 +69,16 @@ impl Collected {
                 one
             })
             .collect();
-        let ends = engine.span_of(window);
         // Until when, on each side's clock, something of the round can lie.
         let sides = context.sides.len();
         let far_until: Vec<i64> = (0..sides)
             .map(|far| {
                 let until = deciding.iter().filter_map(|one| {
-                    let (_, high) = context.offset(one.side, far, ends.end)?;
+                    let (_, high) = context.offset(one.side, far, ends_before)?;
                     Some(
-                        ends.end
+                        ends_before
                             .saturating_add(high)
-                            .saturating_add(slack(&context, one.side, far)),
+                            .saturating_add(slack(context, one.side, far)),
                     )
                 });
                 until.max().unwrap_or(i64::MIN)
@@ -79,11 +87,11 @@ impl Collected {
         let until: Vec<i64> = (0..sides)
             .map(|own| {
                 let back = (0..sides).filter_map(|far| {
-                    let (low, _) = context.offset(own, far, ends.end)?;
+                    let (low, _) = context.offset(own, far, ends_before)?;
                     Some(
                         far_until[far]
                             .saturating_sub(low)
-                            .saturating_add(slack(&context, own, far)),
+                            .saturating_add(slack(context, own, far)),
                     )
                 });
                 back.max().unwrap_or(i64::MIN).max(far_until[own])
@@ -91,7 +99,7 @@ impl Collected {
             .collect();
         let cut = engine.cut(window);
         let rivals = (0..sides)
-            .map(|side| engine.collect_ios(context.sides[side].stream, &(ends.end..cut), until[side]))
+            .map(|side| engine.collect_all(context.sides[side].stream, &(ends_before..cut), until[side]))
             .collect();
         Self {
             context,
@@ -108,63 +116,47 @@ impl Collected {
         if self.ios < WORTH_A_THREAD { 1 } else { most }
     }
 
-    /// All claims and events by key, tied.
-    pub(super) fn parts(&self, engine: &Engine, threads: usize) -> Vec<Part> {
-        let count = (self.ios / IOS_A_PART + 1).next_power_of_two().min(MOST_PARTS);
-        let filled = parallel::map(threads, threads, |thread| {
-            let mut parts: Vec<Part> = Vec::new();
-            parts.resize_with(count, Part::default);
-            self.fill(engine, thread, threads, &mut parts);
-            parts
+    /// All claims and events by key, tied, in parts that were used before.
+    pub(super) fn parts(&self, engine: &Engine, threads: usize, mut used: Vec<Part>) -> Vec<Part> {
+        let count = (self.ios / IOS_A_PART + 1)
+            .next_power_of_two()
+            .clamp(threads, MOST_PARTS);
+        used.resize_with(count, Part::default);
+        // Each thread has parts of its own and looks at everything for what belongs there, so that nobody waits for another.
+        let share = count.div_ceil(threads);
+        let shares = used.chunks_mut(share).map(Mutex::new).collect::<Vec<_>>();
+        parallel::map(threads, shares.len(), |at| {
+            let mut parts = shares[at].lock().unwrap_or_else(PoisonError::into_inner);
+            self.fill(engine, Share::new(&mut parts, at * share, count));
+            parts.iter_mut().for_each(Part::tie);
         });
-        // Of each part what each thread has, so that nobody waits for another.
-        let mut of_part: Vec<Vec<Part>> = Vec::new();
-        of_part.resize_with(count, Vec::new);
-        for parts in filled {
-            for (at, part) in parts.into_iter().enumerate() {
-                of_part[at].push(part);
-            }
-        }
-        let of_part: Vec<std::sync::Mutex<Vec<Part>>> = of_part.into_iter().map(std::sync::Mutex::new).collect();
-        parallel::map(threads, count, |at| {
-            let pieces = std::mem::take(&mut *of_part[at].lock().expect("no worker panics"));
-            let mut part = Part::joined(pieces);
-            part.tie();
-            part
-        })
+        drop(shares);
+        used
     }
 
-    /// Adds one thread's share of all claims and events to its parts.
-    fn fill(&self, engine: &Engine, thread: usize, threads: usize, parts: &mut [Part]) {
-        let bits = parts.len().trailing_zeros();
-        let part_of = |node: u32, offset: u64| {
-            if bits == 0 {
-                0
-            } else {
-                (hash(node, offset) >> (64 - bits)) as usize
-            }
-        };
+    /// Adds all claims and events that belong to a share of the parts.
+    fn fill(&self, engine: &Engine, mut share: Share<'_>) {
+        share.parts.iter_mut().for_each(|part| part.clear());
         for one in &self.deciding {
-            let share = &parallel::stretches(one.gathered.ios.len(), threads);
-            let Some(share) = share.get(thread) else { continue };
-            for (at, io) in one.gathered.ios[share.clone()].iter().enumerate() {
+            for (at, io) in one.gathered.ios.iter().enumerate() {
                 for place in io.places() {
-                    let mut claim = self.claim(engine, one.side, io, &one.gathered.places[place], Kind::Deciding);
-                    claim.io = (one.first_io + share.start + at) as u32;
+                    let at_place = &one.gathered.places[place];
+                    let Some(part) = share.part(at_place.node.0, at_place.offset) else {
+                        continue;
+                    };
+                    let mut claim = self.claim(engine, one.side, io, at_place, Kind::Deciding);
+                    claim.io = (one.first_io + at) as u32;
                     claim.slot = (one.first_place + place) as u32;
                     claim.odd = claim.odd || self.meets_pooled(&engine.pool, &claim);
-                    parts[part_of(claim.node, claim.offset)].claims.push(claim);
+                    part.claims.push(claim);
                 }
             }
         }
-        if thread == 0 {
-            self.fill_others(engine, parts, part_of);
-        }
+        self.fill_others(engine, &mut share);
         for (side, until) in self.until.iter().enumerate() {
             let stream = self.context.sides[side].stream;
-            let lane = &engine.streams[&stream].lane;
-            for (number, batch) in lane.batches() {
-                if batch.min_start > *until || number as usize % threads != thread {
+            for (number, batch) in engine.streams[&stream].lane.batches() {
+                if batch.min_start > *until {
                     continue;
                 }
                 let columns = &batch.columns;
@@ -176,21 +168,26 @@ impl Collected {
                         batch: number,
                         row: row as u32,
                     };
-                    let event = engine.event(stream, side as u16, at, batch, row);
-                    parts[part_of(event.node, event.offset)].events.push(event);
+                    let node = engine.node_of(stream, batch, row);
+                    if let Some(part) = share.part(node, columns.offsets()[row]) {
+                        part.events.push(engine.event(stream, side as u16, at, batch, row));
+                    }
                 }
             }
         }
     }
 
     /// Adds the claims of I/Os that are not decided in bulk in this round.
-    fn fill_others(&self, engine: &Engine, parts: &mut [Part], part_of: impl Fn(u32, u64) -> usize) {
+    fn fill_others(&self, engine: &Engine, share: &mut Share<'_>) {
         for (side, rivals) in self.rivals.iter().enumerate() {
             for io in &rivals.ios {
                 for place in &rivals.places[io.places()] {
+                    let Some(part) = share.part(place.node.0, place.offset) else {
+                        continue;
+                    };
                     let mut claim = self.claim(engine, side, io, place, Kind::Rival);
                     claim.odd = self.meets_pooled(&engine.pool, &claim);
-                    parts[part_of(claim.node, claim.offset)].claims.push(claim);
+                    part.claims.push(claim);
                 }
             }
         }
@@ -203,14 +200,17 @@ impl Collected {
             };
             let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
             for place in &io.places.places {
-                let claim = Self::claim_at(engine, &self.context, side, (start, end), place, Kind::Pooled);
-                parts[part_of(claim.node, claim.offset)].claims.push(claim);
+                if let Some(part) = share.part(place.node.0, place.offset) {
+                    let span = (start, end);
+                    part.claims
+                        .push(Self::claim_at(engine, self.context, side, span, place, Kind::Pooled));
+                }
             }
         }
     }
 
     fn claim(&self, engine: &Engine, side: usize, io: &BulkIo, place: &Place, kind: Kind) -> Claim {
-        let mut claim = Self::claim_at(engine, &self.context, side, (io.start, io.end), place, kind);
+        let mut claim = Self::claim_at(engine, self.context, side, (io.start, io.end), place, kind);
         claim.volume = io.volume;
         claim.op = io.op;
         claim
@@ -280,20 +280,25 @@ impl Collected {
     }
 
     /// What was found for every place, and which I/Os have found all.
-    pub(super) fn pick(&self, parts: &[Part], threads: usize) -> (Vec<Picked>, Vec<bool>) {
-        let found = parallel::map(threads, parts.len(), |at| {
-            let part = &parts[at];
-            let deciding = |at: &usize| part.claims[*at].kind == Kind::Deciding;
-            let find = |at: usize| Some((part.claims[at].slot, part.found(at, &self.context)?));
-            (0..part.claims.len())
-                .filter(deciding)
-                .filter_map(find)
-                .collect::<Vec<_>>()
+    pub(super) fn pick(&self, parts: &[Part], threads: usize, mut picked: Vec<Picked>) -> (Vec<Picked>, Vec<bool>) {
+        let found = parallel::map(threads, parts.len(), |at| parts[at].all_found(self.context));
+        picked.clear();
+        picked.resize(self.places, Picked::NONE);
+        // Each thread fills a stretch of its own, from all parts.
+        let share = self.places.div_ceil(threads).max(1);
+        let shares = picked.chunks_mut(share).map(Mutex::new).collect::<Vec<_>>();
+        parallel::map(threads, shares.len(), |at| {
+            let mut slots = shares[at].lock().unwrap_or_else(PoisonError::into_inner);
+            let first = (at * share) as u32;
+            for (part, found) in parts.iter().zip(&found) {
+                for one in found {
+                    if let Some(slot) = slots.get_mut(one.slot.wrapping_sub(first) as usize) {
+                        *slot = part.picked(one);
+                    }
+                }
+            }
         });
-        let mut picked = vec![Picked::NONE; self.places];
-        for (slot, one) in found.into_iter().flatten() {
-            picked[slot as usize] = one;
-        }
+        drop(shares);
         let mut decided = Vec::with_capacity(self.ios);
         for one in &self.deciding {
             let slots = &picked[one.first_place..one.first_place + one.gathered.places.len()];
@@ -320,20 +325,43 @@ impl Collected {
         split.into_iter().flatten().next().map(DiskIndex)
     }
 
-    /// What was picked and decided, a stream.
-    pub(super) fn split(self, picked: Vec<Picked>, decided: Vec<bool>) -> (Context, Vec<(StreamIndex, Decided)>) {
+    /// What was decided, a stream.
+    pub(super) fn split(self, decided: &[bool], stretch: usize) -> Vec<(StreamIndex, Decided)> {
         let streams = self.deciding.into_iter().map(|one| {
             let ios = one.first_io..one.first_io + one.gathered.ios.len();
-            let places = one.first_place..one.first_place + one.gathered.places.len();
             let decided = Decided {
                 side: one.side,
-                picked: picked[places].to_vec(),
+                stretch,
+                first_place: one.first_place,
                 decided: decided[ios].to_vec(),
                 gathered: one.gathered,
             };
             (one.stream, decided)
         });
-        (self.context, streams.collect())
+        streams.collect()
+    }
+}
+
+/// The parts of one thread among all.
+struct Share<'a> {
+    parts: &'a mut [Part],
+    first: usize,
+    shift: u32,
+}
+
+impl<'a> Share<'a> {
+    const fn new(parts: &'a mut [Part], first: usize, count: usize) -> Self {
+        Self {
+            parts,
+            first,
+            shift: 64 - count.trailing_zeros(),
+        }
+    }
+
+    /// The part of a key, if it is of this share.
+    fn part(&mut self, node: u32, offset: u64) -> Option<&mut Part> {
+        let at = hash(node, offset).checked_shr(self.shift).unwrap_or(0) as usize;
+        self.parts.get_mut(at.wrapping_sub(self.first))
     }
 }
 

@@ -29,32 +29,17 @@ struct Member<T> {
     reached: bool,
 }
 
-/// Follows contention from `keys`; gives the I/Os and events of lanes that it leads to. `spilled` are the I/Os and events that
-/// go to the pool in any case, a side.
-pub(super) fn follow(
-    engine: &Engine,
-    context: &Context,
-    mut keys: FxHashSet<Key>,
-    window: i64,
-    spilled: &[FxHashSet<At>],
-) -> Vec<Vec<At>> {
+/// Follows contention from `keys`; gives the I/Os and events of lanes that it leads to from what the pool has.
+pub(super) fn follow(engine: &Engine, context: &Context, mut keys: FxHashSet<Key>, window: i64) -> Vec<Vec<At>> {
     let ends = i64::MIN..engine.cut(window);
     let sides = &context.sides;
     let waiting: Vec<Gathered> = sides
         .iter()
-        .map(|side| engine.collect_ios(side.stream, &ends, i64::MAX))
+        .map(|side| engine.collect_all(side.stream, &ends, i64::MAX))
         .collect();
     let mut reached: FxHashSet<(usize, usize)> = FxHashSet::default();
-    for (side, gathered) in waiting.iter().enumerate() {
-        let going = gathered
-            .ios
-            .iter()
-            .enumerate()
-            .filter(|(_, io)| spilled[side].contains(&io.at));
-        reached.extend(going.map(|(at, _)| (side, at)));
-    }
     loop {
-        let mut groups = groups(engine, context, &waiting, &keys, &reached, spilled);
+        let mut groups = groups(engine, context, &waiting, &keys, &reached);
         groups.values_mut().for_each(Group::spread);
         let mut more = false;
         for claim in groups
@@ -92,7 +77,6 @@ fn groups(
     waiting: &[Gathered],
     keys: &FxHashSet<Key>,
     reached: &FxHashSet<(usize, usize)>,
-    spilled: &[FxHashSet<At>],
 ) -> FxHashMap<Key, Group> {
     let mut groups: FxHashMap<Key, Group> = keys.iter().map(|&key| (key, Group::default())).collect();
     for (side, gathered) in waiting.iter().enumerate() {
@@ -138,7 +122,7 @@ fn groups(
                 group.events.push(Member {
                     is: event,
                     io: Some((side, 0)),
-                    reached: spilled[side].contains(&at),
+                    reached: false,
                 });
             }
         }

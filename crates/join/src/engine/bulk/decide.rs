@@ -44,6 +44,14 @@ const FRESH: State = State {
     odd: false,
 };
 
+/// The events of a place, by their numbers in the part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) slot: u32,
+    events: [u32; 3],
+    far: u16,
+}
+
 /// A multiplicative hash; the high bits are good.
 pub(super) const fn hash(node: u32, offset: u64) -> u64 {
     (offset ^ ((node as u64) << 50)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -63,15 +71,10 @@ pub(super) fn touches(claim: &Claim, event: &Event) -> bool {
 }
 
 impl Part {
-    /// One part of what several threads collected for it.
-    pub(super) fn joined(pieces: Vec<Self>) -> Self {
-        let mut pieces = pieces.into_iter();
-        let mut all = pieces.next().unwrap_or_default();
-        for mut piece in pieces {
-            all.claims.append(&mut piece.claims);
-            all.events.append(&mut piece.events);
-        }
-        all
+    /// Empties it for another round.
+    pub(super) fn clear(&mut self) {
+        self.claims.clear();
+        self.events.clear();
     }
 
     /// Finds who touches whom.
@@ -80,15 +83,17 @@ impl Part {
         let shift = 40 - size.trailing_zeros();
         // The bits above chose the part; those below choose the place in it.
         let slot = |node: u32, offset: u64| ((hash(node, offset) >> shift) as usize) & (size - 1);
-        self.heads = vec![NOTHING; size];
-        self.next = Vec::with_capacity(self.claims.len());
+        self.heads.clear();
+        self.heads.resize(size, NOTHING);
+        self.next.clear();
         for (at, claim) in self.claims.iter().enumerate() {
             let head = &mut self.heads[slot(claim.node, claim.offset)];
             self.next.push(*head);
             *head = at as u32;
         }
-        self.states = vec![FRESH; self.claims.len()];
-        self.owners = Vec::with_capacity(self.events.len());
+        self.states.clear();
+        self.states.resize(self.claims.len(), FRESH);
+        self.owners.clear();
         for (at, event) in self.events.iter().enumerate() {
             let mut owner = NOBODY;
             let mut claim = self.heads[slot(event.node, event.offset)];
@@ -121,8 +126,25 @@ impl Part {
         }
     }
 
+    /// What the clean claims of I/Os that are to be decided have.
+    pub(super) fn all_found(&self, context: &Context) -> Vec<Found> {
+        let mut all = Vec::with_capacity(self.claims.len());
+        let deciding = (0..self.claims.len()).filter(|&at| self.claims[at].kind == Kind::Deciding);
+        all.extend(deciding.filter_map(|at| self.found(at, context)));
+        all
+    }
+
+    /// The events of what was found.
+    pub(super) fn picked(&self, found: &Found) -> Picked {
+        let seen = |at: u32| self.events.get(at as usize).map_or(Seen::NONE, Seen::of);
+        Picked {
+            seen: found.events.map(seen),
+            far: found.far,
+        }
+    }
+
     /// What a claim of an I/O that is to be decided has, if it is clean.
-    pub(super) fn found(&self, at: usize, context: &Context) -> Option<Picked> {
+    fn found(&self, at: usize, context: &Context) -> Option<Found> {
         let (claim, state) = (&self.claims[at], self.states[at]);
         if state.odd || claim.odd {
             return None;
@@ -187,8 +209,9 @@ impl Part {
                 return None;
             }
         }
-        Some(Picked {
-            seen: [leg, target, device].map(|event| event.map_or(Seen::NONE, Seen::of)),
+        Some(Found {
+            slot: claim.slot,
+            events: [state.leg, state.target, state.device],
             far: far_at as u16,
         })
     }

@@ -9,19 +9,21 @@ use crate::clock::{Constraints, STRETCH_BITS};
 use crate::engine::Engine;
 use crate::slowest::{self, Replies};
 
-/// I/Os of one chunk of rows.
-const CHUNK: usize = 16_384;
-
 impl Round {
     /// What the I/Os that were decided say about clocks, a pair.
     pub(in crate::engine) fn constraints(&self, stream: StreamIndex) -> Vec<((StreamIndex, StreamIndex), Constraints)> {
-        let Some(decided) = self.of_stream.get(&stream) else {
+        let Some(all) = self.of_stream.get(&stream) else {
             return Vec::new();
         };
-        let own = &self.context.sides[decided.side];
+        let Some(own) = all.first().map(|decided| &self.context.sides[decided.side]) else {
+            return Vec::new();
+        };
         let mut tightest: Vec<Tightest> = vec![Tightest::default(); self.context.sides.len()];
-        for io in decided.ios() {
-            for picked in &decided.picked[io.places()] {
+        for (decided, io) in all
+            .iter()
+            .flat_map(|decided| decided.ios().map(move |io| (decided, io)))
+        {
+            for picked in self.picked_of(decided, io) {
                 let far = &self.context.sides[usize::from(picked.far)];
                 if far.node == own.node {
                     continue;
@@ -51,6 +53,18 @@ impl Round {
             .collect()
     }
 
+    /// The streams that a round knows, by their sides.
+    pub(super) fn streams(&self) -> Vec<StreamIndex> {
+        self.context.sides.iter().map(|side| side.stream).collect()
+    }
+
+    /// What was found for the places of an I/O.
+    fn picked_of(&self, decided: &Decided, io: &BulkIo) -> &[Picked] {
+        let places = io.places();
+        let places = decided.first_place + places.start..decided.first_place + places.end;
+        &self.picked[decided.stretch][places]
+    }
+
     /// Reads the clocks as they stand after learning.
     pub(in crate::engine) fn read_clocks(&mut self, engine: &Engine, stream: StreamIndex) {
         if self.of_stream.contains_key(&stream) {
@@ -61,15 +75,15 @@ impl Round {
     /// What the I/Os of a stream say about replies.
     pub(in crate::engine) fn replies(&self, stream: StreamIndex, threads: usize) -> Replies {
         let mut all = Replies::default();
-        let Some(decided) = self.of_stream.get(&stream) else {
+        let Some(stretches) = self.of_stream.get(&stream) else {
             return all;
         };
-        let stretches = decided.stretches(threads);
         let learnt = parallel::map(threads, stretches.len(), |at| {
+            let decided = &stretches[at];
             let mut replies = Replies::default();
             let mut legs = Vec::new();
             let mut ends = Vec::new();
-            for io in decided.ios_in(stretches[at].clone()) {
+            for io in decided.ios() {
                 self.build(stream, decided, io, &mut legs, &mut ends);
                 replies.learn(io.end, &legs, &ends);
                 legs.clear();
@@ -88,16 +102,16 @@ impl Round {
         known: &slowest::Known,
         threads: usize,
     ) -> Vec<JoinedRows> {
-        let Some(decided) = self.of_stream.get(&stream) else {
+        let Some(stretches) = self.of_stream.get(&stream) else {
             return Vec::new();
         };
-        let stretches = decided.stretches(decided.gathered.ios.len().div_ceil(CHUNK));
         let rows = parallel::map(threads, stretches.len(), |at| {
+            let decided = &stretches[at];
             let mut rows = JoinedRows::default();
-            rows.ios.reserve_exact(stretches[at].len());
-            rows.legs.reserve_exact(decided.places_in(&stretches[at]));
+            rows.ios.reserve_exact(decided.gathered.ios.len());
+            rows.legs.reserve_exact(decided.gathered.places.len());
             let mut ends = Vec::new();
-            for io in decided.ios_in(stretches[at].clone()) {
+            for io in decided.ios() {
                 let from = rows.legs.len();
                 ends.clear();
                 self.build(stream, decided, io, &mut rows.legs, &mut ends);
@@ -150,8 +164,8 @@ impl Round {
         legs: &mut Vec<Leg>,
         ends: &mut Vec<slowest::End>,
     ) {
-        for slot in io.places() {
-            let (place, picked) = (&decided.gathered.places[slot], &decided.picked[slot]);
+        let picked = self.picked_of(decided, io);
+        for (place, picked) in decided.gathered.places[io.places()].iter().zip(picked) {
             let far = &self.context.sides[usize::from(picked.far)];
             let [initiator, target, device] = picked.seen;
             let leg = Leg {
@@ -189,26 +203,8 @@ fn statement(context: &Context, own: usize, picked: &Picked, x: i64) -> Option<C
 impl Decided {
     /// The I/Os that were decided.
     fn ios(&self) -> impl Iterator<Item = &BulkIo> {
-        self.ios_in(0..self.gathered.ios.len())
-    }
-
-    fn ios_in(&self, stretch: std::ops::Range<usize>) -> impl Iterator<Item = &BulkIo> {
-        let ios = self.gathered.ios[stretch.clone()].iter();
-        ios.zip(&self.decided[stretch])
-            .filter(|(_, decided)| **decided)
-            .map(|(io, _)| io)
-    }
-
-    fn places_in(&self, stretch: &std::ops::Range<usize>) -> usize {
-        let ios = &self.gathered.ios[stretch.clone()];
-        let (Some(first), Some(last)) = (ios.first(), ios.last()) else {
-            return 0;
-        };
-        last.places().end - first.places().start
-    }
-
-    fn stretches(&self, parts: usize) -> Vec<std::ops::Range<usize>> {
-        parallel::stretches(self.gathered.ios.len(), parts)
+        let ios = self.gathered.ios.iter().zip(&self.decided);
+        ios.filter(|(_, decided)| **decided).map(|(io, _)| io)
     }
 }
 

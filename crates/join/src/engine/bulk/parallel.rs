@@ -30,11 +30,3 @@ pub(super) fn map<T: Send>(threads: usize, pieces: usize, work: impl Fn(usize) -
     done.sort_unstable_by_key(|(piece, _)| *piece);
     done.into_iter().map(|(_, value)| value).collect()
 }
-
-/// `0..count` in up to `parts` stretches of about the same length.
-pub(super) fn stretches(count: usize, parts: usize) -> Vec<std::ops::Range<usize>> {
-    let parts = parts.clamp(1, count.max(1));
-    (0..parts)
-        .map(|part| count * part / parts..count * (part + 1) / parts)
-        .collect()
-}
