@@ -137,6 +137,34 @@ fn replay_does_not_fail_for_what_a_recording_lacks() {
 }
 
 #[test]
+fn demo_ends_as_replay_does_when_no_node_has_an_event() {
+    let run = json!({
+        "name": "quiet",
+        "topology": {"initiators": ["i"], "targets": ["a", "b"]},
+        "volumes": [{"name": "v", "size": 1_048_576, "copies": 2}],
+        "extents": [
+            {"volume": "v", "volume_offset": 0, "length": 1_048_576, "copy": 0, "node": "a", "disk": "d", "disk_offset": 0},
+            {"volume": "v", "volume_offset": 0, "length": 1_048_576, "copy": 1, "node": "b", "disk": "d", "disk_offset": 0},
+        ],
+    });
+    for with_files in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("run.json"), run.to_string()).unwrap();
+        if with_files {
+            for node in ["i", "a", "b"] {
+                fs::write(folder.path().join(format!("events-{node}.jsonl")), "").unwrap();
+            }
+        }
+        let demo = program().run(["demo", "--once", "-o", "json", "--run", &text(folder.path())]);
+        assert_eq!(demo.code, 0, "{}", demo.err);
+        let replay = program().run(["replay", "-o", "json", &text(folder.path())]);
+        assert_eq!(demo.json(), replay.json());
+        let unheard = demo.json()["unseen"]["nodes"].as_array().unwrap().len();
+        assert_eq!(unheard, if with_files { 0 } else { 3 });
+    }
+}
+
+#[test]
 fn replay_exports_a_line_a_write_and_score_reads_it() {
     let home = tempfile::tempdir().unwrap();
     let recording = text(&fixture::recording("fault-network-slow"));

@@ -32,6 +32,8 @@ fn assert_ends(mut process: Process, code: i32, says: &[&str]) {
     for expected in says {
         assert!(error.contains(expected), "`{expected}` is not in: {error}");
     }
+    let repeated = error.split(": ").filter(|part| part.starts_with("cannot ")).count();
+    assert!(repeated <= 1, "said twice: {error}");
     assert!(!said.contains("panicked"), "{said}");
 }
 
@@ -207,6 +209,13 @@ fn full_disk_ends_with_a_message_and_loses_nothing() {
         eprintln!("left out: making a small file system needs root");
         return;
     };
+    // A demo says what its processes die of, though their logs lie on that disk too.
+    let options = ["--dir", &disk.0.join("demo").display().to_string()].map(str::to_owned);
+    let demo = ["demo", "--once", "--run", &fixture::recording("fault-network-slow").display().to_string()];
+    let ran = program().run(demo.map(str::to_owned).into_iter().chain(options));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("the disk is full"), "{}", ran.err);
+    std::fs::remove_dir_all(disk.0.join("demo")).unwrap();
     // The daemon's spool fills the disk.
     let recording = fixture::recording("fault-network-slow");
     let daemon = program().node(
@@ -237,7 +246,9 @@ fn full_disk_ends_with_a_message_and_loses_nothing() {
         .collect();
     assert_eq!(coordinator.wait(), 1);
     let said = coordinator.said();
-    assert!(said.contains("the disk is full"), "{said}");
+    let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert_eq!(error.matches("the disk is full").count(), 1, "{error}");
+    assert_eq!(error.matches("No space left").count(), 1, "{error}");
     drop(daemons);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let found = runtime.block_on(fathom_integration_tests::stored::read(&disk.0.join("store"), "test"));
