@@ -15,6 +15,7 @@ use crate::client::{Client, block_on};
 use crate::commands::replay::show;
 use crate::error::{Error, Result};
 use crate::exit::Code;
+use crate::render::table::one_line;
 use crate::render::units::count;
 
 mod lines;
@@ -38,8 +39,8 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
     eprintln!(
         "{}: {}",
-        recording.run().name,
-        recording.run().about.as_deref().unwrap_or("a recorded cluster")
+        one_line(&recording.run().name),
+        one_line(recording.run().about.as_deref().unwrap_or("a recorded cluster"))
     );
 
     let mut processes = Processes::start(&recording, &home, &arguments.without_tap, arguments.pace)?;
@@ -133,10 +134,10 @@ async fn follow(client: &Client, processes: &mut Processes) -> Result<()> {
             count(cluster.in_memory)
         );
         if terminal {
-            eprint!("\r\x1b[K{line}");
+            eprint!("\r\x1b[K{}", one_line(&line));
             let _ = std::io::stderr().flush();
         } else if said.elapsed() >= SAY_EVERY {
-            eprintln!("{line}");
+            eprintln!("{}", one_line(&line));
             said = Instant::now();
         }
         if cluster.finished && (cluster.ios + cluster.events > 0 || all_ended) {

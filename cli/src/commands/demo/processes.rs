@@ -17,6 +17,7 @@ use fathom_runtime::clock::{Clock, SystemClock};
 use crate::commands::roles::END_WITH_STDIN;
 use crate::context::{Context, ContextFile};
 use crate::error::{Error, Result};
+use crate::render::table::one_line;
 
 /// Throw-away certificates are good for so long.
 const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -115,7 +116,10 @@ impl Processes {
         };
         for node in recording.nodes() {
             if node.events.is_none() {
-                eprintln!("node {} has no events in this recording: nobody speaks for it", node.id);
+                eprintln!(
+                    "node {} has no events in this recording: nobody speaks for it",
+                    one_line(node.id.as_str())
+                );
                 continue;
             }
             let (cert, key) = issue(node.id.as_str(), false)?;
