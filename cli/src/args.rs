@@ -113,8 +113,8 @@ pub(crate) struct DemoArgs {
     /// Leave out the events of a tap (may be repeated); `target` gives what a Windows cluster gives
     #[arg(long, value_name = "TAP")]
     pub(crate) without_tap: Vec<Tap>,
-    /// Play at so many times the recorded speed [default: as fast as possible]
-    #[arg(long, value_name = "FACTOR")]
+    /// Play at the recorded speed, or at so many times it [default: as fast as possible]
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1")]
     pub(crate) pace: Option<f64>,
     /// Folder with recordings (may be repeated) [default: the project's, and FATHOM_CAPTURES]
     #[arg(long, value_name = "DIR")]
@@ -208,12 +208,23 @@ pub(crate) struct Which {
     /// Only of this node, as initiator or as holder of a copy
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
-    /// Only with a copy on this disk
+    /// Only with a copy on this disk, by its name on any node or as NODE/DISK
     #[arg(long, value_name = "NAME")]
     pub(crate) disk: Option<String>,
     /// Only those of the last stretch of time, counted back from the cluster's newest I/O, such as 15m
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = stretch)]
     pub(crate) since: Option<Span>,
+}
+
+/// A stretch of time that has something in it.
+fn stretch(text: &str) -> Result<Span, String> {
+    let span: Span = text
+        .parse()
+        .map_err(|error: fathom_runtime::units::NotAUnit| error.to_string())?;
+    if span.0.is_zero() {
+        return Err("nothing lies within no time; give more than 0, or leave it out for everything".to_owned());
+    }
+    Ok(span)
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! Asking a coordinator.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use fathom_identity::explain::{chain, tls_problem};
+use fathom_identity::explain::{REFUSED, chain, is_closed, tls_problem};
 use fathom_identity::files::Credentials;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// How long a connection may take, and an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The longest stretch of time that is asked about, 292 years.
+const MOST_NANOS: u64 = i64::MAX as u64;
 
 /// Largest answer.
 const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -64,6 +67,7 @@ impl Client {
                 address: address.clone(),
                 problem,
             },
+            None if is_closed(&error) => refused(&address),
             None => Error::Unreachable {
                 address: address.clone(),
                 cause: innermost(&error),
@@ -75,7 +79,7 @@ impl Client {
             cluster: context.cluster.clone(),
             service,
         };
-        let status = client.status().await?;
+        let status = client.first_status().await?;
         if status.protocol_version != fathom_proto::QUERY_PROTOCOL {
             let message = format!("it speaks version {} of the query protocol", status.protocol_version);
             return Err(Error::Protocol {
@@ -84,6 +88,15 @@ impl Client {
             });
         }
         Ok(client)
+    }
+
+    /// The first answer on a connection. For us the handshake is over by now, for a coordinator that checks our certificate it is not.
+    async fn first_status(&self) -> Result<wire::GetStatusResponse> {
+        let asked = Instant::now();
+        self.status().await.map_err(|error| match error {
+            Error::Unreachable { .. } if asked.elapsed() < ANSWER_TIMEOUT => refused(&self.address),
+            other => other,
+        })
     }
 
     pub(crate) async fn status(&self) -> Result<wire::GetStatusResponse> {
@@ -215,15 +228,27 @@ impl Client {
                 address,
                 message: status.message().to_owned(),
             },
-            Code::Unavailable | Code::Unknown if std::error::Error::source(status).is_some() => Error::Unreachable {
-                address,
-                cause: innermost(status),
-            },
+            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
+                if std::error::Error::source(status).is_some() =>
+            {
+                Error::Unreachable {
+                    address,
+                    cause: innermost(status),
+                }
+            }
             code => Error::Answer {
                 message: status.message().to_owned(),
                 usage: code == Code::InvalidArgument,
             },
         }
+    }
+}
+
+/// It closed the connection before it said anything.
+fn refused(address: &str) -> Error {
+    Error::Tls {
+        address: address.to_owned(),
+        problem: REFUSED.to_owned(),
     }
 }
 
@@ -235,9 +260,10 @@ pub(crate) fn filter(which: &Which, op: Option<fathom_model::Op>) -> wire::IoFil
         volume: text(&which.volume),
         node: text(&which.node),
         disk: text(&which.disk),
-        since_nanos: which
-            .since
-            .map_or(0, |since| u64::try_from(since.0.as_nanos()).unwrap_or(u64::MAX)),
+        // 0 would say nothing on the wire; longer than any clock reads is as good as the longest.
+        since_nanos: which.since.map_or(0, |since| {
+            u64::try_from(since.0.as_nanos()).map_or(MOST_NANOS, |nanos| nanos.clamp(1, MOST_NANOS))
+        }),
     }
 }
 

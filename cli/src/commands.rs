@@ -21,13 +21,14 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json::to_value;
+use crate::render::table::{many_lines, one_line};
 use crate::render::units::date_time;
 
 /// Prints an answer to standard output.
 pub(crate) fn print(text: &str) -> Result<()> {
     std::io::stdout()
         .lock()
-        .write_all(text.as_bytes())
+        .write_all(many_lines(text).as_bytes())
         .map_err(Error::Output)
 }
 
@@ -42,10 +43,10 @@ pub(crate) fn note(coverage: Option<&wire::Coverage>) -> Code {
         );
     }
     for warning in &coverage.warnings {
-        eprintln!("odd: {warning}");
+        eprintln!("odd: {}", one_line(warning));
     }
     for node in &coverage.nodes {
-        eprintln!("partial: node {} was not heard ({})", node.node, node.cause);
+        eprintln!("partial: node {} was not heard ({})", one_line(&node.node), node.cause);
     }
     if coverage.nodes.is_empty() {
         Code::Fine

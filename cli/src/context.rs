@@ -97,9 +97,9 @@ impl ContextFile {
 }
 
 fn read(path: &Path) -> Result<ContextFile> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::Context {
         path: path.to_owned(),
-        source,
+        cause: format!("the context file cannot be read: {error}"),
     })?;
     let mut file: ContextFile = toml::from_str(&text).map_err(|error| Error::Context {
         path: path.to_owned(),

@@ -21,6 +21,7 @@ use clap::Parser;
 
 use crate::args::{Arguments, Command};
 use crate::error::{Error, Result};
+use crate::render::table::many_lines;
 
 /// Parses the arguments, runs the command, and says what went wrong if something did.
 #[must_use]
@@ -37,7 +38,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => exit::Code::Fine.into(),
         Err(error) => {
-            eprintln!("error: {}", fathom_identity::explain::chain(&error));
+            eprintln!("error: {}", many_lines(&fathom_identity::explain::chain(&error)));
             error.code().into()
         }
     }

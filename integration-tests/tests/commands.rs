@@ -137,6 +137,34 @@ fn replay_does_not_fail_for_what_a_recording_lacks() {
 }
 
 #[test]
+fn demo_ends_as_replay_does_when_no_node_has_an_event() {
+    let run = json!({
+        "name": "quiet",
+        "topology": {"initiators": ["i"], "targets": ["a", "b"]},
+        "volumes": [{"name": "v", "size": 1_048_576, "copies": 2}],
+        "extents": [
+            {"volume": "v", "volume_offset": 0, "length": 1_048_576, "copy": 0, "node": "a", "disk": "d", "disk_offset": 0},
+            {"volume": "v", "volume_offset": 0, "length": 1_048_576, "copy": 1, "node": "b", "disk": "d", "disk_offset": 0},
+        ],
+    });
+    for with_files in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("run.json"), run.to_string()).unwrap();
+        if with_files {
+            for node in ["i", "a", "b"] {
+                fs::write(folder.path().join(format!("events-{node}.jsonl")), "").unwrap();
+            }
+        }
+        let demo = program().run(["demo", "--once", "-o", "json", "--run", &text(folder.path())]);
+        assert_eq!(demo.code, 0, "{}", demo.err);
+        let replay = program().run(["replay", "-o", "json", &text(folder.path())]);
+        assert_eq!(demo.json(), replay.json());
+        let unheard = demo.json()["unseen"]["nodes"].as_array().unwrap().len();
+        assert_eq!(unheard, if with_files { 0 } else { 3 });
+    }
+}
+
+#[test]
 fn replay_exports_a_line_a_write_and_score_reads_it() {
     let home = tempfile::tempdir().unwrap();
     let recording = text(&fixture::recording("fault-network-slow"));
@@ -443,4 +471,136 @@ fn demo_and_replay_say_the_same_oddities_of_a_recording() {
         "{odd:?}"
     );
     assert_eq!(replayed["unseen"]["warnings"], shown["unseen"]["warnings"]);
+}
+
+#[test]
+fn stretch_of_time_is_never_ignored() {
+    let served = serve("fault-network-slow", &["i0", "t0", "t1", "t2"], "30s");
+    for nothing in ["0s", "0ms", "0.0001ns"] {
+        assert_fails(
+            &served.ask(&["writes", "--since", nothing]),
+            2,
+            &["--since", "more than 0"],
+        );
+    }
+    for long in ["1000w", "999999999h"] {
+        let ran = served.ask(&["writes", "--since", long]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(
+            ran.err.contains("since ") && ran.err.contains("counted back"),
+            "{long}: {}",
+            ran.err
+        );
+        assert!(ran.err.contains("of 16,000 writes"), "{long}: {}", ran.err);
+    }
+    // A disk is asked for as answers show it, or by its name alone.
+    let count = |arguments: &[&str]| {
+        let ran = served.ask(&[&["writes", "--limit", "1", "-o", "json"], arguments].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.json()["total"].as_u64().unwrap()
+    };
+    let shown = count(&["--disk", "t1/disk0"]);
+    assert!(shown > 0);
+    assert_eq!(shown, count(&["--disk", "disk0", "--node", "t1"]));
+    assert_eq!(shown, count(&["--disk", "t1/disk0", "--node", "t1"]));
+    assert!(count(&["--disk", "disk0"]) >= shown);
+    assert_fails(
+        &served.ask(&["writes", "--disk", "t1/disk0", "--node", "t2"]),
+        2,
+        &["t1/disk0", "is not on node `t2`"],
+    );
+    assert_eq!(served.ask(&["writes", "--disk", "t1/disk9"]).code, 1);
+    // An answer without a row says so, and has no bare header.
+    let ran = served.ask(&["reads"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "no reads\n"), "{}", ran.err);
+}
+
+#[test]
+fn context_file_that_is_not_there_is_wrong_usage() {
+    assert_fails(
+        &program().run(["nodes", "--context", "/no/such/context.toml"]),
+        2,
+        &["/no/such/context.toml", "cannot be read"],
+    );
+}
+
+#[test]
+fn pace_without_a_number_is_the_recorded_speed() {
+    let folder = text(&fixture::recording("fault-network-slow"));
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(home.path());
+    let options = [
+        "node",
+        "--pace",
+        "--coordinator",
+        "http://no-tls",
+        "--cluster",
+        "c",
+        "--node",
+        "t0",
+    ];
+    let mut all = options.map(str::to_owned).to_vec();
+    all.extend([
+        "--replay".to_owned(),
+        folder,
+        "--spool".to_owned(),
+        text(&home.path().join("spool")),
+    ]);
+    all.extend(certificates.options("user"));
+    assert_fails(&program().run(all), 1, &["is not the address of a coordinator"]);
+    let ran = program().run(["demo", "--pace", "--run", "no-such"]);
+    assert_fails(&ran, 2, &["there is no recording `no-such`"]);
+}
+
+#[test]
+fn export_that_fails_leaves_what_was_there() {
+    let folder = text(&fixture::recording("fault-network-slow"));
+    let home = tempfile::tempdir().unwrap();
+    let small = home.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=100k", "tmpfs"])
+        .arg(&small)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("left out: making a small file system needs root");
+        return;
+    }
+    let before = small.join("before.jsonl");
+    fs::write(&before, "before").unwrap();
+    let failed = ["before.jsonl", "new.jsonl"]
+        .map(|name| program().run(["replay", &folder, "--export", &text(&small.join(name))]));
+    let left: Vec<_> = fs::read_dir(&small)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    let kept = fs::read_to_string(&before).unwrap();
+    let _ = std::process::Command::new("umount").arg("-l").arg(&small).status();
+    for ran in failed {
+        assert_fails(&ran, 1, &[".jsonl", "No space left"]);
+    }
+    assert_eq!((left, kept.as_str()), (vec!["before.jsonl".into()], "before"));
+}
+
+#[test]
+fn control_characters_in_names_are_shown_and_not_obeyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = json!({
+        "name": "ev\u{1b}[31mil\nname",
+        "topology": {"initiators": ["i"], "targets": ["a\u{1b}[2J"]},
+        "volumes": [{"name": "v", "size": 1_048_576, "copies": 1}],
+        "extents": [
+            {"volume": "v", "volume_offset": 0, "length": 1_048_576, "copy": 0, "node": "a\u{1b}[2J", "disk": "d", "disk_offset": 0},
+        ],
+    });
+    fs::write(folder.path().join("run.json"), run.to_string()).unwrap();
+    for command in [&["replay"][..], &["demo", "--once", "--run"]] {
+        let ran = program().run(command.iter().map(|&word| word.to_owned()).chain([text(folder.path())]));
+        let said = ran.out.clone() + &ran.err;
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+        if ran.code == 0 {
+            assert!(ran.out.starts_with("ev\\u{1b}[31mil\\nname\n"), "{:?}", ran.out);
+            assert!(ran.out.contains("node a\\u{1b}[2J was not heard"), "{:?}", ran.out);
+        }
+    }
 }

@@ -41,8 +41,8 @@ pub struct Options {
     /// Source of events: this node's part of the recording in DIR
     #[arg(long, value_name = "DIR")]
     pub replay: Option<PathBuf>,
-    /// Play the recording at so many times its recorded speed [default: as fast as possible]
-    #[arg(long, value_name = "FACTOR")]
+    /// Play the recording at its recorded speed, or at so many times it [default: as fast as possible]
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1")]
     pub pace: Option<f64>,
     /// Leave out the events of a tap, as if the node did not have it (may be repeated)
     #[arg(long, value_name = "TAP")]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fathom_identity::explain::{chain, tls_problem};
+use fathom_identity::explain::{REFUSED, chain, is_closed, tls_problem};
 use fathom_identity::files::Credentials;
 use fathom_model::Topology;
 use fathom_proto::collect::v1 as wire;
@@ -39,6 +39,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same trouble is logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// So many connections in a row that end before the coordinator has said anything, and none that went further, are a refusal.
+const REFUSALS: u32 = 5;
+
 /// How an uplink ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -60,6 +63,8 @@ struct Outgoing {
 enum Failure {
     /// It may go better next time.
     Retry(String),
+    /// The other side closed the connection before it said anything: most often, but not always, it would again.
+    Closed,
     /// It will not.
     Fatal(Error),
 }
@@ -166,6 +171,7 @@ impl Uplink {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1, self.seed);
         let mut logged: Option<(Instant, String)> = None;
         let mut was_connected = false;
+        let mut closed = 0;
         loop {
             let mut talked = false;
             let failure = match self.converse(outgoing, &mut talked).await {
@@ -176,10 +182,23 @@ impl Uplink {
                 was_connected = true;
                 backoff.reset();
             }
+            closed = if matches!(failure, Failure::Closed) {
+                closed + 1
+            } else {
+                0
+            };
             let reason = match failure {
                 // Certificates that once fitted are being renewed; ones that never did will not by themselves.
                 Failure::Fatal(Error::Tls { problem, .. }) if was_connected => problem,
                 Failure::Fatal(error) => return Err(error),
+                Failure::Closed if was_connected => "the coordinator closed the connection".to_owned(),
+                Failure::Closed if closed >= REFUSALS => {
+                    return Err(Error::Tls {
+                        address: self.address.clone(),
+                        problem: REFUSED.to_owned(),
+                    });
+                }
+                Failure::Closed => REFUSED.to_owned(),
                 Failure::Retry(reason) => reason,
             };
             let quiet = logged
@@ -204,7 +223,18 @@ impl Uplink {
                 address: self.address.clone(),
                 problem,
             }),
+            None if is_closed(error) => Failure::Closed,
             None => Failure::Retry(chain(error)),
+        }
+    }
+
+    /// As [`Self::status_failure`], before the coordinator has said anything: it may still be at its part of the TLS handshake.
+    fn opening_failure(&self, status: &Status) -> Failure {
+        // What the coordinator itself answers has no source.
+        let transport = std::error::Error::source(status).is_some();
+        match self.status_failure(status) {
+            Failure::Retry(_) if transport && is_closed(status) => Failure::Closed,
+            other => other,
         }
     }
 

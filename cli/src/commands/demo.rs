@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use fathom_lab::replay::RowMap;
+use fathom_lab::replay::{Options, RowMap, replay};
 use fathom_lab::{Recording, score};
 use fathom_model::report::Score;
 use fathom_proto::convert::query::report_from_wire;
@@ -15,6 +15,7 @@ use crate::client::{Client, block_on};
 use crate::commands::replay::show;
 use crate::error::{Error, Result};
 use crate::exit::Code;
+use crate::render::table::one_line;
 use crate::render::units::count;
 
 mod lines;
@@ -38,11 +39,16 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
     eprintln!(
         "{}: {}",
-        recording.run().name,
-        recording.run().about.as_deref().unwrap_or("a recorded cluster")
+        one_line(&recording.run().name),
+        one_line(recording.run().about.as_deref().unwrap_or("a recorded cluster"))
     );
 
     let mut processes = Processes::start(&recording, &home, &arguments.without_tap, arguments.pace)?;
+    if processes.nodes() == 0 {
+        // Nobody will ever connect: what there is to say is said without the coordinator.
+        answer_alone(&recording, arguments, output)?;
+        return Ok(Code::Fine);
+    }
     // What replay says of the recording; the daemons are at work meanwhile.
     let warnings = fathom_lab::replay::warnings(&recording, &arguments.without_tap)?;
     let (mut report, score) = block_on(async {
@@ -59,6 +65,21 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
         stay_up(&mut processes, &hint)?;
     }
     Ok(Code::Fine)
+}
+
+/// The document of a recording that no node has events in, as a replay gives it.
+fn answer_alone(recording: &Recording, arguments: &DemoArgs, output: Output) -> Result<()> {
+    let options = Options {
+        without: arguments.without_tap.clone(),
+        ..Options::default()
+    };
+    let replayed = replay(recording, &options)?;
+    let report = fathom_lab::report::report(&replayed);
+    let score = match recording.truth() {
+        Some(_) => Some(score::score(recording, Vec::new(), &arguments.without_tap)?),
+        None => None,
+    };
+    show(&recording.run().name, &report, score.as_ref(), output).map(drop)
 }
 
 /// Where everything of this demo lies: a temporary folder unless one is given.
@@ -89,7 +110,8 @@ async fn follow(client: &Client, processes: &mut Processes) -> Result<()> {
     let started = Instant::now();
     let mut said = Instant::now();
     loop {
-        processes.check()?;
+        // Asked before the status: whoever has ended has had everything acknowledged by then.
+        let all_ended = processes.check()?;
         let status = client.status().await?;
         let cluster = status
             .clusters
@@ -112,13 +134,13 @@ async fn follow(client: &Client, processes: &mut Processes) -> Result<()> {
             count(cluster.in_memory)
         );
         if terminal {
-            eprint!("\r\x1b[K{line}");
+            eprint!("\r\x1b[K{}", one_line(&line));
             let _ = std::io::stderr().flush();
         } else if said.elapsed() >= SAY_EVERY {
-            eprintln!("{line}");
+            eprintln!("{}", one_line(&line));
             said = Instant::now();
         }
-        if cluster.finished && cluster.ios + cluster.events > 0 {
+        if cluster.finished && (cluster.ios + cluster.events > 0 || all_ended) {
             if terminal {
                 eprint!("\r\x1b[K");
             }

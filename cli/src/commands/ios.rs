@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &ListArgs, op: Op, output: Output) -> Result<Code> 
                 "from_unix_ns": coverage.from_unix_nanos,
             }))?;
         }
+        Output::Table if ios.is_empty() => print(&format!("no {}s\n", op.as_str()))?,
         Output::Table => {
             let mut grid = Grid::new(&[
                 "id",

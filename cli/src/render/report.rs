@@ -5,14 +5,14 @@ use std::fmt::Write;
 use fathom_model::report::{Culprit, LastCopy, Latency, Report, Score, Unseen};
 use fathom_model::unit::show_nanos;
 
-use super::table::Grid;
+use super::table::{Grid, one_line};
 use super::units::{bytes, count, percent, signed_nanos};
 use super::waterfall;
 
 /// Everything of a run.
 pub(crate) fn run(name: &str, report: &Report, score: Option<&Score>) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{name}\n");
+    let _ = writeln!(text, "{}\n", one_line(name));
     text.push_str(&joined(report));
     let _ = writeln!(text, "\nLatency of writes");
     text.push_str(&latency(&report.latency));
@@ -75,7 +75,7 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
             "not_connected" => "its daemon is not connected",
             other => other,
         };
-        let _ = writeln!(text, "  node {} was not heard: {why}", node.node);
+        let _ = writeln!(text, "  node {} was not heard: {why}", one_line(&node.node));
     }
     for row in unseen.missing.iter().take(SHOWN) {
         let _ = writeln!(
@@ -131,7 +131,7 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
         );
     }
     for warning in &unseen.warnings {
-        let _ = writeln!(text, "  odd: {warning}");
+        let _ = writeln!(text, "  odd: {}", one_line(warning));
     }
     text
 }

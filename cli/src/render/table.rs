@@ -1,6 +1,33 @@
 //! Tables: a header, right-aligned numbers, no lines around.
 
+use std::borrow::Cow;
+
 use comfy_table::{Cell, CellAlignment, Table, presets};
+
+/// Text from elsewhere, such as a name, for a line of a terminal: control characters are shown and not obeyed.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    escape(text, char::is_control)
+}
+
+/// The same for text of many lines.
+pub(crate) fn many_lines(text: &str) -> Cow<'_, str> {
+    escape(text, |letter| letter.is_control() && letter != '\n')
+}
+
+fn escape(text: &str, obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if obeyed(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
+}
 
 /// A table whose columns are named `name` (left) or `>name` (right: numbers).
 pub(crate) struct Grid {
@@ -44,9 +71,12 @@ impl Grid {
 }
 
 fn cell(text: &str, right: bool) -> Cell {
-    Cell::new(text).set_alignment(if right {
+    Cell::new(one_line(text)).set_alignment(if right {
         CellAlignment::Right
     } else {
         CellAlignment::Left
     })
 }
+
+#[cfg(test)]
+mod tests;

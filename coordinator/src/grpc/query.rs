@@ -85,8 +85,11 @@ impl Query {
     }
 
     async fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
-        let filter = Filter::from_wire(filter)?;
+        let mut filter = Filter::from_wire(filter)?;
         let cluster = self.cluster(cluster).await?;
+        if let Some(topology) = &cluster.view().topology {
+            filter.split_disk(topology)?;
+        }
         let snapshot = Snapshot::new(cluster, filter.clone());
         if let Some(topology) = &snapshot.view().topology {
             let known = |names: Vec<&str>, what: &str, name: &Option<String>| match name {

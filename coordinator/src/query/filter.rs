@@ -1,6 +1,6 @@
 //! Which I/Os a query is about.
 
-use fathom_model::{Catalog, Io, JoinedRows, Leg, Op, Unmatched};
+use fathom_model::{Catalog, Io, JoinedRows, Leg, Op, PhysicalDisk, Topology, Unmatched};
 use fathom_proto::query::v1 as wire;
 use tonic::Status;
 
@@ -28,6 +28,31 @@ impl Filter {
             disk: given(filter.disk),
             since_nanos: (filter.since_nanos > 0).then_some(filter.since_nanos),
         })
+    }
+
+    /// A disk may be asked for as answers show it, `NODE/DISK`. Names may hold a slash themselves: what is known decides.
+    pub(crate) fn split_disk(&mut self, topology: &Topology) -> Result<(), Status> {
+        let Some(given) = &self.disk else { return Ok(()) };
+        if topology.disks.iter().any(|disk| disk.name == *given) {
+            return Ok(());
+        }
+        let shown = |disk: &&PhysicalDisk| {
+            given
+                .strip_prefix(disk.node.as_str())
+                .and_then(|rest| rest.strip_prefix('/'))
+                == Some(disk.name.as_str())
+        };
+        let Some(disk) = topology.disks.iter().find(shown) else {
+            return Ok(());
+        };
+        match &self.node {
+            Some(node) if node != disk.node.as_str() => {
+                return Err(status::invalid(format!("disk `{given}` is not on node `{node}`")));
+            }
+            _ => self.node = Some(disk.node.to_string()),
+        }
+        self.disk = Some(disk.name.clone());
+        Ok(())
     }
 
     pub(crate) fn keeps_all(&self) -> bool {

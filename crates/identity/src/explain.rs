@@ -3,8 +3,36 @@
 //! Not a verifier: it only reads an error that somebody else made.
 
 use std::error::Error;
+use std::io::{self, ErrorKind};
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
+
+/// Said when the other side refuses us or closes the connection before it has said anything. It checks our certificate after our part
+/// of the handshake is over: whether its alert arrives, or our first bytes meet a closed connection, is chance. So both are said alike.
+pub const REFUSED: &str = "the other side closed the connection during the TLS handshake, most often because it does not accept our certificate; \
+     give a certificate (--cert and --key) from an authority that the other side's CA file holds, best the same CA for both";
+
+/// Whether an error is that of a connection which the other side closed, and not of one that could not be made.
+#[must_use]
+pub fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    let mut system = None;
+    while let Some(error) = next {
+        system = error.downcast_ref::<io::Error>().or(system);
+        next = error.source();
+    }
+    // Without a word from the system it was the connection's own task that ended.
+    system.is_none_or(|error| {
+        matches!(
+            error.kind(),
+            ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::NotConnected
+                | ErrorKind::UnexpectedEof
+        )
+    })
+}
 
 /// What is wrong with the certificates of a connection, and what to do; `None` when the error is about something else.
 #[must_use]
@@ -33,10 +61,12 @@ pub fn tls_problem(error: &(dyn Error + 'static)) -> Option<String> {
             AlertDescription::CertificateRequired => {
                 "the other side asks for a certificate and got none; give --cert and --key".to_owned()
             }
-            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::DecryptError => {
-                "the other side refused our certificate: it is from an authority that its CA file does not hold; give both sides the same CA"
-                    .to_owned()
-            }
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::DecryptError
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::AccessDenied => REFUSED.to_owned(),
             AlertDescription::CertificateExpired => {
                 "the other side refused our certificate: it has expired; renew it (or check the clocks)".to_owned()
             }
@@ -56,7 +86,7 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
             return Some(tls);
         }
         // An io::Error does not name what it wraps as its source when it was made from an error.
-        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
             && let Some(tls) = find(inner)
         {
             return Some(tls);

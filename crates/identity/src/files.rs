@@ -138,6 +138,13 @@ pub enum Error {
         /// What the parser said.
         source: rustls::Error,
     },
+    /// The certificate is of X.509 version 1, which has no extensions and so cannot say what it is for.
+    #[error("the certificate in {} is of X.509 version 1 and cannot be used; issue it again with extensions (version 3: \
+        with \"openssl x509 -req\", give -extfile)", path.display())]
+    Version1 {
+        /// The certificate's file.
+        path: PathBuf,
+    },
     /// The key is of a kind that TLS here does not take.
     #[error("the key in {} cannot be used; make one of ECDSA P-256, Ed25519 or RSA 2048", path.display())]
     BadKey {
@@ -226,6 +233,11 @@ impl Credentials {
 
         roots(&ca_pem.certificates()?, ca)?;
         let chain = certificate_pem.certificates()?;
+        if chain.first().is_some_and(|leaf| is_version_1(leaf)) {
+            return Err(Error::Version1 {
+                path: certificate.to_owned(),
+            });
+        }
         let private_key = key_pem.private_key()?;
 
         let signer = ring::default_provider().key_provider.load_private_key(private_key);
@@ -352,6 +364,18 @@ fn roots(certificates: &[CertificateDer<'static>], path: &Path) -> Result<RootCe
         })?;
     }
     Ok(roots)
+}
+
+/// Whether this is a certificate without a version in front: only version 1 leaves it out. Of anything else, false.
+fn is_version_1(der: &[u8]) -> bool {
+    // Certificate and TBSCertificate are sequences; in version 1 the serial number comes first within the second.
+    fn inside(der: &[u8]) -> Option<&[u8]> {
+        let (&[tag, length], rest) = der.split_first_chunk::<2>()?;
+        let more = if length < 0x80 { 0 } else { usize::from(length & 0x7f) };
+        if tag == 0x30 { rest.get(more..) } else { None }
+    }
+    let fields = inside(der).and_then(inside);
+    fields.and_then(<[u8]>::first) == Some(&0x02)
 }
 
 /// The text of one file, with what an error about it must name.

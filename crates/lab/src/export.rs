@@ -1,7 +1,7 @@
 //! Fan-outs as JSON Lines: one line a volume write, in rows of the recording's files.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use fathom_model::{Catalog, Io, JoinedRows, Leg, NodeId, Op};
@@ -124,7 +124,8 @@ pub fn lines<'a>(rows: &'a JoinedRows, catalog: &'a Catalog, map: &'a RowMap) ->
     ios.into_iter().map(|io| line(rows, io, catalog, map))
 }
 
-/// Writes the volume writes of `rows`, by initiator and row.
+/// Writes the volume writes of `rows`, by initiator and row. The file appears when it is whole: what was there before stays until
+/// then, and stays for good when this fails.
 ///
 /// # Errors
 ///
@@ -134,10 +135,29 @@ pub fn write(path: &Path, rows: &JoinedRows, catalog: &Catalog, map: &RowMap) ->
         path: path.to_owned(),
         source,
     };
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    for line in lines(rows, catalog, map) {
-        serde_json::to_writer(&mut file, &line).map_err(|error| failed(error.into()))?;
-        file.write_all(b"\n").map_err(failed)?;
+    // A pipe or a terminal is written to as it is, and behind a link lies the file that is meant.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+        let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        return write_to(file, rows, catalog, map).map_err(failed);
     }
-    file.flush().map_err(failed)
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}.part", std::process::id()));
+    let file = File::create(&beside).map_err(failed)?;
+    write_to(file, rows, catalog, map)
+        .and_then(|()| fs::rename(&beside, &path))
+        .map_err(|source| {
+            // What is wrong is said already, and more than trying to clean up cannot be done.
+            let _ = fs::remove_file(&beside);
+            failed(source)
+        })
+}
+
+fn write_to(file: File, rows: &JoinedRows, catalog: &Catalog, map: &RowMap) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    for line in lines(rows, catalog, map) {
+        serde_json::to_writer(&mut file, &line)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()
 }

@@ -67,7 +67,7 @@ impl Uplink {
         let answered = timeout(ANSWER_TIMEOUT, client.collect(ReceiverStream::new(queue))).await;
         let answer = answered
             .map_err(|_| no_answer())?
-            .map_err(|status| self.status_failure(&status))?;
+            .map_err(|status| self.opening_failure(&status))?;
         let mut inbox = answer.into_inner();
         let welcome = timeout(ANSWER_TIMEOUT, self.welcome(&mut inbox)).await;
         let welcome = welcome.map_err(|_| no_answer())??;
@@ -106,7 +106,7 @@ impl Uplink {
     }
 
     async fn welcome(&self, inbox: &mut Streaming<wire::CollectResponse>) -> Result<wire::Welcome, Failure> {
-        let first = inbox.message().await.map_err(|status| self.status_failure(&status))?;
+        let first = inbox.message().await.map_err(|status| self.opening_failure(&status))?;
         let Some(Response::Welcome(welcome)) = first.and_then(|response| response.message) else {
             return Err(Failure::Retry(
                 "the coordinator did not begin with a Welcome".to_owned(),

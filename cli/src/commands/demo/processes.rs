@@ -1,10 +1,11 @@
 //! The demo's processes: a coordinator and a daemon a node, with throw-away certificates.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fathom_identity::authority::{Authority, Leaf};
@@ -16,6 +17,7 @@ use fathom_runtime::clock::{Clock, SystemClock};
 use crate::commands::roles::END_WITH_STDIN;
 use crate::context::{Context, ContextFile};
 use crate::error::{Error, Result};
+use crate::render::table::one_line;
 
 /// Throw-away certificates are good for so long.
 const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -23,11 +25,12 @@ const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What was joined is stored this often, so that a demo that stays up shows a store and not only memory.
 const COMMIT_EVERY: &str = "2s";
 
-/// A process and the file with what it says.
+/// A process and what it says.
 struct Running {
     name: String,
     child: Child,
-    log: PathBuf,
+    /// Reads what it says into its log, and gives back the line that says most.
+    said: Option<JoinHandle<Option<String>>>,
 }
 
 /// The demo's processes. They end when this is dropped, or when this process ends in any other way.
@@ -113,7 +116,10 @@ impl Processes {
         };
         for node in recording.nodes() {
             if node.events.is_none() {
-                eprintln!("node {} has no events in this recording: nobody speaks for it", node.id);
+                eprintln!(
+                    "node {} has no events in this recording: nobody speaks for it",
+                    one_line(node.id.as_str())
+                );
                 continue;
             }
             let (cert, key) = issue(node.id.as_str(), false)?;
@@ -154,15 +160,18 @@ impl Processes {
         self.daemons.len()
     }
 
-    /// An error when a process has failed; a daemon that has sent everything ends by itself.
-    pub(super) fn check(&mut self) -> Result<()> {
+    /// Whether all daemons have sent everything: they end by themselves then. An error when a process has failed.
+    pub(super) fn check(&mut self) -> Result<bool> {
         self.check_coordinator()?;
-        self.daemons
-            .iter_mut()
-            .try_for_each(|daemon| match daemon.child.try_wait() {
-                Ok(Some(status)) if !status.success() => Err(daemon.failed()),
-                _ => Ok(()),
-            })
+        let mut all_ended = true;
+        for daemon in &mut self.daemons {
+            match daemon.child.try_wait() {
+                Ok(Some(status)) if !status.success() => return Err(daemon.failed()),
+                Ok(Some(_)) => {}
+                _ => all_ended = false,
+            }
+        }
+        Ok(all_ended)
     }
 
     /// An error when the coordinator has ended.
@@ -185,15 +194,10 @@ impl Drop for Processes {
 }
 
 impl Running {
-    /// What it said last is what was wrong.
-    fn failed(&self) -> Error {
-        let said = fs::read_to_string(&self.log).unwrap_or_default();
-        let last = said
-            .lines()
-            .rev()
-            .find(|line| line.starts_with("error: "))
-            .or_else(|| said.lines().last());
-        let cause = last.map_or_else(
+    /// What it said last is what was wrong. Only for a process that has ended.
+    fn failed(&mut self) -> Error {
+        let said = self.said.take().and_then(|said| said.join().ok()).flatten();
+        let cause = said.map_or_else(
             || "it said nothing".to_owned(),
             |line| line.trim_start_matches("error: ").to_owned(),
         );
@@ -202,6 +206,25 @@ impl Running {
             cause,
         }
     }
+}
+
+/// Copies what a process says to its log until it ends; its last error, or else its last line. The log may lie on a disk that is
+/// full, and that is then what the process has to say: so nothing here depends on the log.
+fn listen(said: impl Read, mut log: File) -> Option<String> {
+    let mut last: Option<String> = None;
+    let mut lines = BufReader::new(said);
+    let mut line = Vec::new();
+    // An error reads as the end.
+    while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let _ = log.write_all(&line);
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let is_error = |line: &str| line.starts_with("error: ");
+        if is_error(&text) || !last.as_deref().is_some_and(is_error) {
+            last = Some(text);
+        }
+        line.clear();
+    }
+    last
 }
 
 /// A role of this program. Its settings come from its arguments alone, and it ends with us.
@@ -226,15 +249,30 @@ fn spawn(name: &str, mut command: Command, home: &Path, stdout: Stdio) -> Result
         path: log.clone(),
         source,
     })?;
-    let started = command.stdin(Stdio::piped()).stdout(stdout).stderr(file).spawn();
-    let child = started.map_err(|source| Error::File {
+    let started = command
+        .stdin(Stdio::piped())
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = started.map_err(|source| Error::File {
         path: command.get_program().into(),
         source,
     })?;
+    let said = child.stderr.take();
+    let reader = thread::Builder::new().name(format!("log of {name}"));
+    let said = said.map(|said| reader.spawn(move || listen(said, file)));
+    let said = match said.transpose() {
+        Ok(said) => said,
+        Err(source) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Error::Runtime(source));
+        }
+    };
     Ok(Running {
         name: name.to_owned(),
         child,
-        log,
+        said,
     })
 }
 

@@ -1,7 +1,6 @@
 //! A TLS fault is found however deep it lies, and nothing else is taken for one.
 
 use std::fmt;
-use std::io;
 
 use super::*;
 
@@ -23,7 +22,7 @@ impl Error for Outer {
 #[test]
 fn fault_inside_an_io_error_inside_a_transport_error_is_found() {
     let tls = TlsError::InvalidCertificate(CertificateError::UnknownIssuer);
-    let problem = tls_problem(&Outer(io::Error::new(io::ErrorKind::InvalidData, tls))).unwrap();
+    let problem = tls_problem(&Outer(io::Error::new(ErrorKind::InvalidData, tls))).unwrap();
     assert!(problem.contains("same CA"), "{problem}");
     let alert = TlsError::AlertReceived(AlertDescription::CertificateRequired);
     assert!(tls_problem(&Outer(io::Error::other(alert))).unwrap().contains("--cert"));
@@ -31,14 +30,27 @@ fn fault_inside_an_io_error_inside_a_transport_error_is_found() {
 
 #[test]
 fn other_errors_are_not_tls_problems() {
-    assert_eq!(
-        tls_problem(&Outer(io::Error::from(io::ErrorKind::ConnectionRefused))),
-        None
-    );
+    assert_eq!(tls_problem(&Outer(io::Error::from(ErrorKind::ConnectionRefused))), None);
 }
 
 #[test]
 fn chain_says_everything_once() {
     let text = chain(&Outer(io::Error::other("no route")));
     assert_eq!(text, "transport error: no route");
+}
+
+#[test]
+fn refusal_reads_the_same_whether_or_not_the_alert_arrives() {
+    let alert = TlsError::AlertReceived(AlertDescription::UnknownCA);
+    assert_eq!(tls_problem(&Outer(io::Error::other(alert))).as_deref(), Some(REFUSED));
+    for kind in [
+        ErrorKind::BrokenPipe,
+        ErrorKind::ConnectionReset,
+        ErrorKind::UnexpectedEof,
+    ] {
+        assert!(is_closed(&Outer(io::Error::from(kind))), "{kind}");
+    }
+    for kind in [ErrorKind::ConnectionRefused, ErrorKind::TimedOut, ErrorKind::Other] {
+        assert!(!is_closed(&Outer(io::Error::from(kind))), "{kind}");
+    }
 }

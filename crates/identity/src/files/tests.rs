@@ -320,3 +320,27 @@ fn rough_durations_take_their_largest_unit() {
     ];
     assert_eq!(texts, wanted);
 }
+
+#[test]
+fn certificate_of_version_1_is_called_that() {
+    let fixture = Fixture::new();
+    fixture.put("n01.crt", VERSION_1);
+    let error = fixture.load().unwrap_err();
+    assert!(matches!(error, Error::Version1 { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("n01.crt") && text.contains("version 1") && text.contains("version 3"),
+        "{text}"
+    );
+}
+
+/// As `openssl x509 -req` makes them without extensions.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBGDCBvwIURdGOFxfVMBX/NmGYh3zFwvB3ktwwCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDb2xkMCAXDTI2MTEyNDE5NTM0N1oYDzIxMjYxMDMxMTk1MzQ3WjAOMQww
+CgYDVQQDDANvbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARHk24vrWLukaZM
+K+Wv/YOBC2n3+2FlnkCFxVWoXIWkJgUWEhp95ZBFVf5hYJB3BrxdDe1UWzvcW9DF
+L4zv3FHvMAoGCCqGSM49BAMCA0gAMEUCIQD2F8tsc1ZhujsHcHQA6TrI+DTcsWgV
+b3paoSLTrnpUzwIgDYVaz0/dvmtaFzJnrS1poYuQ0vbfwF7lUj92PLMNDvg=
+-----END CERTIFICATE-----
+";
