@@ -251,7 +251,7 @@ fn topology(table: &Table) -> Result<Topology> {
         disks: (0..all_disks)
             .map(|disk| PhysicalDisk {
                 id: disk_id(disk),
-                node: node_id(disks.get(&disk).copied().unwrap_or(disk / per_node.max(1))),
+                node: node_id(disks.get(&disk).copied().unwrap_or_else(|| disk / per_node.max(1))),
                 name: format!("disk{disk}"),
             })
             .collect(),
