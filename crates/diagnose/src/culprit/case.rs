@@ -212,6 +212,11 @@ impl Case {
         } else {
             1.0
         };
+        // Who explains less than half of what was added, or added nothing, is not named: chance does as much.
+        let carries = self.all_added == 0 || explained * doubt >= CARRIES;
+        if !carries || self.cost_nanos == 0 {
+            return None;
+        }
         let (kind, node, disk, peer) = match self.suspect {
             Suspect::Disk(disk) => {
                 let disk = catalog.disk(disk);
