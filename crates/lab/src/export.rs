@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fathom_model::{Catalog, Io, JoinedRows, Leg, NodeId, Op};
 use serde::{Deserialize, Serialize};
@@ -135,12 +135,12 @@ pub fn write(path: &Path, rows: &JoinedRows, catalog: &Catalog, map: &RowMap) ->
         path: path.to_owned(),
         source,
     };
-    // A pipe or a terminal is written to as it is, and behind a link lies the file that is meant.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
-        let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+    // A pipe, a terminal, or whatever standard output is, is written to as it is.
+    if path.starts_with("/dev") || fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
         return write_to(file, rows, catalog, map).map_err(failed);
     }
+    let path = behind_links(path);
     let mut beside = path.clone().into_os_string();
     beside.push(format!(".{}.part", std::process::id()));
     let file = File::create(&beside).map_err(failed)?;
@@ -151,6 +151,18 @@ pub fn write(path: &Path, rows: &JoinedRows, catalog: &Catalog, map: &RowMap) ->
             let _ = fs::remove_file(&beside);
             failed(source)
         })
+}
+
+/// The file that is meant: replacing a link would leave it as it was.
+fn behind_links(path: &Path) -> PathBuf {
+    // More links than a system follows.
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or_else(|| Path::new("")).join(target);
+    }
+    path
 }
 
 fn write_to(file: File, rows: &JoinedRows, catalog: &Catalog, map: &RowMap) -> io::Result<()> {
