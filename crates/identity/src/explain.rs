@@ -30,6 +30,8 @@ pub fn is_closed(error: &(dyn Error + 'static)) -> bool {
                 | ErrorKind::ConnectionAborted
                 | ErrorKind::NotConnected
                 | ErrorKind::UnexpectedEof
+                // An alert that came too late for the handshake: HTTP/2 keeps its kind and its text alone.
+                | ErrorKind::InvalidData
         )
     })
 }

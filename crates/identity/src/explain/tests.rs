@@ -50,6 +50,8 @@ fn refusal_reads_the_same_whether_or_not_the_alert_arrives() {
     ] {
         assert!(is_closed(&Outer(io::Error::from(kind))), "{kind}");
     }
+    let late = io::Error::new(ErrorKind::InvalidData, "received fatal alert: UnknownCA");
+    assert!(is_closed(&Outer(late)));
     for kind in [ErrorKind::ConnectionRefused, ErrorKind::TimedOut, ErrorKind::Other] {
         assert!(!is_closed(&Outer(io::Error::from(kind))), "{kind}");
     }
