@@ -78,6 +78,17 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
         let _ = writeln!(text, "  node {} was not heard: {why}", one_line(&node.node));
     }
     for row in unseen.missing.iter().take(SHOWN) {
+        if row.tap == "volume" {
+            // It is not an event that is missing, but places to look for some.
+            let _ = writeln!(
+                text,
+                "  missing: the extents of {} I/Os of {} ({})",
+                count(row.legs),
+                row.node,
+                row.cause
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "  missing: {} {} events of legs at {} ({})",

@@ -151,10 +151,7 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         None => last_done(legs)?,
     };
     let own = parts(io, legs.get(last)?);
-    // Ways measured in two manners do not compare. A copy on the initiator's own node has no way: its drive is on the
-    // initiator's clock, and compares with any.
-    let mut remote = legs.iter().filter(|leg| !leg.local).map(|leg| leg.initiator.is_some());
-    if remote.next().is_some_and(|first| remote.any(|seen| seen != first)) {
+    if in_two_manners(legs) {
         return None;
     }
     let others = legs
@@ -178,6 +175,32 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         added_nanos,
         shares: excess.iter().map(|&(suspect, nanos)| (suspect, share(nanos))).collect(),
     })
+}
+
+/// Ways measured in two manners do not compare. A copy on the initiator's own node has no way: its drive is on the initiator's
+/// clock, and compares with any.
+fn in_two_manners(legs: &[Leg]) -> bool {
+    let mut remote = legs.iter().filter(|leg| !leg.local).map(|leg| leg.initiator.is_some());
+    remote.next().is_some_and(|first| remote.any(|seen| seen != first))
+}
+
+/// How much longer (above zero) or shorter each component of a leg was than the middle one of its peers, last copy or not, with what
+/// the peers took. Over many writes this is zero among equals, which what the last copies added is not: who is last for another
+/// reason is looked at only then, and chance that was for it is never counted.
+pub(crate) fn against_peers(io: &Io, legs: &[Leg], at: usize) -> SmallVec<[(Suspect, i64, u64); 3]> {
+    if legs.len() < 2 || in_two_manners(legs) {
+        return SmallVec::new();
+    }
+    let others = legs.iter().enumerate();
+    let others = others.filter(|&(other, leg)| other != at && leg.part == legs[at].part);
+    let others: SmallVec<[&Leg; 3]> = others.map(|(_, leg)| leg).collect();
+    let own = parts(io, &legs[at]).into_iter();
+    own.filter_map(|part| {
+        let usual = peers(part.suspect, io, &others)?;
+        let beyond = i64::try_from(i128::from(part.nanos) - i128::from(usual)).unwrap_or(i64::MAX);
+        Some((part.suspect, beyond, usual))
+    })
+    .collect()
 }
 
 /// The leg that the far side was done with last, and by how much, where no reply was seen at the initiator. Which reply came last is

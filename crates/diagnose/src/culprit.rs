@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{Io, JoinedRows, Op};
 
-use crate::blame::{Suspect, blame, outside, parts};
+use crate::blame::{Suspect, against_peers, blame, outside, parts};
 use crate::spread::Spread;
 
 mod case;
@@ -42,6 +42,12 @@ const MATTERS: f64 = 0.1;
 /// A suspect's rate is far above its peers' from this multiple on.
 const FAR_ABOVE: f64 = 3.0;
 
+/// A suspect is worse than the other copies of the same writes when it takes this multiple of their time on average.
+const WORSE: f64 = 1.5;
+
+/// What it takes beyond them has to be this many standard errors above zero.
+const SIGNIFICANT: f64 = 4.0;
+
 #[derive(Clone, Debug, Default)]
 struct Bin {
     writes: u64,
@@ -51,6 +57,47 @@ struct Bin {
     /// What the suspect itself took, of all writes.
     own_nanos: u64,
     own: Spread,
+    beyond: Beyond,
+}
+
+/// What a suspect took beyond the other copies of the same writes, the last copy or not.
+#[derive(Clone, Debug, Default)]
+struct Beyond {
+    count: u64,
+    nanos: f64,
+    squares: f64,
+    peer_nanos: f64,
+}
+
+impl Beyond {
+    fn add(&mut self, beyond: i64, peers: u64) {
+        let beyond = beyond as f64;
+        self.count += 1;
+        self.nanos += beyond;
+        self.squares += beyond * beyond;
+        self.peer_nanos += peers as f64;
+    }
+
+    fn take(&mut self, other: &Self) {
+        self.count += other.count;
+        self.nanos += other.nanos;
+        self.squares += other.squares;
+        self.peer_nanos += other.peer_nanos;
+    }
+
+    /// On average, a write that has a peer.
+    fn mean(&self) -> f64 {
+        self.nanos / self.count.max(1) as f64
+    }
+
+    /// Whether it is worse than its peers by a multiple that is more than what equals differ by, and not by chance.
+    fn is_worse(&self) -> bool {
+        let count = self.count.max(1) as f64;
+        let spread = (self.squares / count - self.mean() * self.mean()).max(0.0).sqrt();
+        self.count >= FEWEST_WRITES
+            && self.nanos >= (WORSE - 1.0) * self.peer_nanos
+            && self.mean() > SIGNIFICANT * spread / count.sqrt()
+    }
 }
 
 impl Bin {
@@ -84,6 +131,7 @@ impl Bin {
         self.added_nanos = self.added_nanos.saturating_add(other.added_nanos);
         self.own_nanos = self.own_nanos.saturating_add(other.own_nanos);
         self.own.take(&other.own);
+        self.beyond.take(&other.beyond);
     }
 }
 
@@ -122,6 +170,10 @@ impl Search {
             bin.write_nanos = bin.write_nanos.saturating_add(io.event.duration_nanos);
             bin.own_nanos = bin.own_nanos.saturating_add(nanos);
             bin.own.add(nanos);
+        }
+        for (suspect, beyond, peers) in (0..legs.len()).flat_map(|at| against_peers(io, legs, at)) {
+            let bin = self.bins.entry(suspect).or_default().entry(time).or_default();
+            bin.beyond.add(beyond, peers);
         }
         for (suspect, nanos) in blame(rows, io).map(|blame| blame.shares).unwrap_or_default() {
             let bin = self.bins.entry(suspect).or_default().entry(time).or_default();
@@ -200,8 +252,10 @@ impl Search {
         let peers = self.peers(suspect).filter_map(|(_, bins)| bins.get(&time));
         // Without a single peer nothing can be worse than its peers.
         let usual = middle(peers.filter(|bin| bin.says_something()).map(rate))?;
-        let bad = own - usual >= MATTERS * bin.write() && own >= FAR_ABOVE * usual;
-        bad.then_some((usual, ((own - usual) * bin.writes as f64) as u64))
+        let matters = own > usual && own - usual >= MATTERS * bin.write() && own >= FAR_ABOVE * usual;
+        // The copy that is last for another reason adds chance that is against it and never chance that is for it.
+        let worse = !suspect.is_of_a_leg() || (bin.beyond.is_worse() && bin.beyond.mean() >= MATTERS * bin.write());
+        (matters && worse).then_some((usual, ((own - usual) * bin.writes as f64) as u64))
     }
 
     /// The suspects that one can be held against, with their bins.

@@ -39,6 +39,16 @@ impl Summary {
     }
 
     fn count_missing(&mut self, io: &Io, legs: &[Leg]) {
+        // Bytes that no part covers have no leg to say it: the writer's row counts writes.
+        let parts = legs.iter().enumerate();
+        let parts = parts.filter(|&(at, leg)| !legs[..at].iter().any(|other| other.part == leg.part));
+        let covered: u64 = parts.map(|(_, leg)| leg.length).sum();
+        if io.class == IoClass::Incomplete && (legs.is_empty() || covered < io.length) {
+            *self
+                .missing
+                .entry((io.node, Tap::Volume, Missing::NoExtent))
+                .or_default() += 1;
+        }
         for leg in legs {
             let taps = [
                 (io.node, Tap::Initiator, leg.missing_initiator),
@@ -108,3 +118,6 @@ impl Summary {
         rows
     }
 }
+
+#[cfg(test)]
+mod tests;

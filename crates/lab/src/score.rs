@@ -155,7 +155,8 @@ impl Counts {
             (!clocks.stated.is_empty()).then(|| *clocks.stated.select_nth_unstable(middle).1)
         });
         Score {
-            exact_fanout: share(self.exact, self.writes),
+            // Without a target or drive event in play there is nothing to be exact about.
+            exact_fanout: share(self.exact, if self.legs > 0 { self.writes } else { 0 }),
             leg_precision: share(self.claims_right, self.claims),
             leg_recall: share(self.legs_found, self.legs),
             slowest_copy: share(self.slowest_right, self.slowest_known),

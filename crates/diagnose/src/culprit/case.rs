@@ -17,6 +17,9 @@ const SHOWN: usize = 3;
 /// What is held against a past or against other initiators has to explain at least this share, or nobody is named.
 const CARRIES: f64 = 0.5;
 
+/// Nobody is named who is not at least as likely as not.
+const LIKELY: f64 = 0.5;
+
 /// The evidence against one suspect.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -212,9 +215,9 @@ impl Case {
         } else {
             1.0
         };
-        // Who explains less than half of what was added, or added nothing, is not named: chance does as much.
-        let carries = self.all_added == 0 || explained * doubt >= CARRIES;
-        if !carries || self.cost_nanos == 0 {
+        // Certainty is not to be had from what was observed.
+        let confidence = ((explained * doubt).min(0.99) * 100.0).round() / 100.0;
+        if confidence < LIKELY || self.cost_nanos == 0 {
             return None;
         }
         let (kind, node, disk, peer) = match self.suspect {
@@ -242,8 +245,7 @@ impl Case {
             node: Some(node.to_string()),
             disk,
             peer,
-            // Certainty is not to be had from what was observed.
-            confidence: ((explained * doubt).min(0.99) * 100.0).round() / 100.0,
+            confidence,
             cost_ns: self.cost_nanos,
             since: timestamp(
                 self.first

@@ -44,7 +44,7 @@ impl Search {
         let usual = before(bins, good, Bin::level)?;
         let usual_write = before(bins, good, Bin::write)?;
         let rise = bin.level() - usual;
-        let matters = rise >= MATTERS * bin.write() && bin.write() - usual_write >= MATTERS * usual_write;
+        let matters = rise > 0.0 && rise >= MATTERS * bin.write() && bin.write() - usual_write >= MATTERS * usual_write;
         if !matters || bin.level() < FAR_ABOVE * usual {
             return None;
         }

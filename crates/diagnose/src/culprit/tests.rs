@@ -235,7 +235,7 @@ fn bins_merge_when_there_are_too_many() {
     let mut search = Search::default();
     cluster.rows.ios.iter().for_each(|io| search.add(&cluster.rows, io));
     assert!(search.times.len() <= MOST_BINS);
-    let culprit = search.suspect().unwrap().close(&cluster.catalog).unwrap();
+    let culprit = judge(&cluster).unwrap();
     assert_eq!(culprit.node.as_deref(), Some("t1"));
 }
 
@@ -368,4 +368,92 @@ fn initiator_that_holds_writes_back_is_named_against_others_and_against_its_own_
     assert_eq!(run_long(&["i0"], false, &[], slow), None);
     // Without initiator events nothing outside the legs is known.
     assert_eq!(run_long(&["i0"], false, &[Tap::Initiator], later), None);
+}
+
+/// Ten seconds at 400 writes a second of two nodes that write themselves, each with a copy at home and one at the other, on drives with
+/// long tails; `worse` changes the drive's time of a copy.
+fn run_of_two(worse: impl Fn(usize, &mut u64)) -> Option<Culprit> {
+    let mut cluster = Cluster::new();
+    for at in 0..4000_i64 {
+        let from = at as usize % 2;
+        let mut times = [0, 1, 2].map(|copy| healthy(at as u64, copy));
+        for (copy, times) in times.iter_mut().enumerate() {
+            let chance = (at as u64 * 3 + copy as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let chance = (chance ^ (chance >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
+            // From 40 us on, with a tail as long as the writes themselves.
+            times.device = 40_000 + 80_000_000_000 / (100_000 + chance % 1_000_000);
+            worse(copy, &mut times.device);
+        }
+        // The third copy is cut off below.
+        times[2] = Times {
+            way: 0,
+            target: 0,
+            device: 0,
+        };
+        cluster.make(Request {
+            at: at * MILLISECOND * 5 / 2,
+            from: ["t0", "t1"][from],
+            times,
+            before: 0,
+            without: &[],
+        });
+        let io = cluster.rows.ios.last_mut().unwrap();
+        cluster.rows.legs.pop();
+        (io.legs.end, io.legs_expected) = (io.legs.end - 1, 2);
+        let ends = [0, 1].map(|copy| {
+            let leg = &cluster.rows.legs[io.legs.start + copy];
+            leg.initiator.or(leg.device).unwrap().end_unix_nanos()
+        });
+        let last = usize::from(ends[1] > ends[0]);
+        let slowest = io.slowest.as_mut().unwrap();
+        slowest.leg = io.legs.start + last;
+        slowest.lead_nanos = Some(ends[0].abs_diff(ends[1]));
+    }
+    judge(&cluster)
+}
+
+#[test]
+fn copy_that_is_last_for_its_way_is_not_blamed_for_the_chance_in_its_drive() {
+    assert_eq!(run_of_two(|_, _| {}), None);
+    let slow = run_of_two(|copy, device| *device += if copy == 1 { 2_000_000 } else { 0 });
+    assert_eq!(named(slow.as_ref()), Some(("disk", "t1")));
+}
+
+#[test]
+fn writes_that_take_no_time_blame_nobody() {
+    let nothing = |_: i64, _: usize, times: &mut Times| {
+        *times = Times {
+            way: 0,
+            target: 0,
+            device: 0,
+        }
+    };
+    for without in [&[][..], &[Tap::Initiator]] {
+        let mut cluster = run(nothing, without).1;
+        for io in &mut cluster.rows.ios {
+            io.event.duration_nanos = 0;
+            // Sent at once.
+            for leg in &mut cluster.rows.legs[io.legs.clone()] {
+                for seen in [&mut leg.initiator, &mut leg.target, &mut leg.device]
+                    .into_iter()
+                    .flatten()
+                {
+                    seen.start_unix_nanos = io.event.start_unix_nanos;
+                }
+            }
+        }
+        assert_eq!(judge(&cluster), None);
+    }
+}
+
+#[test]
+fn whoever_is_less_likely_than_not_is_not_named() {
+    // Of what last copies add, t1's drive adds a third, and the ways of the others the rest.
+    let mixed = |at: i64, copy: usize, times: &mut Times| match (at / (5 * MILLISECOND) % 6, copy) {
+        (0 | 1, 1) => times.device += 3_000_000,
+        (2, 0) | (3, 2) => times.way += 4_000_000,
+        (4, 0) | (5, 2) => times.target += 4_000_000,
+        _ => {}
+    };
+    assert!(run(mixed, &[]).0.is_none_or(|culprit| culprit.confidence >= 0.5));
 }

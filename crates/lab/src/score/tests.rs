@@ -141,3 +141,15 @@ fn clock_whose_drift_changes_is_read_both_ways() {
         assert!((true_time(&clock, stamp) - x).abs() < 2.0, "{x}");
     }
 }
+
+#[test]
+fn fan_outs_without_target_and_drive_events_in_play_are_not_called_exact() {
+    let (_directory, recording) = recording();
+    let mut line = right();
+    for copy in &mut line.copies {
+        copy.target_row = None;
+        copy.device_rows.clear();
+    }
+    let score = score(&recording, [line], &[Tap::Target, Tap::Device]).unwrap();
+    assert_eq!((score.exact_fanout, score.leg_recall), (None, None));
+}
