@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fathom_model::report::{Culprit, LastCopy, Latency, Report, Score, Unseen};
+use fathom_model::report::{LastCopy, Latency, Report, Score, Unseen};
 use fathom_model::unit::show_nanos;
 
 use super::table::{Grid, one_line};
@@ -19,7 +19,7 @@ pub(crate) fn run(name: &str, report: &Report, score: Option<&Score>) -> String 
     text.push('\n');
     text.push_str(&last_copies(&report.last_copies));
     text.push('\n');
-    text.push_str(&culprit(report.culprit.as_ref()));
+    text.push_str(&culprit(report));
     if let Some(slowest) = &report.slowest_write {
         let _ = writeln!(text, "\nSlowest write");
         text.push_str(&waterfall::show(slowest));
@@ -205,8 +205,9 @@ pub(crate) fn last_copies(rows: &[LastCopy]) -> String {
             count(row.writes),
             percent(row.share),
             percent(row.expected_share),
-            show_nanos(row.added_ns),
-            show_nanos(row.added_ns / row.writes.max(1)),
+            row.added_ns.map_or_else(|| "-".to_owned(), show_nanos),
+            row.added_ns
+                .map_or_else(|| "-".to_owned(), |added| show_nanos(added / row.writes.max(1))),
         ]);
     }
     if rows.is_empty() {
@@ -217,9 +218,9 @@ pub(crate) fn last_copies(rows: &[LastCopy]) -> String {
 }
 
 /// Who is to blame.
-pub(crate) fn culprit(culprit: Option<&Culprit>) -> String {
-    let Some(culprit) = culprit else {
-        return "Culprit: none; nothing is worse than its peers or its own past\n".to_owned();
+pub(crate) fn culprit(report: &Report) -> String {
+    let Some(culprit) = &report.culprit else {
+        return nobody(report);
     };
     let node = culprit.node.clone().unwrap_or_default();
     let who = match (culprit.kind.as_str(), &culprit.disk, &culprit.peer) {
@@ -252,6 +253,21 @@ pub(crate) fn culprit(culprit: Option<&Culprit>) -> String {
         let _ = writeln!(text, "  look at {}", names.join(" "));
     }
     text
+}
+
+/// Why nobody is named: since nothing is worse, or since it was not seen.
+fn nobody(report: &Report) -> String {
+    if report.joined.legs == 0 {
+        return "Culprit: not known; no copy of any write was joined\n".to_owned();
+    }
+    let unheard: Vec<_> = report.unseen.nodes.iter().map(|node| one_line(&node.node)).collect();
+    if !unheard.is_empty() {
+        return format!(
+            "Culprit: none among what was seen; {} was not heard\n",
+            unheard.join(", ")
+        );
+    }
+    "Culprit: none; nothing that was seen is worse than its peers or its own past\n".to_owned()
 }
 
 /// What is known of the clocks.

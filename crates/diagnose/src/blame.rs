@@ -23,6 +23,8 @@ pub enum Suspect {
         /// The initiator.
         peer: NodeIndex,
     },
+    /// Something at a node whose drives were not seen: time at its bus target and at the drive, one number.
+    FarSide(NodeIndex),
     /// Something behind the leg to a node of which the far side was not seen.
     Unseen {
         /// The far node.
@@ -49,6 +51,7 @@ impl Suspect {
             (Self::Disk(_), Self::Disk(_))
                 | (Self::Node(_), Self::Node(_))
                 | (Self::Link { .. }, Self::Link { .. })
+                | (Self::FarSide(_), Self::FarSide(_))
                 | (Self::Unseen { .. }, Self::Unseen { .. })
                 | (Self::Initiator(_), Self::Initiator(_))
         )
@@ -81,6 +84,11 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
                 nanos,
             });
         }
+    } else if let Some(target) = leg.target {
+        parts.push(Part {
+            suspect: Suspect::FarSide(node),
+            nanos: target.duration_nanos,
+        });
     }
     if let Some(initiator) = leg.initiator {
         match leg.service() {
@@ -227,10 +235,11 @@ fn last_done(legs: &[Leg]) -> Option<(usize, Option<u64>)> {
     apart.then_some((last, Some(lead)))
 }
 
-/// What of a leg compares with a suspect's time: the same component, and with a leg of which the far side was not seen the whole
-/// leg.
+/// What of a leg compares with a suspect's time: the same component; with a far side whose drive was not seen the whole target, and
+/// with a leg of which the far side was not seen the whole leg.
 pub(crate) fn like(suspect: Suspect, io: &Io, leg: &Leg) -> Option<u64> {
     match suspect {
+        Suspect::FarSide(_) => leg.target.map(|seen| seen.duration_nanos),
         Suspect::Unseen { .. } => leg.initiator.filter(|_| !leg.local).map(|seen| seen.duration_nanos),
         _ => {
             let part = parts(io, leg).into_iter().find(|part| suspect.same_kind(part.suspect));

@@ -29,6 +29,8 @@ struct Entry {
     writes: u64,
     last: u64,
     expected: f64,
+    /// Writes whose last copy's lead is known, whichever copy it was.
+    leads: u64,
     added: u64,
 }
 
@@ -56,6 +58,7 @@ impl LastCopies {
                 // A write of several parts may have several legs on a disk.
                 entry.writes += u64::from(!legs[..at].iter().any(|other| other.disk == leg.disk));
                 entry.expected += chance;
+                entry.leads += u64::from(slowest.lead_nanos.is_some());
             }
             let entry = self.disks.entry(rows.legs[slowest.leg].disk).or_default();
             entry.last += 1;
@@ -120,7 +123,7 @@ impl LastCopies {
                     writes: entry.writes,
                     share: round(entry.last as f64 / entry.writes.max(1) as f64),
                     expected_share: round(entry.expected / entry.writes.max(1) as f64),
-                    added_ns: entry.added,
+                    added_ns: (entry.leads > 0).then_some(entry.added),
                 }
             })
             .collect();

@@ -145,8 +145,9 @@ pub struct LastCopy {
     pub share: f64,
     /// The share to be expected, given in which order copies were sent, if all disks and links were alike.
     pub expected_share: f64,
-    /// What those writes waited for it after the second-last copy, in all.
-    pub added_ns: u64,
+    /// What those writes waited for it after the second-last copy, in all, of the writes where that is known; null where it is
+    /// known of none.
+    pub added_ns: Option<u64>,
 }
 
 /// Who is to blame.

@@ -604,9 +604,9 @@ pub struct LastCopy {
     /// The share to be expected if all disks and links were alike, given when each copy was sent.
     #[prost(double, tag = "5")]
     pub expected_share: f64,
-    /// What those writes waited for it after the second-last copy, in all.
-    #[prost(uint64, tag = "6")]
-    pub added_nanos: u64,
+    /// What those writes waited for it after the second-last copy, in all, of the writes where that is known. Absent: of none.
+    #[prost(uint64, optional, tag = "6")]
+    pub added_nanos: ::core::option::Option<u64>,
 }
 /// Who is to blame.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -232,6 +232,7 @@ impl Case {
                 None,
                 Some(catalog.node(peer).to_string()),
             ),
+            Suspect::FarSide(node) => ("unknown", catalog.node(node).clone(), None, None),
             Suspect::Unseen { node, peer } => (
                 "unknown",
                 catalog.node(node).clone(),
@@ -270,6 +271,9 @@ impl Case {
                 "time on the way and in the far side's queue (one number without target events)"
             }
             Suspect::Link { .. } => "time on the way (leg less the far side's service)",
+            Suspect::FarSide(_) => {
+                "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)"
+            }
             Suspect::Unseen { .. } => {
                 "time of the whole leg (the far side was not seen, so disk and link cannot be told apart)"
             }

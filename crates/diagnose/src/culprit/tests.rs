@@ -96,6 +96,22 @@ fn slow_drive_is_named_without_target_events_and_without_initiator_events() {
 }
 
 #[test]
+fn slow_node_whose_drives_are_not_seen_is_unknown_with_its_node_and_healthy_ones_are_not_named() {
+    let (culprit, _) = run(slow_drive, &[Tap::Device]);
+    let culprit = culprit.unwrap();
+    assert_eq!(
+        (culprit.kind.as_str(), culprit.node.as_deref(), culprit.disk.as_deref()),
+        ("unknown", Some("t1"), None)
+    );
+    assert!(
+        culprit.evidence[0].text.contains("its drive was not seen"),
+        "{}",
+        culprit.evidence[0].text
+    );
+    assert_eq!(run(|_, _, _| {}, &[Tap::Device]).0, None);
+}
+
+#[test]
 fn slow_link_is_named_with_both_ends_and_less_sure_without_target_events() {
     let slow = |at: i64, copy: usize, times: &mut Times| {
         if copy == 2 && at / MILLISECOND > 5000 {

@@ -80,7 +80,7 @@ fn report_comes_back() {
             writes: 3,
             share: 0.5,
             expected_share: 0.25,
-            added_ns: 7,
+            added_ns: Some(7),
         }],
         culprit: Some(Culprit {
             kind: text("disk"),
