@@ -1,0 +1,242 @@
+//! What a running coordinator answers: tables, JSON, what was not seen, and the exit codes that tell it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use fathom_integration_tests::fixture;
+use fathom_integration_tests::process::{Certificates, Program, Ran, assert_fails, finished};
+use serde_json::json;
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
+}
+
+/// A cluster that has been joined, and how to ask about it.
+struct Served {
+    home: tempfile::TempDir,
+    certificates: Certificates,
+    coordinator: fathom_integration_tests::process::Process,
+}
+
+fn serve(recording: &str, nodes: &[&str], silence: &str) -> Served {
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(&home.path().join("certificates"));
+    let store = home.path().join("store");
+    let coordinator = program().coordinator(&certificates, &store, &["--commit-every", "1s", "--silence", silence]);
+    let recording = fixture::recording(recording);
+    let mut daemons: Vec<_> = nodes
+        .iter()
+        .map(|node| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]))
+        .collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(finished(&certificates, &coordinator.address));
+    daemons.iter_mut().for_each(|daemon| assert_eq!(daemon.wait(), 0));
+    Served {
+        home,
+        certificates,
+        coordinator,
+    }
+}
+
+impl Served {
+    fn ask(&self, arguments: &[&str]) -> Ran {
+        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        all.extend(["--coordinator".to_owned(), self.coordinator.address.clone()]);
+        all.extend(self.certificates.options("user"));
+        program().run(all)
+    }
+}
+
+#[test]
+fn questions_are_answered_by_a_running_coordinator() {
+    let served = serve("fault-network-slow", &["i0", "t0", "t1", "t2"], "30s");
+    let why = served.ask(&["why", "-o", "json"]);
+    assert_eq!(why.code, 0, "{}", why.err);
+    assert_eq!(why.json()["culprit"]["node"], "t2");
+    assert_eq!(served.ask(&["why", "--check"]).code, 3);
+    assert_eq!(
+        served.ask(&["why", "--check", "--since", "4s"]).code,
+        0,
+        "the last seconds are healthy"
+    );
+
+    let slowest = served.ask(&["writes", "--slowest", "5", "-o", "json"]).json();
+    let ios = slowest["ios"].as_array().unwrap();
+    assert_eq!((ios.len(), slowest["total"].as_u64()), (5, Some(16_000)));
+    assert!(
+        ios.windows(2)
+            .all(|pair| pair[0]["duration_ns"].as_u64() >= pair[1]["duration_ns"].as_u64())
+    );
+    let id = ios[0]["id"].as_str().unwrap();
+    let one = served.ask(&["write", id, "-o", "json"]).json();
+    assert_eq!(one["io"], ios[0], "a list and a look at one say the same");
+    let waterfall = served.ask(&["write", id]).out;
+    assert!(
+        waterfall.contains(id) && waterfall.contains("it waited for copy"),
+        "{waterfall}"
+    );
+
+    let newest = served.ask(&["writes", "--limit", "3", "-o", "json"]).json();
+    let ends: Vec<i64> = newest["ios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|io| io["start_unix_ns"].as_i64().unwrap() + io["duration_ns"].as_i64().unwrap())
+        .collect();
+    assert_eq!(Some(ends[0]), newest["newest_unix_ns"].as_i64());
+    let some = served.ask(&["writes", "--since", "1s"]);
+    assert!(
+        some.err.contains("counted back from the cluster's newest I/O"),
+        "{}",
+        some.err
+    );
+    let on_disk = served
+        .ask(&[
+            "writes",
+            "--node",
+            "t1",
+            "--disk",
+            "disk0",
+            "--slowest",
+            "1",
+            "-o",
+            "json",
+        ])
+        .json();
+    assert_eq!(on_disk["total"], 16_000);
+
+    let by_pair = served.ask(&["latency", "--by", "pair", "-o", "json"]).json();
+    let slow = by_pair["latency"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["tap"] == "initiator" && row["node"] == "t2");
+    assert!(slow.unwrap()["p99_ns"].as_u64().unwrap() > 5_000_000, "{by_pair}");
+    let nodes = served.ask(&["nodes", "-o", "json"]).json();
+    assert!(
+        nodes["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|node| node["state"] == "finished"),
+        "{nodes}"
+    );
+    let volumes = served.ask(&["volumes"]).out;
+    assert!(volumes.contains("vol0") && volumes.contains("16,000"), "{volumes}");
+    assert!(served.ask(&["reads"]).code == 0);
+
+    assert_fails(&served.ask(&["write", "nonsense"]), 2, &["nonsense", "fathom writes"]);
+    assert_fails(
+        &served.ask(&["write", "i0.00000000.1.2"]),
+        1,
+        &["there is no I/O `i0.00000000.1.2`"],
+    );
+    assert_fails(
+        &served.ask(&["writes", "--volume", "vol9"]),
+        1,
+        &["there is no volume `vol9`", "vol0"],
+    );
+    assert_fails(
+        &served.ask(&["writes", "--cluster", "other"]),
+        1,
+        &["there is no cluster `other`", "test"],
+    );
+    assert!(served.home.path().join("store").is_dir());
+}
+
+#[test]
+fn reads_show_whether_they_were_local_or_remote() {
+    let served = serve("reads-by-hand", &["n0", "n1", "n2"], "30s");
+    let reads = served.ask(&["reads", "--limit", "100", "-o", "json"]).json();
+    let ios = reads["ios"].as_array().unwrap();
+    assert_eq!(ios.len(), 60);
+    assert!(
+        ios.iter()
+            .all(|io| io["class"] == "exact" && io["legs"].as_array().unwrap().len() == 1)
+    );
+    let local = ios.iter().filter(|io| io["legs"][0]["local"] == true).count();
+    assert!((20..50).contains(&local), "{local} local reads");
+    assert!(
+        ios.iter()
+            .all(|io| (io["legs"][0]["node"] == "n0") == (io["legs"][0]["local"] == true))
+    );
+    let table = served.ask(&["reads", "--slowest", "60"]).out;
+    assert!(
+        table.contains("n0/disk0 local") && table.contains("n1/disk0 remote"),
+        "{table}"
+    );
+    let latency = served.ask(&["latency", "--op", "read", "-o", "json"]).json();
+    assert_eq!(latency["latency"][0]["count"], 60);
+}
+
+#[test]
+fn answer_that_does_not_see_everything_says_so_with_code_4() {
+    let served = serve("fault-network-slow", &["i0", "t0", "t2"], "500ms");
+    let slowest = served.ask(&["writes", "--slowest", "1", "-o", "json"]).json();
+    let id = slowest["ios"][0]["id"].as_str().unwrap();
+    for command in [
+        &["why"][..],
+        &["writes", "--slowest", "3"],
+        &["reads"],
+        &["write", id],
+        &["latency"],
+        &["nodes"],
+        &["volumes"],
+    ] {
+        let document = served.ask(&[command, &["-o", "json"]].concat()).json();
+        let nodes = json!([{"node": "t1", "cause": "silent"}]);
+        assert_eq!(document["unseen"]["nodes"], nodes, "{command:?}");
+        let ran = served.ask(command);
+        assert_eq!(ran.code, 4, "{command:?}: {}", ran.err);
+        assert!(
+            ran.err.contains("node t1 was not heard (silent)"),
+            "{command:?}: {}",
+            ran.err
+        );
+        assert!(!ran.out.is_empty());
+    }
+    let why = served.ask(&["why", "-o", "json"]).json();
+    assert_eq!(why["culprit"]["node"], "t2", "what was seen still names the culprit");
+    assert_eq!(why["unseen"]["nodes"][0]["cause"], "silent");
+}
+
+#[test]
+fn stretch_of_time_is_never_ignored() {
+    let served = serve("fault-network-slow", &["i0", "t0", "t1", "t2"], "30s");
+    for nothing in ["0s", "0ms", "0.0001ns"] {
+        assert_fails(
+            &served.ask(&["writes", "--since", nothing]),
+            2,
+            &["--since", "more than 0"],
+        );
+    }
+    for long in ["1000w", "999999999h"] {
+        let ran = served.ask(&["writes", "--since", long]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(
+            ran.err.contains("since ") && ran.err.contains("counted back"),
+            "{long}: {}",
+            ran.err
+        );
+        assert!(ran.err.contains("of 16,000 writes"), "{long}: {}", ran.err);
+    }
+    // A disk is asked for as answers show it, or by its name alone.
+    let count = |arguments: &[&str]| {
+        let ran = served.ask(&[&["writes", "--limit", "1", "-o", "json"], arguments].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.json()["total"].as_u64().unwrap()
+    };
+    let shown = count(&["--disk", "t1/disk0"]);
+    assert!(shown > 0);
+    assert_eq!(shown, count(&["--disk", "disk0", "--node", "t1"]));
+    assert_eq!(shown, count(&["--disk", "t1/disk0", "--node", "t1"]));
+    assert!(count(&["--disk", "disk0"]) >= shown);
+    assert_fails(
+        &served.ask(&["writes", "--disk", "t1/disk0", "--node", "t2"]),
+        2,
+        &["t1/disk0", "is not on node `t2`"],
+    );
+    assert_eq!(served.ask(&["writes", "--disk", "t1/disk9"]).code, 1);
+    // An answer without a row says so, and has no bare header.
+    let ran = served.ask(&["reads"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "no reads\n"), "{}", ran.err);
+}
