@@ -49,7 +49,7 @@ impl Constraints {
     }
 
     /// Adds upper and lower points.
-    pub(crate) fn extend(&mut self, upper: Vec<Point>, lower: Vec<Point>) {
+    pub(crate) fn extend(&mut self, upper: impl IntoIterator<Item = Point>, lower: impl IntoIterator<Item = Point>) {
         self.upper.extend(upper);
         self.lower.extend(lower);
     }
@@ -88,6 +88,11 @@ impl Cell {
     /// The stretch of the grid that holds a time.
     pub(crate) const fn number_of(x: i64) -> i64 {
         x >> GRID_BITS
+    }
+
+    /// Lowest and highest offset at its start and at its end.
+    pub(crate) const fn ends(&self) -> [(i64, i64); 2] {
+        [(self.low.0, self.high.0), (self.low.1, self.high.1)]
     }
 
     /// Lowest and highest offset at a time of this stretch.

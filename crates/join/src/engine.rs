@@ -90,8 +90,6 @@ pub struct Engine {
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
-    /// Memory of bulk rounds.
-    scratch: bulk::Scratch,
     /// Disks that were seen to split requests.
     barred: BTreeSet<DiskIndex>,
     /// Rows decided in bulk, in chunks as they were made.
@@ -132,7 +130,7 @@ struct Stream {
     windows: BTreeMap<i64, Vec<usize>>,
     lane: lane::Lane,
     /// Of windows that are about to close the I/Os in the lane, with their places.
-    gathered: BTreeMap<i64, Vec<bulk::Gathered>>,
+    gathered: BTreeMap<i64, bulk::Gathered>,
 }
 
 /// What keeps the next window from closing.
@@ -162,7 +160,6 @@ impl Engine {
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
             rows: JoinedRows::default(),
-            scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),
             chunks: Vec::new(),
             contested: BTreeSet::new(),

@@ -319,7 +319,7 @@ impl Engine {
             });
         }
         let state = &self.streams[&stream];
-        for (at, batch, row) in state.lane.events() {
+        for (_, batch, row) in state.lane.events() {
             let columns = &batch.columns;
             if columns.taps()[row] != Tap::Initiator {
                 continue;
@@ -328,7 +328,7 @@ impl Engine {
             let device = &state.devices[columns.devices()[row] as usize];
             if let Some(legs) = found.get_mut(&key).filter(|_| device.peer == Some(peer)) {
                 let span = (columns.starts_unix_nanos()[row], batch.end(row));
-                legs.push((span, columns.lengths()[row], self.disk_of(stream, at, batch, row)));
+                legs.push((span, columns.lengths()[row], self.disk_of(stream, batch, row)));
             }
         }
         found

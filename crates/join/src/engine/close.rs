@@ -18,9 +18,7 @@ impl Engine {
         for &stream in streams {
             self.close(window, stream, round.as_mut());
         }
-        if let Some(round) = round {
-            self.give_back(round);
-        }
+        self.sweep_lanes();
     }
 
     fn close(&mut self, window: i64, stream: StreamIndex, mut round: Option<&mut Round>) {

@@ -35,9 +35,9 @@ pub(super) struct Batch {
     /// A bit a row: it left the lane.
     gone: Vec<u64>,
     pub(super) open: usize,
-    pub(super) min_start: i64,
     pub(super) min_end: i64,
-    pub(super) max_end: i64,
+    /// Of each word of `gone` the earliest start and the latest end of its rows.
+    spans: Vec<(i64, i64)>,
 }
 
 /// An event of the lane.
@@ -48,21 +48,24 @@ pub(super) struct At {
     pub(super) row: u32,
 }
 
+impl At {
+    /// Stands for no event.
+    pub(super) const NONE: Self = Self {
+        batch: u32::MAX,
+        row: u32::MAX,
+    };
+}
+
 impl Batch {
     fn new(first: u64, columns: IoColumns) -> Self {
         Self {
             first,
             gone: vec![0; columns.len().div_ceil(64)],
             open: columns.len(),
-            columns,
-            min_start: i64::MAX,
             min_end: i64::MAX,
-            max_end: i64::MIN,
+            spans: vec![(i64::MAX, i64::MIN); columns.len().div_ceil(64)],
+            columns,
         }
-    }
-
-    pub(super) fn is_gone(&self, row: usize) -> bool {
-        self.gone[row / 64] & (1 << (row % 64)) != 0
     }
 
     fn go(&mut self, row: usize) -> bool {
@@ -79,8 +82,46 @@ impl Batch {
 
     /// Rows that wait.
     pub(super) fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.columns.len()).filter(|&row| !self.is_gone(row))
+        (0..self.gone.len()).flat_map(|word| bits(self.waiting(word)).map(move |bit| word * 64 + bit))
     }
+
+    /// Each row that waits, ended no earlier than `from` and started no later than `until`.
+    pub(super) fn for_each_between(&self, from: i64, until: i64, mut take: impl FnMut(usize)) {
+        let starts = self.columns.starts_unix_nanos();
+        for (word, &(earliest, latest)) in self.spans.iter().enumerate() {
+            if latest < from || earliest > until {
+                continue;
+            }
+            for row in bits(self.waiting(word)).map(|bit| word * 64 + bit) {
+                if starts[row] <= until && self.end(row) >= from {
+                    take(row);
+                }
+            }
+        }
+    }
+
+    /// A bit for each of 64 rows that waits.
+    fn waiting(&self, word: usize) -> u64 {
+        let rows = (self.columns.len() - word * 64).min(64);
+        !self.gone[word] & (u64::MAX >> (64 - rows))
+    }
+
+    fn note_span(&mut self, row: usize) {
+        let (start, end) = (self.columns.starts_unix_nanos()[row], self.end(row));
+        self.min_end = self.min_end.min(end);
+        let (earliest, latest) = &mut self.spans[row / 64];
+        *earliest = start.min(*earliest);
+        *latest = end.max(*latest);
+    }
+}
+
+/// The bits that are set, the lowest first.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(bit)
+    })
 }
 
 impl Lane {
@@ -151,7 +192,12 @@ impl Lane {
         })
     }
 
-    fn batch(&self, at: At) -> &Batch {
+    /// The ordinal of an event.
+    pub(super) fn ordinal(&self, at: At) -> u64 {
+        self.batch(at).first + u64::from(at.row)
+    }
+
+    pub(super) fn batch(&self, at: At) -> &Batch {
         &self.batches[(at.batch - self.first_batch) as usize]
     }
 }
@@ -265,9 +311,7 @@ impl Engine {
                 continue;
             }
             let end = batch.end(row);
-            batch.min_start = batch.min_start.min(batch.columns.starts_unix_nanos()[row]);
-            batch.min_end = batch.min_end.min(end);
-            batch.max_end = batch.max_end.max(end);
+            batch.note_span(row);
             if tap == Tap::Volume {
                 if count == 0 || !(until - window_nanos..until).contains(&end) {
                     if count > 0 {
@@ -340,9 +384,7 @@ impl Engine {
             .map(|(at, _, _)| at)
             .collect();
         self.spill(stream, events);
-        let state = self.stream_mut(stream);
-        state.lane.sweep();
-        state.gathered.clear();
+        self.stream_mut(stream).gathered.clear();
     }
 
     /// Moves all that waits in lanes to the pool.

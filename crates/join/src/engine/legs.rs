@@ -191,7 +191,7 @@ impl Engine {
             replies.learn(one.io.event.end_unix_nanos(), &one.legs, ends);
         }
         if let Some(round) = round {
-            replies.merge(&round.replies(stream, self.config.threads));
+            replies.merge(&round.replies(self, stream));
         }
         let known = replies.known();
         for (one, ends) in built.iter_mut().zip(&ends) {
@@ -199,7 +199,8 @@ impl Engine {
             one.slowest = slowest::name(&known, io_end, &mut one.legs, ends);
         }
         if let Some(round) = round {
-            self.chunks.extend(round.rows(stream, &known, self.config.threads));
+            let rows = round.rows(self, stream, &known);
+            self.chunks.extend(rows);
         }
         replies.age();
         self.replies.insert(stream, replies);

@@ -122,7 +122,7 @@ impl Engine {
         let stream = &self.streams[&stream];
         let ios = stream.windows.get(&window).into_iter().flatten();
         let pooled = ios.flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node));
-        let gathered = stream.gathered.get(&window).into_iter().flatten();
+        let gathered = stream.gathered.get(&window).into_iter();
         pooled
             .chain(gathered.flat_map(|gathered| gathered.nodes.iter().copied()))
             .collect()
@@ -152,6 +152,7 @@ impl Engine {
                 self.give_up(event);
             }
         }
+        self.sweep_lanes();
         self.overdue.forget(last);
     }
 

@@ -3,14 +3,13 @@
 //! The pool decides a key's claims together with all that completed before the cut and could have the same events, and with what
 //! could have theirs, and so on. So where that goes beyond what a round looks at, it is followed as far as it leads.
 
-use fathom_model::{Op, StreamIndex, Tap};
+use fathom_model::{Op, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::Engine;
-use super::collect::Collected;
+use super::claim::{Claim, Kind, Toucher, claim_at, claim_of};
 use super::context::Context;
-use super::decide::touches;
-use super::{At, Claim, Event, Gathered, Kind, NOTHING};
+use super::{At, Gathered};
+use crate::engine::Engine;
 
 pub(super) type Key = (u32, u64);
 
@@ -18,14 +17,16 @@ pub(super) type Key = (u32, u64);
 #[derive(Debug, Default)]
 struct Group {
     claims: Vec<Member<Claim>>,
-    events: Vec<Member<Event>>,
+    events: Vec<Member<Toucher>>,
 }
 
 #[derive(Debug)]
 struct Member<T> {
     is: T,
-    /// The I/O that it is of, by side and place in what was gathered; or itself, an event of the lane.
+    /// The I/O that it is of, by side and place in what was gathered; `None` for one of the pool.
     io: Option<(usize, usize)>,
+    /// Itself, an event of a lane.
+    at: Option<At>,
     reached: bool,
 }
 
@@ -35,7 +36,7 @@ pub(super) fn follow(engine: &Engine, context: &Context, mut keys: FxHashSet<Key
     let sides = &context.sides;
     let waiting: Vec<Gathered> = sides
         .iter()
-        .map(|side| engine.collect_all(side.stream, &ends, i64::MAX))
+        .map(|side| engine.collect_ios(side.stream, &ends, i64::MAX))
         .collect();
     let mut reached: FxHashSet<(usize, usize)> = FxHashSet::default();
     loop {
@@ -63,8 +64,8 @@ pub(super) fn follow(engine: &Engine, context: &Context, mut keys: FxHashSet<Key
             .iter()
             .for_each(|&(side, at)| found[side].push(waiting[side].ios[at].at));
         for event in groups.values().flat_map(|group| &group.events) {
-            if event.reached && event.io.is_some() {
-                found[usize::from(event.is.side)].push(event.is.at);
+            if event.reached {
+                found[usize::from(event.is.side)].extend(event.at);
             }
         }
         return found;
@@ -84,8 +85,9 @@ fn groups(
             for place in &gathered.places[io.places()] {
                 if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
                     group.claims.push(Member {
-                        is: Collected::claim_at(engine, context, side, (io.start, io.end), place, Kind::Rival),
+                        is: claim_of(engine, context, side, io, place, Kind::Rival),
                         io: Some((side, at)),
+                        at: None,
                         reached: reached.contains(&(side, at)),
                     });
                 }
@@ -105,8 +107,9 @@ fn groups(
             if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
                 let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
                 group.claims.push(Member {
-                    is: Collected::claim_at(engine, context, side, (start, end), place, Kind::Pooled),
+                    is: claim_at(engine, context, side, (start, end), place, Kind::Pooled),
                     io: None,
+                    at: None,
                     reached: true,
                 });
             }
@@ -117,11 +120,12 @@ fn groups(
             if batch.columns.taps()[row] == Tap::Volume {
                 continue;
             }
-            let event = engine.event(of.stream, side as u16, at, batch, row);
+            let event = engine.toucher(of.stream, side, batch, row);
             if let Some(group) = groups.get_mut(&(event.node, event.offset)) {
                 group.events.push(Member {
                     is: event,
-                    io: Some((side, 0)),
+                    io: None,
+                    at: Some(at),
                     reached: false,
                 });
             }
@@ -132,6 +136,7 @@ fn groups(
             group.events.push(Member {
                 is: event,
                 io: None,
+                at: None,
                 reached: true,
             });
         }
@@ -144,7 +149,7 @@ fn pooled_events<'a>(
     engine: &'a Engine,
     context: &'a Context,
     keys: &'a FxHashSet<Key>,
-) -> impl Iterator<Item = Event> + 'a {
+) -> impl Iterator<Item = Toucher> + 'a {
     engine.pool.events.iter().filter_map(move |(_, event)| {
         let node = match event.tap {
             Tap::Initiator => event.peer?.0,
@@ -153,20 +158,13 @@ fn pooled_events<'a>(
         if !keys.contains(&(node, event.offset)) {
             return None;
         }
-        Some(Event {
+        Some(Toucher {
             offset: event.offset,
             start: event.event.start_unix_nanos,
             end: event.event.end_unix_nanos(),
-            ordinal: event.event.ordinal,
-            at: At { batch: 0, row: 0 },
             node,
-            disk: event.disk.map_or(NOTHING, |disk| disk.0),
-            length: 0,
-            status: 0,
-            copy: None,
             side: context.side_of(event.event.stream)? as u16,
             tap: event.tap,
-            op: event.op,
         })
     })
 }
@@ -180,7 +178,7 @@ impl Group {
             .map(|event| {
                 let claims = self.claims.iter().enumerate();
                 claims
-                    .filter(|(_, claim)| touches(&claim.is, &event.is))
+                    .filter(|(_, claim)| event.is.touches(&claim.is))
                     .map(|(at, _)| at)
                     .collect()
             })
@@ -212,11 +210,4 @@ pub(super) fn keys_of_later(engine: &Engine, window_end: i64) -> impl Iterator<I
         .iter()
         .filter(move |(_, io)| io.event.end_unix_nanos() >= window_end && matches!(io.op, Op::Write | Op::Unmap));
     later.flat_map(|(_, io)| io.places.places.iter().map(|place| (place.node.0, place.offset)))
-}
-
-/// The sides of some streams.
-impl Context {
-    pub(super) fn side_of(&self, stream: StreamIndex) -> Option<usize> {
-        self.sides.iter().position(|side| side.stream == stream)
-    }
 }

@@ -2,8 +2,8 @@
 
 use fathom_model::{NodeIndex, StreamIndex, Tap};
 
-use super::super::Engine;
 use crate::clock::Cell;
+use crate::engine::Engine;
 
 /// A stream in a round.
 #[derive(Clone, Debug)]
@@ -23,6 +23,57 @@ impl Side {
 
     pub(super) const fn resolution(&self, tap: Tap) -> i64 {
         self.resolution[tap as usize]
+    }
+
+    /// How much further than its I/O a leg may be recorded to lie, generously.
+    pub(super) const fn own_slack(&self) -> i64 {
+        3 * (self.resolution(Tap::Volume) + self.resolution(Tap::Initiator))
+    }
+}
+
+/// How much further than its I/O an event may be recorded to lie, for the resolutions of all steps between, generously.
+pub(super) fn slack(context: &Context, own: usize, far: usize) -> i64 {
+    let (own, far) = (&context.sides[own], &context.sides[far]);
+    let steps = own.resolution(Tap::Volume)
+        + own.resolution(Tap::Initiator)
+        + far.resolution(Tap::Target)
+        + far.resolution(Tap::Device);
+    3 * steps
+}
+
+/// The bounds of a pair's clocks over a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// The lower bound at its lowest and at its highest.
+    pub(super) low: i64,
+    pub(super) low_most: i64,
+    /// The upper bound at its lowest and at its highest.
+    pub(super) high_least: i64,
+    pub(super) high: i64,
+}
+
+impl Span {
+    const ZERO: Self = Self {
+        low: 0,
+        low_most: 0,
+        high_least: 0,
+        high: 0,
+    };
+
+    fn of(cells: &[Cell]) -> Option<Self> {
+        let ends = cells.iter().flat_map(|cell| cell.ends());
+        let spans = ends.map(|(low, high)| Self {
+            low,
+            low_most: low,
+            high_least: high,
+            high,
+        });
+        spans.reduce(|all, one| Self {
+            low: all.low.min(one.low),
+            low_most: all.low_most.max(one.low_most),
+            high_least: all.high_least.min(one.high_least),
+            high: all.high.max(one.high),
+        })
     }
 }
 
@@ -114,5 +165,37 @@ impl Context {
                 cells.get(at).map(|cell| cell.at(x))
             }
         }
+    }
+
+    /// The bounds of a far clock while the own one shows a stretch of time; `None` where they are not known, or it reaches
+    /// outside the time of the round.
+    pub(super) fn span(&self, own: usize, far: usize, from: i64, until: i64) -> Option<Span> {
+        match &self.tables[own * self.sides.len() + far] {
+            Table::Unknown => None,
+            Table::SameClock => Some(Span::ZERO),
+            Table::Cells { first, cells } => {
+                let at = |x: i64| usize::try_from(Cell::number_of(x) - first).ok();
+                Span::of(cells.get(at(from)?..=at(until)?)?)
+            }
+        }
+    }
+
+    /// The same over the whole round.
+    pub(super) fn span_of_all(&self, own: usize, far: usize) -> Option<Span> {
+        match &self.tables[own * self.sides.len() + far] {
+            Table::Unknown => None,
+            Table::SameClock => Some(Span::ZERO),
+            Table::Cells { cells, .. } => Span::of(cells),
+        }
+    }
+
+    /// The side of a stream.
+    pub(super) fn side_of(&self, stream: StreamIndex) -> Option<usize> {
+        self.sides.iter().position(|side| side.stream == stream)
+    }
+
+    /// How many nodes the cluster has.
+    pub(super) const fn nodes(&self) -> usize {
+        self.far.len()
     }
 }

@@ -1,93 +1,53 @@
 //! From what a round decided to rows.
 
 use fathom_model::fan_out::MoreOrdinals;
-use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap};
+use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex};
 
-use super::context::Context;
-use super::{BulkIo, Decided, Picked, Round, Seen, parallel};
-use crate::clock::{Constraints, STRETCH_BITS};
+use super::context::{Context, Side};
+use super::slice::Decided;
+use super::{At, BulkIo, Gathered, Pick, Round, parallel};
 use crate::engine::Engine;
-use crate::slowest::{self, Replies};
+use crate::engine::lane::Lane;
+use crate::slowest::{self, Known, Replies};
+
+/// What the rows of one initiator are made from.
+struct Source<'a> {
+    context: &'a Context,
+    side: usize,
+    own: &'a Side,
+    gathered: &'a Gathered,
+    /// Of each side.
+    lanes: Vec<&'a Lane>,
+}
 
 impl Round {
-    /// What the I/Os that were decided say about clocks, a pair.
-    pub(in crate::engine) fn constraints(&self, stream: StreamIndex) -> Vec<((StreamIndex, StreamIndex), Constraints)> {
-        let Some(all) = self.of_stream.get(&stream) else {
-            return Vec::new();
-        };
-        let Some(own) = all.first().map(|decided| &self.context.sides[decided.side]) else {
-            return Vec::new();
-        };
-        let mut tightest: Vec<Tightest> = vec![Tightest::default(); self.context.sides.len()];
-        for (decided, io) in all
-            .iter()
-            .flat_map(|decided| decided.ios().map(move |io| (decided, io)))
-        {
-            for picked in self.picked_of(decided, io) {
-                let far = &self.context.sides[usize::from(picked.far)];
-                if far.node == own.node {
-                    continue;
-                }
-                let [leg, target, device] = picked.seen;
-                let (outer, outer_tap) = if leg.is {
-                    ((leg.start, leg.end), Tap::Initiator)
-                } else {
-                    ((io.start, io.end), Tap::Volume)
-                };
-                let (inner, inner_tap) = if target.is {
-                    (target, Tap::Target)
-                } else {
-                    (device, Tap::Device)
-                };
-                let slack = own.resolution(outer_tap) + far.resolution(inner_tap);
-                tightest[usize::from(picked.far)].add(
-                    (outer.0, inner.start - outer.0 + slack),
-                    (outer.1, inner.end - outer.1 - 2 * slack),
-                );
-            }
-        }
-        let sides = self.context.sides.iter().zip(tightest);
-        sides
-            .filter(|(_, tightest)| !tightest.upper.is_empty())
-            .map(|(far, tightest)| ((stream, far.stream), tightest.constraints()))
-            .collect()
-    }
-
-    /// The streams that a round knows, by their sides.
-    pub(super) fn streams(&self) -> Vec<StreamIndex> {
-        self.context.sides.iter().map(|side| side.stream).collect()
-    }
-
-    /// What was found for the places of an I/O.
-    fn picked_of(&self, decided: &Decided, io: &BulkIo) -> &[Picked] {
-        let places = io.places();
-        let places = decided.first_place + places.start..decided.first_place + places.end;
-        &self.picked[decided.stretch][places]
-    }
-
-    /// Reads the clocks as they stand after learning.
-    pub(in crate::engine) fn read_clocks(&mut self, engine: &Engine, stream: StreamIndex) {
-        if self.of_stream.contains_key(&stream) {
-            self.context.read_clocks(engine, Some(stream), self.span);
-        }
+    fn source<'a>(&'a self, engine: &'a Engine, stream: StreamIndex) -> Option<Source<'a>> {
+        let side = self.context.side_of(stream)?;
+        let sides = &self.context.sides;
+        Some(Source {
+            context: &self.context,
+            side,
+            own: &sides[side],
+            gathered: &self.gathered[side],
+            lanes: sides.iter().map(|side| &engine.streams[&side.stream].lane).collect(),
+        })
     }
 
     /// What the I/Os of a stream say about replies.
-    pub(in crate::engine) fn replies(&self, stream: StreamIndex, threads: usize) -> Replies {
+    pub(in crate::engine) fn replies(&self, engine: &Engine, stream: StreamIndex) -> Replies {
         let mut all = Replies::default();
-        let Some(stretches) = self.of_stream.get(&stream) else {
+        let Some(source) = self.source(engine, stream) else {
             return all;
         };
-        let learnt = parallel::map(threads, stretches.len(), |at| {
-            let decided = &stretches[at];
+        let learnt = parallel::map(engine.config.threads, self.slices.len(), |at| {
             let mut replies = Replies::default();
-            let mut legs = Vec::new();
-            let mut ends = Vec::new();
-            for io in decided.ios() {
-                self.build(stream, decided, io, &mut legs, &mut ends);
-                replies.learn(io.end, &legs, &ends);
+            let (mut legs, mut ends) = (Vec::new(), Vec::new());
+            let decided = &self.slices[at].of_side[source.side];
+            for (io, picks) in decided.with_picks(source.gathered) {
                 legs.clear();
                 ends.clear();
+                source.add_legs(io, picks, &mut legs, &mut ends);
+                replies.learn(io.end, &legs, &ends);
             }
             replies
         });
@@ -96,55 +56,56 @@ impl Round {
     }
 
     /// The rows of a stream's I/Os.
-    pub(in crate::engine) fn rows(
-        &self,
-        stream: StreamIndex,
-        known: &slowest::Known,
-        threads: usize,
-    ) -> Vec<JoinedRows> {
-        let Some(stretches) = self.of_stream.get(&stream) else {
+    pub(in crate::engine) fn rows(&self, engine: &Engine, stream: StreamIndex, known: &Known) -> Vec<JoinedRows> {
+        let Some(source) = self.source(engine, stream) else {
             return Vec::new();
         };
-        let rows = parallel::map(threads, stretches.len(), |at| {
-            let decided = &stretches[at];
+        let rows = parallel::map(engine.config.threads, self.slices.len(), |at| {
+            let decided = &self.slices[at].of_side[source.side];
             let mut rows = JoinedRows::default();
-            rows.ios.reserve_exact(decided.gathered.ios.len());
-            rows.legs.reserve_exact(decided.gathered.places.len());
+            rows.ios.reserve_exact(decided.decided.len());
+            rows.legs.reserve_exact(decided.picks.len());
             let mut ends = Vec::new();
-            for io in decided.ios() {
+            for (io, picks) in decided.with_picks(source.gathered) {
                 let from = rows.legs.len();
                 ends.clear();
-                self.build(stream, decided, io, &mut rows.legs, &mut ends);
+                source.add_legs(io, picks, &mut rows.legs, &mut ends);
                 let slowest = slowest::name(known, io.end, &mut rows.legs[from..], &ends);
                 let legs = from..rows.legs.len();
-                rows.ios.push(self.io(stream, decided, io, legs, slowest));
+                rows.ios.push(source.io(io, legs, slowest));
             }
             rows
         });
         rows.into_iter().filter(|rows| !rows.is_empty()).collect()
     }
+}
 
-    fn io(
-        &self,
-        stream: StreamIndex,
-        decided: &Decided,
-        io: &BulkIo,
-        legs: std::ops::Range<usize>,
-        slowest: Option<Slowest>,
-    ) -> Io {
+impl Source<'_> {
+    fn observation(&self, side: usize, at: At) -> Option<Observation> {
+        if at == At::NONE {
+            return None;
+        }
+        let batch = self.lanes[side].batch(at);
+        let row = at.row as usize;
+        Some(Observation {
+            stream: self.context.sides[side].stream,
+            ordinal: batch.first + u64::from(at.row),
+            start_unix_nanos: batch.columns.starts_unix_nanos()[row],
+            duration_nanos: batch.columns.durations_nanos()[row],
+            status: batch.columns.statuses()[row],
+        })
+    }
+
+    fn io(&self, io: &BulkIo, legs: std::ops::Range<usize>, slowest: Option<Slowest>) -> Io {
         Io {
-            event: Observation {
-                stream,
-                ordinal: io.ordinal,
-                start_unix_nanos: io.start,
-                duration_nanos: io.end.abs_diff(io.start),
-                status: io.status,
-            },
-            node: self.context.sides[decided.side].node,
+            event: self
+                .observation(self.side, io.at)
+                .expect("every I/O is an event of a lane"),
+            node: self.own.node,
             volume: io.volume,
             op: io.op,
             offset: io.offset,
-            length: u64::from(io.length),
+            length: io.length,
             class: IoClass::Exact,
             legs_expected: io.places,
             slowest: slowest.map(|slowest| Slowest {
@@ -156,18 +117,12 @@ impl Round {
     }
 
     /// Adds the legs of an I/O, and when their replies were there.
-    fn build(
-        &self,
-        stream: StreamIndex,
-        decided: &Decided,
-        io: &BulkIo,
-        legs: &mut Vec<Leg>,
-        ends: &mut Vec<slowest::End>,
-    ) {
-        let picked = self.picked_of(decided, io);
-        for (place, picked) in decided.gathered.places[io.places()].iter().zip(picked) {
-            let far = &self.context.sides[usize::from(picked.far)];
-            let [initiator, target, device] = picked.seen;
+    fn add_legs(&self, io: &BulkIo, picks: &[Pick], legs: &mut Vec<Leg>, ends: &mut Vec<slowest::End>) {
+        for (place, pick) in self.gathered.places[io.places()].iter().zip(picks) {
+            let far_at = usize::from(pick.far);
+            let far = &self.context.sides[far_at];
+            let [initiator, target, device] = pick.seen;
+            let clock = self.context.offset(self.side, far_at, io.start);
             let leg = Leg {
                 part: place.part,
                 copy: place.copy,
@@ -175,10 +130,10 @@ impl Round {
                 disk: place.disk,
                 disk_offset: place.offset,
                 length: place.length,
-                local: far.node == self.context.sides[decided.side].node,
-                initiator: initiator.observation(stream),
-                target: target.observation(far.stream),
-                device: device.observation(far.stream),
+                local: far.node == self.own.node,
+                initiator: self.observation(self.side, initiator),
+                target: self.observation(far_at, target),
+                device: self.observation(far_at, device),
                 more: MoreOrdinals::default(),
                 missing_initiator: None,
                 missing_target: None,
@@ -187,7 +142,7 @@ impl Round {
                 confidence: 1.0,
                 ambiguous: false,
                 candidate: false,
-                clock: statement(&self.context, decided.side, picked, io.start),
+                clock: clock.map(|(low, high)| ClockStatement::between(low, high)),
             };
             ends.push(slowest::end_of(io.start, &leg));
             legs.push(leg);
@@ -195,66 +150,20 @@ impl Round {
     }
 }
 
-fn statement(context: &Context, own: usize, picked: &Picked, x: i64) -> Option<ClockStatement> {
-    let (low, high) = context.offset(own, usize::from(picked.far), x)?;
-    Some(ClockStatement::between(low, high))
-}
-
 impl Decided {
-    /// The I/Os that were decided.
-    fn ios(&self) -> impl Iterator<Item = &BulkIo> {
-        let ios = self.gathered.ios.iter().zip(&self.decided);
-        ios.filter(|(_, decided)| **decided).map(|(io, _)| io)
+    /// Its I/Os, decided or not.
+    pub(super) fn ios<'a>(&self, gathered: &'a Gathered) -> &'a [BulkIo] {
+        &gathered.ios[self.first..self.first + self.decided.len()]
     }
-}
 
-impl Seen {
-    const fn observation(&self, stream: StreamIndex) -> Option<Observation> {
-        if !self.is {
-            return None;
-        }
-        Some(Observation {
-            stream,
-            ordinal: self.ordinal,
-            start_unix_nanos: self.start,
-            duration_nanos: self.end.abs_diff(self.start),
-            status: self.status,
+    /// The I/Os that were decided, with what was found for their places.
+    fn with_picks<'a>(&'a self, gathered: &'a Gathered) -> impl Iterator<Item = (&'a BulkIo, &'a [Pick])> {
+        let mut picks = self.picks.as_slice();
+        let ios = self.ios(gathered).iter().zip(&self.decided);
+        ios.filter(|(_, decided)| **decided).map(move |(io, _)| {
+            let (own, rest) = picks.split_at(io.places as usize);
+            picks = rest;
+            (io, own)
         })
     }
-}
-
-/// The tightest constraints of each stretch of time, as far as they come in order: the rest is thinned later.
-#[derive(Clone, Debug, Default)]
-struct Tightest {
-    upper: Vec<(i64, i64)>,
-    lower: Vec<(i64, i64)>,
-}
-
-impl Tightest {
-    fn add(&mut self, upper: (i64, i64), lower: (i64, i64)) {
-        push(&mut self.upper, upper, 1);
-        push(&mut self.lower, lower, -1);
-    }
-
-    fn constraints(self) -> Constraints {
-        let mut constraints = Constraints::default();
-        constraints.extend(self.upper, self.lower);
-        constraints
-    }
-}
-
-/// Adds a point, or puts it in the place of one of the last few of the same stretch that is less tight.
-fn push(points: &mut Vec<(i64, i64)>, point: (i64, i64), sign: i64) {
-    let stretch = point.0 >> STRETCH_BITS;
-    let from = points.len().saturating_sub(4);
-    if let Some(other) = points[from..]
-        .iter_mut()
-        .find(|other| other.0 >> STRETCH_BITS == stretch)
-    {
-        if (sign * point.1, point.0) < (sign * other.1, other.0) {
-            *other = point;
-        }
-        return;
-    }
-    points.push(point);
 }

@@ -1,0 +1,173 @@
+//! The I/Os of lanes, with their places.
+
+use std::ops::Range;
+
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
+
+use super::claim::Toucher;
+use super::{At, parallel};
+use crate::engine::align::{Request, Requests};
+use crate::engine::lane::Batch;
+use crate::engine::{Engine, Stream};
+use crate::layout::{Layout, Place};
+
+/// I/Os of one stream that wait in its lane, with their places.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Gathered {
+    /// In the order of their ends.
+    pub(super) ios: Vec<BulkIo>,
+    pub(super) places: Vec<Place>,
+    /// The nodes of those places.
+    pub(in crate::engine) nodes: Vec<NodeIndex>,
+}
+
+/// An I/O of the lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BulkIo {
+    pub(super) at: At,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) volume: VolumeIndex,
+    /// In `places` of the same [`Gathered`].
+    first_place: u32,
+    pub(super) places: u32,
+    pub(super) op: Op,
+    /// Whether the extent map has all of it.
+    pub(super) whole: bool,
+}
+
+impl BulkIo {
+    pub(super) const fn places(&self) -> Range<usize> {
+        self.first_place as usize..(self.first_place + self.places) as usize
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, at: At, batch: &Batch, volume: VolumeIndex, layout: &Layout) {
+        let row = at.row as usize;
+        let columns = &batch.columns;
+        let (offset, length) = (columns.offsets()[row], columns.lengths()[row]);
+        let first_place = self.places.len();
+        let (whole, _) = layout.add_places(volume, offset, length, &mut self.places);
+        self.ios.push(BulkIo {
+            at,
+            start: columns.starts_unix_nanos()[row],
+            end: batch.end(row),
+            offset,
+            length,
+            volume,
+            first_place: first_place as u32,
+            places: (self.places.len() - first_place) as u32,
+            op: columns.ops()[row],
+            whole,
+        });
+    }
+
+    fn finish(&mut self, nodes: usize) {
+        if !self.ios.is_sorted_by_key(|io| io.end) {
+            self.ios.sort_by_key(|io| io.end);
+        }
+        let mut met = vec![false; nodes];
+        self.places.iter().for_each(|place| met[place.node.as_usize()] = true);
+        let met = met.iter().enumerate().filter(|(_, met)| **met);
+        self.nodes = met.map(|(node, _)| NodeIndex(node as u32)).collect();
+    }
+}
+
+impl Engine {
+    /// Looks up the places of the I/Os that wait in lanes for windows of this number.
+    pub(in crate::engine) fn gather(&mut self, window: i64) {
+        let waits = |stream: &Stream| {
+            stream.lane.windows.contains_key(&window) && !stream.gathered.contains_key(&window)
+        };
+        let streams = self.streams.iter().filter(|(_, stream)| waits(stream));
+        let streams: Vec<StreamIndex> = streams.map(|(&index, _)| index).collect();
+        let ends = self.span_of(window);
+        let gather = |at: usize| self.collect_ios(streams[at], &ends, i64::MAX);
+        let gathered = parallel::map(self.config.threads, streams.len(), gather);
+        for (stream, gathered) in streams.into_iter().zip(gathered) {
+            self.stream_mut(stream).gathered.insert(window, gathered);
+        }
+    }
+
+    /// The I/Os of a lane that completed in a stretch of time and started no later than another.
+    pub(super) fn collect_ios(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
+        let state = &self.streams[&stream];
+        let mut gathered = Gathered::default();
+        for (number, batch) in state.lane.batches() {
+            if batch.min_end >= ends.end {
+                continue;
+            }
+            let columns = &batch.columns;
+            batch.for_each_between(ends.start, latest_start, |row| {
+                if columns.taps()[row] != Tap::Volume || batch.end(row) >= ends.end {
+                    return;
+                }
+                let device = &state.devices[columns.devices()[row] as usize];
+                let volume = device.volume.expect("what has no volume does not enter the lane");
+                let at = At {
+                    batch: number,
+                    row: row as u32,
+                };
+                gathered.add(at, batch, volume, &self.layout);
+            });
+        }
+        gathered.finish(self.catalog.nodes().len());
+        gathered
+    }
+
+    /// Adds what the I/Os in a lane that completed before `until` asked of a node.
+    pub(in crate::engine) fn waiting_requests(
+        &self,
+        stream: StreamIndex,
+        node: NodeIndex,
+        until: i64,
+        requests: &mut Requests,
+    ) {
+        let ios = self.collect_ios(stream, &(i64::MIN..until), i64::MAX);
+        let lane = &self.streams[&stream].lane;
+        requests.ios += ios.ios.len();
+        for io in &ios.ios {
+            let places = ios.places[io.places()].iter().filter(|place| place.node == node);
+            requests.places.extend(places.map(|place| Request {
+                ordinal: lane.ordinal(io.at),
+                whole: (io.start, io.end),
+                op: io.op,
+                place: *place,
+            }));
+        }
+    }
+
+    /// The disk of an event of the lane, if it is known.
+    pub(in crate::engine) fn disk_of(&self, stream: StreamIndex, batch: &Batch, row: usize) -> Option<DiskIndex> {
+        let columns = &batch.columns;
+        let device = &self.streams[&stream].devices[columns.devices()[row] as usize];
+        let by_map = || {
+            let peer = device.peer.filter(|_| columns.taps()[row] == Tap::Initiator)?;
+            self.layout
+                .disk_at(device.volume?, device.copy?, peer, columns.offsets()[row])
+        };
+        device.disk.or_else(by_map)
+    }
+
+    /// An event of the lane as far as it may touch claims.
+    pub(super) fn toucher(&self, stream: StreamIndex, side: usize, batch: &Batch, row: usize) -> Toucher {
+        let columns = &batch.columns;
+        let state = &self.streams[&stream];
+        let tap = columns.taps()[row];
+        let peer = match tap {
+            Tap::Initiator => state.devices[columns.devices()[row] as usize].peer,
+            _ => None,
+        };
+        Toucher {
+            offset: columns.offsets()[row],
+            start: columns.starts_unix_nanos()[row],
+            end: batch.end(row),
+            node: peer.unwrap_or(state.node).0,
+            side: side as u16,
+            tap,
+        }
+    }
+}

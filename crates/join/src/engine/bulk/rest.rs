@@ -1,0 +1,183 @@
+//! What slices left: who else has to leave the lanes, because it has to do with I/Os that the pool decides.
+
+use fathom_model::{DiskIndex, Op, StreamIndex, Tap};
+use rustc_hash::FxHashMap;
+
+use super::claim::{Claim, Kind, Toucher, claim_at, claim_of, meets_pooled};
+use super::contend::Key;
+use super::context::{Context, slack};
+use super::{At, Gathered};
+use crate::engine::Engine;
+use crate::engine::lane::Batch;
+use crate::pool::Pool;
+
+/// How far, on each side's clock, something can lie that a round's I/Os have to do with.
+pub(super) fn horizon(context: &Context, initiators: &[usize], ends_before: i64) -> Vec<i64> {
+    let sides = context.sides.len();
+    let far_until: Vec<i64> = (0..sides)
+        .map(|far| {
+            let until = initiators.iter().filter_map(|&side| {
+                let (_, high) = context.offset(side, far, ends_before)?;
+                let slack = slack(context, side, far);
+                Some(ends_before.saturating_add(high).saturating_add(slack))
+            });
+            until.max().unwrap_or(i64::MIN)
+        })
+        .collect();
+    (0..sides)
+        .map(|own| {
+            let back = (0..sides).filter_map(|far| {
+                let (low, _) = context.offset(own, far, ends_before)?;
+                Some(
+                    far_until[far]
+                        .saturating_sub(low)
+                        .saturating_add(slack(context, own, far)),
+                )
+            });
+            back.max().unwrap_or(i64::MIN).max(far_until[own])
+        })
+        .collect()
+}
+
+/// The claims of all I/Os in the pool that the bulk has to do with.
+pub(super) fn pooled_claims(engine: &Engine, context: &Context) -> Vec<Claim> {
+    let ios = engine.pool.ios.iter().map(|(_, io)| io);
+    let ios = ios.filter(|io| matches!(io.op, Op::Write | Op::Unmap));
+    let with_side = ios.filter_map(|io| Some((io, context.side_of(io.event.stream)?)));
+    with_side
+        .flat_map(|(io, side)| {
+            let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+            let places = io.places.places.iter();
+            places.map(move |place| claim_at(engine, context, side, span, place, Kind::Pooled))
+        })
+        .collect()
+}
+
+/// Claims that are not decided yet and the events that are left in the lanes.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    claims: Vec<Claim>,
+    by_key: FxHashMap<Key, Vec<u32>>,
+    events: Vec<Left>,
+}
+
+/// An event that no slice used.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    event: Toucher,
+    at: At,
+    disk: Option<DiskIndex>,
+    length: u64,
+}
+
+/// What has to leave the lanes.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// With the side.
+    pub(super) events: Vec<(usize, At)>,
+    /// Keys for which somebody who is not decided yet contends.
+    pub(super) keys: Vec<Key>,
+}
+
+impl Rest {
+    /// Of what lies no later than `until` on each side's clock.
+    pub(super) fn new(engine: &Engine, context: &Context, rivals: &[Gathered], until: &[i64]) -> Self {
+        let mut rest = Self {
+            claims: pooled_claims(engine, context),
+            ..Self::default()
+        };
+        for (side, rivals) in rivals.iter().enumerate() {
+            for io in &rivals.ios {
+                for place in &rivals.places[io.places()] {
+                    let mut claim = claim_of(engine, context, side, io, place, Kind::Rival);
+                    claim.odd = meets_pooled(context, &engine.pool, &claim);
+                    rest.claims.push(claim);
+                }
+            }
+        }
+        for (at, claim) in rest.claims.iter().enumerate() {
+            let with_key = rest.by_key.entry((claim.node, claim.offset)).or_default();
+            with_key.push(at as u32);
+        }
+        for (side, until) in until.iter().enumerate() {
+            let stream = context.sides[side].stream;
+            for (number, batch) in engine.streams[&stream].lane.batches() {
+                batch.for_each_between(i64::MIN, *until, |row| {
+                    if batch.columns.taps()[row] != Tap::Volume {
+                        let at = At {
+                            batch: number,
+                            row: row as u32,
+                        };
+                        rest.events.push(engine.left(stream, side, at, batch));
+                    }
+                });
+            }
+        }
+        rest
+    }
+
+    fn with_key(&self, event: &Toucher) -> impl Iterator<Item = &Claim> + '_ {
+        let claims = self.by_key.get(&(event.node, event.offset));
+        claims.into_iter().flatten().map(|&at| &self.claims[at as usize])
+    }
+
+    fn touched<'a>(&'a self, event: &'a Toucher) -> impl Iterator<Item = &'a Claim> + 'a {
+        self.with_key(event).filter(|claim| event.touches(claim))
+    }
+
+    /// A disk that answered a request with an event for a part of it, if there is one.
+    pub(super) fn splits(&self, pool: &Pool) -> Option<DiskIndex> {
+        let pooled = |claim: &&Claim| claim.kind == Kind::Pooled;
+        let here = self.events.iter().find(|left| {
+            let part = |claim: &Claim| Some(DiskIndex(claim.disk)) == left.disk && left.length < claim.length;
+            left.event.tap == Tap::Device && self.touched(&left.event).filter(pooled).any(part)
+        });
+        let in_pool = |claim: &&Claim| {
+            let mut far = pool
+                .far_at(DiskIndex(claim.disk), claim.offset)
+                .map(|at| &pool.events[at]);
+            far.any(|event| event.tap == Tap::Device && event.length < claim.length)
+        };
+        here.and_then(|left| left.disk).or_else(|| {
+            let mut pooled = self.claims.iter().filter(pooled);
+            pooled.find(in_pool).map(|claim| DiskIndex(claim.disk))
+        })
+    }
+
+    /// Events that touch nothing that is still to come, or something that the pool has.
+    pub(super) fn leftovers(&self, until: &[i64]) -> Leftovers {
+        let mut leftovers = Leftovers::default();
+        let odd = |claim: &&Claim| claim.kind == Kind::Rival && claim.odd;
+        leftovers
+            .keys
+            .extend(self.claims.iter().filter(odd).map(|claim| (claim.node, claim.offset)));
+        for left in &self.events {
+            let (mut any, mut pooled, mut rival) = (false, false, false);
+            for claim in self.touched(&left.event) {
+                any = true;
+                pooled |= claim.kind == Kind::Pooled;
+                rival |= claim.kind == Kind::Rival;
+            }
+            let side = usize::from(left.event.side);
+            if pooled || (!any && left.event.end <= until[side]) {
+                leftovers.events.push((side, left.at));
+            }
+            if pooled && rival {
+                leftovers.keys.push((left.event.node, left.event.offset));
+            }
+        }
+        leftovers
+    }
+}
+
+impl Engine {
+    fn left(&self, stream: StreamIndex, side: usize, at: At, batch: &Batch) -> Left {
+        let row = at.row as usize;
+        Left {
+            event: self.toucher(stream, side, batch, row),
+            at,
+            disk: self.disk_of(stream, batch, row),
+            length: batch.columns.lengths()[row],
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Deciding a slice of a round: the I/Os that completed in a short stretch of time, with all that could have to do with them.
+//!
+//! Slices are independent of one another: each looks at the lanes for itself and changes nothing. So they are worked on as many
+//! threads as there are, and everything about one stays close to its processor.
+
+use std::ops::Range;
+
+use fathom_model::Tap;
+
+use super::claim::{Claim, Kind, claim_of, meets_pooled};
+use super::context::{Context, Span, slack};
+use super::decide::{Events, Found, Sought};
+use super::tightest::Tightest;
+use super::{At, BulkIo, Gathered, NOTHING, Pick};
+use crate::engine::Engine;
+
+mod hot;
+
+use hot::Hot;
+pub(super) use hot::Scratch;
+
+/// A slice has about this many I/Os: few enough that their claims fit the processor's cache, enough that what is under way at
+/// its ends, and is looked at twice, is little beside. (Tests want several.)
+const IOS_A_SLICE: usize = if cfg!(test) { 16 } else { 4_096 };
+
+/// At most so many slices a round.
+const MOST_SLICES: usize = 4_096;
+
+/// One in so many I/Os tells where slices begin.
+const SAMPLE: usize = if cfg!(test) { 1 } else { 32 };
+
+/// Of so many I/Os one may take longer than a slice looks back.
+const LONG: usize = 1_000;
+
+/// What all slices of a round look at.
+#[derive(Debug)]
+pub(super) struct Work<'a> {
+    engine: &'a Engine,
+    context: &'a Context,
+    /// I/Os that complete in the round, a side, in the order of their ends.
+    deciding: &'a [Gathered],
+    /// I/Os of lanes that complete later.
+    rivals: &'a [Gathered],
+    /// Claims of I/Os in the pool.
+    pooled: Vec<Claim>,
+    /// I/Os that take longer than `reach`: by side and place in `deciding`. They are not decided here.
+    long: Vec<(usize, usize)>,
+    reach: i64,
+    /// Of each side where slices begin on its clock, and where the last one ends.
+    bounds: Vec<Vec<i64>>,
+    /// The bounds of all pairs of clocks over the whole round.
+    spans: Vec<Option<Span>>,
+}
+
+/// What came out of a slice.
+#[derive(Debug)]
+pub(super) struct Slice {
+    /// Of each side.
+    pub(super) of_side: Vec<Decided>,
+    /// Events of what was decided, a side.
+    pub(super) used: Vec<Vec<At>>,
+    /// What was decided says about clocks, by initiator's and far side.
+    pub(super) clocks: Vec<(usize, usize, Tightest)>,
+}
+
+/// Of one side.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    /// The first of its I/Os in what was gathered of the side.
+    pub(super) first: usize,
+    /// An entry an I/O.
+    pub(super) decided: Vec<bool>,
+    /// An entry a place, of what was decided.
+    pub(super) picks: Vec<Pick>,
+}
+
+/// Bounds on what a slice looks at, on one side's clock: ends no earlier, starts no later.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    from: i64,
+    until: i64,
+}
+
+impl Reach {
+    const NOTHING: Self = Self {
+        from: i64::MAX,
+        until: i64::MIN,
+    };
+
+    fn widen(&mut self, from: i64, until: i64) {
+        self.from = self.from.min(from);
+        self.until = self.until.max(until);
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        context: &'a Context,
+        deciding: &'a [Gathered],
+        rivals: &'a [Gathered],
+        pooled: Vec<Claim>,
+    ) -> Self {
+        let sides = context.sides.len();
+        let spans: Vec<Option<Span>> = (0..sides * sides)
+            .map(|pair| context.span_of_all(pair / sides, pair % sides))
+            .collect();
+        let mut work = Self {
+            engine,
+            context,
+            deciding,
+            rivals,
+            pooled,
+            long: Vec::new(),
+            reach: 0,
+            bounds: Vec::new(),
+            spans,
+        };
+        work.cut();
+        work
+    }
+
+    /// How many slices there are.
+    pub(super) fn slices(&self) -> usize {
+        self.bounds.first().map_or(0, |bounds| bounds.len() - 1)
+    }
+
+    /// Says where slices begin, and how far back they look.
+    fn cut(&mut self) {
+        let total: usize = self.deciding.iter().map(|side| side.ios.len()).sum();
+        // What one clock shows when another one shows something, roughly: only how even slices are depends on it.
+        let shifts: Vec<i64> = (0..self.deciding.len()).map(|side| self.shift(side)).collect();
+        let mut sample: Vec<i64> = Vec::with_capacity(total / SAMPLE + self.deciding.len());
+        let mut durations: Vec<i64> = Vec::with_capacity(sample.capacity());
+        for (side, shift) in self.deciding.iter().zip(&shifts) {
+            for io in side.ios.iter().step_by(SAMPLE) {
+                sample.push(io.end.saturating_add(*shift));
+                durations.push(io.end.saturating_sub(io.start));
+            }
+        }
+        sample.sort_unstable();
+        durations.sort_unstable();
+        let beyond = durations.len() / LONG + 1;
+        self.reach = durations.get(durations.len().saturating_sub(beyond)).copied().unwrap_or(0).max(1);
+        let slices = total.div_ceil(IOS_A_SLICE).clamp(1, MOST_SLICES);
+        let inner = (1..slices).map(|slice| sample[slice * sample.len() / slices]);
+        let mut inner: Vec<i64> = inner.collect();
+        inner.dedup();
+        self.bounds = shifts
+            .iter()
+            .map(|shift| {
+                let mut bounds = vec![i64::MIN];
+                bounds.extend(inner.iter().map(|bound| bound.saturating_sub(*shift)));
+                bounds.push(i64::MAX);
+                bounds
+            })
+            .collect();
+        for (side, gathered) in self.deciding.iter().enumerate() {
+            let ios = gathered.ios.iter().enumerate();
+            let long = ios.filter(|(_, io)| self.reach < io.end.saturating_sub(io.start));
+            self.long.extend(long.map(|(at, _)| (side, at)));
+        }
+    }
+
+    /// Roughly what has to be added to a side's clock to have that of the first one.
+    fn shift(&self, side: usize) -> i64 {
+        let sides = self.context.sides.len();
+        let middle = |span: Span| span.low / 2 + span.high / 2;
+        let there = self.spans[side * sides].map(middle);
+        let back = || self.spans[side].map(middle).map(|offset| -offset);
+        there.or_else(back).unwrap_or(0)
+    }
+
+    /// The I/Os of a side that a slice decides.
+    fn ios(&self, side: usize, slice: usize) -> Range<usize> {
+        let bounds = &self.bounds[side];
+        let ios = &self.deciding[side].ios;
+        let at = |bound: i64| ios.partition_point(|io| io.end < bound);
+        let last = slice + 2 == bounds.len();
+        at(bounds[slice])..if last { ios.len() } else { at(bounds[slice + 1]) }
+    }
+
+    /// Decides one slice.
+    pub(super) fn decide(&self, slice: usize, scratch: &mut Scratch) -> Slice {
+        let sides = self.context.sides.len();
+        let deciding: Vec<_> = (0..sides).map(|side| self.ios(side, slice)).collect();
+        let spans = self.spans_of(&deciding);
+        let (events, claims) = self.reaches(&deciding, &spans);
+        scratch.claims.clear();
+        for (side, ios) in deciding.iter().enumerate() {
+            self.add_deciding(side, ios.clone(), &spans, &mut scratch.claims);
+        }
+        for (side, reach) in claims.iter().enumerate() {
+            self.add_others(side, &deciding[side], *reach, &mut scratch.claims);
+        }
+        self.add_pooled(&claims, &mut scratch.claims);
+        scratch.index();
+        for (side, reach) in events.iter().enumerate() {
+            self.meet(side, *reach, scratch);
+        }
+        self.collect(deciding, &spans, scratch)
+    }
+
+    /// The bounds of clocks over the I/Os of a slice.
+    fn spans_of(&self, deciding: &[Range<usize>]) -> Vec<Option<Span>> {
+        let sides = self.context.sides.len();
+        let mut spans = vec![None; sides * sides];
+        for (side, ios) in deciding.iter().enumerate() {
+            let ios = &self.deciding[side].ios[ios.clone()];
+            let (Some(first), Some(last)) = (ios.first(), ios.last()) else {
+                continue;
+            };
+            // Legs may lie a little outside of their I/Os.
+            let slack = self.context.sides[side].own_slack();
+            let from = first.end.saturating_sub(self.reach).saturating_sub(slack);
+            let until = last.end.saturating_add(slack);
+            for far in 0..sides {
+                spans[side * sides + far] = self.context.span(side, far, from, until);
+            }
+        }
+        spans
+    }
+
+    /// How far a slice looks, on each side's clock: for events, and for the claims of others.
+    fn reaches(&self, deciding: &[Range<usize>], spans: &[Option<Span>]) -> (Vec<Reach>, Vec<Reach>) {
+        let context = self.context;
+        let sides = context.sides.len();
+        let mut events = vec![Reach::NOTHING; sides];
+        let mut claims = vec![Reach::NOTHING; sides];
+        for (side, ios) in deciding.iter().enumerate() {
+            let ios = &self.deciding[side].ios[ios.clone()];
+            let (Some(first), Some(last)) = (ios.first(), ios.last()) else {
+                continue;
+            };
+            let (from, until) = (first.end.saturating_sub(self.reach), last.end);
+            for far in 0..sides {
+                if let Some(span) = spans[side * sides + far] {
+                    let slack = slack(context, side, far);
+                    events[far].widen(
+                        from.saturating_add(span.low).saturating_sub(slack),
+                        until.saturating_add(span.high).saturating_add(slack),
+                    );
+                }
+            }
+            let slack = context.sides[side].own_slack();
+            events[side].widen(from.saturating_sub(slack), until.saturating_add(slack));
+            claims[side].widen(from.saturating_sub(2 * slack), until.saturating_add(2 * slack));
+        }
+        for (side, claims) in claims.iter_mut().enumerate() {
+            for (far, events) in events.iter().enumerate().filter(|(_, events)| events.from <= events.until) {
+                if let Some(span) = self.spans[side * sides + far] {
+                    let slack = slack(context, side, far);
+                    claims.widen(
+                        events.from.saturating_sub(span.high).saturating_sub(slack),
+                        events.until.saturating_sub(span.low).saturating_add(slack),
+                    );
+                }
+            }
+        }
+        (events, claims)
+    }
+
+    fn add_deciding(&self, side: usize, ios: Range<usize>, spans: &[Option<Span>], claims: &mut Vec<Hot>) {
+        let context = self.context;
+        let sides = context.sides.len();
+        let own_slack = context.sides[side].own_slack();
+        // Of each node how far before an I/O's start and after its end its events may be; `None` where its clock is not known.
+        let far: Vec<Option<(i64, i64)>> = (0..context.nodes())
+            .map(|node| {
+                let far = context.far(node as u32)?;
+                let span = spans[side * sides + far]?;
+                let slack = slack(context, side, far);
+                Some((span.low.saturating_sub(slack), span.high.saturating_add(slack)))
+            })
+            .collect();
+        let gathered = &self.deciding[side];
+        let check_pool = !self.engine.pool.events.is_empty();
+        for io in self.short(&gathered.ios[ios]) {
+            for place in &gathered.places[io.places()] {
+                let around = far.get(place.node.as_usize()).copied().flatten();
+                let bounds = around.map(|(before, after)| (io.start.saturating_add(before), io.end.saturating_add(after)));
+                let mut claim = Hot {
+                    offset: place.offset,
+                    far: bounds.unwrap_or((i64::MAX, i64::MIN)),
+                    own: (io.start.saturating_sub(own_slack), io.end.saturating_add(own_slack)),
+                    node: place.node.0,
+                    next: NOTHING,
+                    leg: NOTHING,
+                    target: NOTHING,
+                    device: NOTHING,
+                    side: side as u16,
+                    odd: bounds.is_none(),
+                };
+                if check_pool {
+                    let sought = claim_of(self.engine, context, side, io, place, Kind::Rival);
+                    claim.odd |= meets_pooled(context, &self.engine.pool, &sought);
+                }
+                claims.push(claim);
+            }
+        }
+    }
+
+    fn short<'b>(&'b self, ios: &'b [BulkIo]) -> impl Iterator<Item = &'b BulkIo> + 'b {
+        ios.iter().filter(|io| !self.is_long(io))
+    }
+
+    const fn is_long(&self, io: &BulkIo) -> bool {
+        io.end.saturating_sub(io.start) > self.reach
+    }
+
+    /// Adds the claims of I/Os of a side that may have something in common with the slice's own.
+    fn add_others(&self, side: usize, own: &Range<usize>, reach: Reach, claims: &mut Vec<Hot>) {
+        if reach.from > reach.until {
+            return;
+        }
+        let gathered = &self.deciding[side];
+        let latest = reach.until.saturating_add(self.reach);
+        let from = gathered.ios.partition_point(|io| io.end < reach.from);
+        let until = gathered.ios.partition_point(|io| io.end <= latest);
+        let before = &gathered.ios[from.min(own.start)..own.start];
+        let after = &gathered.ios[own.end..until.max(own.end)];
+        let starts_in_time = |io: &&BulkIo| io.start <= reach.until;
+        for io in self.short(before).chain(self.short(after)).filter(starts_in_time) {
+            self.add_other(side, gathered, io, claims);
+        }
+        let long = self.long.iter().filter(|(of, _)| *of == side);
+        for io in long.map(|&(_, at)| &gathered.ios[at]).filter(starts_in_time) {
+            if io.end >= reach.from {
+                self.add_other(side, gathered, io, claims);
+            }
+        }
+        let rivals = &self.rivals[side];
+        for io in rivals.ios.iter().filter(starts_in_time) {
+            self.add_other(side, rivals, io, claims);
+        }
+    }
+
+    fn add_other(&self, side: usize, gathered: &Gathered, io: &BulkIo, claims: &mut Vec<Hot>) {
+        for place in &gathered.places[io.places()] {
+            let claim = claim_of(self.engine, self.context, side, io, place, Kind::Rival);
+            claims.push(Hot::of(&claim));
+        }
+    }
+
+    fn add_pooled(&self, reaches: &[Reach], claims: &mut Vec<Hot>) {
+        for claim in &self.pooled {
+            let reach = reaches[usize::from(claim.side)];
+            if claim.end >= reach.from && claim.start <= reach.until {
+                claims.push(Hot::of(claim));
+            }
+        }
+    }
+
+    /// Looks at the events of a side that may touch claims of the slice.
+    fn meet(&self, side: usize, reach: Reach, scratch: &mut Scratch) {
+        if reach.from > reach.until {
+            return;
+        }
+        let own = &self.context.sides[side];
+        let state = &self.engine.streams[&own.stream];
+        // What another life of the node saw is not what is looked for.
+        let speaks = self.context.far(own.node.0) == Some(side);
+        for (number, batch) in state.lane.batches() {
+            let columns = &batch.columns;
+            batch.for_each_between(reach.from, reach.until, |row| {
+                let tap = columns.taps()[row];
+                if tap == Tap::Volume {
+                    return;
+                }
+                let leg = tap == Tap::Initiator;
+                let peer = || state.devices[columns.devices()[row] as usize].peer;
+                let node = if leg { peer().unwrap_or(own.node) } else { own.node };
+                let at = At {
+                    batch: number,
+                    row: row as u32,
+                };
+                let span = (columns.starts_unix_nanos()[row], batch.end(row));
+                let key = (node.0, columns.offsets()[row]);
+                if leg {
+                    scratch.meet(at, key, |claim| claim.meets_leg(side as u16, span), |claim| &mut claim.leg, false);
+                } else if tap == Tap::Target {
+                    scratch.meet(at, key, |claim| claim.meets_far(span), |claim| &mut claim.target, !speaks);
+                } else {
+                    scratch.meet(at, key, |claim| claim.meets_far(span), |claim| &mut claim.device, !speaks);
+                }
+            });
+        }
+    }
+
+    /// What the claims that are to be decided have.
+    fn collect(&self, deciding: Vec<Range<usize>>, spans: &[Option<Span>], scratch: &mut Scratch) -> Slice {
+        let sides = self.context.sides.len();
+        let mut used: Vec<Vec<At>> = vec![Vec::new(); sides];
+        let mut clocks: Vec<Tightest> = vec![Tightest::default(); sides * sides];
+        let mut claims = scratch.claims.iter();
+        let events = Events::new(self.engine, self.context, &scratch.events);
+        let mut found: Vec<Found> = Vec::new();
+        let mut of_side = Vec::with_capacity(sides);
+        for (side, ios) in deciding.into_iter().enumerate() {
+            let gathered = &self.deciding[side];
+            let mut decided = Decided {
+                first: ios.start,
+                decided: Vec::with_capacity(ios.len()),
+                picks: Vec::with_capacity(ios.len() * 3),
+            };
+            for io in &gathered.ios[ios] {
+                if self.is_long(io) {
+                    decided.decided.push(false);
+                    continue;
+                }
+                found.clear();
+                let claims = claims.by_ref().take(io.places as usize);
+                for (place, claim) in gathered.places[io.places()].iter().zip(claims) {
+                    let sought = Sought { io, place, side };
+                    let seen = [claim.leg, claim.target, claim.device];
+                    let spans = &spans[side * sides..(side + 1) * sides];
+                    found.extend(
+                        (!claim.odd)
+                            .then(|| events.find(&sought, seen, spans))
+                            .flatten(),
+                    );
+                }
+                let all = io.whole && io.places > 0 && found.len() == io.places as usize;
+                decided.decided.push(all);
+                if !all {
+                    continue;
+                }
+                for one in &found {
+                    let far = usize::from(one.pick.far);
+                    let [leg, target, device] = one.pick.seen;
+                    used[side].extend((leg != At::NONE).then_some(leg));
+                    used[far].extend((target != At::NONE).then_some(target));
+                    used[far].extend((device != At::NONE).then_some(device));
+                    if let Some((upper, lower)) = one.bounds {
+                        clocks[side * sides + far].add(upper, lower);
+                    }
+                    decided.picks.push(one.pick);
+                }
+            }
+            of_side.push(decided);
+        }
+        let clocks = clocks.into_iter().enumerate().filter(|(_, tightest)| !tightest.is_empty());
+        Slice {
+            of_side,
+            used,
+            clocks: clocks.map(|(pair, tightest)| (pair / sides, pair % sides, tightest)).collect(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Claims as the events of a slice meet them.
+
+use super::super::claim::{Claim, hash};
+use super::super::{At, NOTHING};
+
+/// A claim in one line of the cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Hot {
+    pub(super) offset: u64,
+    /// Where its events on the far clock must lie, generously.
+    pub(super) far: (i64, i64),
+    /// Where its legs must lie, generously.
+    pub(super) own: (i64, i64),
+    pub(super) node: u32,
+    /// The next one with the same hash.
+    pub(super) next: u32,
+    /// Numbers of the events that touch it.
+    pub(super) leg: u32,
+    pub(super) target: u32,
+    pub(super) device: u32,
+    pub(super) side: u16,
+    /// Something speaks against it.
+    pub(super) odd: bool,
+}
+
+/// Memory that one slice leaves to the next.
+#[derive(Debug, Default)]
+pub(in super::super) struct Scratch {
+    /// First those that are to be decided.
+    pub(super) claims: Vec<Hot>,
+    heads: Vec<u32>,
+    /// Events that touch a claim.
+    pub(super) events: Vec<At>,
+}
+
+impl Hot {
+    pub(super) const fn of(claim: &Claim) -> Self {
+        Self {
+            offset: claim.offset,
+            far: claim.far,
+            own: claim.own(),
+            node: claim.node,
+            next: NOTHING,
+            leg: NOTHING,
+            target: NOTHING,
+            device: NOTHING,
+            side: claim.side,
+            odd: false,
+        }
+    }
+
+    pub(super) const fn meets_far(&self, (start, end): (i64, i64)) -> bool {
+        start <= self.far.1 && end >= self.far.0
+    }
+
+    pub(super) const fn meets_leg(&self, side: u16, (start, end): (i64, i64)) -> bool {
+        self.side == side && start <= self.own.1 && end >= self.own.0
+    }
+}
+
+impl Scratch {
+    /// Makes the claims ready to be met.
+    pub(super) fn index(&mut self) {
+        let size = (self.claims.len() * 2).next_power_of_two().max(16);
+        self.heads.clear();
+        self.heads.resize(size, NOTHING);
+        self.events.clear();
+        for (at, claim) in self.claims.iter_mut().enumerate() {
+            let head = &mut self.heads[slot(size, claim.node, claim.offset)];
+            claim.next = std::mem::replace(head, at as u32);
+        }
+    }
+
+    /// Notes an event at the claims that it touches: at the only one as `seen`, at several that something speaks against them.
+    pub(super) fn meet(
+        &mut self,
+        at: At,
+        (node, offset): (u32, u64),
+        touches: impl Fn(&Hot) -> bool,
+        seen: impl Fn(&mut Hot) -> &mut u32,
+        odd: bool,
+    ) {
+        let mut owner = NOTHING;
+        let mut next = self.heads[slot(self.heads.len(), node, offset)];
+        while let Some(claim) = self.claims.get_mut(next as usize) {
+            let this = std::mem::replace(&mut next, claim.next);
+            if claim.offset != offset || claim.node != node || !touches(claim) {
+                continue;
+            }
+            if owner == NOTHING {
+                owner = this;
+                claim.odd |= odd;
+                let number = seen(claim);
+                if *number == NOTHING {
+                    *number = self.events.len() as u32;
+                    self.events.push(at);
+                } else {
+                    claim.odd = true;
+                }
+            } else {
+                claim.odd = true;
+                self.claims[owner as usize].odd = true;
+            }
+        }
+    }
+}
+
+fn slot(size: usize, node: u32, offset: u64) -> usize {
+    (hash(node, offset) >> (64 - size.trailing_zeros())) as usize
+}
