@@ -3,8 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 
 mod join;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Benchmarks against peers. Build with --release; each prints one line of JSON.
 #[derive(Debug, Parser)]

@@ -90,6 +90,7 @@ pub struct Engine {
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
+    workers: bulk::Workers,
     /// Disks that were seen to split requests.
     barred: BTreeSet<DiskIndex>,
     /// Rows decided in bulk, in chunks as they were made.
@@ -147,6 +148,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
+            workers: bulk::Workers::new(config.threads),
             config,
             catalog: Catalog::default(),
             layout: Layout::default(),

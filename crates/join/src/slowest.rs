@@ -5,7 +5,7 @@
 //! returns take is learnt from the I/Os themselves, and a copy is named only when the others are unlikely enough; else the
 //! candidates are.
 
-use fathom_model::{Leg, NodeIndex, Slowest};
+use fathom_model::{ClockStatement, Leg, NodeIndex, Slowest};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 
@@ -31,25 +31,50 @@ pub(crate) enum End {
     Unknown { from: i64 },
 }
 
-/// When a leg's reply was there, on the initiator's clock, as far as that is known. Its I/O began at `from`.
-pub(crate) fn end_of(from: i64, leg: &Leg) -> End {
-    if let Some(seen) = leg.initiator {
-        let service = leg.service().zip(leg.clock);
-        return End::Seen {
-            at: seen.end_unix_nanos(),
-            service_end: service.map(|(service, clock)| service.end_unix_nanos().saturating_sub(clock.offset_nanos)),
-        };
+/// What an I/O knows of the reply of a leg.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    /// The node that replied.
+    pub(crate) node: NodeIndex,
+    /// On the initiator's own node.
+    pub(crate) local: bool,
+    pub(crate) ambiguous: bool,
+    /// When the leg ended, on the initiator's clock.
+    pub(crate) leg_end: Option<i64>,
+    /// When the far side was done, on its own clock.
+    pub(crate) service_end: Option<i64>,
+    pub(crate) clock: Option<ClockStatement>,
+}
+
+impl Reply {
+    pub(crate) fn of(leg: &Leg) -> Self {
+        Self {
+            node: leg.node,
+            local: leg.local,
+            ambiguous: leg.ambiguous,
+            leg_end: leg.initiator.map(|seen| seen.end_unix_nanos()),
+            service_end: leg.service().map(|seen| seen.end_unix_nanos()),
+            clock: leg.clock,
+        }
     }
-    match (leg.service(), leg.clock) {
-        (Some(service), _) if leg.local => End::Seen {
-            at: service.end_unix_nanos(),
-            service_end: None,
-        },
-        (Some(service), Some(clock)) => End::After {
-            service_end: service.end_unix_nanos().saturating_sub(clock.offset_nanos),
-            error: i64::try_from(clock.error_nanos).unwrap_or(i64::MAX),
-        },
-        _ => End::Unknown { from },
+
+    /// When it was there, as far as that is known. Its I/O began at `from`.
+    pub(crate) fn end(&self, from: i64) -> End {
+        if let Some(at) = self.leg_end {
+            let service = self.service_end.zip(self.clock);
+            return End::Seen {
+                at,
+                service_end: service.map(|(end, clock)| end.saturating_sub(clock.offset_nanos)),
+            };
+        }
+        match (self.service_end, self.clock) {
+            (Some(at), _) if self.local => End::Seen { at, service_end: None },
+            (Some(end), Some(clock)) => End::After {
+                service_end: end.saturating_sub(clock.offset_nanos),
+                error: i64::try_from(clock.error_nanos).unwrap_or(i64::MAX),
+            },
+            _ => End::Unknown { from },
+        }
     }
 }
 
@@ -205,27 +230,28 @@ impl Replies {
         &mut self.returns[at].1
     }
 
-    /// Takes in what an I/O says about replies.
-    pub(crate) fn learn(&mut self, io_end: i64, legs: &[Leg], ends: &[End]) {
+    /// Takes in what an I/O, from its start to its end, says about replies.
+    pub(crate) fn learn(&mut self, io: (i64, i64), replies: impl IntoIterator<Item = Reply>) {
         let mut last = None;
-        let mut all_unseen = !ends.is_empty();
-        for (leg, end) in legs.iter().zip(ends) {
-            match *end {
+        let mut all_unseen = true;
+        for reply in replies {
+            all_unseen &= !reply.ambiguous;
+            match reply.end(io.0) {
                 End::Seen { at, service_end } => {
                     all_unseen = false;
                     if let Some(service_end) = service_end
-                        && !leg.ambiguous
-                        && !leg.local
+                        && !reply.ambiguous
+                        && !reply.local
                     {
-                        self.returns_mut(leg.node).add(at - service_end);
+                        self.returns_mut(reply.node).add(at - service_end);
                     }
                 }
                 End::After { service_end, .. } => last = last.max(Some(service_end)),
                 End::Unknown { .. } => all_unseen = false,
             }
         }
-        if let Some(last) = last.filter(|_| all_unseen && legs.iter().all(|leg| !leg.ambiguous)) {
-            self.rests.add(io_end - last);
+        if let Some(last) = last.filter(|_| all_unseen) {
+            self.rests.add(io.1 - last);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Rows are flat: a [`JoinedRows`] holds I/Os and legs in two vectors, an I/O names its legs by range. Everything that is not
 //! known is `None` with a [`Missing`] beside it that says why; no row is ever filled with a made-up zero.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use crate::Catalog;
 use crate::catalog::{DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
@@ -186,15 +186,41 @@ impl Leg {
     }
 }
 
-/// Ordinals beyond the first at each tap of a leg; empty for nearly all legs, and then without allocation.
+/// Ordinals beyond the first at each tap of a leg. Nearly all legs have none, and then it is a null pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MoreOrdinals {
+pub struct MoreOrdinals(Option<Box<Further>>);
+
+/// Ordinals of further events of a leg.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Further {
     /// Earlier attempts at the initiator.
     pub initiator: Vec<u64>,
     /// Further events at the target; the join finds none yet, so that it is always empty.
     pub target: Vec<u64>,
     /// Pieces of a split request at the drive.
     pub device: Vec<u64>,
+}
+
+impl Further {
+    const NONE: &'static Self = &Self {
+        initiator: Vec::new(),
+        target: Vec::new(),
+        device: Vec::new(),
+    };
+}
+
+impl From<Further> for MoreOrdinals {
+    fn from(further: Further) -> Self {
+        Self((further != Further::default()).then(|| Box::new(further)))
+    }
+}
+
+impl Deref for MoreOrdinals {
+    type Target = Further;
+
+    fn deref(&self) -> &Further {
+        self.0.as_deref().unwrap_or(Further::NONE)
+    }
 }
 
 /// How a leg's far side was joined to its I/O.

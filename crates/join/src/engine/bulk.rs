@@ -31,6 +31,7 @@ mod tightest;
 use context::Context;
 use gather::BulkIo;
 pub(super) use gather::Gathered;
+pub(super) use parallel::Workers;
 use rest::Rest;
 use slice::{Scratch, Slice, Work};
 
@@ -46,13 +47,11 @@ pub(super) struct Round {
     span: (i64, i64),
 }
 
-/// Where the events of a place are: leg, target, device.
+/// Whose events those of a place's far side are, and what of a place was seen: leg, target, device.
 #[derive(Clone, Copy, Debug)]
 struct Pick {
-    /// [`At::NONE`] for what there is not.
-    seen: [At; 3],
-    /// Whose events those of the far side are.
     far: u16,
+    seen: [bool; 3],
 }
 
 impl Engine {
@@ -78,7 +77,9 @@ impl Engine {
         );
         let context = Context::new(self, span.0, span.1);
         let sides: Vec<StreamIndex> = context.sides.iter().map(|side| side.stream).collect();
-        let initiators: Vec<usize> = (0..sides.len()).filter(|&side| streams.contains(&sides[side])).collect();
+        let initiators: Vec<usize> = (0..sides.len())
+            .filter(|&side| streams.contains(&sides[side]))
+            .collect();
         let horizon = rest::horizon(&context, &initiators, ends.end);
         let gathered: Vec<Gathered> = sides
             .iter()
@@ -102,6 +103,7 @@ impl Engine {
         };
         self.leave_lanes(&round, window);
         self.spill_rest(&round, &rivals, &horizon, window);
+        self.sweep_lanes();
         Some(round)
     }
 
@@ -114,7 +116,7 @@ impl Engine {
         let work = Work::new(self, context, gathered, rivals, pooled);
         let spare: Mutex<Vec<Scratch>> = Mutex::default();
         let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
-        parallel::map(self.config.threads, work.slices(), |slice| {
+        self.workers.map(work.slices(), |slice| {
             let mut scratch = spare().pop().unwrap_or_default();
             let decided = work.decide(slice, &mut scratch);
             spare().push(scratch);
@@ -130,7 +132,7 @@ impl Engine {
             .filter_map(|(&stream, state)| Some((round.context.side_of(stream)?, Mutex::new(&mut state.lane))))
             .collect();
         lanes.sort_unstable_by_key(|(side, _)| *side);
-        let undecided = parallel::map(self.config.threads, lanes.len(), |at| {
+        let undecided = self.workers.map(lanes.len(), |at| {
             let (side, lane) = &lanes[at];
             let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
             let mut undecided: Vec<At> = Vec::new();

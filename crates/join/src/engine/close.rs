@@ -18,7 +18,6 @@ impl Engine {
         for &stream in streams {
             self.close(window, stream, round.as_mut());
         }
-        self.sweep_lanes();
     }
 
     fn close(&mut self, window: i64, stream: StreamIndex, mut round: Option<&mut Round>) {

@@ -35,7 +35,9 @@ pub(super) struct Batch {
     /// A bit a row: it left the lane.
     gone: Vec<u64>,
     pub(super) open: usize,
+    min_start: i64,
     pub(super) min_end: i64,
+    max_end: i64,
     /// Of each word of `gone` the earliest start and the latest end of its rows.
     spans: Vec<(i64, i64)>,
 }
@@ -48,21 +50,15 @@ pub(super) struct At {
     pub(super) row: u32,
 }
 
-impl At {
-    /// Stands for no event.
-    pub(super) const NONE: Self = Self {
-        batch: u32::MAX,
-        row: u32::MAX,
-    };
-}
-
 impl Batch {
     fn new(first: u64, columns: IoColumns) -> Self {
         Self {
             first,
             gone: vec![0; columns.len().div_ceil(64)],
             open: columns.len(),
+            min_start: i64::MAX,
             min_end: i64::MAX,
+            max_end: i64::MIN,
             spans: vec![(i64::MAX, i64::MIN); columns.len().div_ceil(64)],
             columns,
         }
@@ -87,6 +83,9 @@ impl Batch {
 
     /// Each row that waits, ended no earlier than `from` and started no later than `until`.
     pub(super) fn for_each_between(&self, from: i64, until: i64, mut take: impl FnMut(usize)) {
+        if self.max_end < from || self.min_start > until {
+            return;
+        }
         let starts = self.columns.starts_unix_nanos();
         for (word, &(earliest, latest)) in self.spans.iter().enumerate() {
             if latest < from || earliest > until {
@@ -108,7 +107,9 @@ impl Batch {
 
     fn note_span(&mut self, row: usize) {
         let (start, end) = (self.columns.starts_unix_nanos()[row], self.end(row));
+        self.min_start = self.min_start.min(start);
         self.min_end = self.min_end.min(end);
+        self.max_end = self.max_end.max(end);
         let (earliest, latest) = &mut self.spans[row / 64];
         *earliest = start.min(*earliest);
         *latest = end.max(*latest);
@@ -192,12 +193,7 @@ impl Lane {
         })
     }
 
-    /// The ordinal of an event.
-    pub(super) fn ordinal(&self, at: At) -> u64 {
-        self.batch(at).first + u64::from(at.row)
-    }
-
-    pub(super) fn batch(&self, at: At) -> &Batch {
+    fn batch(&self, at: At) -> &Batch {
         &self.batches[(at.batch - self.first_batch) as usize]
     }
 }

@@ -1,6 +1,6 @@
 //! From what was found to rows: a leg a claim, with the reason for whatever is not there.
 
-use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::fan_out::{Further, MoreOrdinals};
 use fathom_model::{ClockStatement, IoClass, Leg, LegMethod, Missing, Observation, Op, Slowest, StreamIndex, Tap};
 
 use super::Engine;
@@ -9,7 +9,7 @@ use super::close::class_of;
 use super::resolve::{Decisions, Found};
 use crate::layout::Place;
 use crate::pool::{ClaimRef, PendingIo};
-use crate::slowest;
+use crate::slowest::{self, Reply};
 
 /// An I/O with its legs, about to be written.
 pub(super) struct Built {
@@ -98,11 +98,11 @@ impl Engine {
             initiator: found.initiator.map(event),
             target: found.target.map(event),
             device: span(found.device.iter().map(|&at| event(at))),
-            more: MoreOrdinals {
+            more: MoreOrdinals::from(Further {
                 initiator: found.attempts.iter().map(|&at| event(at).ordinal).collect(),
                 target: Vec::new(),
                 device: found.device.iter().skip(1).map(|&at| event(at).ordinal).collect(),
-            },
+            }),
             missing_initiator: missing(Tap::Initiator, found.initiator.is_some()),
             missing_target: missing(Tap::Target, found.target.is_some()),
             missing_device: missing(Tap::Device, !found.device.is_empty()),
@@ -181,17 +181,18 @@ impl Engine {
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
     pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
-        let end_of = |one: &Built, leg: &Leg| slowest::end_of(one.io.event.start_unix_nanos, leg);
+        let end_of = |one: &Built, leg: &Leg| Reply::of(leg).end(one.io.event.start_unix_nanos);
         let ends: Vec<Vec<slowest::End>> = built
             .iter()
             .map(|one| one.legs.iter().map(|leg| end_of(one, leg)).collect())
             .collect();
         // First learn from the whole window, then name: the order of its I/Os must not matter.
-        for (one, ends) in built.iter().zip(&ends) {
-            replies.learn(one.io.event.end_unix_nanos(), &one.legs, ends);
+        for one in built.iter() {
+            let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
+            replies.learn(io, one.legs.iter().map(Reply::of));
         }
         if let Some(round) = round {
-            replies.merge(&round.replies(self, stream));
+            replies.merge(&round.replies(&self.workers, stream));
         }
         let known = replies.known();
         for (one, ends) in built.iter_mut().zip(&ends) {
@@ -199,7 +200,7 @@ impl Engine {
             one.slowest = slowest::name(&known, io_end, &mut one.legs, ends);
         }
         if let Some(round) = round {
-            let rows = round.rows(self, stream, &known);
+            let rows = round.rows(&self.workers, stream, &known);
             self.chunks.extend(rows);
         }
         replies.age();

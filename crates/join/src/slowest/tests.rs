@@ -36,35 +36,26 @@ fn candidates(legs: &[Leg]) -> Vec<usize> {
 /// Replies whose last copy is followed by the end of the I/O after 20 to 60 us.
 fn learnt() -> Replies {
     let mut replies = Replies::default();
-    let legs = [leg(0), leg(1)];
+    let reply = |node: u32, leg_end: Option<i64>, service_end: i64| Reply {
+        node: NodeIndex(node),
+        local: false,
+        ambiguous: false,
+        leg_end,
+        service_end: Some(service_end),
+        clock: Some(ClockStatement {
+            offset_nanos: 0,
+            error_nanos: 0,
+        }),
+    };
     for at in 0..1000 {
         let after = 20_000 + at * 40;
+        let io = (0, 1_000_000);
+        replies.learn(io, [reply(0, None, 1_000_000 - after), reply(1, None, 500_000)]);
         replies.learn(
-            1_000_000,
-            &legs,
-            &[
-                End::After {
-                    service_end: 1_000_000 - after,
-                    error: 0,
-                },
-                End::After {
-                    service_end: 500_000,
-                    error: 0,
-                },
-            ],
-        );
-        replies.learn(
-            1_000_000,
-            &legs,
-            &[
-                End::Seen {
-                    at: 900_000,
-                    service_end: Some(900_000 - after),
-                },
-                End::Seen {
-                    at: 1_000_000,
-                    service_end: Some(1_000_000 - after),
-                },
+            io,
+            [
+                reply(0, Some(900_000), 900_000 - after),
+                reply(1, Some(1_000_000), 1_000_000 - after),
             ],
         );
     }

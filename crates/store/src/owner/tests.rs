@@ -1,7 +1,7 @@
 //! What was committed is read back as it was; two owners never both go on.
 
 use fathom_model::coverage::{CoverageState, GapCause};
-use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::fan_out::{Further, MoreOrdinals};
 use fathom_model::{
     ClockStatement, Incarnation, IoClass, Leg, LegMethod, Missing, Observation, Op, PhysicalDisk, Slowest, StreamId,
     StreamKind, Tap, UnmatchedCause,
@@ -54,11 +54,10 @@ fn rows(catalog: &mut Catalog, count: u64) -> JoinedRows {
             initiator: some.then(|| seen(own, at)),
             target: (!some).then(|| seen(far, at)),
             device: Some(seen(far, at + 1)),
-            more: MoreOrdinals {
-                initiator: vec![],
-                target: vec![],
+            more: MoreOrdinals::from(Further {
                 device: if some { vec![7, 8] } else { vec![] },
-            },
+                ..Further::default()
+            }),
             missing_initiator: (!some).then_some(Missing::Lost),
             missing_target: some.then_some(Missing::Absent),
             missing_device: None,

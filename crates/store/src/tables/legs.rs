@@ -17,7 +17,7 @@
 //! | clock_offset_nanos, clock_error_nanos | i64, u64, null | the copy node's clock minus the initiator's, and its bound |
 
 use bytes::Bytes;
-use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::fan_out::{Further, MoreOrdinals};
 use fathom_model::{
     Catalog, ClockStatement, ClusterId, Io, JoinedRows, Leg, LegMethod, Missing, NodeId, PhysicalDisk, PhysicalDiskId,
 };
@@ -165,11 +165,11 @@ fn load_batch(columns: &Columns<'_>, cluster: &ClusterId, catalog: &mut Catalog,
             initiator: initiators[row],
             target: targets[row],
             device: devices[row],
-            more: MoreOrdinals {
+            more: MoreOrdinals::from(Further {
                 initiator: further_initiator[row].clone(),
                 target: Vec::new(),
                 device: further_device[row].clone(),
-            },
+            }),
             missing_initiator: missing_initiator[row],
             missing_target: missing_target[row],
             missing_device: missing_device[row],

@@ -116,8 +116,7 @@ pub(super) fn meets_pooled(context: &Context, pool: &Pool, claim: &Claim) -> boo
     let mut legs = legs.map(|at| &pool.events[at]);
     // What another node says of this one's disks is on a clock of its own.
     let elsewhere = |event: &LegEvent| event.node.0 != claim.node;
-    far.any(|event| elsewhere(event) || overlaps(claim.far, event))
-        || legs.any(|event| overlaps(claim.own(), event))
+    far.any(|event| elsewhere(event) || overlaps(claim.far, event)) || legs.any(|event| overlaps(claim.own(), event))
 }
 
 /// An event of the lane or the pool, as far as it may touch claims.

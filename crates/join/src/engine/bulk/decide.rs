@@ -1,13 +1,12 @@
 //! Whether a claim that nothing else contends for has exactly the events that it should.
 
-use fathom_model::{Op, Tap};
+use fathom_model::{Observation, Op, StreamIndex, Tap};
 
 use super::context::{Context, Span};
-use super::{At, BulkIo, Pick};
+use super::{At, BulkIo};
 use crate::assign::Interval;
 use crate::engine::Engine;
 use crate::engine::devices::DeviceEntry;
-use crate::engine::lane::Lane;
 use crate::layout::Place;
 
 /// A copy of a part of an I/O, looking for its events.
@@ -22,7 +21,10 @@ pub(super) struct Sought<'a> {
 /// The events of a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    pub(super) pick: Pick,
+    /// Leg, target, device.
+    pub(super) seen: [Option<Event>; 3],
+    /// Whose events those of the far side are.
+    pub(super) far: usize,
     /// What it says about the two nodes' clocks: a point above and one below, where they are two.
     pub(super) bounds: Option<((i64, i64), (i64, i64))>,
 }
@@ -32,50 +34,49 @@ pub(super) struct Found {
 pub(super) struct Events<'a> {
     context: &'a Context,
     /// Of each side.
-    lanes: Vec<(&'a Lane, &'a [DeviceEntry])>,
+    devices: Vec<&'a [DeviceEntry]>,
     /// By their numbers in the slice.
-    seen: &'a [At],
+    seen: &'a [Event],
 }
 
-/// An event with what its device says.
+/// An event that touches a claim.
 #[derive(Clone, Copy, Debug)]
-struct Event<'a> {
-    at: At,
-    start: i64,
-    end: i64,
-    length: u64,
-    status: u32,
-    op: Op,
-    device: &'a DeviceEntry,
+pub(super) struct Event {
+    pub(super) at: At,
+    pub(super) ordinal: u64,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) length: u64,
+    pub(super) status: u32,
+    /// In its stream's dictionary.
+    pub(super) device: u32,
+    pub(super) op: Op,
+}
+
+impl Event {
+    pub(super) const fn observation(&self, stream: StreamIndex) -> Observation {
+        Observation {
+            stream,
+            ordinal: self.ordinal,
+            start_unix_nanos: self.start,
+            duration_nanos: self.end.abs_diff(self.start),
+            status: self.status,
+        }
+    }
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn new(engine: &'a Engine, context: &'a Context, seen: &'a [At]) -> Self {
-        let lane = |stream| {
-            let state = &engine.streams[&stream];
-            (&state.lane, state.devices.as_slice())
-        };
+    pub(super) fn new(engine: &'a Engine, context: &'a Context, seen: &'a [Event]) -> Self {
+        let devices = |stream| engine.streams[&stream].devices.as_slice();
         Self {
             context,
-            lanes: context.sides.iter().map(|side| lane(side.stream)).collect(),
+            devices: context.sides.iter().map(|side| devices(side.stream)).collect(),
             seen,
         }
     }
 
-    fn get(&self, side: usize, number: u32) -> Option<Event<'a>> {
-        let at = *self.seen.get(number as usize)?;
-        let (lane, devices) = self.lanes[side];
-        let batch = lane.batch(at);
-        let (columns, row) = (&batch.columns, at.row as usize);
-        Some(Event {
-            at,
-            start: columns.starts_unix_nanos()[row],
-            end: batch.end(row),
-            length: columns.lengths()[row],
-            status: columns.statuses()[row],
-            op: columns.ops()[row],
-            device: &devices[columns.devices()[row] as usize],
-        })
+    fn get(&self, number: u32) -> Option<&'a Event> {
+        self.seen.get(number as usize)
     }
 
     /// What a claim has, if it is just what it should: of `seen` the leg, the target's event and the drive's, by number, are
@@ -87,17 +88,17 @@ impl<'a> Events<'a> {
         let far_at = context.far(place.node.0)?;
         let far = &context.sides[far_at];
         let local = own.node == far.node;
-        let fits = |event: &Event<'_>| event.op == io.op && event.length == place.length;
+        let fits = |event: &Event| event.op == io.op && event.length == place.length;
         let start = io.start.max(io.end.saturating_sub(context.longest_io_nanos));
         let (mut outer, mut outer_tap) = ((start, io.end), Tap::Volume);
 
-        let leg = self.get(sought.side, seen[0]);
+        let leg = self.get(seen[0]);
         if leg.is_some() != (!local && own.gives(Tap::Initiator)) {
             return None;
         }
-        if let Some(leg) = &leg {
+        if let Some(leg) = leg {
             let slack = own.resolution(Tap::Initiator) + own.resolution(Tap::Volume);
-            let device = leg.device;
+            let device = &self.devices[sought.side][leg.device as usize];
             let disk = device.disk.is_none_or(|disk| disk == place.disk);
             let copy = device.volume.zip(device.copy);
             let copy = copy.is_none_or(|copy| copy == (io.volume, place.copy));
@@ -107,7 +108,7 @@ impl<'a> Events<'a> {
             outer = (leg.start, leg.end);
             outer_tap = Tap::Initiator;
         }
-        let within = |tap: Tap, event: &Event<'_>| -> bool {
+        let within = |tap: Tap, event: &Event| -> bool {
             let slack = own.resolution(outer_tap) + far.resolution(tap);
             let (start, end) = widen(outer, slack);
             // Nearly always it is inside whatever the clocks are; else they are asked.
@@ -121,26 +122,27 @@ impl<'a> Events<'a> {
                 inside((start.saturating_add(low), end.saturating_add(high)), event)
             })
         };
-        let right = |event: &Event<'_>| event.device.disk == Some(place.disk) && fits(event);
+        let disk = |event: &Event| self.devices[far_at][event.device as usize].disk;
+        let right = |event: &Event| disk(event) == Some(place.disk) && fits(event);
 
-        let target = self.get(far_at, seen[1]);
+        let target = self.get(seen[1]);
         // A local copy does not cross the bus: it may have a target event, where there are such, and need not.
         let expected = far.gives(Tap::Target);
         if target.is_some() != expected && !(local && expected) {
             return None;
         }
-        if let Some(target) = &target
+        if let Some(target) = target
             && !(right(target) && within(Tap::Target, target))
         {
             return None;
         }
-        let device = self.get(far_at, seen[2]);
+        let device = self.get(seen[2]);
         // A drive that nobody sees is no loss where the node sees its targets.
         if device.is_some() != far.gives(Tap::Device) || (device.is_none() && target.is_none()) {
             return None;
         }
-        if let Some(device) = &device {
-            let fits_in_time = match &target {
+        if let Some(device) = device {
+            let fits_in_time = match target {
                 Some(target) => {
                     let slack = far.resolution(Tap::Target) + far.resolution(Tap::Device);
                     inside(widen((target.start, target.end), slack), device)
@@ -151,7 +153,7 @@ impl<'a> Events<'a> {
                 return None;
             }
         }
-        let (inner, inner_tap) = match (&target, &device) {
+        let (inner, inner_tap) = match (target, device) {
             (Some(target), _) => (target, Tap::Target),
             (None, Some(device)) => (device, Tap::Device),
             (None, None) => return None,
@@ -164,18 +166,15 @@ impl<'a> Events<'a> {
                 (outer.1, inner.end - outer.1 - 2 * slack),
             )
         });
-        let at = |event: Option<Event<'_>>| event.map_or(At::NONE, |event| event.at);
         Some(Found {
-            pick: Pick {
-                seen: [at(leg), at(target), at(device)],
-                far: far_at as u16,
-            },
+            seen: [leg.copied(), target.copied(), device.copied()],
+            far: far_at,
             bounds,
         })
     }
 }
 
-const fn inside(outer: Interval, event: &Event<'_>) -> bool {
+const fn inside(outer: Interval, event: &Event) -> bool {
     outer.0 <= event.start && event.end <= outer.1
 }
 

@@ -5,10 +5,9 @@ use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Obse
 
 use super::context::{Context, Side};
 use super::slice::Decided;
-use super::{At, BulkIo, Gathered, Pick, Round, parallel};
-use crate::engine::Engine;
-use crate::engine::lane::Lane;
-use crate::slowest::{self, Known, Replies};
+use super::{BulkIo, Gathered, Pick, Round, Workers};
+use crate::layout::Place;
+use crate::slowest::{self, Known, Replies, Reply};
 
 /// What the rows of one initiator are made from.
 struct Source<'a> {
@@ -16,12 +15,19 @@ struct Source<'a> {
     side: usize,
     own: &'a Side,
     gathered: &'a Gathered,
-    /// Of each side.
-    lanes: Vec<&'a Lane>,
+}
+
+/// An I/O that was decided.
+struct Fanned<'a> {
+    io: &'a BulkIo,
+    places: &'a [Place],
+    picks: &'a [Pick],
+    /// What was seen of the places, one after the other.
+    seen: &'a [Observation],
 }
 
 impl Round {
-    fn source<'a>(&'a self, engine: &'a Engine, stream: StreamIndex) -> Option<Source<'a>> {
+    fn source(&self, stream: StreamIndex) -> Option<Source<'_>> {
         let side = self.context.side_of(stream)?;
         let sides = &self.context.sides;
         Some(Source {
@@ -29,25 +35,20 @@ impl Round {
             side,
             own: &sides[side],
             gathered: &self.gathered[side],
-            lanes: sides.iter().map(|side| &engine.streams[&side.stream].lane).collect(),
         })
     }
 
     /// What the I/Os of a stream say about replies.
-    pub(in crate::engine) fn replies(&self, engine: &Engine, stream: StreamIndex) -> Replies {
+    pub(in crate::engine) fn replies(&self, workers: &Workers, stream: StreamIndex) -> Replies {
         let mut all = Replies::default();
-        let Some(source) = self.source(engine, stream) else {
+        let Some(source) = self.source(stream) else {
             return all;
         };
-        let learnt = parallel::map(engine.config.threads, self.slices.len(), |at| {
+        let learnt = workers.map(self.slices.len(), |at| {
             let mut replies = Replies::default();
-            let (mut legs, mut ends) = (Vec::new(), Vec::new());
             let decided = &self.slices[at].of_side[source.side];
-            for (io, picks) in decided.with_picks(source.gathered) {
-                legs.clear();
-                ends.clear();
-                source.add_legs(io, picks, &mut legs, &mut ends);
-                replies.learn(io.end, &legs, &ends);
+            for one in decided.fanned(source.gathered) {
+                replies.learn((one.io.start, one.io.end), source.replies(&one));
             }
             replies
         });
@@ -56,20 +57,21 @@ impl Round {
     }
 
     /// The rows of a stream's I/Os.
-    pub(in crate::engine) fn rows(&self, engine: &Engine, stream: StreamIndex, known: &Known) -> Vec<JoinedRows> {
-        let Some(source) = self.source(engine, stream) else {
+    pub(in crate::engine) fn rows(&self, workers: &Workers, stream: StreamIndex, known: &Known) -> Vec<JoinedRows> {
+        let Some(source) = self.source(stream) else {
             return Vec::new();
         };
-        let rows = parallel::map(engine.config.threads, self.slices.len(), |at| {
+        let rows = workers.map(self.slices.len(), |at| {
             let decided = &self.slices[at].of_side[source.side];
             let mut rows = JoinedRows::default();
             rows.ios.reserve_exact(decided.decided.len());
             rows.legs.reserve_exact(decided.picks.len());
             let mut ends = Vec::new();
-            for (io, picks) in decided.with_picks(source.gathered) {
-                let from = rows.legs.len();
+            for one in decided.fanned(source.gathered) {
+                let (io, from) = (one.io, rows.legs.len());
+                rows.legs.extend(source.legs(&one));
                 ends.clear();
-                source.add_legs(io, picks, &mut rows.legs, &mut ends);
+                ends.extend(rows.legs[from..].iter().map(|leg| Reply::of(leg).end(io.start)));
                 let slowest = slowest::name(known, io.end, &mut rows.legs[from..], &ends);
                 let legs = from..rows.legs.len();
                 rows.ios.push(source.io(io, legs, slowest));
@@ -81,26 +83,15 @@ impl Round {
 }
 
 impl Source<'_> {
-    fn observation(&self, side: usize, at: At) -> Option<Observation> {
-        if at == At::NONE {
-            return None;
-        }
-        let batch = self.lanes[side].batch(at);
-        let row = at.row as usize;
-        Some(Observation {
-            stream: self.context.sides[side].stream,
-            ordinal: batch.first + u64::from(at.row),
-            start_unix_nanos: batch.columns.starts_unix_nanos()[row],
-            duration_nanos: batch.columns.durations_nanos()[row],
-            status: batch.columns.statuses()[row],
-        })
-    }
-
     fn io(&self, io: &BulkIo, legs: std::ops::Range<usize>, slowest: Option<Slowest>) -> Io {
         Io {
-            event: self
-                .observation(self.side, io.at)
-                .expect("every I/O is an event of a lane"),
+            event: Observation {
+                stream: self.own.stream,
+                ordinal: io.ordinal,
+                start_unix_nanos: io.start,
+                duration_nanos: io.end.abs_diff(io.start),
+                status: io.status,
+            },
             node: self.own.node,
             volume: io.volume,
             op: io.op,
@@ -116,37 +107,58 @@ impl Source<'_> {
         }
     }
 
-    /// Adds the legs of an I/O, and when their replies were there.
-    fn add_legs(&self, io: &BulkIo, picks: &[Pick], legs: &mut Vec<Leg>, ends: &mut Vec<slowest::End>) {
-        for (place, pick) in self.gathered.places[io.places()].iter().zip(picks) {
-            let far_at = usize::from(pick.far);
-            let far = &self.context.sides[far_at];
-            let [initiator, target, device] = pick.seen;
-            let clock = self.context.offset(self.side, far_at, io.start);
-            let leg = Leg {
-                part: place.part,
-                copy: place.copy,
-                node: place.node,
-                disk: place.disk,
-                disk_offset: place.offset,
-                length: place.length,
-                local: far.node == self.own.node,
-                initiator: self.observation(self.side, initiator),
-                target: self.observation(far_at, target),
-                device: self.observation(far_at, device),
-                more: MoreOrdinals::default(),
-                missing_initiator: None,
-                missing_target: None,
-                missing_device: None,
-                method: LegMethod::Key,
-                confidence: 1.0,
-                ambiguous: false,
-                candidate: false,
-                clock: clock.map(|(low, high)| ClockStatement::between(low, high)),
-            };
-            ends.push(slowest::end_of(io.start, &leg));
-            legs.push(leg);
-        }
+    fn clock(&self, io: &BulkIo, pick: &Pick) -> Option<ClockStatement> {
+        let bounds = self.context.offset(self.side, usize::from(pick.far), io.start);
+        bounds.map(|(low, high)| ClockStatement::between(low, high))
+    }
+
+    fn is_local(&self, pick: &Pick) -> bool {
+        self.context.sides[usize::from(pick.far)].node == self.own.node
+    }
+
+    /// What [`Reply::of`] will say of the legs.
+    fn replies<'a>(&'a self, one: &'a Fanned<'_>) -> impl Iterator<Item = Reply> + 'a {
+        one.places().map(|(place, pick, [leg, target, device])| Reply {
+            node: place.node,
+            local: self.is_local(pick),
+            ambiguous: false,
+            leg_end: leg.map(|seen| seen.end_unix_nanos()),
+            service_end: target.or(device).map(|seen| seen.end_unix_nanos()),
+            clock: self.clock(one.io, pick),
+        })
+    }
+
+    fn legs<'a>(&'a self, one: &'a Fanned<'_>) -> impl Iterator<Item = Leg> + 'a {
+        one.places().map(|(place, pick, [initiator, target, device])| Leg {
+            part: place.part,
+            copy: place.copy,
+            node: place.node,
+            disk: place.disk,
+            disk_offset: place.offset,
+            length: place.length,
+            local: self.is_local(pick),
+            initiator,
+            target,
+            device,
+            more: MoreOrdinals::default(),
+            missing_initiator: None,
+            missing_target: None,
+            missing_device: None,
+            method: LegMethod::Key,
+            confidence: 1.0,
+            ambiguous: false,
+            candidate: false,
+            clock: self.clock(one.io, pick),
+        })
+    }
+}
+
+impl<'a> Fanned<'a> {
+    /// Its places with what was seen of them.
+    fn places(&self) -> impl Iterator<Item = (&'a Place, &'a Pick, [Option<Observation>; 3])> + use<'a> {
+        let mut seen = self.seen.iter().copied();
+        let places = self.places.iter().zip(self.picks);
+        places.map(move |(place, pick)| (place, pick, pick.seen.map(|is| if is { seen.next() } else { None })))
     }
 }
 
@@ -156,14 +168,21 @@ impl Decided {
         &gathered.ios[self.first..self.first + self.decided.len()]
     }
 
-    /// The I/Os that were decided, with what was found for their places.
-    fn with_picks<'a>(&'a self, gathered: &'a Gathered) -> impl Iterator<Item = (&'a BulkIo, &'a [Pick])> {
-        let mut picks = self.picks.as_slice();
+    /// The I/Os that were decided.
+    fn fanned<'a>(&'a self, gathered: &'a Gathered) -> impl Iterator<Item = Fanned<'a>> {
+        let (mut picks, mut seen) = (self.picks.as_slice(), self.seen.as_slice());
         let ios = self.ios(gathered).iter().zip(&self.decided);
         ios.filter(|(_, decided)| **decided).map(move |(io, _)| {
-            let (own, rest) = picks.split_at(io.places as usize);
-            picks = rest;
-            (io, own)
+            let (own_picks, other_picks) = picks.split_at(io.places as usize);
+            let events = own_picks.iter().flat_map(|pick| pick.seen).filter(|seen| *seen).count();
+            let (own_seen, other_seen) = seen.split_at(events);
+            (picks, seen) = (other_picks, other_seen);
+            Fanned {
+                io,
+                places: &gathered.places[io.places()],
+                picks: own_picks,
+                seen: own_seen,
+            }
         })
     }
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
 
+use super::At;
 use super::claim::Toucher;
-use super::{At, parallel};
 use crate::engine::align::{Request, Requests};
 use crate::engine::lane::Batch;
 use crate::engine::{Engine, Stream};
@@ -25,10 +25,12 @@ pub(in crate::engine) struct Gathered {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BulkIo {
     pub(super) at: At,
+    pub(super) ordinal: u64,
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) offset: u64,
     pub(super) length: u64,
+    pub(super) status: u32,
     pub(super) volume: VolumeIndex,
     /// In `places` of the same [`Gathered`].
     first_place: u32,
@@ -53,10 +55,12 @@ impl Gathered {
         let (whole, _) = layout.add_places(volume, offset, length, &mut self.places);
         self.ios.push(BulkIo {
             at,
+            ordinal: batch.first + row as u64,
             start: columns.starts_unix_nanos()[row],
             end: batch.end(row),
             offset,
             length,
+            status: columns.statuses()[row],
             volume,
             first_place: first_place as u32,
             places: (self.places.len() - first_place) as u32,
@@ -79,14 +83,13 @@ impl Gathered {
 impl Engine {
     /// Looks up the places of the I/Os that wait in lanes for windows of this number.
     pub(in crate::engine) fn gather(&mut self, window: i64) {
-        let waits = |stream: &Stream| {
-            stream.lane.windows.contains_key(&window) && !stream.gathered.contains_key(&window)
-        };
+        let waits =
+            |stream: &Stream| stream.lane.windows.contains_key(&window) && !stream.gathered.contains_key(&window);
         let streams = self.streams.iter().filter(|(_, stream)| waits(stream));
         let streams: Vec<StreamIndex> = streams.map(|(&index, _)| index).collect();
         let ends = self.span_of(window);
         let gather = |at: usize| self.collect_ios(streams[at], &ends, i64::MAX);
-        let gathered = parallel::map(self.config.threads, streams.len(), gather);
+        let gathered = self.workers.map(streams.len(), gather);
         for (stream, gathered) in streams.into_iter().zip(gathered) {
             self.stream_mut(stream).gathered.insert(window, gathered);
         }
@@ -127,12 +130,11 @@ impl Engine {
         requests: &mut Requests,
     ) {
         let ios = self.collect_ios(stream, &(i64::MIN..until), i64::MAX);
-        let lane = &self.streams[&stream].lane;
         requests.ios += ios.ios.len();
         for io in &ios.ios {
             let places = ios.places[io.places()].iter().filter(|place| place.node == node);
             requests.places.extend(places.map(|place| Request {
-                ordinal: lane.ordinal(io.at),
+                ordinal: io.ordinal,
                 whole: (io.start, io.end),
                 op: io.op,
                 place: *place,

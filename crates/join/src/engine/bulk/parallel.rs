@@ -1,32 +1,31 @@
 //! The same work on many pieces, on as many threads as were asked for. What comes out does not depend on their number.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use rayon::ThreadPool;
+use rayon::prelude::*;
 
-/// `work` for each of `0..pieces`, in that order.
-pub(super) fn map<T: Send>(threads: usize, pieces: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    if threads <= 1 || pieces <= 1 {
-        return (0..pieces).map(work).collect();
+/// The threads that a cluster's rounds are worked on.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Workers(Option<ThreadPool>);
+
+impl Workers {
+    /// One thread is the caller's own, and all that there is where the system gives no more.
+    pub(in crate::engine) fn new(threads: usize) -> Self {
+        if threads <= 1 {
+            return Self(None);
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|at| format!("join-{at}"));
+        Self(pool.build().ok())
     }
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let mut done = Vec::new();
-        loop {
-            let piece = next.fetch_add(1, Ordering::Relaxed);
-            if piece >= pieces {
-                return done;
+
+    /// `work` for each of `0..pieces`, in that order.
+    pub(super) fn map<T: Send>(&self, pieces: usize, work: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+        match &self.0 {
+            Some(pool) if pieces > 1 => {
+                pool.install(|| (0..pieces).into_par_iter().with_max_len(1).map(work).collect())
             }
-            done.push((piece, work(piece)));
+            _ => (0..pieces).map(work).collect(),
         }
-    };
-    let mut done: Vec<(usize, T)> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(pieces)).map(|_| scope.spawn(take)).collect();
-        let mut done = take();
-        for other in others {
-            done.extend(other.join().expect("a worker does not panic"));
-        }
-        done
-    });
-    done.sort_unstable_by_key(|(piece, _)| *piece);
-    done.into_iter().map(|(_, value)| value).collect()
+    }
 }

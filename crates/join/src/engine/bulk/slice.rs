@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use fathom_model::Tap;
+use fathom_model::{Observation, Tap};
 
 use super::claim::{Claim, Kind, claim_of, meets_pooled};
 use super::context::{Context, Span, slack};
-use super::decide::{Events, Found, Sought};
+use super::decide::{Event, Events, Found, Sought};
 use super::tightest::Tightest;
 use super::{At, BulkIo, Gathered, NOTHING, Pick};
 use crate::engine::Engine;
@@ -72,6 +72,8 @@ pub(super) struct Decided {
     pub(super) decided: Vec<bool>,
     /// An entry a place, of what was decided.
     pub(super) picks: Vec<Pick>,
+    /// What was seen of those places, one after the other.
+    pub(super) seen: Vec<Observation>,
 }
 
 /// Bounds on what a slice looks at, on one side's clock: ends no earlier, starts no later.
@@ -141,7 +143,11 @@ impl<'a> Work<'a> {
         sample.sort_unstable();
         durations.sort_unstable();
         let beyond = durations.len() / LONG + 1;
-        self.reach = durations.get(durations.len().saturating_sub(beyond)).copied().unwrap_or(0).max(1);
+        self.reach = durations
+            .get(durations.len().saturating_sub(beyond))
+            .copied()
+            .unwrap_or(0)
+            .max(1);
         let slices = total.div_ceil(IOS_A_SLICE).clamp(1, MOST_SLICES);
         let inner = (1..slices).map(|slice| sample[slice * sample.len() / slices]);
         let mut inner: Vec<i64> = inner.collect();
@@ -247,7 +253,11 @@ impl<'a> Work<'a> {
             claims[side].widen(from.saturating_sub(2 * slack), until.saturating_add(2 * slack));
         }
         for (side, claims) in claims.iter_mut().enumerate() {
-            for (far, events) in events.iter().enumerate().filter(|(_, events)| events.from <= events.until) {
+            for (far, events) in events
+                .iter()
+                .enumerate()
+                .filter(|(_, events)| events.from <= events.until)
+            {
                 if let Some(span) = self.spans[side * sides + far] {
                     let slack = slack(context, side, far);
                     claims.widen(
@@ -278,7 +288,8 @@ impl<'a> Work<'a> {
         for io in self.short(&gathered.ios[ios]) {
             for place in &gathered.places[io.places()] {
                 let around = far.get(place.node.as_usize()).copied().flatten();
-                let bounds = around.map(|(before, after)| (io.start.saturating_add(before), io.end.saturating_add(after)));
+                let bounds =
+                    around.map(|(before, after)| (io.start.saturating_add(before), io.end.saturating_add(after)));
                 let mut claim = Hot {
                     offset: place.offset,
                     far: bounds.unwrap_or((i64::MAX, i64::MIN)),
@@ -370,18 +381,40 @@ impl<'a> Work<'a> {
                 let leg = tap == Tap::Initiator;
                 let peer = || state.devices[columns.devices()[row] as usize].peer;
                 let node = if leg { peer().unwrap_or(own.node) } else { own.node };
-                let at = At {
-                    batch: number,
-                    row: row as u32,
+                let event = Event {
+                    at: At {
+                        batch: number,
+                        row: row as u32,
+                    },
+                    ordinal: batch.first + row as u64,
+                    start: columns.starts_unix_nanos()[row],
+                    end: batch.end(row),
+                    length: columns.lengths()[row],
+                    status: columns.statuses()[row],
+                    device: columns.devices()[row],
+                    op: columns.ops()[row],
                 };
-                let span = (columns.starts_unix_nanos()[row], batch.end(row));
+                let span = (event.start, event.end);
                 let key = (node.0, columns.offsets()[row]);
                 if leg {
-                    scratch.meet(at, key, |claim| claim.meets_leg(side as u16, span), |claim| &mut claim.leg, false);
+                    let touches = |claim: &Hot| claim.meets_leg(side as u16, span);
+                    scratch.meet(&event, key, touches, |claim| &mut claim.leg, false);
                 } else if tap == Tap::Target {
-                    scratch.meet(at, key, |claim| claim.meets_far(span), |claim| &mut claim.target, !speaks);
+                    scratch.meet(
+                        &event,
+                        key,
+                        |claim| claim.meets_far(span),
+                        |claim| &mut claim.target,
+                        !speaks,
+                    );
                 } else {
-                    scratch.meet(at, key, |claim| claim.meets_far(span), |claim| &mut claim.device, !speaks);
+                    scratch.meet(
+                        &event,
+                        key,
+                        |claim| claim.meets_far(span),
+                        |claim| &mut claim.device,
+                        !speaks,
+                    );
                 }
             });
         }
@@ -402,6 +435,7 @@ impl<'a> Work<'a> {
                 first: ios.start,
                 decided: Vec::with_capacity(ios.len()),
                 picks: Vec::with_capacity(ios.len() * 3),
+                seen: Vec::with_capacity(ios.len() * 6),
             };
             for io in &gathered.ios[ios] {
                 if self.is_long(io) {
@@ -414,11 +448,7 @@ impl<'a> Work<'a> {
                     let sought = Sought { io, place, side };
                     let seen = [claim.leg, claim.target, claim.device];
                     let spans = &spans[side * sides..(side + 1) * sides];
-                    found.extend(
-                        (!claim.odd)
-                            .then(|| events.find(&sought, seen, spans))
-                            .flatten(),
-                    );
+                    found.extend((!claim.odd).then(|| events.find(&sought, seen, spans)).flatten());
                 }
                 let all = io.whole && io.places > 0 && found.len() == io.places as usize;
                 decided.decided.push(all);
@@ -426,24 +456,36 @@ impl<'a> Work<'a> {
                     continue;
                 }
                 for one in &found {
-                    let far = usize::from(one.pick.far);
-                    let [leg, target, device] = one.pick.seen;
-                    used[side].extend((leg != At::NONE).then_some(leg));
-                    used[far].extend((target != At::NONE).then_some(target));
-                    used[far].extend((device != At::NONE).then_some(device));
+                    let far = usize::from(one.far);
+                    let mut pick = Pick {
+                        far: far as u16,
+                        seen: [false; 3],
+                    };
+                    for (event, (of, seen)) in one.seen.iter().zip([side, far, far].into_iter().zip(&mut pick.seen)) {
+                        if let Some(event) = event {
+                            used[of].push(event.at);
+                            decided.seen.push(event.observation(self.context.sides[of].stream));
+                            *seen = true;
+                        }
+                    }
                     if let Some((upper, lower)) = one.bounds {
                         clocks[side * sides + far].add(upper, lower);
                     }
-                    decided.picks.push(one.pick);
+                    decided.picks.push(pick);
                 }
             }
             of_side.push(decided);
         }
-        let clocks = clocks.into_iter().enumerate().filter(|(_, tightest)| !tightest.is_empty());
+        let clocks = clocks
+            .into_iter()
+            .enumerate()
+            .filter(|(_, tightest)| !tightest.is_empty());
         Slice {
             of_side,
             used,
-            clocks: clocks.map(|(pair, tightest)| (pair / sides, pair % sides, tightest)).collect(),
+            clocks: clocks
+                .map(|(pair, tightest)| (pair / sides, pair % sides, tightest))
+                .collect(),
         }
     }
 }

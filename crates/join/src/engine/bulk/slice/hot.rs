@@ -1,7 +1,8 @@
 //! Claims as the events of a slice meet them.
 
+use super::super::NOTHING;
 use super::super::claim::{Claim, hash};
-use super::super::{At, NOTHING};
+use super::super::decide::Event;
 
 /// A claim in one line of the cache.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ pub(in super::super) struct Scratch {
     pub(super) claims: Vec<Hot>,
     heads: Vec<u32>,
     /// Events that touch a claim.
-    pub(super) events: Vec<At>,
+    pub(super) events: Vec<Event>,
 }
 
 impl Hot {
@@ -75,7 +76,7 @@ impl Scratch {
     /// Notes an event at the claims that it touches: at the only one as `seen`, at several that something speaks against them.
     pub(super) fn meet(
         &mut self,
-        at: At,
+        event: &Event,
         (node, offset): (u32, u64),
         touches: impl Fn(&Hot) -> bool,
         seen: impl Fn(&mut Hot) -> &mut u32,
@@ -94,7 +95,7 @@ impl Scratch {
                 let number = seen(claim);
                 if *number == NOTHING {
                     *number = self.events.len() as u32;
-                    self.events.push(at);
+                    self.events.push(*event);
                 } else {
                     claim.odd = true;
                 }
