@@ -36,6 +36,7 @@ mod overdue;
 mod pieces;
 mod resolve;
 mod state;
+mod unplaced;
 mod windows;
 
 use devices::DeviceEntry;
@@ -45,6 +46,7 @@ pub use align::ClockReport;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
 pub use overdue::OverdueState;
+pub use unplaced::CorrelationState;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// Resolutions are taken to be no coarser than this.
@@ -89,6 +91,8 @@ pub struct Engine {
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
+    /// Whether legs without an offset carry the IRP of their I/O, an initiator.
+    correlations: unplaced::Correlations,
     rows: JoinedRows,
     /// Memory of bulk rounds.
     scratch: bulk::Scratch,
@@ -161,6 +165,7 @@ impl Engine {
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
+            correlations: unplaced::Correlations::default(),
             rows: JoinedRows::default(),
             scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),
@@ -284,6 +289,7 @@ impl Engine {
                         offset: event.offset,
                         length: event.length,
                         places,
+                        correlation: event.correlation,
                         contested,
                     });
                     let stream = self.streams.get_mut(&observation.stream).expect("the stream is open");
@@ -297,13 +303,15 @@ impl Engine {
                     let (volume, copy) = copy?;
                     self.layout.disk_at(volume, copy, device.peer?, event.offset)
                 };
-                let disk = device.disk.or_else(by_map);
-                let has_place = if event.tap == Tap::Initiator {
-                    device.peer.is_some()
-                } else {
-                    disk.is_some()
+                let unplaced = device.unplaced && event.op != Op::Flush;
+                let disk = if unplaced { device.disk } else { device.disk.or_else(by_map) };
+                let has_place = match event.tap {
+                    // Of a disk that no topology has nobody's copy is.
+                    Tap::Initiator if unplaced => device.peer.is_some() && !device.disk_unknown,
+                    Tap::Initiator => device.peer.is_some(),
+                    _ => disk.is_some(),
                 };
-                if has_place && (device.has_offsets || event.op == Op::Flush) {
+                if has_place && (device.has_offsets || unplaced || event.op == Op::Flush) {
                     self.pool.insert_event(LegEvent {
                         event: observation,
                         tap: event.tap,
@@ -315,6 +323,8 @@ impl Engine {
                         disk,
                         peer: device.peer,
                         copy,
+                        correlation: event.correlation,
+                        unplaced,
                         contested,
                         late,
                         kept: false,

@@ -31,9 +31,10 @@ pub(crate) enum End {
     Unknown { from: i64 },
 }
 
-/// When a leg's reply was there, on the initiator's clock, as far as that is known. Its I/O began at `from`.
-pub(crate) fn end_of(from: i64, leg: &Leg) -> End {
-    if let Some(seen) = leg.initiator {
+/// When a leg's reply was there, on the initiator's clock, as far as that is known. Its I/O began at `from`; what was seen at the
+/// initiator counts if it is surely this leg's.
+pub(crate) fn end_of(from: i64, leg: &Leg, is_own: bool) -> End {
+    if let Some(seen) = leg.initiator.filter(|_| is_own) {
         let service = leg.service().zip(leg.clock);
         return End::Seen {
             at: seen.end_unix_nanos(),

@@ -377,6 +377,8 @@ pub struct PendingEvent {
     pub peer: Option<NodeId>,
     /// The copy that the device is made for, if known.
     pub copy: Option<(VolumeId, u32)>,
+    /// What its node ties its events by (an IRP), where the source has it.
+    pub correlation: Option<u64>,
     /// An I/O whose window has closed could have had it.
     pub contested: bool,
     /// It came too late for windows that it could have belonged to.

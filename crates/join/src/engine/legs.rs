@@ -6,7 +6,7 @@ use fathom_model::{ClockStatement, IoClass, Leg, LegMethod, Missing, Observation
 use super::Engine;
 use super::bulk::Round;
 use super::close::class_of;
-use super::resolve::{Decisions, Found};
+use super::resolve::{Decisions, Found, Tie};
 use crate::layout::Place;
 use crate::pool::{ClaimRef, PendingIo};
 use crate::slowest;
@@ -18,6 +18,8 @@ pub(super) struct Built {
     pub(super) class: IoClass,
     pub(super) legs_expected: u32,
     pub(super) slowest: Option<Slowest>,
+    /// Of each leg whether the initiator's event could be another's, so that its end says nothing.
+    pub(super) doubtful: Vec<bool>,
     /// Events that are in it now.
     pub(super) used: Vec<usize>,
 }
@@ -65,6 +67,7 @@ impl Engine {
             class,
             legs_expected,
             slowest: None,
+            doubtful: chosen.iter().map(|(_, found)| found.tie == Tie::Doubtful).collect(),
             used,
         }
     }
@@ -79,7 +82,7 @@ impl Engine {
         let far = seen_by.or_else(|| self.life_at(place.node, io.event.stream, io.event.end_unix_nanos()));
         let clock = far.and_then(|far| self.statement(io.event.stream, far, io.event.start_unix_nanos));
         let nothing = found.initiator.is_none() && found.target.is_none() && found.device.is_empty();
-        let unsure = (found.unsure && !nothing) || torn;
+        let unsure = (found.is_unsure() && !nothing) || torn;
         let missing = |tap: Tap, there: bool| {
             if there {
                 None
@@ -163,7 +166,7 @@ impl Engine {
         if self.silent.contains(&place.node) {
             return Some(Missing::Silent);
         }
-        let outer = match found.initiator {
+        let outer = match found.initiator.filter(|_| found.tie != Tie::Doubtful) {
             Some(leg) => self.pool.events[leg].event,
             None => io.event,
         };
@@ -181,10 +184,13 @@ impl Engine {
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
     pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
-        let end_of = |one: &Built, leg: &Leg| slowest::end_of(one.io.event.start_unix_nanos, leg);
+        let end_of = |one: &Built, leg: &Leg, doubtful: bool| slowest::end_of(one.io.event.start_unix_nanos, leg, !doubtful);
         let ends: Vec<Vec<slowest::End>> = built
             .iter()
-            .map(|one| one.legs.iter().map(|leg| end_of(one, leg)).collect())
+            .map(|one| {
+                let legs = one.legs.iter().zip(&one.doubtful);
+                legs.map(|(leg, &doubtful)| end_of(one, leg, doubtful)).collect()
+            })
             .collect();
         // First learn from the whole window, then name: the order of its I/Os must not matter.
         for (one, ends) in built.iter().zip(&ends) {

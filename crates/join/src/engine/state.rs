@@ -9,7 +9,7 @@ use fathom_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
+use super::{CorrelationState, End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
 use crate::error::Result;
@@ -30,6 +30,9 @@ pub struct State {
     /// I/Os that closed without a leg that may still come; none in records of before they were kept.
     #[serde(default)]
     pub overdue: Vec<OverdueState>,
+    /// Whether legs without an offset carry the IRP of their I/O; none in records of before this was learnt.
+    #[serde(default)]
+    pub correlations: Vec<CorrelationState>,
 }
 
 /// What is kept of a stream.
@@ -163,6 +166,7 @@ impl Engine {
                 copy: event
                     .copy
                     .map(|(volume, copy)| (self.catalog.volume(volume).clone(), copy)),
+                correlation: event.correlation,
                 contested: event.contested,
                 late: event.late,
             })
@@ -285,6 +289,7 @@ impl Engine {
             replies,
             closed_without,
             overdue: self.overdue.state(&self.catalog),
+            correlations: self.correlation_state(),
         }
     }
 
@@ -340,8 +345,10 @@ impl Engine {
             engine.closed_without.insert(catalog.intern_node(&node), until);
         }
         engine.overdue = OverdueLegs::restore(catalog, state.overdue);
+        engine.correlations = super::unplaced::restore(catalog, state.correlations);
         for event in pending {
-            let event = revive(catalog, event);
+            let mut event = revive(&mut engine.catalog, event);
+            event.unplaced = engine.is_unplaced(&event);
             engine.pool.insert_event(event);
         }
         Ok(engine)
@@ -361,6 +368,8 @@ fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
         disk: kept.disk.map(|disk| catalog.intern_disk(&disk)),
         peer: kept.peer.map(|peer| catalog.intern_node(&peer)),
         copy: kept.copy.map(|(volume, copy)| (catalog.intern_volume(&volume), copy)),
+        correlation: kept.correlation,
+        unplaced: false,
         contested: kept.contested,
         late: kept.late,
         kept: true,

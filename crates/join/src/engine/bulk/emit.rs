@@ -189,7 +189,7 @@ impl Round {
                 candidate: false,
                 clock: statement(&self.context, decided.side, picked, io.start),
             };
-            ends.push(slowest::end_of(io.start, &leg));
+            ends.push(slowest::end_of(io.start, &leg, true));
             legs.push(leg);
         }
     }
