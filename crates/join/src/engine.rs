@@ -46,8 +46,8 @@ pub use align::ClockReport;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
 pub use overdue::OverdueState;
-pub use unplaced::CorrelationState;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
+pub use unplaced::CorrelationState;
 
 /// Resolutions are taken to be no coarser than this.
 const COARSEST_NANOS: u64 = 60_000_000_000;
@@ -304,7 +304,11 @@ impl Engine {
                     self.layout.disk_at(volume, copy, device.peer?, event.offset)
                 };
                 let unplaced = device.unplaced && event.op != Op::Flush;
-                let disk = if unplaced { device.disk } else { device.disk.or_else(by_map) };
+                let disk = if unplaced {
+                    device.disk
+                } else {
+                    device.disk.or_else(by_map)
+                };
                 let has_place = match event.tap {
                     // Of a disk that no topology has nobody's copy is.
                     Tap::Initiator if unplaced => device.peer.is_some() && !device.disk_unknown,

@@ -157,7 +157,10 @@ impl Pool {
         let offset = key_offset(event.op, event.offset);
         match (event.tap, event.disk, event.peer) {
             (Tap::Initiator, ..) if event.unplaced => {
-                let (stream, age) = (event.event.stream, (event.event.end_unix_nanos(), event.event.ordinal, at));
+                let (stream, age) = (
+                    event.event.stream,
+                    (event.event.end_unix_nanos(), event.event.ordinal, at),
+                );
                 if let Some(legs) = self.unplaced.get_mut(&stream) {
                     legs.remove(&age);
                     if legs.is_empty() {

@@ -321,6 +321,8 @@ pub enum UnmatchedCause {
     NoWrite,
     /// A leg that ended after its I/O, later than lateness allows, or not to be told of which of several.
     AfterWrite,
+    /// A leg without an offset that several I/Os could have had, and it is not known whose it was: mostly an attempt that failed.
+    Ambiguous,
     /// It came after its window had closed.
     Late,
     /// Its device is in no extent map or no dictionary entry says what it is.
@@ -331,10 +333,11 @@ pub enum UnmatchedCause {
 
 impl UnmatchedCause {
     /// All causes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Foreign,
         Self::NoWrite,
         Self::AfterWrite,
+        Self::Ambiguous,
         Self::Late,
         Self::UnknownDevice,
         Self::UnusedTap,
@@ -347,6 +350,7 @@ impl UnmatchedCause {
             Self::Foreign => "foreign",
             Self::NoWrite => "no_write",
             Self::AfterWrite => "after_write",
+            Self::Ambiguous => "ambiguous",
             Self::Late => "late",
             Self::UnknownDevice => "unknown_device",
             Self::UnusedTap => "unused_tap",

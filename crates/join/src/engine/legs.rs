@@ -184,7 +184,8 @@ impl Engine {
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
     pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
-        let end_of = |one: &Built, leg: &Leg, doubtful: bool| slowest::end_of(one.io.event.start_unix_nanos, leg, !doubtful);
+        let end_of =
+            |one: &Built, leg: &Leg, doubtful: bool| slowest::end_of(one.io.event.start_unix_nanos, leg, !doubtful);
         let ends: Vec<Vec<slowest::End>> = built
             .iter()
             .map(|one| {

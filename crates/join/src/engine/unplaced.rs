@@ -97,10 +97,14 @@ impl Unplaced {
     /// The copies that may have a leg by all that the initiator says, in the order of their ends.
     fn copies_of(&self, leg: usize) -> impl Iterator<Item = usize> + '_ {
         let (list, of) = (&self.lists[self.list_of_leg[leg]], &self.legs[leg]);
-        let first = list.copies.partition_point(|&copy| self.copies[copy].span.1 < of.span.1);
+        let first = list
+            .copies
+            .partition_point(|&copy| self.copies[copy].span.1 < of.span.1);
         let later = list.copies[first..].iter().zip(&list.earliest[first..]);
         let later = later.take_while(move |&(_, &earliest)| earliest <= of.span.0);
-        later.map(|(&copy, _)| copy).filter(move |&copy| self.fits(&self.copies[copy], of))
+        later
+            .map(|(&copy, _)| copy)
+            .filter(move |&copy| self.fits(&self.copies[copy], of))
     }
 
     fn fits(&self, copy: &Copy, leg: &Leg) -> bool {
@@ -171,9 +175,18 @@ impl Engine {
         let later = later.flat_map(|(_, ios)| ios.iter().copied());
         let later = later.filter(|&io| self.pool.ios[io].event.end_unix_nanos() < cut);
         let mut later: Vec<usize> = later.collect();
-        later.sort_by_key(|&io| (self.pool.ios[io].event.end_unix_nanos(), self.pool.ios[io].event.ordinal));
+        later.sort_by_key(|&io| {
+            (
+                self.pool.ios[io].event.end_unix_nanos(),
+                self.pool.ios[io].event.ordinal,
+            )
+        });
         let mut ways = Vec::new();
-        for (&io, closing) in ios.iter().map(|io| (io, true)).chain(later.iter().map(|io| (io, false))) {
+        for (&io, closing) in ios
+            .iter()
+            .map(|io| (io, true))
+            .chain(later.iter().map(|io| (io, false)))
+        {
             self.add_copies(io, closing, &mut found, &mut ways);
         }
         let Some(first) = found.copies.iter().map(|copy| copy.span.0).min() else {
@@ -183,7 +196,13 @@ impl Engine {
         // Of legs whose disk is not known any disk of the node may be theirs.
         let vague: Vec<NodeIndex> = legs
             .iter()
-            .filter_map(|&(way, _)| if let Way::Node(node, ..) = way { Some(node) } else { None })
+            .filter_map(|&(way, _)| {
+                if let Way::Node(node, ..) = way {
+                    Some(node)
+                } else {
+                    None
+                }
+            })
             .collect();
         if !vague.is_empty() {
             for (way, _) in ways.iter_mut().chain(&mut legs) {

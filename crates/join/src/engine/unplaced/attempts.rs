@@ -17,14 +17,8 @@ impl Engine {
                 let own = tying.sure.get(copy).map(|&leg| unplaced.legs[leg].span.0);
                 own.is_none_or(|start| leg.span.1 <= start.saturating_add(self.step(leg.event)))
             };
-            let copies: Few = unplaced.copies_of(at).filter(before_leg).take(2).collect();
-            let closing = |&&copy: &&usize| unplaced.copies[copy].closing;
-            let Some(&copy) = copies.iter().find(closing) else {
-                // Several that complete later, or nobody's.
-                let any = unplaced.copies_of(at).any(|copy| unplaced.copies[copy].closing && before_leg(&copy));
-                if any && copies.len() > 1 {
-                    self.pool.events[leg.event].contested = true;
-                }
+            let copies: Few = unplaced.copies_of(at).filter(before_leg).collect();
+            let Some(&copy) = copies.iter().find(|&&copy| unplaced.copies[copy].closing) else {
                 continue;
             };
             if copies.len() > 1 || leg.contested {

@@ -13,7 +13,7 @@ use super::super::Engine;
 use super::Unplaced;
 
 /// Nothing is concluded from fewer legs than this.
-const ENOUGH: u64 = 64;
+const ENOUGH: u64 = 16;
 
 /// Legs carry the IRP of their I/O when at most one in so many does not: the I/Os of some are lost or not complete yet.
 const ODD_ONE_IN: u64 = 32;
@@ -119,7 +119,9 @@ impl Unplaced {
         }
         let mut ties = Vec::new();
         for copy in 0..self.copies.len() {
-            let Some(own) = self.copies[copy].correlation else { continue };
+            let Some(own) = self.copies[copy].correlation else {
+                continue;
+            };
             let done = |&leg: &usize| !self.legs[leg].failed;
             let mut legs = self.legs_of(copy).filter(done);
             let (Some(leg), None) = (legs.next(), legs.next()) else {

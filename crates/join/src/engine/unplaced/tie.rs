@@ -114,9 +114,7 @@ impl Engine {
                     continue;
                 }
                 for other in unplaced.copies_of(leg) {
-                    if tying.number[other] == NOTHING
-                        && self.may_be(unplaced, (other, leg), window, decisions, tying)
-                    {
+                    if tying.number[other] == NOTHING && self.may_be(unplaced, (other, leg), window, decisions, tying) {
                         tying.reach(other);
                     }
                 }
@@ -180,7 +178,11 @@ impl Engine {
         if found.unsure {
             return Some(Vec::new());
         }
-        let events = found.target.iter().chain(&found.device).map(|&at| &self.pool.events[at]);
+        let events = found
+            .target
+            .iter()
+            .chain(&found.device)
+            .map(|&at| &self.pool.events[at]);
         let inner = events.map(|event| Inner {
             stream: event.event.stream,
             tap: event.tap,
