@@ -4,7 +4,7 @@
 //! the clocks; that, and one leg a copy, mostly leaves one assignment. Copies of later windows take part as rivals as far as
 //! contention leads.
 
-use fathom_model::{StreamIndex, Tap};
+use fathom_model::{Missing, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 
 use super::super::Engine;
@@ -58,10 +58,11 @@ impl Engine {
             let leg = one.inner.map(|leg| tying.legs[leg]);
             let of = &unplaced.copies[copy];
             let io = &self.pool.ios[of.claim.io].event;
-            // Where an I/O or a leg may be lost, what is left over may be another's.
-            let lossy = self.uncovered(io.stream, (io.start_unix_nanos, io.end_unix_nanos()));
+            // Where an I/O and a leg may be lost, what is left over of two may look like one.
+            let span = (io.start_unix_nanos, io.end_unix_nanos());
+            let lossy = self.uncovered(io.stream, span) == Some(Missing::Lost);
             let contested = leg.is_some_and(|leg| unplaced.legs[leg].contested);
-            let sure = one.sure && !contested && (lossy.is_none() || leg.is_none());
+            let sure = one.sure && !contested && (!lossy || leg.is_none());
             if let Some(leg) = leg.filter(|_| sure) {
                 tying.sure.insert(copy, leg);
             }
