@@ -142,8 +142,8 @@ fn irp_of_the_io_ties_its_legs_where_the_traffic_shows_that_they_carry_it() {
             .unwrap();
         assert_eq!(played.engine.legs_share_correlation(stream), known);
         if irps == Irps::Shared {
-            assert!(score.exact * 100 > score.ios * 98, "{score:?}");
-            // Attempts of I/Os with two parts on one disk are left.
+            // What is left are I/Os with two parts of one length on one disk, and the attempts of such.
+            assert!(score.exact * 100 > score.ios * 95, "{score:?}");
             assert!(score.left * 100 < score.ios * 2, "{score:?}");
         } else {
             assert!(score.ambiguous > 0, "{score:?}");
