@@ -309,9 +309,12 @@ impl Engine {
                 } else {
                     device.disk.or_else(by_map)
                 };
+                // A disk without an offset says of a node at least which it is.
+                let by_disk = || self.layout.node_of(disk.filter(|_| unplaced)?);
+                let peer = device.peer.or_else(by_disk);
                 let has_place = match event.tap {
                     // Of a disk that no topology has nobody's copy is.
-                    Tap::Initiator if unplaced => device.peer.is_some() && !device.disk_unknown,
+                    Tap::Initiator if unplaced => peer.is_some() && !device.disk_unknown,
                     Tap::Initiator => device.peer.is_some(),
                     _ => disk.is_some(),
                 };
@@ -325,7 +328,7 @@ impl Engine {
                         offset: event.offset,
                         length: event.length,
                         disk,
-                        peer: device.peer,
+                        peer,
                         copy,
                         correlation: event.correlation,
                         unplaced,

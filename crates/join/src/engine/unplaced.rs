@@ -16,9 +16,11 @@ use crate::assign::Interval;
 use crate::pool::{ClaimRef, LegEvent};
 
 mod attempts;
+mod first;
 mod irp;
 mod tie;
 
+use first::Lowest;
 pub use irp::CorrelationState;
 pub(super) use irp::{Correlations, restore};
 
@@ -60,8 +62,8 @@ enum Way {
 struct List {
     /// By the ends of their spans.
     copies: Vec<usize>,
-    /// Of each place in `copies` the earliest start from there on.
-    earliest: Vec<i64>,
+    /// Of each place in `copies` the start.
+    copy_starts: Lowest,
     /// By their starts.
     legs: Vec<usize>,
     /// Of each place in `legs` the start.
@@ -100,11 +102,10 @@ impl Unplaced {
         let first = list
             .copies
             .partition_point(|&copy| self.copies[copy].span.1 < of.span.1);
-        let later = list.copies[first..].iter().zip(&list.earliest[first..]);
-        let later = later.take_while(move |&(_, &earliest)| earliest <= of.span.0);
-        later
-            .map(|(&copy, _)| copy)
-            .filter(move |&copy| self.fits(&self.copies[copy], of))
+        // One that lasts long among many that do not must not make all of them be looked at.
+        let around = list.copy_starts.all(first, of.span.0);
+        let around = around.map_while(|at| list.copies.get(at).copied());
+        around.filter(move |&copy| self.fits(&self.copies[copy], of))
     }
 
     fn fits(&self, copy: &Copy, leg: &Leg) -> bool {
@@ -142,10 +143,7 @@ impl Unplaced {
             list.copies.sort_by_key(|&copy| (self.copies[copy].span.1, copy));
             list.legs.sort_by_key(|&leg| (self.legs[leg].span, leg));
             list.starts = list.legs.iter().map(|&leg| self.legs[leg].span.0).collect();
-            list.earliest = list.copies.iter().map(|&copy| self.copies[copy].span.0).collect();
-            for at in (1..list.earliest.len()).rev() {
-                list.earliest[at - 1] = list.earliest[at - 1].min(list.earliest[at]);
-            }
+            list.copy_starts = Lowest::new(list.copies.iter().map(|&copy| self.copies[copy].span.0));
         }
     }
 }

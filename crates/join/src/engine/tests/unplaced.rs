@@ -362,3 +362,28 @@ fn leg_of_which_only_the_node_is_known_is_tied() {
     assert_eq!((score.wrong, score.left, score.incomplete), (0, 0, 0), "{score:?}");
     assert!(score.exact * 100 > score.ios * 90, "{score:?}");
 }
+
+/// A write that hangs for seconds lies around everything that others to its disk do meanwhile.
+#[test]
+fn write_that_hangs_keeps_its_leg_and_takes_no_other() {
+    let options = Options {
+        millis: 4_000,
+        ios: 3_000,
+        ..busy(6)
+    };
+    let mut cluster = Cluster::busy(&options);
+    let spots = cluster.spots(0, 512, 4096);
+    let hangs = Trip {
+        service: 2_500 * MS,
+        ..Trip::PLAIN
+    };
+    let trips = [hangs, Trip::PLAIN, Trip::PLAIN];
+    let hung = cluster.io(write(512, 4096, 0), &spots, &trips, 2_000);
+    let streams = cluster.streams();
+    let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
+    let (row, legs) = played.io(&streams, hung);
+    assert_eq!(row.class, IoClass::Exact, "{legs:#?}");
+    let score = score(&played, &streams);
+    assert_eq!((score.wrong, score.left, score.incomplete), (0, 0, 0), "{score:?}");
+    assert!(score.exact * 100 > score.ios * 95, "{score:?}");
+}
