@@ -102,6 +102,8 @@ pub struct Engine {
     chunks: Vec<JoinedRows>,
     /// Events that a closed window contested and that were not decided when the state was kept.
     contested: BTreeSet<(StreamIndex, u64)>,
+    /// The same of I/Os of which only the legs without an offset are contested.
+    legs_contested: BTreeSet<(StreamIndex, u64)>,
     /// Events that ended before this are kept as pending, not sent again.
     pending_floor: i64,
 }
@@ -171,6 +173,7 @@ impl Engine {
             barred: BTreeSet::new(),
             chunks: Vec::new(),
             contested: BTreeSet::new(),
+            legs_contested: BTreeSet::new(),
             pending_floor: i64::MIN,
         }
     }
@@ -291,6 +294,7 @@ impl Engine {
                         places,
                         correlation: event.correlation,
                         contested,
+                        legs_contested: self.legs_contested.contains(&(observation.stream, observation.ordinal)),
                     });
                     let stream = self.streams.get_mut(&observation.stream).expect("the stream is open");
                     stream.windows.entry(window).or_default().push(io);

@@ -32,6 +32,8 @@ pub(crate) struct PendingIo {
     pub(crate) correlation: Option<u64>,
     /// Another I/O whose window has closed could have had an event of this one.
     pub(crate) contested: bool,
+    /// The same of its legs without an offset alone.
+    pub(crate) legs_contested: bool,
 }
 
 /// An event of a leg: at the initiator, the target or the drive.

@@ -7,6 +7,7 @@ use super::Engine;
 use super::bulk::Round;
 use super::close::class_of;
 use super::resolve::{Decisions, Found, Tie};
+use crate::assign::Interval;
 use crate::layout::Place;
 use crate::pool::{ClaimRef, PendingIo};
 use crate::slowest;
@@ -18,8 +19,8 @@ pub(super) struct Built {
     pub(super) class: IoClass,
     pub(super) legs_expected: u32,
     pub(super) slowest: Option<Slowest>,
-    /// Of each leg whether the initiator's event could be another's, so that its end says nothing.
-    pub(super) doubtful: Vec<bool>,
+    /// Of each leg whether the initiator's event could be another's, and between what it ended then.
+    pub(super) doubtful: Vec<Option<Option<Interval>>>,
     /// Events that are in it now.
     pub(super) used: Vec<usize>,
 }
@@ -67,7 +68,10 @@ impl Engine {
             class,
             legs_expected,
             slowest: None,
-            doubtful: chosen.iter().map(|(_, found)| found.tie == Tie::Doubtful).collect(),
+            doubtful: chosen
+                .iter()
+                .map(|(_, found)| (found.tie == Tie::Doubtful).then_some(found.leg_end))
+                .collect(),
             used,
         }
     }
@@ -184,8 +188,10 @@ impl Engine {
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
     pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
-        let end_of =
-            |one: &Built, leg: &Leg, doubtful: bool| slowest::end_of(one.io.event.start_unix_nanos, leg, !doubtful);
+        let end_of = |one: &Built, leg: &Leg, doubtful: Option<Option<Interval>>| match doubtful {
+            Some(Some((first, last))) => slowest::End::Between { first, last },
+            doubtful => slowest::end_of(one.io.event.start_unix_nanos, leg, doubtful.is_none()),
+        };
         let ends: Vec<Vec<slowest::End>> = built
             .iter()
             .map(|one| {

@@ -23,6 +23,8 @@ pub(super) struct Found {
     pub(super) by_order: bool,
     /// How sure it is that `initiator` is the leg; of a leg with an offset `unsure` says that too.
     pub(super) tie: Tie,
+    /// Of a doubtful leg when it ended, first and last, where all that it may be are known.
+    pub(super) leg_end: Option<Interval>,
 }
 
 /// What the tie of a leg rests on.
@@ -55,13 +57,13 @@ pub(super) struct Links {
 }
 
 impl Links {
-    fn new(claimants: usize) -> Self {
+    pub(super) fn new(claimants: usize) -> Self {
         Self {
             parent: (0..claimants).collect(),
         }
     }
 
-    fn root(&mut self, mut at: usize) -> usize {
+    pub(super) fn root(&mut self, mut at: usize) -> usize {
         while self.parent[at] != at {
             self.parent[at] = self.parent[self.parent[at]];
             at = self.parent[at];
@@ -69,7 +71,7 @@ impl Links {
         at
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.parent[a.max(b)] = a.min(b);
     }

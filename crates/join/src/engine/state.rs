@@ -68,6 +68,9 @@ pub struct StreamState {
     pub closed_until: i64,
     /// Open events that a closed window could have had.
     pub contested: Vec<u64>,
+    /// Open I/Os whose legs without an offset a closed window could have had; none in records of before such legs were tied.
+    #[serde(default)]
+    pub legs_contested: Vec<u64>,
 }
 
 /// What is kept of a pair's clock.
@@ -221,6 +224,13 @@ impl Engine {
         {
             contested.entry(stream).or_default().insert(ordinal);
         }
+        let mut legs_contested: BTreeMap<StreamIndex, BTreeSet<u64>> = BTreeMap::new();
+        let open = self.pool.ios.iter().filter(|(_, io)| io.legs_contested);
+        let open = open.map(|(_, io)| (io.event.stream, io.event.ordinal));
+        let to_come = self.legs_contested.iter().copied();
+        for (stream, ordinal) in open.chain(to_come.filter(|&(stream, ordinal)| !self.came(stream, ordinal))) {
+            legs_contested.entry(stream).or_default().insert(ordinal);
+        }
         // Of each node in the order of their lives, which is not that of their names.
         let mut accounts = self.accounts();
         let life = |stream: StreamIndex| {
@@ -249,6 +259,11 @@ impl Engine {
                     promised_unix_nanos: (account.position == stream.next && stream.promised != i64::MIN)
                         .then_some(stream.promised),
                     closed_until: stream.closed_until,
+                    legs_contested: legs_contested
+                        .remove(&account.stream)
+                        .unwrap_or_default()
+                        .into_iter()
+                        .collect(),
                     contested: contested
                         .remove(&account.stream)
                         .unwrap_or_default()
@@ -312,6 +327,9 @@ impl Engine {
             engine
                 .contested
                 .extend(stream.contested.into_iter().map(|ordinal| (index, ordinal)));
+            engine
+                .legs_contested
+                .extend(stream.legs_contested.into_iter().map(|ordinal| (index, ordinal)));
             if let Some(open) = engine.streams.get_mut(&index) {
                 open.next = stream.position;
                 open.accounted = stream.accounted;

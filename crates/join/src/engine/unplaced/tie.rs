@@ -8,7 +8,7 @@ use fathom_model::{Missing, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 
 use super::super::Engine;
-use super::super::resolve::{Decisions, Found, Tie, Ties, contains, interval, widen};
+use super::super::resolve::{Decisions, Found, Links, Tie, Ties, contains, interval, widen};
 use super::{Few, Unplaced};
 use crate::assign::{Assigned, Interval, assign_pairs};
 use crate::pool::ClaimRef;
@@ -52,21 +52,24 @@ impl Engine {
         let mut tying = Tying::new(unplaced);
         let edges = self.follow(unplaced, window, decisions, &mut tying);
         let assigned = tying.assign(unplaced, &edges);
+        let whole = whole(&edges, tying.legs.len(), &assigned);
         for (at, one) in assigned.iter().enumerate() {
             let copy = tying.reached[at];
+            let of = &unplaced.copies[copy];
             let could_have = || edges[at].iter().map(|&leg| &unplaced.legs[tying.legs[leg]]);
             let leg = one.inner.map(|leg| tying.legs[leg]);
-            let of = &unplaced.copies[copy];
-            let io = &self.pool.ios[of.claim.io].event;
+            let io = &self.pool.ios[of.claim.io];
             // Where an I/O and a leg may be lost, what is left over of two may look like one.
-            let span = (io.start_unix_nanos, io.end_unix_nanos());
-            let lossy = self.uncovered(io.stream, span) == Some(Missing::Lost);
-            let contested = leg.is_some_and(|leg| unplaced.legs[leg].contested);
+            let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+            let lossy = self.uncovered(io.event.stream, span) == Some(Missing::Lost);
+            let contested = io.legs_contested || leg.is_some_and(|leg| unplaced.legs[leg].contested);
             let sure = one.sure && !contested && (!lossy || leg.is_none());
             if let Some(leg) = leg.filter(|_| sure) {
                 tying.sure.insert(copy, leg);
             }
             if !of.closing {
+                // What the closing ones take may have been this one's.
+                self.pool.ios[of.claim.io].legs_contested |= !sure;
                 continue;
             }
             let found = decisions.entry(of.claim).or_default();
@@ -83,10 +86,15 @@ impl Engine {
                 Some(leg) if !unplaced.is_alone(copy, leg) => Tie::Bounds,
                 _ => Tie::Own,
             };
-            if !sure {
-                for leg in could_have() {
-                    self.pool.events[leg.event].contested = true;
-                }
+            if sure {
+                continue;
+            }
+            if whole[at] && !contested && !lossy {
+                let ends = could_have().map(|leg| leg.span.1);
+                found.leg_end = ends.clone().min().zip(ends.max());
+            }
+            for leg in could_have() {
+                self.pool.events[leg.event].contested = true;
             }
         }
         self.tie_attempts(unplaced, &tying, decisions);
@@ -288,6 +296,25 @@ impl Tying {
         });
         assign_pairs(edges.to_vec(), self.legs.len(), order)
     }
+}
+
+/// Of each copy whether all that contend for the same legs, directly or through others, have one: then its own is among those
+/// that it may have.
+fn whole(edges: &[Vec<usize>], legs: usize, assigned: &[Assigned]) -> Vec<bool> {
+    let mut links = Links::new(edges.len());
+    let mut last: Vec<Option<usize>> = vec![None; legs];
+    for (copy, legs) in edges.iter().enumerate() {
+        for &leg in legs {
+            if let Some(other) = last[leg].replace(copy) {
+                links.join(other, copy);
+            }
+        }
+    }
+    let mut short = vec![false; edges.len()];
+    for (copy, one) in assigned.iter().enumerate() {
+        short[links.root(copy)] |= one.inner.is_none();
+    }
+    (0..edges.len()).map(|copy| !short[links.root(copy)]).collect()
 }
 
 impl Unplaced {
