@@ -228,10 +228,7 @@ impl Engine {
         let stream = io.event.stream;
         let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
         for (place, where_) in io.places.places.iter().enumerate() {
-            // A copy on the initiator's own node does not cross the bus.
-            if where_.node == io.node {
-                continue;
-            }
+            // A copy on the initiator's own node need not have a leg. Where the bus shows its own disks too, it has one.
             ways.push((Way::Disk(where_.disk, io.op, where_.length), found.copies.len()));
             found.copies.push(Copy {
                 claim: ClaimRef { io: at, place },

@@ -140,7 +140,9 @@ fn irp_of_the_io_ties_its_legs_where_the_traffic_shows_that_they_carry_it() {
             .catalog()
             .find_stream(&initiator.unwrap().info.id)
             .unwrap();
-        assert_eq!(played.engine.legs_share_correlation(stream), known);
+        let mut reports = played.engine.streams().into_iter();
+        let report = reports.find(|report| report.stream == stream).unwrap();
+        assert_eq!(report.legs_share_correlation, known);
         if irps == Irps::Shared {
             // What is left are I/Os with two parts of one length on one disk, and the attempts of such.
             assert!(score.exact * 100 > score.ios * 95, "{score:?}");
@@ -386,4 +388,33 @@ fn write_that_hangs_keeps_its_leg_and_takes_no_other() {
     let score = score(&played, &streams);
     assert_eq!((score.wrong, score.left, score.incomplete), (0, 0, 0), "{score:?}");
     assert!(score.exact * 100 > score.ios * 95, "{score:?}");
+}
+
+/// Whether the storage bus shows legs to disks of its own node is unverified; where it does, they are legs like others.
+#[test]
+fn leg_to_a_disk_of_the_own_node_is_tied_where_there_is_one() {
+    let mut cluster = Cluster::busy(&Options {
+        converged: true,
+        unplaced: true,
+        ..background()
+    });
+    let io = cluster.plain(write(512, 4096, 0));
+    let local = *cluster.spots(0, 512, 4096).iter().find(|spot| spot.node == 0).unwrap();
+    let device = cluster.port_device(0, local.disk);
+    let owner = super::cluster::Owner {
+        io: Some(io),
+        part: 0,
+        copy: local.copy,
+    };
+    let from = START + 1_200 * MS + 4_000;
+    let streams = cluster.streams();
+    let without = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
+    assert_eq!(without.io(&streams, io).0.class, IoClass::Exact);
+    cluster.event(0, device, Op::Write, (0, 4096), (from, from + 110_000), owner);
+    let streams = cluster.streams();
+    let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
+    let (row, legs) = played.io(&streams, io);
+    assert_eq!(row.class, IoClass::Exact, "{legs:#?}");
+    assert!(legs.iter().all(|leg| leg.initiator.is_some()), "{legs:#?}");
+    assert!(played.rows.unmatched.is_empty());
 }

@@ -81,8 +81,7 @@ impl Engine {
 
     /// Whether the legs of an initiator that have no offset carry the correlation (the IRP) of their I/O, so that it ties them;
     /// `None` while that is not known, or neither is so.
-    #[must_use]
-    pub fn legs_share_correlation(&self, stream: StreamIndex) -> Option<bool> {
+    pub(in crate::engine) fn legs_share_correlation(&self, stream: StreamIndex) -> Option<bool> {
         let counts = self.correlations.get(&stream)?;
         counts.is_known().then(|| counts.is_shared())
     }
