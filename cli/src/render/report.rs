@@ -122,6 +122,7 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
             "foreign" => "of no I/O that was seen: another's",
             "no_write" => "whose I/O was not seen",
             "after_write" => "ended too long after their I/O",
+            "ambiguous" => "could be of more than one I/O",
             "late" => "came after their window had closed",
             "unknown_device" => "of a device that no extent map has",
             other => other,

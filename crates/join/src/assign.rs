@@ -4,6 +4,10 @@
 //! time where there is a choice, and says of every pair whether it is the only possible one: a pair is *sure* when every
 //! largest assignment has it.
 
+mod pairs;
+
+pub(crate) use pairs::assign_pairs;
+
 /// A closed interval on one clock.
 pub(crate) type Interval = (i64, i64);
 

@@ -36,6 +36,7 @@ mod overdue;
 mod pieces;
 mod resolve;
 mod state;
+mod unplaced;
 mod windows;
 
 use devices::DeviceEntry;
@@ -46,6 +47,7 @@ pub use inspect::StreamReport;
 pub use losses::OpenLoss;
 pub use overdue::OverdueState;
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
+pub use unplaced::CorrelationState;
 
 /// Resolutions are taken to be no coarser than this.
 const COARSEST_NANOS: u64 = 60_000_000_000;
@@ -89,6 +91,8 @@ pub struct Engine {
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
+    /// Whether legs without an offset carry the IRP of their I/O, an initiator.
+    correlations: unplaced::Correlations,
     rows: JoinedRows,
     workers: bulk::Workers,
     /// Disks that were seen to split requests.
@@ -97,6 +101,8 @@ pub struct Engine {
     chunks: Vec<JoinedRows>,
     /// Events that a closed window contested and that were not decided when the state was kept.
     contested: BTreeSet<(StreamIndex, u64)>,
+    /// The same of I/Os of which only the legs without an offset are contested.
+    legs_contested: BTreeSet<(StreamIndex, u64)>,
     /// Events that ended before this are kept as pending, not sent again.
     pending_floor: i64,
 }
@@ -161,10 +167,12 @@ impl Engine {
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
+            correlations: unplaced::Correlations::default(),
             rows: JoinedRows::default(),
             barred: BTreeSet::new(),
             chunks: Vec::new(),
             contested: BTreeSet::new(),
+            legs_contested: BTreeSet::new(),
             pending_floor: i64::MIN,
         }
     }
@@ -283,7 +291,9 @@ impl Engine {
                         offset: event.offset,
                         length: event.length,
                         places,
+                        correlation: event.correlation,
                         contested,
+                        legs_contested: self.legs_contested.contains(&(observation.stream, observation.ordinal)),
                     });
                     let stream = self.streams.get_mut(&observation.stream).expect("the stream is open");
                     stream.windows.entry(window).or_default().push(io);
@@ -296,13 +306,22 @@ impl Engine {
                     let (volume, copy) = copy?;
                     self.layout.disk_at(volume, copy, device.peer?, event.offset)
                 };
-                let disk = device.disk.or_else(by_map);
-                let has_place = if event.tap == Tap::Initiator {
-                    device.peer.is_some()
+                let unplaced = device.unplaced && event.op != Op::Flush;
+                let disk = if unplaced {
+                    device.disk
                 } else {
-                    disk.is_some()
+                    device.disk.or_else(by_map)
                 };
-                if has_place && (device.has_offsets || event.op == Op::Flush) {
+                // A disk without an offset says of a node at least which it is.
+                let by_disk = || self.layout.node_of(disk.filter(|_| unplaced)?);
+                let peer = device.peer.or_else(by_disk);
+                let has_place = match event.tap {
+                    // Of a disk that no topology has nobody's copy is.
+                    Tap::Initiator if unplaced => peer.is_some() && !device.disk_unknown,
+                    Tap::Initiator => device.peer.is_some(),
+                    _ => disk.is_some(),
+                };
+                if has_place && (device.has_offsets || unplaced || event.op == Op::Flush) {
                     self.pool.insert_event(LegEvent {
                         event: observation,
                         tap: event.tap,
@@ -312,8 +331,10 @@ impl Engine {
                         offset: event.offset,
                         length: event.length,
                         disk,
-                        peer: device.peer,
+                        peer,
                         copy,
+                        correlation: event.correlation,
+                        unplaced,
                         contested,
                         late,
                         kept: false,

@@ -1,11 +1,12 @@
 //! What the engine holds in memory: I/Os whose window is open, and events that no I/O has yet.
 //!
 //! Everything is indexed by the key of the join: (disk, offset on the disk) for the claims of I/Os and for events of the far
-//! side, (initiator, peer, offset on the peer's disk) for initiator legs. The length is compared on look-up, since a drive
+//! side, (initiator, peer, offset on the peer's disk) for initiator legs; those without an offset are kept by their ends. The length is compared on look-up, since a drive
 //! may split a request.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::ops::Range;
 
 use fathom_model::{DiskIndex, NodeIndex, Observation, Op, StreamIndex, Tap, VolumeIndex};
 use rustc_hash::FxHashMap;
@@ -27,8 +28,12 @@ pub(crate) struct PendingIo {
     pub(crate) offset: u64,
     pub(crate) length: u64,
     pub(crate) places: Places,
+    /// What its node ties its events by (an IRP), where the source has it.
+    pub(crate) correlation: Option<u64>,
     /// Another I/O whose window has closed could have had an event of this one.
     pub(crate) contested: bool,
+    /// The same of its legs without an offset alone.
+    pub(crate) legs_contested: bool,
 }
 
 /// An event of a leg: at the initiator, the target or the drive.
@@ -48,6 +53,10 @@ pub(crate) struct LegEvent {
     pub(crate) peer: Option<NodeIndex>,
     /// Initiator only: the copy that the device is made for, if known.
     pub(crate) copy: Option<(VolumeIndex, u32)>,
+    /// What its node ties its events by (an IRP), where the source has it.
+    pub(crate) correlation: Option<u64>,
+    /// Initiator only: its device gives no offsets, so that its place is not known.
+    pub(crate) unplaced: bool,
     /// An I/O whose window has closed could have had this event.
     pub(crate) contested: bool,
     /// It came after windows had closed that it could have belonged to.
@@ -76,6 +85,8 @@ pub(crate) struct Pool {
     claims: FxHashMap<(DiskIndex, u64), List<ClaimRef, 1>>,
     far: FxHashMap<(DiskIndex, u64), List<usize, 2>>,
     legs: FxHashMap<(NodeIndex, NodeIndex, u64), List<usize, 2>>,
+    /// Initiator legs without an offset, by end and ordinal.
+    unplaced: FxHashMap<StreamIndex, BTreeSet<Age>>,
     /// How many initiator legs there are of which the disk is not known.
     vague_legs: usize,
     /// Events of a stream by end and ordinal, the oldest first.
@@ -120,8 +131,12 @@ impl Pool {
         let offset = key_offset(event.op, event.offset);
         let (stream, ordinal, end) = (event.event.stream, event.event.ordinal, event.event.end_unix_nanos());
         let (tap, disk, node, peer) = (event.tap, event.disk, event.node, event.peer);
+        let unplaced = event.unplaced;
         let at = self.events.insert(event);
         match (tap, disk, peer) {
+            (Tap::Initiator, ..) if unplaced => {
+                self.unplaced.entry(stream).or_default().insert((end, ordinal, at));
+            }
             (Tap::Initiator, _, Some(peer)) => {
                 self.vague_legs += usize::from(disk.is_none());
                 self.legs.entry((node, peer, offset)).or_default().push(at);
@@ -143,6 +158,18 @@ impl Pool {
         let event = self.events.remove(at);
         let offset = key_offset(event.op, event.offset);
         match (event.tap, event.disk, event.peer) {
+            (Tap::Initiator, ..) if event.unplaced => {
+                let (stream, age) = (
+                    event.event.stream,
+                    (event.event.end_unix_nanos(), event.event.ordinal, at),
+                );
+                if let Some(legs) = self.unplaced.get_mut(&stream) {
+                    legs.remove(&age);
+                    if legs.is_empty() {
+                        self.unplaced.remove(&stream);
+                    }
+                }
+            }
             (Tap::Initiator, disk, Some(peer)) => {
                 self.vague_legs -= usize::from(disk.is_none());
                 remove(&mut self.legs, (event.node, peer, offset), |&other| other != at);
@@ -208,6 +235,18 @@ impl Pool {
             self.legs.get(&(node, peer, offset))
         };
         list.into_iter().flatten().copied()
+    }
+
+    /// Whether a stream has initiator legs without an offset.
+    pub(crate) fn has_unplaced(&self, stream: StreamIndex) -> bool {
+        self.unplaced.contains_key(&stream)
+    }
+
+    /// The initiator legs of a stream without an offset that ended in a stretch of time, in the order of their ends.
+    pub(crate) fn unplaced(&self, stream: StreamIndex, ends: Range<i64>) -> impl Iterator<Item = usize> + '_ {
+        let legs = self.unplaced.get(&stream).filter(|_| ends.start < ends.end);
+        let legs = legs.map(|legs| legs.range((ends.start, 0, 0)..(ends.end, 0, 0)));
+        legs.into_iter().flatten().map(|&(.., at)| at)
     }
 
     /// Whether there are initiator legs that could lead to several disks of their peer.

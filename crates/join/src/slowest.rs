@@ -25,6 +25,8 @@ const ENOUGH: u32 = 100;
 pub(crate) enum End {
     /// Seen on the initiator; `service_end` is when the far side was done, if that is known too.
     Seen { at: i64, service_end: Option<i64> },
+    /// Seen on the initiator, as one of several.
+    Between { first: i64, last: i64 },
     /// Some time after the far side was done, which is known to within `error`.
     After { service_end: i64, error: i64 },
     /// Some time after the I/O began.
@@ -41,6 +43,8 @@ pub(crate) struct Reply {
     pub(crate) ambiguous: bool,
     /// When the leg ended, on the initiator's clock.
     pub(crate) leg_end: Option<i64>,
+    /// Between what it ended, where several events may be this leg's.
+    pub(crate) between: Option<(i64, i64)>,
     /// When the far side was done, on its own clock.
     pub(crate) service_end: Option<i64>,
     pub(crate) clock: Option<ClockStatement>,
@@ -53,6 +57,7 @@ impl Reply {
             local: leg.local,
             ambiguous: leg.ambiguous,
             leg_end: leg.initiator.map(|seen| seen.end_unix_nanos()),
+            between: None,
             service_end: leg.service().map(|seen| seen.end_unix_nanos()),
             clock: leg.clock,
         }
@@ -60,6 +65,9 @@ impl Reply {
 
     /// When it was there, as far as that is known. Its I/O began at `from`.
     pub(crate) fn end(&self, from: i64) -> End {
+        if let Some((first, last)) = self.between {
+            return End::Between { first, last };
+        }
         if let Some(at) = self.leg_end {
             let service = self.service_end.zip(self.clock);
             return End::Seen {
@@ -247,7 +255,7 @@ impl Replies {
                     }
                 }
                 End::After { service_end, .. } => last = last.max(Some(service_end)),
-                End::Unknown { .. } => all_unseen = false,
+                End::Between { .. } | End::Unknown { .. } => all_unseen = false,
             }
         }
         if let Some(last) = last.filter(|_| all_unseen) {
@@ -308,7 +316,7 @@ struct Judged {
 fn lead(ends: &[End], last: usize) -> Option<u64> {
     let at = |end: &End| match end {
         End::Seen { at, .. } => Some(*at),
-        End::After { .. } | End::Unknown { .. } => None,
+        End::Between { .. } | End::After { .. } | End::Unknown { .. } => None,
     };
     let all: Option<Few<i64>> = ends.iter().map(at).collect();
     let all = all?;
@@ -323,25 +331,25 @@ fn lead(ends: &[End], last: usize) -> Option<u64> {
 
 /// At least one end was seen: the last of those is the slowest, unless one that was not seen may have come later.
 fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
-    let seen = |end: &End| {
-        if let End::Seen { at, .. } = end {
-            Some(*at)
-        } else {
-            None
-        }
+    let seen = |end: &End| match *end {
+        End::Seen { at, .. } => Some((at, at)),
+        End::Between { first, last } => Some((first, last)),
+        End::After { .. } | End::Unknown { .. } => None,
     };
-    let last_seen = ends.iter().filter_map(seen).max().unwrap_or(i64::MIN);
+    // One of those seen ended no earlier than this, and none later than that.
+    let last_seen = ends.iter().filter_map(seen).map(|end| end.0).max().unwrap_or(i64::MIN);
+    let at_most = ends.iter().filter_map(seen).map(|end| end.1).max().unwrap_or(i64::MIN);
     let mut candidates = Few::new();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {
         match *end {
-            End::Seen { at: when, .. } => {
-                if when == last_seen {
+            End::Seen { at: last, .. } | End::Between { last, .. } => {
+                if last >= last_seen {
                     candidates.push(at);
                 }
             }
             End::After { service_end, error } => {
-                if service_end.saturating_sub(error) > last_seen {
+                if service_end.saturating_sub(error) > at_most {
                     surely_later = Some((at, surely_later.is_some()));
                 }
                 let returns = replies.returns(legs[at].node).filter(|returns| returns.total >= ENOUGH);
@@ -385,6 +393,7 @@ fn all_unseen(replies: &Known, io_end: i64, ends: &[End]) -> Judged {
         .map(|end| match *end {
             End::After { service_end, error } => (service_end, error),
             End::Seen { at, .. } => (at, 0),
+            End::Between { first, .. } => (first, 0),
             End::Unknown { from } => (from, 0),
         })
         .collect();

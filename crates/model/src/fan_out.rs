@@ -347,6 +347,8 @@ pub enum UnmatchedCause {
     NoWrite,
     /// A leg that ended after its I/O, later than lateness allows, or not to be told of which of several.
     AfterWrite,
+    /// A leg without an offset that several I/Os could have had, and it is not known whose it was: mostly an attempt that failed.
+    Ambiguous,
     /// It came after its window had closed.
     Late,
     /// Its device is in no extent map or no dictionary entry says what it is.
@@ -357,10 +359,11 @@ pub enum UnmatchedCause {
 
 impl UnmatchedCause {
     /// All causes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Foreign,
         Self::NoWrite,
         Self::AfterWrite,
+        Self::Ambiguous,
         Self::Late,
         Self::UnknownDevice,
         Self::UnusedTap,
@@ -373,6 +376,7 @@ impl UnmatchedCause {
             Self::Foreign => "foreign",
             Self::NoWrite => "no_write",
             Self::AfterWrite => "after_write",
+            Self::Ambiguous => "ambiguous",
             Self::Late => "late",
             Self::UnknownDevice => "unknown_device",
             Self::UnusedTap => "unused_tap",
@@ -403,6 +407,8 @@ pub struct PendingEvent {
     pub peer: Option<NodeId>,
     /// The copy that the device is made for, if known.
     pub copy: Option<(VolumeId, u32)>,
+    /// What its node ties its events by (an IRP), where the source has it.
+    pub correlation: Option<u64>,
     /// An I/O whose window has closed could have had it.
     pub contested: bool,
     /// It came too late for windows that it could have belonged to.

@@ -165,6 +165,11 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// Whether the file has a column: one that came later is not in older files.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.batch.column_by_name(name).is_some()
+    }
+
     /// A column without nulls.
     pub(crate) fn all<T>(&self, name: &'static str, values: Values<T>) -> Result<Vec<T>> {
         values

@@ -7,7 +7,7 @@ use fathom_model::{Io, IoClass, NodeIndex, Op, StreamIndex, Tap};
 use super::Engine;
 use super::bulk::Round;
 use super::legs::Built;
-use super::resolve::Decisions;
+use super::resolve::{Decisions, Tie};
 use crate::clock::Constraints;
 use crate::pool::{ClaimRef, PendingIo};
 
@@ -36,12 +36,14 @@ impl Engine {
             .flat_map(|&io| (0..self.pool.ios[io].places.places.len()).map(move |place| ClaimRef { io, place }))
             .collect();
         let mut decisions = Decisions::default();
+        let unplaced = self.unplaced(stream, window, &ios);
         for claim in &claims {
             if !decisions.contains_key(claim) {
-                self.resolve(*claim, window, &mut decisions);
+                self.resolve(*claim, window, &unplaced.ties, &mut decisions);
             }
         }
         self.find_pieces(&mut decisions, &claims, self.cut(window));
+        self.tie_unplaced(&unplaced, window, &mut decisions);
         self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {
             round.read_clocks(self, stream);
@@ -109,7 +111,7 @@ impl Engine {
             if inner.node == io.node {
                 continue;
             }
-            let (outer, outer_tap) = match found.initiator {
+            let (outer, outer_tap) = match found.initiator.filter(|_| found.tie == Tie::Own) {
                 Some(leg) => (self.pool.events[leg].event, Tap::Initiator),
                 None => (io.event, Tap::Volume),
             };

@@ -1,6 +1,6 @@
 //! Device dictionaries: what the devices of a stream's events stand for.
 
-use fathom_model::{Catalog, Device, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
+use fathom_model::{Catalog, Device, DiskIndex, NodeIndex, StreamIndex, Tap, VolumeIndex};
 
 use super::Engine;
 use super::lane::LaneRole;
@@ -13,9 +13,13 @@ pub(super) struct DeviceEntry {
     pub(super) volume: Option<VolumeIndex>,
     /// None also while no topology has the disk that the entry names.
     pub(super) disk: Option<DiskIndex>,
+    /// The entry names a disk that no topology has.
+    pub(super) disk_unknown: bool,
     pub(super) copy: Option<u32>,
     pub(super) peer: Option<NodeIndex>,
     pub(super) has_offsets: bool,
+    /// Its events are initiator legs of which only the way is known: device, operation, length and time, but no offset.
+    pub(super) unplaced: bool,
     /// Which of its events may wait in the lane.
     pub(super) lane: LaneRole,
 }
@@ -41,6 +45,10 @@ impl Engine {
             state.described = devices.to_vec();
         }
         state.devices = entries(&mut self.catalog, &state.described);
+        // Whose legs have no offset, all of its I/Os have to be looked at together.
+        if self.has_unplaced(stream) {
+            self.spill_until(stream, i64::MAX);
+        }
         self.set_lane_roles();
         Ok(())
     }
@@ -60,17 +68,22 @@ impl Engine {
 fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
     devices
         .iter()
-        .map(|device| DeviceEntry {
-            name: device.name.clone(),
-            volume: device.volume.as_ref().map(|volume| catalog.intern_volume(volume)),
-            disk: device.disk.as_ref().and_then(|id| {
+        .map(|device| {
+            let disk = device.disk.as_ref().and_then(|id| {
                 let at = catalog.disks().iter().position(|disk| disk.id == *id)?;
                 Some(DiskIndex(at as u32))
-            }),
-            copy: device.copy,
-            peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
-            has_offsets: device.has_offsets,
-            lane: LaneRole::default(),
+            });
+            DeviceEntry {
+                name: device.name.clone(),
+                volume: device.volume.as_ref().map(|volume| catalog.intern_volume(volume)),
+                disk,
+                disk_unknown: device.disk.is_some() && disk.is_none(),
+                copy: device.copy,
+                peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
+                has_offsets: device.has_offsets,
+                unplaced: device.tap == Tap::Initiator && !device.has_offsets,
+                lane: LaneRole::default(),
+            }
         })
         .collect()
 }

@@ -23,6 +23,9 @@ pub struct StreamReport {
     pub heard_unix_nanos: Option<i64>,
     /// How it ended.
     pub ended: Option<End>,
+    /// Whether its initiator legs without an offset carry the correlation (the IRP) of their I/O; `None` while that is not
+    /// known, or neither is so.
+    pub legs_share_correlation: Option<bool>,
 }
 
 impl Engine {
@@ -44,6 +47,7 @@ impl Engine {
                 covered_from_unix_nanos: stream.covered_from,
                 heard_unix_nanos: (stream.heard != i64::MIN).then_some(stream.heard),
                 ended: stream.ended,
+                legs_share_correlation: self.legs_share_correlation(index),
             })
             .collect();
         streams.sort_by_key(|report| self.catalog.stream(report.stream));

@@ -224,11 +224,13 @@ impl Engine {
     pub(super) fn set_lane_roles(&mut self) {
         let (layout, barred) = (&self.layout, &self.barred);
         for stream in self.streams.values_mut() {
+            let unplaced = stream.devices.iter().any(|device| device.unplaced);
             for device in &mut stream.devices {
                 let own = |disk: DiskIndex| layout.node_of(disk) == Some(stream.node) && !barred.contains(&disk);
                 let plain = |volume: VolumeIndex| layout.knows(volume) && !layout.is_on_any(volume, barred);
                 device.lane = LaneRole {
-                    io: device.volume.is_some_and(plain),
+                    // An I/O whose legs have no offset is decided with all others of its initiator.
+                    io: !unplaced && device.volume.is_some_and(plain),
                     leg: device.peer.is_some() && device.has_offsets,
                     far: device.has_offsets && device.disk.is_some_and(own),
                 };

@@ -6,7 +6,8 @@ use fathom_model::{ClockStatement, IoClass, Leg, LegMethod, Missing, Observation
 use super::Engine;
 use super::bulk::Round;
 use super::close::class_of;
-use super::resolve::{Decisions, Found};
+use super::resolve::{Decisions, Found, Tie};
+use crate::assign::Interval;
 use crate::layout::Place;
 use crate::pool::{ClaimRef, PendingIo};
 use crate::slowest::{self, Reply};
@@ -18,6 +19,8 @@ pub(super) struct Built {
     pub(super) class: IoClass,
     pub(super) legs_expected: u32,
     pub(super) slowest: Option<Slowest>,
+    /// Of each leg whether the initiator's event could be another's, and between what it ended then.
+    pub(super) doubtful: Vec<Option<Option<Interval>>>,
     /// Events that are in it now.
     pub(super) used: Vec<usize>,
 }
@@ -65,6 +68,10 @@ impl Engine {
             class,
             legs_expected,
             slowest: None,
+            doubtful: chosen
+                .iter()
+                .map(|(_, found)| (found.tie == Tie::Doubtful).then_some(found.leg_end))
+                .collect(),
             used,
         }
     }
@@ -79,7 +86,7 @@ impl Engine {
         let far = seen_by.or_else(|| self.life_at(place.node, io.event.stream, io.event.end_unix_nanos()));
         let clock = far.and_then(|far| self.statement(io.event.stream, far, io.event.start_unix_nanos));
         let nothing = found.initiator.is_none() && found.target.is_none() && found.device.is_empty();
-        let unsure = (found.unsure && !nothing) || torn;
+        let unsure = (found.is_unsure() && !nothing) || torn;
         let missing = |tap: Tap, there: bool| {
             if there {
                 None
@@ -163,7 +170,7 @@ impl Engine {
         if self.silent.contains(&place.node) {
             return Some(Missing::Silent);
         }
-        let outer = match found.initiator {
+        let outer = match found.initiator.filter(|_| found.tie != Tie::Doubtful) {
             Some(leg) => self.pool.events[leg].event,
             None => io.event,
         };
@@ -181,15 +188,29 @@ impl Engine {
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
     pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
-        let end_of = |one: &Built, leg: &Leg| Reply::of(leg).end(one.io.event.start_unix_nanos);
+        let reply_of = |leg: &Leg, doubtful: Option<Option<Interval>>| match doubtful {
+            None => Reply::of(leg),
+            Some(between) => Reply {
+                leg_end: None,
+                between,
+                ..Reply::of(leg)
+            },
+        };
+        let replies_of = |one: &Built| -> Vec<Reply> {
+            let legs = one.legs.iter().zip(&one.doubtful);
+            legs.map(|(leg, &doubtful)| reply_of(leg, doubtful)).collect()
+        };
         let ends: Vec<Vec<slowest::End>> = built
             .iter()
-            .map(|one| one.legs.iter().map(|leg| end_of(one, leg)).collect())
+            .map(|one| {
+                let start = one.io.event.start_unix_nanos;
+                replies_of(one).iter().map(|reply| reply.end(start)).collect()
+            })
             .collect();
         // First learn from the whole window, then name: the order of its I/Os must not matter.
         for one in built.iter() {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
-            replies.learn(io, one.legs.iter().map(Reply::of));
+            replies.learn(io, replies_of(one));
         }
         if let Some(round) = round {
             replies.merge(&round.replies(&self.workers, stream));

@@ -20,6 +20,8 @@ struct Overdue {
     offset: u64,
     length: u64,
     copy: (VolumeIndex, u32),
+    /// Its leg has no offset.
+    unplaced: bool,
     /// A leg of it began within this, ended after it, and no later than the last.
     from: i64,
     until: i64,
@@ -29,7 +31,7 @@ struct Overdue {
 /// All that are remembered.
 #[derive(Debug, Default)]
 pub(super) struct OverdueLegs {
-    /// By the initiator's stream, the far node and the offset there.
+    /// By the initiator's stream, the far node and the offset there, or what stands for it; in the order of their ends.
     by_key: FxHashMap<(StreamIndex, NodeIndex, u64), Vec<Overdue>>,
 }
 
@@ -52,6 +54,9 @@ pub struct OverdueState {
     pub volume: VolumeId,
     /// The copy.
     pub copy: u32,
+    /// Its leg has no offset; not so in records of before such legs were tied.
+    #[serde(default)]
+    pub unplaced: bool,
     /// A leg of it began no earlier than this,
     pub from_unix_nanos: i64,
     /// no later than this, and ended after it,
@@ -93,6 +98,7 @@ impl Engine {
                 offset: place.offset,
                 length: place.length,
                 copy: (io.volume, place.copy),
+                unplaced: self.has_unplaced(stream),
                 from,
                 until,
                 last: until.saturating_add(longest),
@@ -104,10 +110,16 @@ impl Engine {
     /// Whether a leg that no I/O has ended after one that had closed before it came.
     pub(super) fn came_after_its_io(&self, leg: &LegEvent) -> bool {
         let Some(peer) = leg.peer else { return false };
-        let key = (leg.event.stream, peer, key_offset(leg.op, leg.offset));
+        let offset = if leg.unplaced {
+            unplaced_key(leg.op, leg.length)
+        } else {
+            key_offset(leg.op, leg.offset)
+        };
+        let key = (leg.event.stream, peer, offset);
         let (start, end) = (leg.event.start_unix_nanos, leg.event.end_unix_nanos());
         self.overdue.by_key.get(&key).is_some_and(|all| {
-            all.iter().any(|io| {
+            let first = all.partition_point(|io| io.until < start);
+            all[first..].iter().take_while(|io| io.until < end).any(|io| {
                 let same = io.op == leg.op && io.length == leg.length;
                 let there = leg.disk.is_none_or(|disk| disk == io.disk) && leg.copy.is_none_or(|copy| copy == io.copy);
                 let overran = io.from <= start && start <= io.until && io.until < end && end <= io.last;
@@ -117,9 +129,19 @@ impl Engine {
     }
 }
 
+/// Stands for the offset of legs that have none: what they have in common with their I/O besides the node.
+const fn unplaced_key(op: Op, length: u64) -> u64 {
+    (1 << 63) | (length << 2) | op as u64
+}
+
 impl OverdueLegs {
     fn insert(&mut self, stream: StreamIndex, peer: NodeIndex, overdue: Overdue) {
-        let key = (stream, peer, key_offset(overdue.op, overdue.offset));
+        let offset = if overdue.unplaced && overdue.op != Op::Flush {
+            unplaced_key(overdue.op, overdue.length)
+        } else {
+            key_offset(overdue.op, overdue.offset)
+        };
+        let key = (stream, peer, offset);
         self.by_key.entry(key).or_default().push(overdue);
     }
 
@@ -142,6 +164,7 @@ impl OverdueLegs {
                 length: overdue.length,
                 volume: catalog.volume(overdue.copy.0).clone(),
                 copy: overdue.copy.1,
+                unplaced: overdue.unplaced,
                 from_unix_nanos: overdue.from,
                 until_unix_nanos: overdue.until,
                 last_unix_nanos: overdue.last,
@@ -167,11 +190,15 @@ impl OverdueLegs {
                 offset: kept.offset,
                 length: kept.length,
                 copy: (catalog.intern_volume(&kept.volume), kept.copy),
+                unplaced: kept.unplaced,
                 from: kept.from_unix_nanos,
                 until: kept.until_unix_nanos,
                 last: kept.last_unix_nanos,
             };
             all.insert(stream, peer, overdue);
+        }
+        for overdue in all.by_key.values_mut() {
+            overdue.sort_by_key(|overdue| (overdue.until, overdue.ordinal));
         }
         all
     }

@@ -21,23 +21,49 @@ pub(super) struct Found {
     /// Product of the confidences of the steps.
     pub(super) confidence: f32,
     pub(super) by_order: bool,
+    /// How sure it is that `initiator` is the leg; of a leg with an offset `unsure` says that too.
+    pub(super) tie: Tie,
+    /// Of a doubtful leg when it ended, first and last, where all that it may be are known.
+    pub(super) leg_end: Option<Interval>,
 }
+
+/// What the tie of a leg rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// The key, or where its device gives no offset: the initiator's own clock or an IRP leaves no other.
+    #[default]
+    Own,
+    /// What is known of the far side's clock leaves no other. What rests on a clock's bounds must not narrow them.
+    Bounds,
+    /// Another leg could be it too.
+    Doubtful,
+}
+
+impl Found {
+    /// Whether another assignment was possible for anything that was found.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure || self.tie == Tie::Doubtful
+    }
+}
+
+/// Legs without an offset that are known to be a claim's before anything else is.
+pub(super) type Ties = FxHashMap<ClaimRef, usize>;
 
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
 
 /// Which claimants could have the same events, directly or through others.
-struct Links {
+pub(super) struct Links {
     parent: Vec<usize>,
 }
 
 impl Links {
-    fn new(claimants: usize) -> Self {
+    pub(super) fn new(claimants: usize) -> Self {
         Self {
             parent: (0..claimants).collect(),
         }
     }
 
-    fn root(&mut self, mut at: usize) -> usize {
+    pub(super) fn root(&mut self, mut at: usize) -> usize {
         while self.parent[at] != at {
             self.parent[at] = self.parent[self.parent[at]];
             at = self.parent[at];
@@ -45,14 +71,14 @@ impl Links {
         at
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.parent[a.max(b)] = a.min(b);
     }
 }
 
 /// An event that a claimant which is not sure of its own could have had.
-struct Contested {
+pub(super) struct Contested {
     by: usize,
     event: usize,
 }
@@ -73,28 +99,9 @@ pub(super) struct Claimant {
 impl Engine {
     /// Decides all claims on the place of `claim` that an I/O completed before the cut makes; those of other windows
     /// than the closing one take part as rivals.
-    pub(super) fn resolve(&mut self, claim: ClaimRef, window: i64, decisions: &mut Decisions) {
-        let io = &self.pool.ios[claim.io];
-        let (op, place) = (io.op, io.places.places[claim.place]);
-        let cut = self.cut(window);
-        let closing = io.event.stream;
-        let mut claimants = self.claimants(op, &place, cut);
-        let mut links = Links::new(claimants.len());
-        let mut contested = self.match_legs(op, &mut claimants, cut, &mut links);
-        // Legs may be shared between disks, what the disks say is not.
-        claimants.sort_by_key(|claimant| claimant.place.disk);
-        for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
-            let place = of_disk[0].place;
-            for far in self.far_streams(op, &place, closing, cut) {
-                let far_cut = match self.offset(closing, far, cut) {
-                    Some((_, high)) => cut.saturating_add(high),
-                    None => cut,
-                };
-                for tap in [Tap::Target, Tap::Device] {
-                    contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
-                }
-            }
-        }
+    pub(super) fn resolve(&mut self, claim: ClaimRef, window: i64, ties: &Ties, decisions: &mut Decisions) {
+        let closing = self.pool.ios[claim.io].event.stream;
+        let (claimants, mut links, contested) = self.consider(claim, self.cut(window), ties);
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
         let this_window = |pool: &Pool, claimant: &Claimant| {
@@ -116,6 +123,31 @@ impl Engine {
                 self.pool.ios[claimant.claim.io].contested = true;
             }
         }
+    }
+
+    /// All claims on the place of `claim`, with what each of them has for all that completed before the cut. Changes nothing.
+    pub(super) fn consider(&self, claim: ClaimRef, cut: i64, ties: &Ties) -> (Vec<Claimant>, Links, Vec<Contested>) {
+        let io = &self.pool.ios[claim.io];
+        let (op, place) = (io.op, io.places.places[claim.place]);
+        let closing = io.event.stream;
+        let mut claimants = self.claimants(op, &place, cut);
+        let mut links = Links::new(claimants.len());
+        let mut contested = self.match_legs(op, &mut claimants, cut, ties, &mut links);
+        // Legs may be shared between disks, what the disks say is not.
+        claimants.sort_by_key(|claimant| claimant.place.disk);
+        for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
+            let place = of_disk[0].place;
+            for far in self.far_streams(op, &place, closing, cut) {
+                let far_cut = match self.offset(closing, far, cut) {
+                    Some((_, high)) => cut.saturating_add(high),
+                    None => cut,
+                };
+                for tap in [Tap::Target, Tap::Device] {
+                    contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
+                }
+            }
+        }
+        (claimants, links, contested)
     }
 
     /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known
@@ -164,7 +196,14 @@ impl Engine {
     }
 
     /// Ties initiator legs to claims: same clock, so containment is exact. Returns the events that stay contested.
-    fn match_legs(&self, op: Op, claimants: &mut [Claimant], cut: i64, links: &mut Links) -> Vec<Contested> {
+    fn match_legs(
+        &self,
+        op: Op,
+        claimants: &mut [Claimant],
+        cut: i64,
+        ties: &Ties,
+        links: &mut Links,
+    ) -> Vec<Contested> {
         let mut contested = Vec::new();
         let mut from = 0;
         // Claimants are sorted by stream: each initiator's legs are its own.
@@ -197,6 +236,9 @@ impl Engine {
             self.legs_after_their_io(group, &done, cut, slack);
             self.failed_attempts(group, &failed, &widened);
             for claimant in group {
+                if claimant.found.initiator.is_none() {
+                    claimant.found.initiator = ties.get(&claimant.claim).copied();
+                }
                 if let Some(at) = claimant.found.initiator {
                     claimant.outer = interval(&self.pool.events[at]);
                     claimant.outer_tap = Tap::Initiator;

@@ -9,7 +9,7 @@ use fathom_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
+use super::{CorrelationState, End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
 use crate::error::Result;
@@ -30,6 +30,9 @@ pub struct State {
     /// I/Os that closed without a leg that may still come; none in records of before they were kept.
     #[serde(default)]
     pub overdue: Vec<OverdueState>,
+    /// Whether legs without an offset carry the IRP of their I/O; none in records of before this was learnt.
+    #[serde(default)]
+    pub correlations: Vec<CorrelationState>,
 }
 
 /// What is kept of a stream.
@@ -65,6 +68,9 @@ pub struct StreamState {
     pub closed_until: i64,
     /// Open events that a closed window could have had.
     pub contested: Vec<u64>,
+    /// Open I/Os whose legs without an offset a closed window could have had; none in records of before such legs were tied.
+    #[serde(default)]
+    pub legs_contested: Vec<u64>,
 }
 
 /// What is kept of a pair's clock.
@@ -163,6 +169,7 @@ impl Engine {
                 copy: event
                     .copy
                     .map(|(volume, copy)| (self.catalog.volume(volume).clone(), copy)),
+                correlation: event.correlation,
                 contested: event.contested,
                 late: event.late,
             })
@@ -217,6 +224,13 @@ impl Engine {
         {
             contested.entry(stream).or_default().insert(ordinal);
         }
+        let mut legs_contested: BTreeMap<StreamIndex, BTreeSet<u64>> = BTreeMap::new();
+        let open = self.pool.ios.iter().filter(|(_, io)| io.legs_contested);
+        let open = open.map(|(_, io)| (io.event.stream, io.event.ordinal));
+        let to_come = self.legs_contested.iter().copied();
+        for (stream, ordinal) in open.chain(to_come.filter(|&(stream, ordinal)| !self.came(stream, ordinal))) {
+            legs_contested.entry(stream).or_default().insert(ordinal);
+        }
         // Of each node in the order of their lives, which is not that of their names.
         let mut accounts = self.accounts();
         let life = |stream: StreamIndex| {
@@ -245,6 +259,11 @@ impl Engine {
                     promised_unix_nanos: (account.position == stream.next && stream.promised != i64::MIN)
                         .then_some(stream.promised),
                     closed_until: stream.closed_until,
+                    legs_contested: legs_contested
+                        .remove(&account.stream)
+                        .unwrap_or_default()
+                        .into_iter()
+                        .collect(),
                     contested: contested
                         .remove(&account.stream)
                         .unwrap_or_default()
@@ -285,6 +304,7 @@ impl Engine {
             replies,
             closed_without,
             overdue: self.overdue.state(&self.catalog),
+            correlations: self.correlation_state(),
         }
     }
 
@@ -307,6 +327,9 @@ impl Engine {
             engine
                 .contested
                 .extend(stream.contested.into_iter().map(|ordinal| (index, ordinal)));
+            engine
+                .legs_contested
+                .extend(stream.legs_contested.into_iter().map(|ordinal| (index, ordinal)));
             if let Some(open) = engine.streams.get_mut(&index) {
                 open.next = stream.position;
                 open.accounted = stream.accounted;
@@ -340,8 +363,10 @@ impl Engine {
             engine.closed_without.insert(catalog.intern_node(&node), until);
         }
         engine.overdue = OverdueLegs::restore(catalog, state.overdue);
+        engine.correlations = super::unplaced::restore(catalog, state.correlations);
         for event in pending {
-            let event = revive(catalog, event);
+            let mut event = revive(&mut engine.catalog, event);
+            event.unplaced = engine.is_unplaced(&event);
             engine.pool.insert_event(event);
         }
         Ok(engine)
@@ -361,6 +386,8 @@ fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
         disk: kept.disk.map(|disk| catalog.intern_disk(&disk)),
         peer: kept.peer.map(|peer| catalog.intern_node(&peer)),
         copy: kept.copy.map(|(volume, copy)| (catalog.intern_volume(&volume), copy)),
+        correlation: kept.correlation,
+        unplaced: false,
         contested: kept.contested,
         late: kept.late,
         kept: true,

@@ -11,4 +11,5 @@ mod play;
 mod same_rows;
 mod traffic;
 mod truth;
+mod unplaced;
 mod waiting;

@@ -181,6 +181,7 @@ impl Engine {
         let device = self.streams[&event.event.stream].devices.get(event.device as usize);
         let cause = match event.tap {
             _ if event.late => UnmatchedCause::Late,
+            Tap::Initiator if event.unplaced && event.contested => UnmatchedCause::Ambiguous,
             Tap::Initiator if self.came_after_its_io(&event) => UnmatchedCause::AfterWrite,
             Tap::Initiator => UnmatchedCause::NoWrite,
             _ => UnmatchedCause::Foreign,

@@ -41,6 +41,7 @@ fn learnt() -> Replies {
         local: false,
         ambiguous: false,
         leg_end,
+        between: None,
         service_end: Some(service_end),
         clock: Some(ClockStatement {
             offset_nanos: 0,
@@ -172,4 +173,24 @@ fn bins_cover_all_durations_in_order() {
         before = bin;
     }
     assert!(before < 250);
+}
+
+/// A leg that may be one of several ended within what they did: enough to rule a copy out, or to name it.
+#[test]
+fn end_that_is_one_of_several_counts_as_far_as_it_is_known() {
+    let seen = |at| End::Seen { at, service_end: None };
+    let named = |ends: &[End]| {
+        let mut legs = [leg(0), leg(1)];
+        let slowest = name(&Replies::default().known(), 100, &mut legs, ends);
+        (
+            slowest.map(|slowest| (slowest.leg, slowest.lead_nanos)),
+            candidates(&legs),
+        )
+    };
+    let between = |first, last| End::Between { first, last };
+    assert_eq!(named(&[seen(50), between(60, 80)]), (Some((1, None)), vec![1]));
+    assert_eq!(named(&[seen(50), between(30, 40)]), (Some((0, None)), vec![0]));
+    assert_eq!(named(&[seen(50), between(30, 60)]), (None, vec![0, 1]));
+    assert_eq!(named(&[between(10, 40), between(30, 60)]), (None, vec![0, 1]));
+    assert_eq!(named(&[between(10, 20), between(30, 60)]), (Some((1, None)), vec![1]));
 }

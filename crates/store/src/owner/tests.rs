@@ -119,6 +119,7 @@ fn pending() -> Vec<PendingEvent> {
         disk: None,
         peer: Some("t1".into()),
         copy: Some(("vol0".into(), 2)),
+        correlation: Some(u64::MAX),
         contested: true,
         late: false,
     }]

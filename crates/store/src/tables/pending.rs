@@ -1,7 +1,7 @@
 //! `pending`: legs that ended before their I/O, kept beside a record so that a successor goes on with them.
 //!
 //! Columns as in `unmatched`, and: `device_index` (u32), `peer` (text, null), `copy_volume` (text, null) and `copy` (u32, null) of
-//! an initiator's device, `contested` and `late` (bool).
+//! an initiator's device, `correlation` (u64, null; not in files of before it was kept), `contested` and `late` (bool).
 
 use bytes::Bytes;
 use fathom_model::{Catalog, ClusterId, NodeId, Op, PendingEvent, Tap, VolumeId};
@@ -52,6 +52,7 @@ pub(crate) fn write(path: &str, rows: &[PendingEvent]) -> Result<Bytes> {
         rows.iter().map(|row| row.copy.as_ref().map(|(_, copy)| *copy)),
         true,
     );
+    builder.u64("correlation", rows.iter().map(|row| row.correlation), true);
     builder.bool("contested", rows.iter().map(|row| row.contested));
     builder.bool("late", rows.iter().map(|row| row.late));
     builder.parquet(path)
@@ -75,6 +76,11 @@ pub(crate) fn load(path: &str, bytes: Bytes, cluster: &ClusterId) -> Result<Vec<
         let peers = columns.names("peer")?;
         let copy_volumes = columns.names("copy_volume")?;
         let copies = columns.u32s("copy")?;
+        let correlations = if columns.has("correlation") {
+            columns.u64s("correlation")?
+        } else {
+            vec![None; columns.rows()]
+        };
         let contested = columns.all("contested", columns.bools("contested")?)?;
         let late = columns.all("late", columns.bools("late")?)?;
         for row in 0..columns.rows() {
@@ -89,6 +95,7 @@ pub(crate) fn load(path: &str, bytes: Bytes, cluster: &ClusterId) -> Result<Vec<
                 disk: disks[row].clone(),
                 peer: peers[row].map(NodeId::new),
                 copy: copy_volumes[row].map(VolumeId::new).zip(copies[row]),
+                correlation: correlations[row],
                 contested: contested[row],
                 late: late[row],
             });

@@ -123,6 +123,7 @@ impl Source<'_> {
             local: self.is_local(pick),
             ambiguous: false,
             leg_end: leg.map(|seen| seen.end_unix_nanos()),
+            between: None,
             service_end: target.or(device).map(|seen| seen.end_unix_nanos()),
             clock: self.clock(one.io, pick),
         })

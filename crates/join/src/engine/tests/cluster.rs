@@ -94,6 +94,19 @@ pub(super) struct Options {
     pub(super) disorder_nanos: i64,
     /// Resolution of what disks say.
     pub(super) device_resolution: u64,
+    /// Legs have no offset, and what their device is named for is the disk.
+    pub(super) unplaced: bool,
+    pub(super) irps: Irps,
+}
+
+/// What events carry to tie them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Irps {
+    None,
+    /// Every event another.
+    Own,
+    /// The events of an I/O on its initiator the same.
+    Shared,
 }
 
 impl Default for Options {
@@ -123,6 +136,8 @@ impl Default for Options {
             lost_per_mille: 0,
             disorder_nanos: 0,
             device_resolution: 1_000,
+            unplaced: false,
+            irps: Irps::None,
         }
     }
 }
@@ -356,6 +371,19 @@ impl Cluster {
             copy: None,
             peer: None,
             has_offsets: true,
+        }
+    }
+
+    /// A disk of another node as a Windows initiator has it.
+    pub(super) fn port_device(&self, peer: usize, disk: usize) -> Device {
+        Device {
+            tap: Tap::Initiator,
+            name: format!("clusport.n{peer}.disk{disk}"),
+            disk: Some(format!("n{peer}/disk{disk}").as_str().into()),
+            volume: None,
+            copy: None,
+            peer: Some(self.nodes[peer].clone()),
+            has_offsets: false,
         }
     }
 

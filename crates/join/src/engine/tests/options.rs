@@ -3,7 +3,7 @@
 use fathom_model::Tap;
 use proptest::prelude::*;
 
-use super::cluster::{MS, Options};
+use super::cluster::{Irps, MS, Options};
 use crate::config::Config;
 
 /// Bounds that a few seconds of traffic reach.
@@ -66,38 +66,52 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
         prop_oneof![Just(0_u64), Just(50)],
         prop_oneof![Just(0_i64), Just(5 * MS)],
     );
+    let irps = prop_oneof![Just(Irps::None), Just(Irps::Own), Just(Irps::Shared)];
+    let unplaced = prop_oneof![2 => Just((false, Irps::None)), 1 => irps.prop_map(|irps| (true, irps))];
     let clocks = (prop_oneof![Just(0), Just(MS), Just(1_000 * MS)], 0_i64..100_000);
-    (any::<u64>(), shape, load, faults, clocks, taps_left_out(), config()).prop_map(
-        |(seed, shape, load, faults, clocks, without, config)| {
-            let (initiators, nodes, disks, copies, converged, shared) = shape;
-            let (seconds, ios, blocks, reads_per_mille, flushes_per_mille) = load;
-            let (lost_per_mille, foreign, split_bytes, retries_per_mille, disorder_nanos) = faults;
-            let options = Options {
-                seed,
-                initiators: if converged { initiators.min(nodes) } else { initiators },
-                nodes,
-                disks,
-                copies: copies.min(nodes as u32),
-                converged,
-                shared,
-                millis: seconds * 1000,
-                ios,
-                blocks,
-                reads_per_mille,
-                flushes_per_mille,
-                unmaps_per_mille: flushes_per_mille,
-                slow_per_mille: flushes_per_mille,
-                retries_per_mille,
-                offset_nanos: clocks.0,
-                drift_ppb: clocks.1,
-                without,
-                split_bytes,
-                foreign,
-                lost_per_mille,
-                disorder_nanos,
-                ..Options::default()
-            };
-            (options, config)
-        },
+    (
+        any::<u64>(),
+        shape,
+        load,
+        faults,
+        clocks,
+        taps_left_out(),
+        unplaced,
+        config(),
     )
+        .prop_map(
+            |(seed, shape, load, faults, clocks, without, (unplaced, irps), config)| {
+                let (initiators, nodes, disks, copies, converged, shared) = shape;
+                let (seconds, ios, blocks, reads_per_mille, flushes_per_mille) = load;
+                let (lost_per_mille, foreign, split_bytes, retries_per_mille, disorder_nanos) = faults;
+                let options = Options {
+                    seed,
+                    initiators: if converged { initiators.min(nodes) } else { initiators },
+                    nodes,
+                    disks,
+                    copies: copies.min(nodes as u32),
+                    converged,
+                    shared,
+                    millis: seconds * 1000,
+                    ios,
+                    blocks,
+                    reads_per_mille,
+                    flushes_per_mille,
+                    unmaps_per_mille: flushes_per_mille,
+                    slow_per_mille: flushes_per_mille,
+                    retries_per_mille,
+                    offset_nanos: clocks.0,
+                    drift_ppb: clocks.1,
+                    without,
+                    split_bytes,
+                    foreign,
+                    lost_per_mille,
+                    disorder_nanos,
+                    unplaced,
+                    irps,
+                    ..Options::default()
+                };
+                (options, config)
+            },
+        )
 }

@@ -195,7 +195,11 @@ impl Cluster {
             let end = self.device_events(request.op, spot, start, trip.service, owner);
             return end + 1_000;
         }
-        let path = self.path_device(volume, spot.copy, spot.node);
+        let path = if self.options.unplaced {
+            self.port_device(spot.node, spot.disk)
+        } else {
+            self.path_device(volume, spot.copy, spot.node)
+        };
         if self.options.retries_per_mille > 0 && self.rng.chance(self.options.retries_per_mille) {
             let failed = start + self.rng.between(1_000, 50_000);
             self.event(

@@ -41,7 +41,7 @@ impl Cluster {
         own.sort_by_key(|&(logged, at, _)| (logged, at));
         let mut devices: Vec<Device> = Vec::new();
         let mut events = Vec::new();
-        for (_, _, draft) in &own {
+        for &(_, number, draft) in &own {
             let at = devices
                 .iter()
                 .position(|device| *device == draft.device)
@@ -55,12 +55,16 @@ impl Cluster {
                 tap: draft.device.tap,
                 device: at as u32,
                 op: draft.op,
-                offset: draft.offset,
+                offset: if draft.device.has_offsets { draft.offset } else { 0 },
                 length: draft.length,
                 start_unix_nanos: start / step * step,
                 duration_nanos: ((end - start) / step * step) as u64,
                 status: draft.status,
-                correlation: None,
+                correlation: match self.options.irps {
+                    Irps::None => None,
+                    Irps::Own => Some(number as u64),
+                    Irps::Shared => draft.owner.io.map(|io| (1 << 32) + io as u64),
+                },
             });
         }
         let last = self.drafts.iter().map(|draft| draft.end).max().unwrap_or(START);
