@@ -2,9 +2,10 @@
 //!
 //! θ(x) is the far node's clock minus the initiator's, at the moment when the initiator's clock shows x. A far-side service
 //! [c, d] that truly happened inside an initiator's leg [a, b] bounds it from both sides: θ(a) ≤ c − a, because the service
-//! began after the leg did, and θ(b) ≥ d − b, because it ended before. These are points above and below the curve
-//! θ; with a drift that is constant over the horizon the curve is a line, so every line that passes between the points is
-//! possible and no other is. The bounds at x are the highest and lowest value that such a line takes there.
+//! began after the leg did, and θ(b) ≥ d − b, because it ended before. These are points above and below the curve θ. All that is
+//! taken for granted of the curve is that it is nowhere steeper than two clocks can drift apart: a drift may change at any
+//! moment and by any amount within that, and what is stated still holds ([`envelope`]). For that, a bound knows little of what
+//! happened longer ago than the fastest drift takes to eat up the width of a leg.
 //!
 //! All arithmetic is in integers and rounded outwards: the same constraints give the same bounds on every machine.
 
@@ -15,9 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
+mod envelope;
 mod hull;
 pub(crate) mod vote;
 
+use envelope::{Envelope, Rate};
 use hull::Band;
 
 /// A point that θ passes below (`upper`) or above (`lower`): (initiator's clock, offset).
@@ -54,9 +57,19 @@ impl Constraints {
         self.lower.extend(lower);
     }
 
-    fn thin(&mut self) {
-        self.upper = hull::lower_hull(tightest(std::mem::take(&mut self.upper), 1));
-        self.lower = hull::upper_hull(tightest(std::mem::take(&mut self.lower), -1));
+    /// Keeps what no other point makes needless.
+    fn thin(&mut self, rate: Rate) {
+        let upper = tightest(std::mem::take(&mut self.upper), 1);
+        let lower = tightest(std::mem::take(&mut self.lower), -1);
+        self.upper = envelope::needed(upper, rate);
+        self.lower = envelope::turned(envelope::needed(envelope::turned(lower), rate));
+    }
+
+    /// Keeps only what a straight line can touch.
+    fn straight(mut self) -> Self {
+        self.upper = hull::lower_hull(self.upper);
+        self.lower = hull::upper_hull(self.lower);
+        self
     }
 }
 
@@ -72,9 +85,12 @@ fn tightest(mut points: Vec<Point>, sign: i64) -> Vec<Point> {
     points
 }
 
-/// Bounds are reckoned at multiples of this many (as a power of two) nanoseconds, 67 ms, and on straight lines between them.
-/// The upper bound is convex and the lower one concave in x, so that a chord never bounds less than there is.
-const GRID_BITS: u32 = 26;
+/// From so many windows with traffic bounds are drawn: of what lies further back the fastest drift leaves little.
+const NEAR_WINDOWS: usize = 4;
+
+/// Bounds are reckoned at multiples of this many (as a power of two) nanoseconds, 8.4 ms, and between them by the fastest drift
+/// from the nearer ones: at most 2 us wider than there is.
+const GRID_BITS: u32 = 23;
 
 /// The bounds on one stretch of the grid: at its start and at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +98,7 @@ pub(crate) struct Cell {
     number: i64,
     low: (i64, i64),
     high: (i64, i64),
+    rate: Rate,
 }
 
 impl Cell {
@@ -93,23 +110,12 @@ impl Cell {
     /// Lowest and highest offset at a time of this stretch.
     pub(crate) fn at(&self, x: i64) -> (i64, i64) {
         let along = x - (self.number << GRID_BITS);
+        let (since, until) = (self.rate.over(along), self.rate.over((1 << GRID_BITS) - along));
         (
-            self.low.0 + part(self.low, along).0,
-            self.high.0 + part(self.high, along).1,
+            (self.low.0 - since).max(self.low.1 - until),
+            (self.high.0 + since).min(self.high.1 + until),
         )
     }
-}
-
-/// How far a line that goes from one value to another over a stretch has gone after a part of it, rounded down and up.
-fn part((from, until): (i64, i64), along: i64) -> (i64, i64) {
-    let rise = until - from;
-    // Nearly always there is room for the product.
-    if rise.unsigned_abs() < 1 << 36 {
-        let product = rise * along;
-        return (product >> GRID_BITS, -(-product >> GRID_BITS));
-    }
-    let product = i128::from(rise) * i128::from(along);
-    ((product >> GRID_BITS) as i64, -(-product >> GRID_BITS) as i64)
 }
 
 /// What is known about one far node's clock against one initiator's.
@@ -121,7 +127,10 @@ pub(crate) struct PairClock {
     windows: VecDeque<Constraints>,
     /// What a vote gave; in force until a window has constraints of its own.
     provisional: Option<Constraints>,
-    band: Option<Band>,
+    envelope: Option<Envelope>,
+    /// Straight bounds of more windows, for an estimate of the drift.
+    straight: VecDeque<Constraints>,
+    drift_ppb: Option<i64>,
     pub(crate) search: Search,
 }
 
@@ -146,6 +155,8 @@ pub(crate) enum Search {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockState {
     windows: Vec<Constraints>,
+    #[serde(default)]
+    straight: Vec<Constraints>,
     provisional: Option<Constraints>,
     search: Search,
 }
@@ -153,7 +164,7 @@ pub struct ClockState {
 impl PairClock {
     /// Whether anything is known.
     pub(crate) const fn is_aligned(&self) -> bool {
-        self.band.is_some()
+        self.envelope.is_some()
     }
 
     /// Lowest and highest possible offset when the initiator's clock shows `x`.
@@ -168,11 +179,9 @@ impl PairClock {
 
     /// The bounds on stretches of the grid, from one to another and with it.
     pub(crate) fn cells(&self, config: &Config, first: i64, last: i64) -> Option<Vec<Cell>> {
-        let band = self.band.as_ref()?;
-        let at = |number: i64| {
-            let (low, high) = band.at(number.saturating_mul(1 << GRID_BITS));
-            (low - config.wander_nanos, high + config.wander_nanos)
-        };
+        let envelope = self.envelope.as_ref()?;
+        let at = |number: i64| envelope.at(number.saturating_mul(1 << GRID_BITS));
+        let rate = Rate::from_ppb(config.max_drift_ppb);
         let mut start = at(first);
         let cells = (first..=last).map(|number| {
             let end = at(number + 1);
@@ -180,6 +189,7 @@ impl PairClock {
                 number,
                 low: (start.0, end.0),
                 high: (start.1, end.1),
+                rate,
             };
             start = end;
             cell
@@ -187,57 +197,79 @@ impl PairClock {
         Some(cells.collect())
     }
 
-    /// Drift at its best estimate, parts per billion.
-    pub(crate) fn drift_ppb(&self) -> Option<i64> {
-        self.band.as_ref().map(Band::drift_ppb)
+    /// Drift at its best estimate, parts per billion: an estimate, on which no bound depends.
+    pub(crate) const fn drift_ppb(&self) -> Option<i64> {
+        self.drift_ppb
     }
 
     /// Takes the constraints that closing a window gave.
     ///
-    /// When no line fits them all any more (a clock was set, or its drift changed), the oldest windows are dropped until one
-    /// does: the newest traffic is right.
+    /// When no curve fits them all any more, the oldest windows are dropped until one does: the newest traffic is right.
     pub(crate) fn learn(&mut self, config: &Config, mut constraints: Constraints) {
         if constraints.is_empty() {
             return;
         }
-        constraints.thin();
+        constraints.thin(Rate::from_ppb(config.max_drift_ppb));
         self.provisional = None;
+        self.straight.push_back(constraints.clone().straight());
+        while self.straight.len() > config.horizon_windows {
+            self.straight.pop_front();
+        }
         self.windows.push_back(constraints);
-        while self.windows.len() > config.horizon_windows {
+        while self.windows.len() > NEAR_WINDOWS {
             self.windows.pop_front();
         }
         self.solve(config);
-        while self.band.is_none() && self.windows.len() > 1 {
+        while self.envelope.is_none() && self.windows.len() > 1 {
             self.windows.pop_front();
             self.solve(config);
         }
-        if self.band.is_none() {
+        if self.envelope.is_none() {
             // Not even one window agrees with itself: whatever it holds, it is not one clock. Start again.
             self.windows.clear();
+            self.straight.clear();
             self.search = Search::Idle;
         }
+        self.estimate_drift(config);
     }
 
     /// Takes the outcome of a vote.
     pub(crate) fn start(&mut self, config: &Config, mut constraints: Constraints) {
-        constraints.thin();
+        constraints.thin(Rate::from_ppb(config.max_drift_ppb));
         self.windows.clear();
+        self.straight = [constraints.clone().straight()].into();
         self.provisional = Some(constraints);
         self.search = Search::Idle;
         self.solve(config);
+        self.estimate_drift(config);
     }
 
     fn solve(&mut self, config: &Config) {
         let all = || self.provisional.iter().chain(&self.windows);
-        let upper = hull::lower_hull(all().flat_map(|window| window.upper.iter().copied()).collect());
-        let lower = hull::upper_hull(all().flat_map(|window| window.lower.iter().copied()).collect());
-        self.band = Band::new(upper, lower, config.max_drift_ppb);
+        let upper = all().flat_map(|window| window.upper.iter().copied()).collect();
+        let lower = all().flat_map(|window| window.lower.iter().copied()).collect();
+        self.envelope = Envelope::new(upper, lower, Rate::from_ppb(config.max_drift_ppb));
         self.cell = Mutex::new(None);
+    }
+
+    /// The drift of the lines that fit the newest windows, as many as some line fits.
+    fn estimate_drift(&mut self, config: &Config) {
+        let band = loop {
+            let all = || self.straight.iter();
+            let upper = hull::lower_hull(all().flat_map(|window| window.upper.iter().copied()).collect());
+            let lower = hull::upper_hull(all().flat_map(|window| window.lower.iter().copied()).collect());
+            let band = Band::new(&upper, &lower, config.max_drift_ppb);
+            if band.is_some() || self.straight.pop_front().is_none() {
+                break band;
+            }
+        };
+        self.drift_ppb = band.map(|band| band.drift_ppb());
     }
 
     pub(crate) fn state(&self) -> ClockState {
         ClockState {
             windows: self.windows.iter().cloned().collect(),
+            straight: self.straight.iter().cloned().collect(),
             provisional: self.provisional.clone(),
             search: self.search,
         }
@@ -248,10 +280,13 @@ impl PairClock {
             cell: Mutex::new(None),
             windows: state.windows.into(),
             provisional: state.provisional,
-            band: None,
+            envelope: None,
+            straight: state.straight.into(),
+            drift_ppb: None,
             search: state.search,
         };
         clock.solve(config);
+        clock.estimate_drift(config);
         clock
     }
 }

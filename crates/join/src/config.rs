@@ -17,13 +17,11 @@ pub struct Config {
     pub longest_io_nanos: i64,
     /// Clocks further apart than this are not aligned.
     pub max_offset_nanos: i64,
-    /// Two clocks drift apart by no more than this, in parts per billion.
+    /// Two clocks drift apart by no more than this, in parts per billion, and their drift may change at any moment within
+    /// that: every stated bound is widened by what it could have become since the traffic that it is drawn from.
     pub max_drift_ppb: i64,
-    /// How many windows of constraints a pair's alignment is drawn from: the drift is taken as constant over them.
+    /// How many windows the estimate of a pair's drift is drawn from. No bound depends on it.
     pub horizon_windows: usize,
-    /// By how much a clock may bend within the horizon; every stated bound is widened by it. 3 us is a drift that
-    /// changes by 20 ppb a second (a degree every few seconds, for a common quartz) over 16 s.
-    pub wander_nanos: i64,
     /// How many threads a window's bulk is decided on. The rows do not depend on it.
     pub threads: usize,
     /// Whether I/Os that only one assignment is possible for are decided in bulk. The rows do not depend on it: off, every
@@ -41,7 +39,6 @@ impl Default for Config {
             max_offset_nanos: 60 * SECOND,
             max_drift_ppb: 500_000,
             horizon_windows: 16,
-            wander_nanos: 3_000,
             threads: 1,
             bulk: true,
         }
