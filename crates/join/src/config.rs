@@ -15,7 +15,7 @@ pub struct Config {
     /// Legs that ended longer than this before their I/O are not looked for; an event that nothing claimed for this
     /// long (and [`Self::max_offset_nanos`]) goes to `unmatched`.
     pub longest_io_nanos: i64,
-    /// Clocks further apart than this are not aligned.
+    /// Clocks further apart than this are not aligned: two that are each off by up to a minute.
     pub max_offset_nanos: i64,
     /// Two clocks drift apart by no more than this, in parts per billion, and their drift may change at any moment within
     /// that: every stated bound is widened by what it could have become since the traffic that it is drawn from.
@@ -36,7 +36,7 @@ impl Default for Config {
             lateness_nanos: 2 * SECOND,
             hold_nanos: 60 * SECOND,
             longest_io_nanos: 60 * SECOND,
-            max_offset_nanos: 60 * SECOND,
+            max_offset_nanos: 120 * SECOND,
             max_drift_ppb: 500_000,
             horizon_windows: 16,
             threads: 1,

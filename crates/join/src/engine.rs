@@ -24,12 +24,14 @@ use crate::pool::{LegEvent, PendingIo, Pool};
 use crate::slowest::Replies;
 
 mod align;
+mod breaks;
 mod bulk;
 mod close;
 mod devices;
 mod inspect;
 mod lane;
 mod legs;
+mod links;
 mod lives;
 mod losses;
 mod overdue;
@@ -88,6 +90,8 @@ pub struct Engine {
     pool: Pool,
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
+    /// Streams with a clock that is in doubt or was set a short time ago: their events are no business of the bulk.
+    unsettled: BTreeSet<StreamIndex>,
     replies: FxHashMap<StreamIndex, Replies>,
     rows: JoinedRows,
     /// Memory of bulk rounds.
@@ -160,6 +164,7 @@ impl Engine {
             pool: Pool::default(),
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
+            unsettled: BTreeSet::new(),
             replies: FxHashMap::default(),
             rows: JoinedRows::default(),
             scratch: bulk::Scratch::default(),

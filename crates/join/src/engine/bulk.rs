@@ -466,6 +466,29 @@ impl Engine {
         }
     }
 
+    /// Adds the I/Os that were gathered for a window: what they asked of a node, and when each completed.
+    pub(super) fn gathered_requests(
+        &self,
+        stream: StreamIndex,
+        node: NodeIndex,
+        window: i64,
+        requests: &mut Vec<Request>,
+        ends: &mut Vec<(u64, i64)>,
+    ) {
+        for gathered in self.streams[&stream].gathered.get(&window).into_iter().flatten() {
+            ends.extend(gathered.ios.iter().map(|io| (io.ordinal, io.end)));
+            for io in &gathered.ios {
+                let places = gathered.places[io.places()].iter().filter(|place| place.node == node);
+                requests.extend(places.map(|place| Request {
+                    ordinal: io.ordinal,
+                    whole: (io.start, io.end),
+                    op: io.op,
+                    place: *place,
+                }));
+            }
+        }
+    }
+
     /// The disk of an event of the lane, if it is known.
     pub(super) fn disk_of(&self, stream: StreamIndex, at: At, batch: &Batch, row: usize) -> Option<DiskIndex> {
         let disk = self.event(stream, 0, at, batch, row).disk;

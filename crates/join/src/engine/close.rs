@@ -21,6 +21,7 @@ impl Engine {
         if let Some(round) = round {
             self.give_back(round);
         }
+        self.link_clocks(window);
     }
 
     fn close(&mut self, window: i64, stream: StreamIndex, mut round: Option<&mut Round>) {
@@ -87,8 +88,8 @@ impl Engine {
         for node in nodes.into_iter().filter(|node| self.silent.contains(node)) {
             let offset = self
                 .life_at(node, stream, cut)
-                .and_then(|far| self.offset(stream, far, cut))
-                .map_or(0, |(_, high)| high);
+                .and_then(|far| self.highest_offset(stream, far, cut))
+                .unwrap_or(0);
             let until = self.closed_without.entry(node).or_insert(i64::MIN);
             *until = (*until).max(cut.saturating_add(offset));
         }
@@ -116,6 +117,11 @@ impl Engine {
                 Some(leg) => (self.pool.events[leg].event, Tap::Initiator),
                 None => (io.event, Tap::Volume),
             };
+            // What was under way while a clock was set is of neither.
+            let (own, far) = (io.event.stream, inner.event.stream);
+            if !self.is_one_clock(own, far, (outer.start_unix_nanos, outer.end_unix_nanos())) {
+                continue;
+            }
             let slack = self.resolution(io.event.stream, outer_tap) + self.resolution(inner.event.stream, inner.tap);
             learnt.entry((io.event.stream, inner.event.stream)).or_default().add(
                 (outer.start_unix_nanos, outer.end_unix_nanos()),

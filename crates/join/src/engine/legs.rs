@@ -168,8 +168,8 @@ impl Engine {
             None => io.event,
         };
         let (start, end) = (outer.start_unix_nanos, outer.end_unix_nanos());
-        let bounds = (self.offset(own, far, start), self.offset(own, far, end));
-        let (Some((low, _)), Some((_, high))) = bounds else {
+        let known = self.is_one_clock(own, far, (start, end));
+        let Some((low, high)) = self.span_offset(own, far, (start, end)).filter(|_| known) else {
             return Some(Missing::Unaligned);
         };
         Some(

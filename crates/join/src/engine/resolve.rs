@@ -86,10 +86,7 @@ impl Engine {
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
             let place = of_disk[0].place;
             for far in self.far_streams(op, &place, closing, cut) {
-                let far_cut = match self.offset(closing, far, cut) {
-                    Some((_, high)) => cut.saturating_add(high),
-                    None => cut,
-                };
+                let far_cut = cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0));
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
                 }
@@ -316,8 +313,7 @@ impl Engine {
         }
         let slack = self.resolution(claimant.stream, claimant.outer_tap) + self.resolution(far, tap);
         let (start, end) = widen(claimant.outer, slack);
-        let (low, _) = self.offset(claimant.stream, far, claimant.outer.0)?;
-        let (_, high) = self.offset(claimant.stream, far, claimant.outer.1)?;
+        let (low, high) = self.span_offset(claimant.stream, far, claimant.outer)?;
         Some((start.saturating_add(low), end.saturating_add(high)))
     }
 
