@@ -38,6 +38,8 @@ struct Misfits {
     all: usize,
     /// Of these the ones after the last that was answered in time.
     after: usize,
+    /// When the first of these began.
+    first: Option<i64>,
     /// After that one, those that have no answer at all.
     unanswered_after: usize,
 }
@@ -45,6 +47,8 @@ struct Misfits {
 /// A request with its answers.
 struct Asked {
     ordinal: u64,
+    /// When its I/O began.
+    start: i64,
     outer: (i64, i64),
     slack: i64,
     answers: Vec<(i64, i64)>,
@@ -118,6 +122,7 @@ impl Engine {
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
         let doubt = &mut clock.doubt;
+        let was_sure = doubt.checked == Some(window - 1) && doubt.until.is_none();
         doubt.checked = Some(window);
         doubt.last_fit = doubt.last_fit.max(last_fit);
         if misfits.after == 0 && misfits.unanswered_after < UNANSWERED && last_fit.is_some() {
@@ -126,11 +131,13 @@ impl Engine {
             doubt.requests = 0;
         } else if count > 0 {
             // Of a clock that was found by a vote and has not been seen at work nothing holds yet.
-            doubt.until = Some(doubt.last_fit.unwrap_or(since));
+            let last = doubt.last_fit.unwrap_or(since);
+            doubt.until = Some(misfits.first.map_or(last, |first| last.min(first.saturating_sub(1))));
         }
         if count > 0 && (last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
-            self.look_for_break(stream, far, window, (&requests, &ends), far_until);
+            let went_on = was_sure.then_some(&ends[..]);
+            self.look_for_break(stream, far, window, (&requests, went_on), far_until);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
@@ -144,16 +151,22 @@ impl Engine {
             same.any(|asked| !asked.fits)
         };
         let chosen: Vec<&Request> = chosen.iter().filter(unfit).copied().collect();
-        let last_fit = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.0).max();
+        // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
+        let fitting = || asked.iter().filter(|asked| asked.fits);
+        let last_fit = fitting().map(|asked| asked.outer.0).max();
+        let last_ordinal = fitting().map(|asked| asked.ordinal).max();
         let mut found = Misfits::default();
         let elsewhere = self.ask(stream, far, &chosen, Some(until));
         for asked in elsewhere.iter().filter(|asked| !asked.fits) {
-            let after = last_fit.is_none_or(|last| asked.outer.0 > last);
+            let after = last_fit.is_none_or(|last| asked.outer.0 > last) || Some(asked.ordinal) > last_ordinal;
             if asked.answers.is_empty() {
                 found.unanswered_after += usize::from(after);
             } else {
                 found.all += 1;
-                found.after += usize::from(after);
+                if after {
+                    found.after += 1;
+                    found.first = Some(found.first.map_or(asked.start, |first| first.min(asked.start)));
+                }
             }
         }
         found
@@ -219,6 +232,7 @@ impl Engine {
             let answers = services.get(&request.key());
             let mut asked = Asked {
                 ordinal: request.ordinal,
+                start: request.whole.0,
                 outer,
                 slack: self.resolution(stream, outer_tap) + far_slack,
                 answers: answers.map_or_else(Vec::new, |spans| spans.to_vec()),
@@ -244,7 +258,7 @@ impl Engine {
         stream: StreamIndex,
         far: StreamIndex,
         window: i64,
-        (requests, ends): (&[Request], &[(u64, i64)]),
+        (requests, ends): (&[Request], Option<&[(u64, i64)]>),
         far_until: i64,
     ) {
         let chosen = sample(requests, MOST, LAST);
@@ -264,7 +278,7 @@ impl Engine {
             .iter_mut()
             .filter(|asked| !asked.fits)
             .for_each(|asked| asked.fits_new = asked.answered(|x| fresh.present(&config, x)));
-        if let Some((until, from)) = self.place_break(stream, far, window, &asked, &fresh, ends) {
+        if let Some((until, from)) = self.place_break(stream, far, &asked, &fresh, ends) {
             let clock = self.clock_mut(stream, far);
             clock.end(&config, until);
             let past = std::mem::replace(clock, fresh).into_past();
@@ -291,14 +305,14 @@ impl Engine {
     }
 
     /// Until when what was known holds, and from when on what a vote found; `None` where the requests do not bear the vote out.
+    /// `ends` are those of the initiator's I/Os, by ordinal, if nothing was in doubt before them.
     fn place_break(
         &self,
         stream: StreamIndex,
         far: StreamIndex,
-        window: i64,
         asked: &[Asked],
         fresh: &PairClock,
-        ends: &[(u64, i64)],
+        ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
         let old = &self.clocks[&(stream, far)];
         let first = asked.iter().filter(|asked| asked.fits_new).min_by_key(|asked| asked.ordinal)?;
@@ -320,29 +334,31 @@ impl Engine {
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
         let first = asked.iter().filter(|asked| asked.fits_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
-        if last < first && (after.1 < before.0 || self.went_on(ends, (last, first), size, window)) {
+        let went_on = || ends.is_some_and(|ends| went_on(ends, size));
+        if last < first && (after.1 < before.0 || went_on()) {
             return Some((last, first));
         }
-        // The initiator's clock may have been set back: it shows the time before that twice, and which was which is not told. What
-        // was asked first by the new clock was asked after the last by the old one, and so was what follows within the step.
-        let (last, first) = (last.min(first), last.max(first));
-        Some((last.saturating_sub(size), first.saturating_add(size)))
+        // The initiator's clock may have been set back: it shows the time before that twice, and which was which is not told. It was
+        // set after it had shown the last request by the old clock, and by no more than the step before the first by the new one.
+        let earliest = last.saturating_sub(size);
+        let others = asked.iter().filter(|asked| !asked.fits && asked.start > earliest);
+        let until = others.map(|asked| asked.start).min().unwrap_or(last).min(last);
+        // Others than these requests may have come a little earlier.
+        let until = until.saturating_sub(size / 16).max(earliest);
+        Some((until, first.saturating_add(size)))
     }
+}
 
-    /// Whether it is certain that an initiator's clock was not set back by `size` between two times of a window: then its I/Os
-    /// completed in the order of their times, with never so long a pause that it could hide the step.
-    fn went_on(&self, ends: &[(u64, i64)], (last, first): (i64, i64), size: i64, window: i64) -> bool {
-        let start = window.saturating_mul(self.config.window_nanos);
-        let inside = last.saturating_sub(size) > start
-            && first.saturating_add(size) < start.saturating_add(self.config.window_nanos);
-        let most = size / 4;
-        let steady = ends.windows(2).scan(i64::MIN, |latest, pair| {
-            *latest = (*latest).max(pair[0].1);
-            let step = pair[1].1.saturating_sub(*latest);
-            Some(-most < step && step < most)
-        });
-        inside && steady.into_iter().all(|steady| steady)
-    }
+/// Whether an initiator's clock was not set back by `size` while it had I/Os: then these completed in the order of their times. (In
+/// a pause it could have been; but then there is nothing of which the time would be told wrong.)
+fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
+    let most = size / 4;
+    let mut latest = i64::MIN;
+    ends.windows(2).all(|pair| {
+        latest = latest.max(pair[0].1);
+        let step = pair[1].1.saturating_sub(latest);
+        -most < step && step < most
+    })
 }
 
 /// So many of the requests, spread evenly, and all of the last ones.
