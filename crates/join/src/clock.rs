@@ -90,9 +90,9 @@ fn tightest(mut points: Vec<Point>, sign: i64) -> Vec<Point> {
 /// From so many windows with traffic bounds are drawn: of what lies further back the fastest drift leaves little.
 const NEAR_WINDOWS: usize = 4;
 
-/// Bounds are reckoned at multiples of this many (as a power of two) nanoseconds, 8.4 ms, and between them by the fastest drift
-/// from the nearer ones: at most 2 us wider than there is.
-const GRID_BITS: u32 = 23;
+/// Bounds are reckoned at multiples of this many (as a power of two) nanoseconds, 4.2 ms, and between them by the fastest drift
+/// from the nearer ones: at most 1 us wider than there is.
+const GRID_BITS: u32 = 22;
 
 /// The bounds on one stretch of the grid: at its start and at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,28 +258,29 @@ impl PairClock {
         Some(past.envelope.as_ref()?.at(x))
     }
 
-    /// Lowest offset at the start and highest at the end of something that began at `a` and ended at `b`, by the clock that held
-    /// when it began: an end is a start and a duration, and durations are not set.
+    /// Lowest offset at the start and highest at the end of something that began at `a` and ended at `b`; `None` unless one clock
+    /// held all the while: what was under way while a clock was set may have been answered by either.
     pub(crate) fn span(&self, config: &Config, a: i64, b: i64) -> Option<(i64, i64)> {
-        let low = self.bounds(config, a)?.0;
-        if self.holds(a) {
-            return Some((low, self.present(config, b)?.1));
+        if !self.is_one(a, b) {
+            return None;
         }
-        let past = self.past.as_ref()?.envelope.as_ref()?;
-        Some((low, past.at(b).1))
+        Some((self.bounds(config, a)?.0, self.bounds(config, b)?.1))
     }
 
-    /// Whether one clock held from `a` to `b`, and is known.
-    pub(crate) fn is_one(&self, a: i64, b: i64) -> bool {
+    /// Whether one clock held from `a` to `b`.
+    fn is_one(&self, a: i64, b: i64) -> bool {
         let past = |x: i64| self.past.as_ref().is_some_and(|past| x <= past.until);
-        self.is_aligned() && self.holds(a) && self.holds(b) || past(a) && past(b)
+        self.holds(a) && self.holds(b) || past(a) && past(b)
     }
 
-    /// The highest offset at `x` by anything that is known, whether or not it still holds there.
-    pub(crate) fn highest(&self, config: &Config, x: i64) -> Option<i64> {
+    /// Lowest and highest offset at `x` by anything that is known, whether or not it still holds there.
+    pub(crate) fn widest(&self, config: &Config, x: i64) -> Option<(i64, i64)> {
         let past = self.past.as_ref().and_then(|past| past.envelope.as_ref());
-        let past = past.map(|past| past.at(x).1);
-        self.present(config, x).map(|(_, high)| high).max(past)
+        let past = past.map(|past| past.at(x));
+        match (self.present(config, x), past) {
+            (Some(now), Some(past)) => Some((now.0.min(past.0), now.1.max(past.1))),
+            (now, past) => now.or(past),
+        }
     }
 
     /// Whether what is known now holds at `x`.

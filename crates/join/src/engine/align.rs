@@ -65,8 +65,8 @@ impl Engine {
         self.clocks.get(&(stream, far))?.bounds(&self.config, x)
     }
 
-    /// Lowest offset at the start and highest at the end of something on the initiator's clock, by the clock that held when it
-    /// began.
+    /// Lowest offset at the start and highest at the end of something on the initiator's clock; `None` where that is not known, or
+    /// a clock was set in between.
     pub(super) fn span_offset(&self, stream: StreamIndex, far: StreamIndex, (a, b): (i64, i64)) -> Option<(i64, i64)> {
         if self.streams[&stream].node == self.streams[&far].node {
             return Some((0, 0));
@@ -74,18 +74,17 @@ impl Engine {
         self.clocks.get(&(stream, far))?.span(&self.config, a, b)
     }
 
-    /// Whether what is known of a far stream's clock is one and the same over something on the initiator's.
-    pub(super) fn is_one_clock(&self, stream: StreamIndex, far: StreamIndex, (a, b): (i64, i64)) -> bool {
-        let same = self.streams[&stream].node == self.streams[&far].node;
-        same || self.clocks.get(&(stream, far)).is_some_and(|clock| clock.is_one(a, b))
-    }
-
     /// The highest offset of a far stream's clock around `x` by anything that is known: what is heard beyond it is later for sure.
     pub(super) fn highest_offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<i64> {
+        self.widest_offset(stream, far, x).map(|(_, high)| high)
+    }
+
+    /// Lowest and highest offset of a far stream's clock around `x` by anything that is known.
+    pub(super) fn widest_offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<(i64, i64)> {
         if self.streams[&stream].node == self.streams[&far].node {
-            return Some(0);
+            return Some((0, 0));
         }
-        self.clocks.get(&(stream, far))?.highest(&self.config, x)
+        self.clocks.get(&(stream, far))?.widest(&self.config, x)
     }
 
     /// Which nodes must have been heard until when so that a window can use the events of `node`. Holds votes on the clocks of

@@ -59,6 +59,12 @@ struct Asked {
 }
 
 impl Asked {
+    /// How far the clock could be off for its answer to fit: the nearest one, if there are several.
+    fn room(&self) -> i64 {
+        let took = self.answers.iter().map(|(start, end)| end - start).max();
+        (self.outer.1 - self.outer.0).saturating_sub(took.unwrap_or(0))
+    }
+
     /// Whether an answer lies where a clock has it.
     fn answered(&self, bounds: impl Fn(i64) -> Option<(i64, i64)>) -> bool {
         let (Some((low, _)), Some((_, high))) = (bounds(self.outer.0), bounds(self.outer.1)) else {
@@ -100,7 +106,7 @@ impl Engine {
         let node = self.streams[&far].node;
         let cut = self.cut(window);
         let clock = &self.clocks[&(stream, far)];
-        let far_until = cut.saturating_add(clock.highest(&self.config, cut).unwrap_or(0));
+        let far_until = cut.saturating_add(clock.widest(&self.config, cut).map_or(0, |(_, high)| high));
         let heard = self.heard_of(node) >= far_until || self.is_over(far);
         if clock.doubt.checked == Some(window) || !heard || self.silent.contains(&node) {
             return;
@@ -111,8 +117,7 @@ impl Engine {
         }
         let chosen = sample(&requests, SAMPLE, LAST);
         let asked = self.ask(stream, far, &chosen, None);
-        let fitting = asked.iter().filter(|asked| asked.fits);
-        let last_fit = fitting.map(|asked| asked.outer.0).max();
+        let last_fit = last_fit(&asked);
         let misfits = if asked.iter().all(|asked| asked.fits) {
             Misfits::default()
         } else {
@@ -152,9 +157,8 @@ impl Engine {
         };
         let chosen: Vec<&Request> = chosen.iter().filter(unfit).copied().collect();
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let fitting = || asked.iter().filter(|asked| asked.fits);
-        let last_fit = fitting().map(|asked| asked.outer.0).max();
-        let last_ordinal = fitting().map(|asked| asked.ordinal).max();
+        let last_fit = last_fit(asked);
+        let last_ordinal = asked.iter().filter(|asked| asked.fits).map(|asked| asked.ordinal).max();
         let mut found = Misfits::default();
         let elsewhere = self.ask(stream, far, &chosen, Some(until));
         for asked in elsewhere.iter().filter(|asked| !asked.fits) {
@@ -229,13 +233,15 @@ impl Engine {
         let mut found = Vec::with_capacity(requests.len());
         for request in requests {
             let (outer, outer_tap) = tightest(request, &legs);
-            let answers = services.get(&request.key());
+            // What is further away may be in memory or not, by when this is asked.
+            let near = |&(start, _): &(i64, i64)| start.abs_diff(outer.0) <= self.config.max_offset_nanos.unsigned_abs();
+            let answers = services.get(&request.key()).into_iter().flatten().copied();
             let mut asked = Asked {
                 ordinal: request.ordinal,
                 start: request.whole.0,
                 outer,
                 slack: self.resolution(stream, outer_tap) + far_slack,
-                answers: answers.map_or_else(Vec::new, |spans| spans.to_vec()),
+                answers: answers.filter(near).collect(),
                 fits: false,
                 fits_new: false,
             };
@@ -264,7 +270,9 @@ impl Engine {
         let chosen = sample(requests, MOST, LAST);
         let mut asked = self.ask(stream, far, &chosen, Some(far_until));
         let misfits = || asked.iter().filter(|asked| !asked.fits);
-        let now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
+        let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
+        // In an order that does not depend on where the events waited.
+        now.sort_unstable_by_key(|pair| (pair.outer, pair.inner));
         let none_fits = misfits().count() == asked.len();
         let lost = misfits().count() as u32;
         let mut candidates = now.clone();
@@ -274,10 +282,9 @@ impl Engine {
             fresh.start(&self.config, constraints);
         }
         let config = self.config.clone();
-        asked
-            .iter_mut()
-            .filter(|asked| !asked.fits)
-            .for_each(|asked| asked.fits_new = asked.answered(|x| fresh.present(&config, x)));
+        for asked in &mut asked {
+            asked.fits_new = asked.answered(|x| fresh.present(&config, x));
+        }
         if let Some((until, from)) = self.place_break(stream, far, &asked, &fresh, ends) {
             let clock = self.clock_mut(stream, far);
             clock.end(&config, until);
@@ -315,7 +322,9 @@ impl Engine {
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
         let old = &self.clocks[&(stream, far)];
-        let first = asked.iter().filter(|asked| asked.fits_new).min_by_key(|asked| asked.ordinal)?;
+        // What fits both says nothing.
+        let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
+        let first = asked.iter().filter(is_new).min_by_key(|asked| asked.ordinal)?;
         let since = asked.iter().filter(|asked| !asked.fits && asked.ordinal >= first.ordinal);
         let (agreeing, all) = since.fold((0, 0), |(agreeing, all), asked| {
             (agreeing + usize::from(asked.fits_new), all + 1)
@@ -330,9 +339,9 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.0).max();
+        let last_fit = last_fit(asked);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
-        let first = asked.iter().filter(|asked| asked.fits_new).map(|asked| asked.outer.1).min()?;
+        let first = asked.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
         let went_on = || ends.is_some_and(|ends| went_on(ends, size));
         if last < first && (after.1 < before.0 || went_on()) {
@@ -347,6 +356,16 @@ impl Engine {
         let until = until.saturating_sub(size / 16).max(earliest);
         Some((until, first.saturating_add(size)))
     }
+}
+
+/// Start of the last request that was answered in time and says something: one that lasted much longer than its answer would have
+/// been answered in time by another clock too.
+fn last_fit(asked: &[Asked]) -> Option<i64> {
+    let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
+    let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
+    rooms.sort_unstable();
+    let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
+    fitting().filter(|asked| asked.room() <= most).map(|asked| asked.outer.0).max()
 }
 
 /// Whether an initiator's clock was not set back by `size` while it had I/Os: then these completed in the order of their times. (In

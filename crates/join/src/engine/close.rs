@@ -119,7 +119,8 @@ impl Engine {
             };
             // What was under way while a clock was set is of neither.
             let (own, far) = (io.event.stream, inner.event.stream);
-            if !self.is_one_clock(own, far, (outer.start_unix_nanos, outer.end_unix_nanos())) {
+            let outer_span = (outer.start_unix_nanos, outer.end_unix_nanos());
+            if self.span_offset(own, far, outer_span).is_none() {
                 continue;
             }
             let slack = self.resolution(io.event.stream, outer_tap) + self.resolution(inner.event.stream, inner.tap);

@@ -168,8 +168,7 @@ impl Engine {
             None => io.event,
         };
         let (start, end) = (outer.start_unix_nanos, outer.end_unix_nanos());
-        let known = self.is_one_clock(own, far, (start, end));
-        let Some((low, high)) = self.span_offset(own, far, (start, end)).filter(|_| known) else {
+        let Some((low, high)) = self.span_offset(own, far, (start, end)) else {
             return Some(Missing::Unaligned);
         };
         Some(

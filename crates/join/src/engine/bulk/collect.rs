@@ -226,9 +226,10 @@ impl<'a> Collected<'a> {
         kind: Kind,
     ) -> Claim {
         let far = context.far(place.node.0);
-        // What lasts longer than a round looks back is rare enough to ask for alone.
+        // What lasts longer than a round looks back is rare enough to ask for alone; so is what a clock that was set is asked about,
+        // and then wherever either clock has it.
         let offset = |far: usize, x: i64| {
-            let alone = || engine.offset(context.sides[side].stream, context.sides[far].stream, x);
+            let alone = || engine.widest_offset(context.sides[side].stream, context.sides[far].stream, x);
             context.offset(side, far, x).or_else(alone)
         };
         let start = start.max(end.saturating_sub(context.longest_io_nanos));
