@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
+mod cell;
 mod envelope;
 mod hull;
 pub(crate) mod vote;
 
+pub(crate) use cell::Cell;
+use cell::GRID_BITS;
 use envelope::{Envelope, Rate};
 use hull::Band;
 use vote::Candidate;
@@ -89,36 +92,6 @@ fn tightest(mut points: Vec<Point>, sign: i64) -> Vec<Point> {
 
 /// From so many windows with traffic bounds are drawn: of what lies further back the fastest drift leaves little.
 const NEAR_WINDOWS: usize = 4;
-
-/// Bounds are reckoned at multiples of this many (as a power of two) nanoseconds, 4.2 ms, and between them by the fastest drift
-/// from the nearer ones: at most 1 us wider than there is.
-const GRID_BITS: u32 = 22;
-
-/// The bounds on one stretch of the grid: at its start and at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cell {
-    number: i64,
-    low: (i64, i64),
-    high: (i64, i64),
-    rate: Rate,
-}
-
-impl Cell {
-    /// The stretch of the grid that holds a time.
-    pub(crate) const fn number_of(x: i64) -> i64 {
-        x >> GRID_BITS
-    }
-
-    /// Lowest and highest offset at a time of this stretch.
-    pub(crate) fn at(&self, x: i64) -> (i64, i64) {
-        let along = x - (self.number << GRID_BITS);
-        let (since, until) = (self.rate.over(along), self.rate.over((1 << GRID_BITS) - along));
-        (
-            (self.low.0 - since).max(self.low.1 - until),
-            (self.high.0 + since).min(self.high.1 + until),
-        )
-    }
-}
 
 /// What is known about one far node's clock against one initiator's.
 #[derive(Debug)]
@@ -381,8 +354,18 @@ impl PairClock {
         };
         let (until, from) = (past.until, self.from);
         let part = |keep: &dyn Fn(i64) -> bool| Constraints {
-            upper: constraints.upper.iter().copied().filter(|point| keep(point.0)).collect(),
-            lower: constraints.lower.iter().copied().filter(|point| keep(point.0)).collect(),
+            upper: constraints
+                .upper
+                .iter()
+                .copied()
+                .filter(|point| keep(point.0))
+                .collect(),
+            lower: constraints
+                .lower
+                .iter()
+                .copied()
+                .filter(|point| keep(point.0))
+                .collect(),
         };
         let (mut before, now) = (part(&|x| x <= until), part(&|x| x >= from));
         if !before.is_empty() {
@@ -508,7 +491,10 @@ impl PairClock {
 }
 
 fn envelope_of<'a>(config: &Config, windows: impl Iterator<Item = &'a Constraints> + Clone) -> Option<Envelope> {
-    let upper = windows.clone().flat_map(|window| window.upper.iter().copied()).collect();
+    let upper = windows
+        .clone()
+        .flat_map(|window| window.upper.iter().copied())
+        .collect();
     let lower = windows.flat_map(|window| window.lower.iter().copied()).collect();
     Envelope::new(upper, lower, Rate::from_ppb(config.max_drift_ppb))
 }

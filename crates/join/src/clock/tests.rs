@@ -186,7 +186,10 @@ fn what_was_known_before_a_break_holds_before_it_and_nothing_in_between() {
     let mut seed = 11;
     let (before, after) = (
         Model { offset: 0, ppb: 20_000 },
-        Model { offset: 200_000_000, ppb: 20_000 },
+        Model {
+            offset: 200_000_000,
+            ppb: 20_000,
+        },
     );
     let constraints = |model: Model, window: i64, seed: &mut u64| {
         let mut constraints = Constraints::default();

@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::{End, Engine};
-use crate::clock::vote::{Candidate, vote};
 use crate::clock::Search;
+use crate::clock::vote::{Candidate, vote};
 use crate::layout::Place;
 
 /// A vote looks at a sample of places by hash, of about so many I/Os; where that does not carry, at a larger one.

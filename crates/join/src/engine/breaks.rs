@@ -7,10 +7,13 @@
 //! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
 //! last answer either, for as long as no vote says more.
 
-use fathom_model::{NodeIndex, Op, StreamIndex};
+use fathom_model::{NodeIndex, Op, StreamIndex, Tap};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
 use super::align::{Request, tightest};
+use super::resolve::{Claimant, Contested, Links, contains, interval};
+use crate::assign::Interval;
 use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
 
@@ -42,6 +45,29 @@ struct Misfits {
     first: Option<i64>,
     /// After that one, those that have no answer at all.
     unanswered_after: usize,
+}
+
+impl Misfits {
+    /// Of requests in the order of their ordinals.
+    fn of(asked: &[Asked]) -> Self {
+        // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
+        let last = last_fit(asked);
+        let mut found = Self::default();
+        for asked in asked.iter().filter(|asked| !asked.fits) {
+            let later = |last: &Asked| asked.outer.0 > last.outer.0 || asked.ordinal > last.ordinal;
+            let after = last.is_none_or(later);
+            if asked.answers.is_empty() {
+                found.unanswered_after += usize::from(after);
+                continue;
+            }
+            found.all += 1;
+            if after {
+                found.after += 1;
+                found.first = Some(found.first.map_or(asked.start, |first| first.min(asked.start)));
+            }
+        }
+        found
+    }
 }
 
 /// A request with its answers.
@@ -100,6 +126,61 @@ impl Engine {
         }
     }
 
+    /// Where on a far clock an event of a claim may lie by whatever clock, when it is not known which: anywhere if none is known.
+    pub(super) fn anywhere(&self, claimant: &Claimant, far: StreamIndex) -> Interval {
+        let (start, end) = claimant.outer;
+        let offset = |x: i64| self.widest_offset(claimant.stream, far, x);
+        let (Some((low, _)), Some((_, high))) = (offset(start), offset(end)) else {
+            return (i64::MIN, i64::MAX);
+        };
+        let (from, until) = (start.saturating_add(low), end.saturating_add(high));
+        // What was known of either clock may have grown old: twice as far as the two are apart holds both.
+        let slack = until.saturating_sub(from);
+        (from.saturating_sub(slack), until.saturating_add(slack))
+    }
+
+    /// Claims whose far clock is not known take no part, but what others found may be theirs: then it is not sure. Returns the
+    /// events that stay contested.
+    pub(super) fn doubt(
+        &self,
+        claimants: &mut [Claimant],
+        unknown: &[(usize, Interval)],
+        tap: Tap,
+        links: &mut Links,
+    ) -> Vec<Contested> {
+        let mut contested = Vec::new();
+        for at in 0..claimants.len() {
+            let found = &claimants[at].found;
+            let event = match tap {
+                Tap::Target => found.target,
+                _ => found.device.first().copied(),
+            };
+            let Some(event) = event.filter(|_| !unknown.is_empty()) else {
+                continue;
+            };
+            let span = interval(&self.pool.events[event]);
+            let could_have = |&&(other, anywhere): &&(usize, Interval)| {
+                other != at && contains(anywhere, span) && self.may_have(&claimants[other], event)
+            };
+            let others: Vec<usize> = unknown.iter().filter(could_have).map(|&(other, _)| other).collect();
+            if others.is_empty() {
+                continue;
+            }
+            for other in others {
+                links.join(claimants[at].number, claimants[other].number);
+            }
+            let by = claimants[at].number;
+            contested.push(Contested { by, event });
+            let found = &mut claimants[at].found;
+            if !found.unsure {
+                found.confidence *= 0.5;
+            }
+            found.unsure = true;
+            found.by_order = true;
+        }
+        contested
+    }
+
     /// Looks, once a window, whether a pair's clock still is what it was, and changes it if not. Does nothing until the far node
     /// was heard far enough for the window to close.
     pub(super) fn check_clock(&mut self, stream: StreamIndex, far: StreamIndex, window: i64) {
@@ -116,13 +197,12 @@ impl Engine {
             return;
         }
         let chosen = sample(&requests, SAMPLE, LAST);
-        let asked = self.ask(stream, far, &chosen, None);
-        let last_fit = last_fit(&asked);
-        let misfits = if asked.iter().all(|asked| asked.fits) {
-            Misfits::default()
-        } else {
-            self.misfits(stream, far, &chosen, &asked, far_until)
-        };
+        let mut asked = self.ask(stream, far, &chosen, None);
+        if asked.iter().any(|asked| !asked.fits) {
+            self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
+        }
+        let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
+        let misfits = Misfits::of(&asked);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
@@ -142,38 +222,39 @@ impl Engine {
         if count > 0 && (last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
             let went_on = was_sure.then_some(&ends[..]);
-            self.look_for_break(stream, far, window, (&requests, went_on), far_until);
+            self.look_for_break(stream, far, window, &requests, went_on, far_until);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
         self.settle_clocks(window);
     }
 
-    /// What those of the requests that were not answered in time say.
-    fn misfits(&self, stream: StreamIndex, far: StreamIndex, chosen: &[&Request], asked: &[Asked], until: i64) -> Misfits {
-        let unfit = |request: &&&Request| {
-            let mut same = asked.iter().filter(|asked| asked.ordinal == request.ordinal);
-            same.any(|asked| !asked.fits)
-        };
-        let chosen: Vec<&Request> = chosen.iter().filter(unfit).copied().collect();
-        // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let last_fit = last_fit(asked);
-        let last_ordinal = asked.iter().filter(|asked| asked.fits).map(|asked| asked.ordinal).max();
-        let mut found = Misfits::default();
-        let elsewhere = self.ask(stream, far, &chosen, Some(until));
-        for asked in elsewhere.iter().filter(|asked| !asked.fits) {
-            let after = last_fit.is_none_or(|last| asked.outer.0 > last) || Some(asked.ordinal) > last_ordinal;
-            if asked.answers.is_empty() {
-                found.unanswered_after += usize::from(after);
-            } else {
-                found.all += 1;
-                if after {
-                    found.after += 1;
-                    found.first = Some(found.first.map_or(asked.start, |first| first.min(asked.start)));
-                }
-            }
+    /// Finds the answers, wherever they are, of requests that were not answered where the clock has it.
+    fn look_elsewhere(
+        &self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        chosen: &[&Request],
+        asked: &mut [Asked],
+        until: i64,
+    ) {
+        let unfit: FxHashSet<u64> = asked
+            .iter()
+            .filter(|asked| !asked.fits)
+            .map(|asked| asked.ordinal)
+            .collect();
+        let chosen = chosen.iter().filter(|request| unfit.contains(&request.ordinal));
+        let chosen: Vec<&Request> = chosen.copied().collect();
+        let mut found: FxHashMap<(u64, Interval), Vec<Interval>> = FxHashMap::default();
+        for elsewhere in self.ask(stream, far, &chosen, Some(until)) {
+            found
+                .entry((elsewhere.ordinal, elsewhere.outer))
+                .or_default()
+                .extend(elsewhere.answers);
         }
-        found
+        for asked in asked.iter_mut().filter(|asked| !asked.fits) {
+            asked.answers = found.remove(&(asked.ordinal, asked.outer)).unwrap_or_default();
+        }
     }
 
     fn clock_mut(&mut self, stream: StreamIndex, far: StreamIndex) -> &mut PairClock {
@@ -234,7 +315,8 @@ impl Engine {
         for request in requests {
             let (outer, outer_tap) = tightest(request, &legs);
             // What is further away may be in memory or not, by when this is asked.
-            let near = |&(start, _): &(i64, i64)| start.abs_diff(outer.0) <= self.config.max_offset_nanos.unsigned_abs();
+            let near =
+                |&(start, _): &(i64, i64)| start.abs_diff(outer.0) <= self.config.max_offset_nanos.unsigned_abs();
             let answers = services.get(&request.key()).into_iter().flatten().copied();
             let mut asked = Asked {
                 ordinal: request.ordinal,
@@ -264,7 +346,8 @@ impl Engine {
         stream: StreamIndex,
         far: StreamIndex,
         window: i64,
-        (requests, ends): (&[Request], Option<&[(u64, i64)]>),
+        requests: &[Request],
+        ends: Option<&[(u64, i64)]>,
         far_until: i64,
     ) {
         let chosen = sample(requests, MOST, LAST);
@@ -291,7 +374,11 @@ impl Engine {
             let past = std::mem::replace(clock, fresh).into_past();
             clock.succeed(past, from);
             clock.doubt.checked = Some(window);
-            clock.doubt.last_fit = asked.iter().filter(|asked| asked.fits_new).map(|asked| asked.outer.0).max();
+            clock.doubt.last_fit = asked
+                .iter()
+                .filter(|asked| asked.fits_new)
+                .map(|asked| asked.outer.0)
+                .max();
             return;
         }
         let clock = self.clock_mut(stream, far);
@@ -325,7 +412,9 @@ impl Engine {
         // What fits both says nothing.
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
         let first = asked.iter().filter(is_new).min_by_key(|asked| asked.ordinal)?;
-        let since = asked.iter().filter(|asked| !asked.fits && asked.ordinal >= first.ordinal);
+        let since = asked
+            .iter()
+            .filter(|asked| !asked.fits && asked.ordinal >= first.ordinal);
         let (agreeing, all) = since.fold((0, 0), |(agreeing, all), asked| {
             (agreeing + usize::from(asked.fits_new), all + 1)
         });
@@ -339,7 +428,7 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = last_fit(asked);
+        let last_fit = last_fit(asked).map(|asked| asked.outer.0);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
         let first = asked.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
@@ -358,14 +447,28 @@ impl Engine {
     }
 }
 
-/// Start of the last request that was answered in time and says something: one that lasted much longer than its answer would have
-/// been answered in time by another clock too.
-fn last_fit(asked: &[Asked]) -> Option<i64> {
+/// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
+/// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
+/// happens to fit: what counts is until when more requests speak for the clock than against it.
+fn last_fit(asked: &[Asked]) -> Option<&Asked> {
     let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
     let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
-    fitting().filter(|asked| asked.room() <= most).map(|asked| asked.outer.0).max()
+    let (mut sum, mut best, mut until) = (0_i64, 0, 0);
+    for (at, asked) in asked.iter().enumerate() {
+        match (asked.fits, asked.fits_new) {
+            (true, false) => sum += 1,
+            (false, _) if !asked.answers.is_empty() => sum -= 1,
+            _ => {}
+        }
+        if sum >= best && sum > 0 {
+            (best, until) = (sum, at + 1);
+        }
+    }
+    let before = asked[..until].iter();
+    let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
+    fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
 }
 
 /// Whether an initiator's clock was not set back by `size` while it had I/Os: then these completed in the order of their times. (In

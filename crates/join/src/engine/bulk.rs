@@ -24,6 +24,7 @@ mod context;
 mod decide;
 mod emit;
 mod parallel;
+mod requests;
 
 use collect::Collected;
 use context::Context;
@@ -463,29 +464,6 @@ impl Engine {
                 op: io.op,
                 place: *place,
             }));
-        }
-    }
-
-    /// Adds the I/Os that were gathered for a window: what they asked of a node, and when each completed.
-    pub(super) fn gathered_requests(
-        &self,
-        stream: StreamIndex,
-        node: NodeIndex,
-        window: i64,
-        requests: &mut Vec<Request>,
-        ends: &mut Vec<(u64, i64)>,
-    ) {
-        for gathered in self.streams[&stream].gathered.get(&window).into_iter().flatten() {
-            ends.extend(gathered.ios.iter().map(|io| (io.ordinal, io.end)));
-            for io in &gathered.ios {
-                let places = gathered.places[io.places()].iter().filter(|place| place.node == node);
-                requests.extend(places.map(|place| Request {
-                    ordinal: io.ordinal,
-                    whole: (io.start, io.end),
-                    op: io.op,
-                    place: *place,
-                }));
-            }
         }
     }
 

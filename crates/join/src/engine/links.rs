@@ -36,7 +36,11 @@ impl Engine {
         let mut known: Vec<StreamIndex> = learnt.iter().flat_map(|&(own, far)| [own, far]).collect();
         known.sort_unstable_by_key(|&stream| self.catalog.stream(stream));
         known.dedup();
-        let initiators: Vec<StreamIndex> = known.iter().copied().filter(|&own| self.gives(own, Tap::Volume)).collect();
+        let initiators: Vec<StreamIndex> = known
+            .iter()
+            .copied()
+            .filter(|&own| self.gives(own, Tap::Volume))
+            .collect();
         for own in initiators {
             let wanted: Vec<StreamIndex> = known.iter().copied().filter(|&far| self.wants_link(own, far)).collect();
             if wanted.is_empty() {

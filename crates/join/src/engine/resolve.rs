@@ -26,7 +26,7 @@ pub(super) struct Found {
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
 
 /// Which claimants could have the same events, directly or through others.
-struct Links {
+pub(super) struct Links {
     parent: Vec<usize>,
 }
 
@@ -45,16 +45,16 @@ impl Links {
         at
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.parent[a.max(b)] = a.min(b);
     }
 }
 
 /// An event that a claimant which is not sure of its own could have had.
-struct Contested {
-    by: usize,
-    event: usize,
+pub(super) struct Contested {
+    pub(super) by: usize,
+    pub(super) event: usize,
 }
 
 /// A claim on its way through the taps.
@@ -239,7 +239,7 @@ impl Engine {
     }
 
     /// Whether an event can be a claim's for all that its device says: its disk, and the copy that its path is made for.
-    fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
+    pub(super) fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
         let event = &self.pool.events[event];
         let copy = (self.pool.ios[claimant.claim.io].volume, claimant.place.copy);
         event.disk.is_none_or(|disk| disk == claimant.place.disk) && event.copy.is_none_or(|other| other == copy)
@@ -286,7 +286,8 @@ impl Engine {
         });
         let events = self.in_order(events);
         let mut widened = Vec::with_capacity(claimants.len());
-        for claimant in claimants.iter_mut() {
+        let mut unknown = Vec::new();
+        for (at, claimant) in claimants.iter_mut().enumerate() {
             let already = match tap {
                 Tap::Target => claimant.found.target.is_some(),
                 _ => !claimant.found.device.is_empty(),
@@ -296,10 +297,15 @@ impl Engine {
             } else {
                 self.far_interval(claimant, far, tap)
             };
+            if outer.is_none() && !already {
+                unknown.push((at, self.anywhere(claimant, far)));
+            }
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        self.settle(claimants, &events, &widened, tap, links)
+        let mut contested = self.settle(claimants, &events, &widened, tap, links);
+        contested.extend(self.doubt(claimants, &unknown, tap, links));
+        contested
     }
 
     /// Where on the far clock an event of a claim must lie.

@@ -98,6 +98,12 @@ impl<'a> Collected<'a> {
             })
             .collect();
         let cut = engine.cut(window);
+        // What a claim on an unknown clock is about may be anywhere.
+        let until = if asks_unknown(engine, context, &deciding, ends_before..cut) {
+            vec![i64::MAX; sides]
+        } else {
+            until
+        };
         let rivals = (0..sides)
             .map(|side| engine.collect_all(context.sides[side].stream, &(ends_before..cut), until[side]))
             .collect();
@@ -237,18 +243,28 @@ impl<'a> Collected<'a> {
             let (low, _) = offset(far, start)?;
             let (_, high) = offset(far, end)?;
             let slack = slack(context, side, far);
-            Some((
-                start.saturating_add(low).saturating_sub(slack),
-                end.saturating_add(high).saturating_add(slack),
-            ))
+            let (from, until) = (start.saturating_add(low), end.saturating_add(high));
+            // Of a clock that was set it may not be known which holds: see `Engine::anywhere`.
+            let known = context.offset(side, far, start).is_some() && context.offset(side, far, end).is_some();
+            let slack = if known {
+                slack
+            } else {
+                slack.saturating_add(until.saturating_sub(from))
+            };
+            Some((from.saturating_sub(slack), until.saturating_add(slack)))
         });
+        // Where the clock is not known, anything may be its own; where the node has no one stream, the pool decides everything.
+        let nowhere = if far.is_some() {
+            (i64::MIN, i64::MAX)
+        } else {
+            (i64::MAX, i64::MIN)
+        };
         let own = &context.sides[side];
         Claim {
             offset: place.offset,
             start,
             end,
-            // An interval that holds nothing.
-            far: bounds.unwrap_or((i64::MAX, i64::MIN)),
+            far: bounds.unwrap_or(nowhere),
             slack: 3 * (own.resolution(Tap::Volume) + own.resolution(Tap::Initiator)),
             io: NOTHING,
             slot: NOTHING,
@@ -341,6 +357,34 @@ impl<'a> Collected<'a> {
         });
         streams.collect()
     }
+}
+
+/// Whether an I/O that is to be decided, or could have the same events, asks something of a node whose clock is not known.
+fn asks_unknown(engine: &Engine, context: &Context, deciding: &[Deciding], rivals: std::ops::Range<i64>) -> bool {
+    let unknown = |own: usize, node: NodeIndex| {
+        context.far(node.0).is_some_and(|far| {
+            let sees = context.sides[far].gives(Tap::Target) || context.sides[far].gives(Tap::Device);
+            sees && context.offset(own, far, rivals.start).is_none()
+        })
+    };
+    let any = |own: usize| context.sides.iter().any(|far| unknown(own, far.node));
+    let doubtful: Vec<usize> = (0..context.sides.len())
+        .filter(|&own| context.sides[own].gives(Tap::Volume) && any(own))
+        .collect();
+    if doubtful.is_empty() {
+        return false;
+    }
+    let asks = |own: usize, nodes: &[NodeIndex]| nodes.iter().any(|&node| unknown(own, node));
+    let now = deciding.iter().any(|one| asks(one.side, &one.gathered.nodes));
+    let later = |&own: &usize| {
+        let waiting = engine.collect_all(context.sides[own].stream, &rivals, i64::MAX);
+        asks(own, &waiting.nodes)
+    };
+    let pooled = |(_, io): (usize, &crate::pool::PendingIo)| {
+        let side = context.side_of(io.event.stream);
+        side.is_some_and(|own| io.places.places.iter().any(|place| unknown(own, place.node)))
+    };
+    now || doubtful.iter().any(later) || engine.pool.ios.iter().any(pooled)
 }
 
 /// The parts of one thread among all.
