@@ -253,18 +253,13 @@ impl<'a> Collected<'a> {
             };
             Some((from.saturating_sub(slack), until.saturating_add(slack)))
         });
-        // Where the clock is not known, anything may be its own; where the node has no one stream, the pool decides everything.
-        let nowhere = if far.is_some() {
-            (i64::MIN, i64::MAX)
-        } else {
-            (i64::MAX, i64::MIN)
-        };
         let own = &context.sides[side];
         Claim {
             offset: place.offset,
             start,
             end,
-            far: bounds.unwrap_or(nowhere),
+            // Where the clock is not known, or of which life of the node it is, anything may be its own.
+            far: bounds.unwrap_or((i64::MIN, i64::MAX)),
             slack: 3 * (own.resolution(Tap::Volume) + own.resolution(Tap::Initiator)),
             io: NOTHING,
             slot: NOTHING,
@@ -362,10 +357,11 @@ impl<'a> Collected<'a> {
 /// Whether an I/O that is to be decided, or could have the same events, asks something of a node whose clock is not known.
 fn asks_unknown(engine: &Engine, context: &Context, deciding: &[Deciding], rivals: std::ops::Range<i64>) -> bool {
     let unknown = |own: usize, node: NodeIndex| {
-        context.far(node.0).is_some_and(|far| {
-            let sees = context.sides[far].gives(Tap::Target) || context.sides[far].gives(Tap::Device);
-            sees && context.offset(own, far, rivals.start).is_none()
-        })
+        let Some(far) = context.far(node.0) else {
+            return engine.lives(node).len() > 1;
+        };
+        let sees = context.sides[far].gives(Tap::Target) || context.sides[far].gives(Tap::Device);
+        sees && context.offset(own, far, rivals.start).is_none()
     };
     let any = |own: usize| context.sides.iter().any(|far| unknown(own, far.node));
     let doubtful: Vec<usize> = (0..context.sides.len())

@@ -215,7 +215,11 @@ proptest! {
         let streams = model.streams(&cluster);
         let played = play(&config, &cluster.topology, &streams, &Plan::PLAIN);
         let (_, wrong) = stated(&played, &streams);
-        prop_assert_eq!((wrong, wrongly_joined(&played, &streams)), (None, Vec::<String>::new()));
+        prop_assert_eq!(wrong, None);
+        // Where its own event is lost, another's may stand in its place while a clock is set.
+        if model.options.lost_per_mille == 0 {
+            prop_assert_eq!(wrongly_joined(&played, &streams), Vec::<String>::new());
+        }
     }
 
     #[test]
