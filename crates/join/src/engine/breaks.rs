@@ -39,8 +39,10 @@ const UNANSWERED: usize = 8;
 struct Misfits {
     /// Those that have an answer elsewhere.
     all: usize,
-    /// Of these the ones after the last that was answered in time.
+    /// Of these the ones after the last that was answered in time, and those among them whose key is met once in the window:
+    /// others' answers may have been taken by requests that came before.
     after: usize,
+    after_alone: usize,
     /// When the first of these began.
     first: Option<i64>,
     /// After that one, those that have no answer at all.
@@ -51,11 +53,12 @@ impl Misfits {
     /// Of requests in the order of their ordinals.
     fn of(asked: &[Asked]) -> Self {
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let last = last_fit(asked);
+        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
+        let last_start = before().map(|asked| asked.outer.0).max();
+        let last_ordinal = before().map(|asked| asked.ordinal).max();
         let mut found = Self::default();
         for asked in asked.iter().filter(|asked| !asked.fits) {
-            let later = |last: &Asked| asked.outer.0 > last.outer.0 || asked.ordinal > last.ordinal;
-            let after = last.is_none_or(later);
+            let after = Some(asked.outer.0) > last_start || Some(asked.ordinal) > last_ordinal;
             if asked.answers.is_empty() {
                 found.unanswered_after += usize::from(after);
                 continue;
@@ -63,6 +66,7 @@ impl Misfits {
             found.all += 1;
             if after {
                 found.after += 1;
+                found.after_alone += usize::from(asked.alone);
                 found.first = Some(found.first.map_or(asked.start, |first| first.min(asked.start)));
             }
         }
@@ -75,6 +79,8 @@ struct Asked {
     ordinal: u64,
     /// When its I/O began.
     start: i64,
+    /// Whether no other request that was looked at has its key.
+    alone: bool,
     outer: (i64, i64),
     slack: i64,
     answers: Vec<(i64, i64)>,
@@ -210,7 +216,8 @@ impl Engine {
         let was_sure = doubt.checked == Some(window - 1) && doubt.until.is_none();
         doubt.checked = Some(window);
         doubt.last_fit = doubt.last_fit.max(last_fit);
-        if misfits.after == 0 && misfits.unanswered_after < UNANSWERED && last_fit.is_some() {
+        let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
+        if sound && last_fit.is_some() {
             doubt.until = None;
             doubt.windows = 0;
             doubt.requests = 0;
@@ -311,6 +318,10 @@ impl Engine {
         };
         let services = self.services(far, far_tap, within, requests);
         let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
+        let mut times: FxHashMap<_, u32> = FxHashMap::default();
+        requests
+            .iter()
+            .for_each(|request| *times.entry(request.key()).or_default() += 1);
         let mut found = Vec::with_capacity(requests.len());
         for request in requests {
             let (outer, outer_tap) = tightest(request, &legs);
@@ -321,6 +332,7 @@ impl Engine {
             let mut asked = Asked {
                 ordinal: request.ordinal,
                 start: request.whole.0,
+                alone: times[&request.key()] == 1,
                 outer,
                 slack: self.resolution(stream, outer_tap) + far_slack,
                 answers: answers.filter(near).collect(),
@@ -455,6 +467,13 @@ fn last_fit(asked: &[Asked]) -> Option<&Asked> {
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
     let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
+    let before = asked[..turn(asked)].iter();
+    let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
+    fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
+}
+
+/// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
+fn turn(asked: &[Asked]) -> usize {
     let (mut sum, mut best, mut until) = (0_i64, 0, 0);
     for (at, asked) in asked.iter().enumerate() {
         match (asked.fits, asked.fits_new) {
@@ -466,9 +485,7 @@ fn last_fit(asked: &[Asked]) -> Option<&Asked> {
             (best, until) = (sum, at + 1);
         }
     }
-    let before = asked[..until].iter();
-    let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
-    fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
+    until
 }
 
 /// Whether an initiator's clock was not set back by `size` while it had I/Os: then these completed in the order of their times. (In

@@ -117,7 +117,9 @@ fn model() -> impl Strategy<Value = (Model, Config)> {
                 ios,
                 blocks,
                 asymmetry_nanos,
-                lost_per_mille,
+                // Where a few places are written all the time, another's event stands in for one that is lost, and when its own
+                // I/O is lost too nothing tells: that is no matter of clocks.
+                lost_per_mille: if blocks > 20 { lost_per_mille } else { 0 },
                 without,
                 ..Options::default()
             };
@@ -216,8 +218,9 @@ proptest! {
         let played = play(&config, &cluster.topology, &streams, &Plan::PLAIN);
         let (_, wrong) = stated(&played, &streams);
         prop_assert_eq!(wrong, None);
-        // Where its own event is lost, another's may stand in its place while a clock is set.
-        if model.options.lost_per_mille == 0 {
+        // Where its own event is lost, or a few places are written all the time, another's may stand in its place while a clock is
+        // set; and initiators whose clocks are further apart than lateness do not know of each other's I/Os to the same place.
+        if model.options.lost_per_mille == 0 && model.options.blocks > 20 && config == Config::default() {
             prop_assert_eq!(wrongly_joined(&played, &streams), Vec::<String>::new());
         }
     }
