@@ -79,8 +79,8 @@ impl Links {
 
 /// An event that a claimant which is not sure of its own could have had.
 pub(super) struct Contested {
-    by: usize,
-    event: usize,
+    pub(super) by: usize,
+    pub(super) event: usize,
 }
 
 /// A claim on its way through the taps.
@@ -138,10 +138,7 @@ impl Engine {
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
             let place = of_disk[0].place;
             for far in self.far_streams(op, &place, closing, cut) {
-                let far_cut = match self.offset(closing, far, cut) {
-                    Some((_, high)) => cut.saturating_add(high),
-                    None => cut,
-                };
+                let far_cut = cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0));
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
                 }
@@ -284,7 +281,7 @@ impl Engine {
     }
 
     /// Whether an event can be a claim's for all that its device says: its disk, and the copy that its path is made for.
-    fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
+    pub(super) fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
         let event = &self.pool.events[event];
         let copy = (self.pool.ios[claimant.claim.io].volume, claimant.place.copy);
         event.disk.is_none_or(|disk| disk == claimant.place.disk) && event.copy.is_none_or(|other| other == copy)
@@ -331,7 +328,8 @@ impl Engine {
         });
         let events = self.in_order(events);
         let mut widened = Vec::with_capacity(claimants.len());
-        for claimant in claimants.iter_mut() {
+        let mut unknown = Vec::new();
+        for (at, claimant) in claimants.iter_mut().enumerate() {
             let already = match tap {
                 Tap::Target => claimant.found.target.is_some(),
                 _ => !claimant.found.device.is_empty(),
@@ -341,10 +339,15 @@ impl Engine {
             } else {
                 self.far_interval(claimant, far, tap)
             };
+            if outer.is_none() && !already {
+                unknown.push((at, self.anywhere(claimant, far)));
+            }
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        self.settle(claimants, &events, &widened, tap, links)
+        let mut contested = self.settle(claimants, &events, &widened, tap, links);
+        contested.extend(self.doubt(claimants, &unknown, tap, links));
+        contested
     }
 
     /// Where on the far clock an event of a claim must lie.
@@ -358,8 +361,7 @@ impl Engine {
         }
         let slack = self.resolution(claimant.stream, claimant.outer_tap) + self.resolution(far, tap);
         let (start, end) = widen(claimant.outer, slack);
-        let (low, _) = self.offset(claimant.stream, far, claimant.outer.0)?;
-        let (_, high) = self.offset(claimant.stream, far, claimant.outer.1)?;
+        let (low, high) = self.span_offset(claimant.stream, far, claimant.outer)?;
         Some((start.saturating_add(low), end.saturating_add(high)))
     }
 
