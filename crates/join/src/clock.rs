@@ -426,8 +426,10 @@ impl PairClock {
         for &(x, low, high) in bounds {
             constraints.add_bounds((x, high), (x, low));
         }
+        let search = self.search;
         self.start(config, constraints);
         self.linked = true;
+        self.search = search;
     }
 
     /// One of the two clocks was set: what was known until now holds until one time, and nothing after that.

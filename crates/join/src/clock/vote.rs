@@ -100,8 +100,9 @@ pub(crate) fn vote(config: &Config, mut candidates: Vec<Candidate>) -> Option<Co
     // line found, so that they are no further apart than it is wide, and more than half of those that agree belong together.
     let mut widths: Vec<i64> = agreeing.iter().map(|pair| pair.high() - pair.low()).collect();
     widths.sort_unstable();
-    // The line is straight and the truth need not be: from one that belongs there to the next it may have gone its own way.
-    let bend = (last - first) / 4 * config.max_drift_ppb / 1_000_000_000;
+    // The line is straight and the truth need not be: the best line through a bend in its middle is an eighth of the bend off, over
+    // the whole stretch. Two fifths of the most that clocks drift apart is as much as a drift changes at once (200 ppm).
+    let bend = (last - first) / 20 * config.max_drift_ppb / 1_000_000_000;
     let median = widths[widths.len() / 2];
     let margin = median.saturating_add(median.max(bend));
     let line = |x: i64| offset + drifted(x - middle, ppb);

@@ -132,7 +132,9 @@ impl Engine {
         };
         loop {
             let clock = self.clocks.entry((stream, far)).or_default();
-            if clock.is_aligned() {
+            // What others' traffic says is wider than what the pair's own does: where there is some, a vote goes first.
+            let linked = clock.is_linked();
+            if clock.is_aligned() && !(linked && clock.search != Search::GivenUp) {
                 self.check_clock(stream, far, window);
                 if self.clocks[&(stream, far)].is_aligned() {
                     return None;
@@ -160,7 +162,7 @@ impl Engine {
                     if !self.try_alignment(stream, far, (until, far_until)) {
                         let clock = self.clocks.entry((stream, far)).or_default();
                         // What is over before the end of the stretch gives no more to vote on.
-                        clock.search = if short || span >= self.config.hold_nanos {
+                        clock.search = if linked || short || span >= self.config.hold_nanos {
                             Search::GivenUp
                         } else {
                             Search::Waiting {

@@ -91,10 +91,11 @@ struct Asked {
 }
 
 impl Asked {
-    /// How far the clock could be off for its answer to fit: the nearest one, if there are several.
+    /// How much longer it lasted than the longest answer that could be its own: by so much the clock could be off.
     fn room(&self) -> i64 {
-        let took = self.answers.iter().map(|(start, end)| end - start).max();
-        (self.outer.1 - self.outer.0).saturating_sub(took.unwrap_or(0))
+        let lasted = self.outer.1.saturating_sub(self.outer.0);
+        let took = self.answers.iter().map(|(start, end)| end.saturating_sub(*start));
+        lasted - took.filter(|took| *took <= lasted).max().unwrap_or(0)
     }
 
     /// Whether an answer lies where a clock has it.
