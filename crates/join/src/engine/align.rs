@@ -324,9 +324,10 @@ impl Engine {
             });
         }
         let state = &self.streams[&far];
+        let wanted = Wanted::of(requests);
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != tap {
+            if columns.taps()[row] != tap || !wanted.may_have(columns.offsets()[row]) {
                 continue;
             }
             let device = &state.devices[columns.devices()[row] as usize];
@@ -363,9 +364,10 @@ impl Engine {
             });
         }
         let state = &self.streams[&stream];
+        let wanted = Wanted::of(requests);
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != Tap::Initiator {
+            if columns.taps()[row] != Tap::Initiator || !wanted.may_have(columns.offsets()[row]) {
                 continue;
             }
             let key = (columns.ops()[row], columns.offsets()[row]);
@@ -376,6 +378,36 @@ impl Engine {
             }
         }
         found
+    }
+}
+
+/// The offsets of some requests, as far as a bit each tells: nearly all events of a lane are nobody's whom is asked for, and one
+/// look says so.
+struct Wanted {
+    bits: Vec<u64>,
+}
+
+impl Wanted {
+    /// So many bits, as a power of two: 8 KiB stay close to the processor.
+    const BITS: u32 = 16;
+
+    fn of(requests: &[&Request]) -> Self {
+        let mut bits = vec![0; 1 << (Self::BITS - 6)];
+        for request in requests {
+            let at = Self::at(request.place.offset);
+            bits[at / 64] |= 1_u64 << (at % 64);
+        }
+        Self { bits }
+    }
+
+    /// Whether a request with this offset may be among them; false for sure.
+    fn may_have(&self, offset: u64) -> bool {
+        let at = Self::at(offset);
+        self.bits[at / 64] & (1 << (at % 64)) != 0
+    }
+
+    const fn at(offset: u64) -> usize {
+        (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize
     }
 }
 
