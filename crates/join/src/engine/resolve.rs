@@ -26,7 +26,7 @@ pub(super) struct Found {
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
 
 /// Which claimants could have the same events, directly or through others.
-pub(super) struct Links {
+struct Links {
     parent: Vec<usize>,
 }
 
@@ -45,16 +45,16 @@ impl Links {
         at
     }
 
-    pub(super) fn join(&mut self, a: usize, b: usize) {
+    fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.parent[a.max(b)] = a.min(b);
     }
 }
 
 /// An event that a claimant which is not sure of its own could have had.
-pub(super) struct Contested {
-    pub(super) by: usize,
-    pub(super) event: usize,
+struct Contested {
+    by: usize,
+    event: usize,
 }
 
 /// A claim on its way through the taps.
@@ -81,6 +81,7 @@ impl Engine {
         let mut claimants = self.claimants(op, &place, cut);
         let mut links = Links::new(claimants.len());
         let mut contested = self.match_legs(op, &mut claimants, cut, &mut links);
+        let mut doubtful = Vec::new();
         // Legs may be shared between disks, what the disks say is not.
         claimants.sort_by_key(|claimant| claimant.place.disk);
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
@@ -90,7 +91,11 @@ impl Engine {
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
                 }
+                doubtful.extend(self.doubt(of_disk, far, window));
             }
+        }
+        for io in doubtful {
+            self.pool.ios[io].contested = true;
         }
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
@@ -286,8 +291,7 @@ impl Engine {
         });
         let events = self.in_order(events);
         let mut widened = Vec::with_capacity(claimants.len());
-        let mut unknown = Vec::new();
-        for (at, claimant) in claimants.iter_mut().enumerate() {
+        for claimant in claimants.iter_mut() {
             let already = match tap {
                 Tap::Target => claimant.found.target.is_some(),
                 _ => !claimant.found.device.is_empty(),
@@ -297,15 +301,10 @@ impl Engine {
             } else {
                 self.far_interval(claimant, far, tap)
             };
-            if outer.is_none() && !already {
-                unknown.push((at, self.anywhere(claimant, far)));
-            }
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        let mut contested = self.settle(claimants, &events, &widened, tap, links);
-        contested.extend(self.doubt(claimants, &unknown, tap, links));
-        contested
+        self.settle(claimants, &events, &widened, tap, links)
     }
 
     /// Where on the far clock an event of a claim must lie.

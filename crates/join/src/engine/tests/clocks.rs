@@ -103,9 +103,14 @@ fn model() -> impl Strategy<Value = (Model, Config)> {
     ];
     let config = prop_oneof![2 => Just(Config::default()), 1 => Just(small())];
     (any::<u64>(), shape, load, without, clocks, reboot, config).prop_map(
-        |(seed, shape, load, without, clocks, reboot, config)| {
+        |(seed, shape, load, without, mut clocks, reboot, config)| {
             let (initiators, nodes, copies, converged) = shape;
             let (ios, blocks, asymmetry_nanos, lost_per_mille) = load;
+            // Where a few places are written all the time, others' answers stand where a request's own no longer does: then a step
+            // is seen late.
+            if blocks <= 20 {
+                clocks.iter_mut().for_each(|clock: &mut Clock| clock.step = None);
+            }
             let options = Options {
                 seed,
                 initiators: if converged { initiators.min(nodes) } else { initiators },
