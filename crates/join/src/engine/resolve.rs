@@ -78,9 +78,18 @@ impl Links {
 }
 
 /// An event that a claimant which is not sure of its own could have had.
-pub(super) struct Contested {
-    pub(super) by: usize,
-    pub(super) event: usize,
+struct Contested {
+    by: usize,
+    event: usize,
+}
+
+/// What is known of a place before anything is changed.
+pub(super) struct Considered {
+    pub(super) claimants: Vec<Claimant>,
+    links: Links,
+    contested: Vec<Contested>,
+    /// I/Os of the window that have what could as well be somebody's whose clock is not known.
+    doubtful: Vec<usize>,
 }
 
 /// A claim on its way through the taps.
@@ -101,7 +110,15 @@ impl Engine {
     /// than the closing one take part as rivals.
     pub(super) fn resolve(&mut self, claim: ClaimRef, window: i64, ties: &Ties, decisions: &mut Decisions) {
         let closing = self.pool.ios[claim.io].event.stream;
-        let (claimants, mut links, contested) = self.consider(claim, self.cut(window), ties);
+        let Considered {
+            claimants,
+            mut links,
+            contested,
+            doubtful,
+        } = self.consider(claim, window, ties);
+        for io in doubtful {
+            self.pool.ios[io].contested = true;
+        }
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
         let this_window = |pool: &Pool, claimant: &Claimant| {
@@ -125,14 +142,16 @@ impl Engine {
         }
     }
 
-    /// All claims on the place of `claim`, with what each of them has for all that completed before the cut. Changes nothing.
-    pub(super) fn consider(&self, claim: ClaimRef, cut: i64, ties: &Ties) -> (Vec<Claimant>, Links, Vec<Contested>) {
+    /// All claims on the place of `claim`, with what each of them has for all that completed before the window's cut. Changes nothing.
+    pub(super) fn consider(&self, claim: ClaimRef, window: i64, ties: &Ties) -> Considered {
+        let cut = self.cut(window);
         let io = &self.pool.ios[claim.io];
         let (op, place) = (io.op, io.places.places[claim.place]);
         let closing = io.event.stream;
         let mut claimants = self.claimants(op, &place, cut);
         let mut links = Links::new(claimants.len());
         let mut contested = self.match_legs(op, &mut claimants, cut, ties, &mut links);
+        let mut doubtful = Vec::new();
         // Legs may be shared between disks, what the disks say is not.
         claimants.sort_by_key(|claimant| claimant.place.disk);
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
@@ -142,9 +161,15 @@ impl Engine {
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
                 }
+                doubtful.extend(self.doubt(of_disk, far, window));
             }
         }
-        (claimants, links, contested)
+        Considered {
+            claimants,
+            links,
+            contested,
+            doubtful,
+        }
     }
 
     /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known
@@ -328,8 +353,7 @@ impl Engine {
         });
         let events = self.in_order(events);
         let mut widened = Vec::with_capacity(claimants.len());
-        let mut unknown = Vec::new();
-        for (at, claimant) in claimants.iter_mut().enumerate() {
+        for claimant in claimants.iter_mut() {
             let already = match tap {
                 Tap::Target => claimant.found.target.is_some(),
                 _ => !claimant.found.device.is_empty(),
@@ -339,15 +363,10 @@ impl Engine {
             } else {
                 self.far_interval(claimant, far, tap)
             };
-            if outer.is_none() && !already {
-                unknown.push((at, self.anywhere(claimant, far)));
-            }
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        let mut contested = self.settle(claimants, &events, &widened, tap, links);
-        contested.extend(self.doubt(claimants, &unknown, tap, links));
-        contested
+        self.settle(claimants, &events, &widened, tap, links)
     }
 
     /// Where on the far clock an event of a claim must lie.
