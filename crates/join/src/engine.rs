@@ -35,6 +35,7 @@ mod losses;
 mod overdue;
 mod pieces;
 mod resolve;
+mod shifts;
 mod state;
 mod windows;
 
@@ -45,6 +46,7 @@ pub use align::ClockReport;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
 pub use overdue::OverdueState;
+pub use shifts::{ShiftReport, ShiftState};
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// Resolutions are taken to be no coarser than this.
@@ -89,6 +91,7 @@ pub struct Engine {
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
+    shifts: shifts::Shifts,
     rows: JoinedRows,
     /// Memory of bulk rounds.
     scratch: bulk::Scratch,
@@ -161,6 +164,7 @@ impl Engine {
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
+            shifts: shifts::Shifts::default(),
             rows: JoinedRows::default(),
             scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),
@@ -187,6 +191,7 @@ impl Engine {
             .map(|node| (self.catalog.intern_node(&node.id), node.observed))
             .collect();
         self.find_disks();
+        self.note_shifts();
         self.set_lane_roles();
     }
 
@@ -304,13 +309,15 @@ impl Engine {
                     disk.is_some()
                 };
                 if has_place && (device.has_offsets || event.op == Op::Flush) {
+                    let shift = if event.op == Op::Flush { 0 } else { device.shift };
                     self.pool.insert_event(LegEvent {
                         event: observation,
                         tap: event.tap,
                         node,
                         device: event.device,
                         op: event.op,
-                        offset: event.offset,
+                        offset: event.offset.wrapping_sub_signed(shift),
+                        shift,
                         length: event.length,
                         disk,
                         peer: device.peer,

@@ -240,11 +240,13 @@ pub enum Missing {
     Absent,
     /// The extent map has no copy for these bytes.
     NoExtent,
+    /// The tap shows requests of this disk, but at other offsets than the extent map has, and by no constant that explains them.
+    Displaced,
 }
 
 impl Missing {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoDaemon,
         Self::Silent,
         Self::NotCovered,
@@ -252,6 +254,7 @@ impl Missing {
         Self::Unaligned,
         Self::Absent,
         Self::NoExtent,
+        Self::Displaced,
     ];
 
     /// Snake case, as columns and JSON show it.
@@ -265,6 +268,7 @@ impl Missing {
             Self::Unaligned => "unaligned",
             Self::Absent => "absent",
             Self::NoExtent => "no_extent",
+            Self::Displaced => "displaced",
         }
     }
 }

@@ -7,7 +7,7 @@
 //! INVARIANT: an I/O is decided here only when deciding it among all events and I/Os with its keys would give the same. So where
 //! an event waits never changes a row (`tests/bulk.rs` holds one way against the other).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
@@ -466,6 +466,30 @@ impl Engine {
         }
     }
 
+    /// What the I/Os in a lane that complete in a window ask of some disks.
+    pub(super) fn gathered_requests(
+        &self,
+        stream: StreamIndex,
+        window: i64,
+        disks: &BTreeSet<DiskIndex>,
+    ) -> Vec<Request> {
+        let gathered = self.streams[&stream].gathered.get(&window).into_iter().flatten();
+        let requests = gathered.flat_map(|gathered| {
+            gathered.ios.iter().flat_map(move |io| {
+                let places = gathered.places[io.places()].iter();
+                places
+                    .filter(|place| disks.contains(&place.disk))
+                    .map(move |place| Request {
+                        ordinal: io.ordinal,
+                        whole: (io.start, io.end),
+                        op: io.op,
+                        place: *place,
+                    })
+            })
+        });
+        requests.collect()
+    }
+
     /// The disk of an event of the lane, if it is known.
     pub(super) fn disk_of(&self, stream: StreamIndex, at: At, batch: &Batch, row: usize) -> Option<DiskIndex> {
         let disk = self.event(stream, 0, at, batch, row).disk;
@@ -487,7 +511,7 @@ impl Engine {
         let columns = &batch.columns;
         let state = &self.streams[&stream];
         let device = &state.devices[columns.devices()[row] as usize];
-        let (tap, offset) = (columns.taps()[row], columns.offsets()[row]);
+        let (tap, offset) = (columns.taps()[row], self.mapped_offset(stream, batch, row));
         let mut copy = None;
         let (node, disk) = match (tap, device.peer) {
             (Tap::Initiator, Some(peer)) => {

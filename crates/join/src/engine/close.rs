@@ -14,6 +14,7 @@ use crate::pool::{ClaimRef, PendingIo};
 impl Engine {
     /// Closes the windows of one number, which are those of `streams`.
     pub(super) fn close_all(&mut self, window: i64, streams: &[StreamIndex]) {
+        self.vote_on_shifts(window, streams);
         let mut round = self.bulk_round(window, streams);
         for &stream in streams {
             self.close(window, stream, round.as_mut());
@@ -50,6 +51,8 @@ impl Engine {
             round.read_clocks(self, stream);
         }
         self.note_overdue(stream, &claims, &decisions);
+        let in_bulk = |disk| round.as_deref().is_some_and(|round| round.has_decided(stream, disk));
+        self.doubt_shifts(&claims, &decisions, in_bulk);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
         for &io in &ios {

@@ -16,6 +16,8 @@ pub(super) struct DeviceEntry {
     pub(super) copy: Option<u32>,
     pub(super) peer: Option<NodeIndex>,
     pub(super) has_offsets: bool,
+    /// How far its offsets lie beyond the extent map's.
+    pub(super) shift: i64,
     /// Which of its events may wait in the lane.
     pub(super) lane: LaneRole,
 }
@@ -41,6 +43,7 @@ impl Engine {
             state.described = devices.to_vec();
         }
         state.devices = entries(&mut self.catalog, &state.described);
+        self.note_shifts();
         self.set_lane_roles();
         Ok(())
     }
@@ -70,6 +73,7 @@ fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
             copy: device.copy,
             peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
             has_offsets: device.has_offsets,
+            shift: 0,
             lane: LaneRole::default(),
         })
         .collect()

@@ -172,10 +172,9 @@ impl Engine {
         let (Some((low, _)), Some((_, high))) = bounds else {
             return Some(Missing::Unaligned);
         };
-        Some(
-            self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)))
-                .unwrap_or(Missing::Absent),
-        )
+        let uncovered = self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)));
+        let displaced = self.shifts.is_displaced(place.disk, tap).then_some(Missing::Displaced);
+        Some(uncovered.or(displaced).unwrap_or(Missing::Absent))
     }
 
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, Device, NodeId, Observation, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
+    Catalog, Device, NodeId, Observation, Op, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
 };
 use serde::{Deserialize, Serialize};
 
+use super::shifts::{ShiftState, Shifts};
 use super::{End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
@@ -30,6 +31,9 @@ pub struct State {
     /// I/Os that closed without a leg that may still come; none in records of before they were kept.
     #[serde(default)]
     pub overdue: Vec<OverdueState>,
+    /// How far offsets at each disk are shifted; none in records of before they were learnt.
+    #[serde(default)]
+    pub shifts: Vec<ShiftState>,
 }
 
 /// What is kept of a stream.
@@ -156,7 +160,7 @@ impl Engine {
                 tap: event.tap,
                 device: event.device,
                 op: event.op,
-                offset: event.offset,
+                offset: event.shown_offset(),
                 length: event.length,
                 disk: event.disk.map(|disk| self.catalog.disk(disk).clone()),
                 peer: event.peer.map(|peer| self.catalog.node(peer).clone()),
@@ -285,6 +289,7 @@ impl Engine {
             replies,
             closed_without,
             overdue: self.overdue.state(&self.catalog),
+            shifts: self.shifts.state(&self.catalog),
         }
     }
 
@@ -296,6 +301,7 @@ impl Engine {
     pub fn restore(config: Config, topology: &Topology, state: State, pending: Vec<PendingEvent>) -> Result<Self> {
         let mut engine = Self::new(config);
         engine.set_topology(topology);
+        engine.shifts = Shifts::restore(&mut engine.catalog, state.shifts);
         for stream in state.streams {
             let info = StreamInfo {
                 id: stream.id,
@@ -341,7 +347,14 @@ impl Engine {
         }
         engine.overdue = OverdueLegs::restore(catalog, state.overdue);
         for event in pending {
-            let event = revive(catalog, event);
+            let mut event = revive(catalog, event);
+            if let Some(disk) = event
+                .disk
+                .filter(|_| event.tap != Tap::Initiator && event.op != Op::Flush)
+            {
+                event.shift = engine.shifts.of(disk, event.tap);
+                event.offset = event.offset.wrapping_sub_signed(event.shift);
+            }
             engine.pool.insert_event(event);
         }
         Ok(engine)
@@ -357,6 +370,7 @@ fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
         device: kept.device,
         op: kept.op,
         offset: kept.offset,
+        shift: 0,
         length: kept.length,
         disk: kept.disk.map(|disk| catalog.intern_disk(&disk)),
         peer: kept.peer.map(|peer| catalog.intern_node(&peer)),

@@ -9,6 +9,7 @@ mod losses;
 mod options;
 mod play;
 mod same_rows;
+mod shifts;
 mod traffic;
 mod truth;
 mod waiting;

@@ -191,7 +191,7 @@ impl Engine {
             disk: event.disk,
             device: device.map_or_else(String::new, |device| device.name.clone()),
             op: event.op,
-            offset: event.offset,
+            offset: event.shown_offset(),
             length: event.length,
             cause,
         });

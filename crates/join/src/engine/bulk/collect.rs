@@ -169,7 +169,7 @@ impl<'a> Collected<'a> {
                         row: row as u32,
                     };
                     let node = engine.node_of(stream, batch, row);
-                    if let Some(part) = share.part(node, columns.offsets()[row]) {
+                    if let Some(part) = share.part(node, engine.mapped_offset(stream, batch, row)) {
                         part.events.push(engine.event(stream, side as u16, at, batch, row));
                     }
                 }

@@ -1,7 +1,9 @@
 //! From what a round decided to rows.
 
 use fathom_model::fan_out::MoreOrdinals;
-use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap};
+use fathom_model::{
+    ClockStatement, DiskIndex, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap,
+};
 
 use super::context::Context;
 use super::{BulkIo, Decided, Picked, Round, Seen, parallel};
@@ -51,6 +53,13 @@ impl Round {
             .filter(|(_, tightest)| !tightest.upper.is_empty())
             .map(|(far, tightest)| ((stream, far.stream), tightest.constraints()))
             .collect()
+    }
+
+    /// Whether something of a stream was decided on a disk.
+    pub(in crate::engine) fn has_decided(&self, stream: StreamIndex, disk: DiskIndex) -> bool {
+        let all = self.of_stream.get(&stream).into_iter().flatten();
+        all.flat_map(|decided| decided.ios().map(move |io| &decided.gathered.places[io.places()]))
+            .any(|places| places.iter().any(|place| place.disk == disk))
     }
 
     /// The streams that a round knows, by their sides.

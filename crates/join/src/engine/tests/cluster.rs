@@ -87,6 +87,10 @@ pub(super) struct Options {
     pub(super) without: Vec<Tap>,
     /// Disks split what is longer.
     pub(super) split_bytes: Option<u64>,
+    /// Where not 0, offsets of each disk are shifted by up to so many bytes at the drive,
+    pub(super) shift_bytes: u64,
+    /// and at the bus target.
+    pub(super) shift_targets: bool,
     /// Events of far sides that no I/O made.
     pub(super) foreign: usize,
     pub(super) lost_per_mille: u64,
@@ -119,6 +123,8 @@ impl Default for Options {
             drift_ppb: 0,
             without: Vec::new(),
             split_bytes: None,
+            shift_bytes: 0,
+            shift_targets: false,
             foreign: 0,
             lost_per_mille: 0,
             disorder_nanos: 0,

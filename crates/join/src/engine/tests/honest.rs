@@ -67,6 +67,23 @@ fn difficulties() -> Vec<(&'static str, f64, Options)> {
                 ..busy()
             },
         ),
+        (
+            "shifted drives",
+            0.98,
+            Options {
+                shift_bytes: 1 << 24,
+                ..busy()
+            },
+        ),
+        (
+            "shifted targets and drives",
+            0.98,
+            Options {
+                shift_bytes: 1 << 24,
+                shift_targets: true,
+                ..busy()
+            },
+        ),
         ("foreign I/O", 0.98, Options { foreign: 800, ..busy() }),
         (
             "foreign I/O and lost events",
