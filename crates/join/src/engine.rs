@@ -25,6 +25,7 @@ use crate::slowest::Replies;
 
 mod align;
 mod bulk;
+mod caches;
 mod close;
 mod devices;
 mod inspect;
@@ -32,6 +33,7 @@ mod lane;
 mod legs;
 mod lives;
 mod losses;
+mod merged;
 mod overdue;
 mod pieces;
 mod resolve;
@@ -43,8 +45,10 @@ use devices::DeviceEntry;
 use overdue::OverdueLegs;
 
 pub use align::ClockReport;
+pub use caches::CacheState;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
+pub use merged::SharedState;
 pub use overdue::OverdueState;
 pub use shifts::{ShiftReport, ShiftState};
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
@@ -92,6 +96,10 @@ pub struct Engine {
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
     shifts: shifts::Shifts,
+    caches: caches::Caches,
+    shared: merged::SharedEvents,
+    /// Drives that hold no extent, as dictionaries name them.
+    spares: BTreeSet<DiskIndex>,
     rows: JoinedRows,
     /// Memory of bulk rounds.
     scratch: bulk::Scratch,
@@ -165,6 +173,9 @@ impl Engine {
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
             shifts: shifts::Shifts::default(),
+            caches: caches::Caches::default(),
+            shared: merged::SharedEvents::default(),
+            spares: BTreeSet::new(),
             rows: JoinedRows::default(),
             scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),
@@ -185,6 +196,12 @@ impl Engine {
         // What came before belongs to the map that was in force then.
         self.spill_all();
         self.layout = Layout::new(topology, &mut self.catalog);
+        for disk in &topology.disks {
+            if let Some(disk) = self.catalog.find_disk(disk) {
+                self.spares.remove(&disk);
+            }
+        }
+        self.layout.leave_out(&self.spares);
         self.observed = topology
             .nodes
             .iter()
@@ -302,7 +319,7 @@ impl Engine {
                     let (volume, copy) = copy?;
                     self.layout.disk_at(volume, copy, device.peer?, event.offset)
                 };
-                let disk = device.disk.or_else(by_map);
+                let disk = device.disk.or_else(by_map).or(device.spare);
                 let has_place = if event.tap == Tap::Initiator {
                     device.peer.is_some()
                 } else {

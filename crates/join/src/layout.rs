@@ -33,8 +33,8 @@ pub(crate) struct Layout {
     volumes: Vec<Option<VolumeLayout>>,
     /// Every disk ever known, by the node that it is connected to.
     disks: FxHashMap<NodeIndex, Vec<DiskIndex>>,
-    /// The node of every disk.
-    nodes: Vec<NodeIndex>,
+    /// The node of every disk that a topology has named.
+    nodes: Vec<Option<NodeIndex>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -91,7 +91,7 @@ impl Layout {
         for (at, disk) in catalog.disks().to_vec().iter().enumerate() {
             let node = catalog.intern_node(&disk.node);
             layout.disks.entry(node).or_default().push(DiskIndex(at as u32));
-            layout.nodes.push(node);
+            layout.nodes.push(Some(node));
         }
         for volume in &topology.volumes {
             layout.volume(catalog.intern_volume(&volume.id));
@@ -118,6 +118,18 @@ impl Layout {
         layout
     }
 
+    /// Forgets disks that no topology has named.
+    pub(crate) fn leave_out(&mut self, disks: &BTreeSet<DiskIndex>) {
+        for of_node in self.disks.values_mut() {
+            of_node.retain(|disk| !disks.contains(disk));
+        }
+        for disk in disks {
+            if let Some(node) = self.nodes.get_mut(disk.as_usize()) {
+                *node = None;
+            }
+        }
+    }
+
     fn volume(&mut self, volume: VolumeIndex) -> &mut VolumeLayout {
         let at = volume.as_usize();
         if self.volumes.len() <= at {
@@ -137,7 +149,7 @@ impl Layout {
 
     /// The node that a disk is connected to.
     pub(crate) fn node_of(&self, disk: DiskIndex) -> Option<NodeIndex> {
-        self.nodes.get(disk.as_usize()).copied()
+        self.nodes.get(disk.as_usize()).copied().flatten()
     }
 
     /// Whether a volume has an extent on one of some disks.

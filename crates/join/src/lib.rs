@@ -38,8 +38,8 @@ mod slowest;
 pub use clock::ClockState;
 pub use config::Config;
 pub use engine::{
-    ClockReport, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, ShiftReport, ShiftState, State,
-    StreamAccount, StreamInfo, StreamReport, StreamState, Waiting,
+    CacheState, ClockReport, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, SharedState, ShiftReport,
+    ShiftState, State, StreamAccount, StreamInfo, StreamReport, StreamState, Waiting,
 };
 pub use error::{Error, Result};
 pub use slowest::Replies;

@@ -141,6 +141,10 @@ pub struct Leg {
     pub target: Option<Observation>,
     /// The request at the drive; where the drive split it, from the first start to the last end.
     pub device: Option<Observation>,
+    /// The drive that `device` is of, where a cache took the request in the disk's place.
+    pub cache: Option<DiskIndex>,
+    /// Where the drive made one request of this leg's and others': whether its ordinal counts here.
+    pub merged: Option<Merged>,
     /// Ordinals of further events of this leg: retries, and the pieces of a split request.
     pub more: MoreOrdinals,
     /// Why there is no `initiator`; `None` where there is one or none is to be expected.
@@ -186,6 +190,29 @@ impl Leg {
     }
 }
 
+/// How a leg has part in a request that a drive made of several legs' requests, of one I/O or of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Merged {
+    /// The request's ordinal counts at this leg.
+    First,
+    /// The request's ordinal counts at another leg; here it is only referred to.
+    Further,
+}
+
+impl Merged {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::First, Self::Further];
+
+    /// Lower case, as columns show it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Further => "further",
+        }
+    }
+}
+
 /// Ordinals beyond the first at each tap of a leg; empty for nearly all legs, and then without allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MoreOrdinals {
@@ -204,7 +231,7 @@ pub enum LegMethod {
     Key,
     /// By key; among several that time allowed, by order.
     Order,
-    /// By time alone (a flush has no offset).
+    /// By time alone (a flush has no offset), or at the drive by time and length (a cache has offsets of its own).
     Time,
 }
 
@@ -242,11 +269,13 @@ pub enum Missing {
     NoExtent,
     /// The tap shows requests of this disk, but at other offsets than the extent map has, and by no constant that explains them.
     Displaced,
+    /// A cache drive took the request, and more than one of its requests could be this one.
+    Indistinct,
 }
 
 impl Missing {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoDaemon,
         Self::Silent,
         Self::NotCovered,
@@ -255,6 +284,7 @@ impl Missing {
         Self::Absent,
         Self::NoExtent,
         Self::Displaced,
+        Self::Indistinct,
     ];
 
     /// Snake case, as columns and JSON show it.
@@ -269,6 +299,7 @@ impl Missing {
             Self::Absent => "absent",
             Self::NoExtent => "no_extent",
             Self::Displaced => "displaced",
+            Self::Indistinct => "indistinct",
         }
     }
 }

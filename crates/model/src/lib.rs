@@ -30,8 +30,8 @@ pub mod unit;
 pub use catalog::{Catalog, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
 pub use extent::{Extent, ExtentMap};
 pub use fan_out::{
-    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Missing, Observation, PendingEvent, Slowest, Unmatched,
-    UnmatchedCause,
+    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Merged, Missing, Observation, PendingEvent, Slowest,
+    Unmatched, UnmatchedCause,
 };
 pub use id::{ClusterId, Incarnation, IoId, NodeId, PhysicalDiskId, StreamId, StreamKind, VolumeId};
 pub use io_event::{IoColumns, IoEvent};

@@ -46,6 +46,8 @@ impl Engine {
             }
         }
         self.find_pieces(&mut decisions, &claims, self.cut(window));
+        self.find_merged(&mut decisions, &claims, self.cut(window));
+        self.find_cached(stream, &mut decisions, &claims, self.cut(window));
         self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {
             round.read_clocks(self, stream);
@@ -53,6 +55,7 @@ impl Engine {
         self.note_overdue(stream, &claims, &decisions);
         let in_bulk = |disk| round.as_deref().is_some_and(|round| round.has_decided(stream, disk));
         self.doubt_shifts(&claims, &decisions, in_bulk);
+        self.doubt_caches(&claims, &decisions);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
         for &io in &ios {
@@ -107,7 +110,9 @@ impl Engine {
                 continue;
             };
             // A flush has no offset, and the pieces of a split request are found last: neither is sure enough to learn from.
+            let own = found.cache.is_none() && !found.merged;
             let single = if let [one] = found.device[..] { Some(one) } else { None };
+            let single = single.filter(|_| own);
             let Some(inner) = found.target.or(single).filter(|_| io.op != Op::Flush) else {
                 continue;
             };

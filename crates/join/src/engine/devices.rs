@@ -1,6 +1,10 @@
 //! Device dictionaries: what the devices of a stream's events stand for.
 
-use fathom_model::{Catalog, Device, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
+use std::collections::BTreeSet;
+
+use fathom_model::{
+    Catalog, Device, DiskIndex, NodeIndex, PhysicalDisk, PhysicalDiskId, StreamIndex, Tap, VolumeIndex,
+};
 
 use super::Engine;
 use super::lane::LaneRole;
@@ -13,6 +17,8 @@ pub(super) struct DeviceEntry {
     pub(super) volume: Option<VolumeIndex>,
     /// None also while no topology has the disk that the entry names.
     pub(super) disk: Option<DiskIndex>,
+    /// The drive that the entry names, where no topology has it: it holds no extent.
+    pub(super) spare: Option<DiskIndex>,
     pub(super) copy: Option<u32>,
     pub(super) peer: Option<NodeIndex>,
     pub(super) has_offsets: bool,
@@ -42,7 +48,7 @@ impl Engine {
         if devices.len() > state.described.len() {
             state.described = devices.to_vec();
         }
-        state.devices = entries(&mut self.catalog, &state.described);
+        state.devices = entries(&mut self.catalog, &mut self.spares, state.node, &state.described);
         self.note_shifts();
         self.set_lane_roles();
         Ok(())
@@ -54,22 +60,25 @@ impl Engine {
         streams.sort_unstable();
         for stream in streams {
             if let Some(state) = self.streams.get_mut(&stream) {
-                state.devices = entries(&mut self.catalog, &state.described);
+                state.devices = entries(&mut self.catalog, &mut self.spares, state.node, &state.described);
             }
         }
     }
 }
 
-fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
+fn entries(
+    catalog: &mut Catalog,
+    spares: &mut BTreeSet<DiskIndex>,
+    node: NodeIndex,
+    devices: &[Device],
+) -> Vec<DeviceEntry> {
     devices
         .iter()
         .map(|device| DeviceEntry {
             name: device.name.clone(),
             volume: device.volume.as_ref().map(|volume| catalog.intern_volume(volume)),
-            disk: device.disk.as_ref().and_then(|id| {
-                let at = catalog.disks().iter().position(|disk| disk.id == *id)?;
-                Some(DiskIndex(at as u32))
-            }),
+            disk: device.disk.as_ref().and_then(|id| find_disk(catalog, spares, id)),
+            spare: spare(catalog, spares, node, device),
             copy: device.copy,
             peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
             has_offsets: device.has_offsets,
@@ -77,6 +86,33 @@ fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
             lane: LaneRole::default(),
         })
         .collect()
+}
+
+fn find_disk(catalog: &Catalog, spares: &BTreeSet<DiskIndex>, id: &PhysicalDiskId) -> Option<DiskIndex> {
+    let mut disks = (0..).map(DiskIndex).zip(catalog.disks());
+    disks
+        .find(|(at, disk)| disk.id == *id && !spares.contains(at))
+        .map(|(at, _)| at)
+}
+
+/// The drive of an entry, if no topology has named it.
+fn spare(
+    catalog: &mut Catalog,
+    spares: &mut BTreeSet<DiskIndex>,
+    node: NodeIndex,
+    device: &Device,
+) -> Option<DiskIndex> {
+    let id = device.disk.as_ref().filter(|_| device.tap == Tap::Device)?;
+    if find_disk(catalog, spares, id).is_some() {
+        return None;
+    }
+    let drive = catalog.intern_disk(&PhysicalDisk {
+        id: id.clone(),
+        node: catalog.node(node).clone(),
+        name: device.name.clone(),
+    });
+    spares.insert(drive);
+    Some(drive)
 }
 
 /// An entry in words, with everything that it means.

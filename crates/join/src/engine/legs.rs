@@ -75,10 +75,11 @@ impl Engine {
         let seen_by = found
             .target
             .or_else(|| found.device.first().copied())
-            .map(|at| event(at).stream);
+            .map(|at| event(at).stream)
+            .or_else(|| found.shared.map(|shared| shared.stream));
         let far = seen_by.or_else(|| self.life_at(place.node, io.event.stream, io.event.end_unix_nanos()));
         let clock = far.and_then(|far| self.statement(io.event.stream, far, io.event.start_unix_nanos));
-        let nothing = found.initiator.is_none() && found.target.is_none() && found.device.is_empty();
+        let nothing = found.initiator.is_none() && found.target.is_none() && found.lacks_device();
         let unsure = (found.unsure && !nothing) || torn;
         let missing = |tap: Tap, there: bool| {
             if there {
@@ -97,7 +98,9 @@ impl Engine {
             local,
             initiator: found.initiator.map(event),
             target: found.target.map(event),
-            device: span(found.device.iter().map(|&at| event(at))),
+            device: span(found.device.iter().map(|&at| event(at))).or(found.shared),
+            cache: found.cache,
+            merged: found.merged(),
             more: MoreOrdinals {
                 initiator: found.attempts.iter().map(|&at| event(at).ordinal).collect(),
                 target: Vec::new(),
@@ -105,9 +108,10 @@ impl Engine {
             },
             missing_initiator: missing(Tap::Initiator, found.initiator.is_some()),
             missing_target: missing(Tap::Target, found.target.is_some()),
-            missing_device: missing(Tap::Device, !found.device.is_empty()),
+            missing_device: missing(Tap::Device, !found.lacks_device()),
             method: match io.op {
                 Op::Flush => LegMethod::Time,
+                _ if found.cache.is_some() => LegMethod::Time,
                 _ if found.by_order => LegMethod::Order,
                 _ => LegMethod::Key,
             },
@@ -174,7 +178,8 @@ impl Engine {
         };
         let uncovered = self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)));
         let displaced = self.shifts.is_displaced(place.disk, tap).then_some(Missing::Displaced);
-        Some(uncovered.or(displaced).unwrap_or(Missing::Absent))
+        let indistinct = (tap == Tap::Device && found.indistinct).then_some(Missing::Indistinct);
+        Some(indistinct.or(uncovered).or(displaced).unwrap_or(Missing::Absent))
     }
 
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
@@ -208,7 +213,7 @@ impl Engine {
 /// Keeps, of the copies that a read could have gone to, those where something was seen. Returns whether more than one is
 /// left of a part, so that it stays open which it was.
 fn one_copy_a_part(chosen: &mut Vec<(Place, &Found)>) -> bool {
-    let seen = |found: &Found| found.initiator.is_some() || found.target.is_some() || !found.device.is_empty();
+    let seen = |found: &Found| found.initiator.is_some() || found.target.is_some() || !found.lacks_device();
     let parts_with_leg: Vec<u32> = chosen
         .iter()
         .filter(|(_, found)| found.initiator.is_some())

@@ -1,6 +1,6 @@
 //! Which events belong to which claims: all I/Os and events with one key are decided together.
 
-use fathom_model::{Op, StreamIndex, Tap};
+use fathom_model::{DiskIndex, Observation, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 
 use super::Engine;
@@ -21,6 +21,21 @@ pub(super) struct Found {
     /// Product of the confidences of the steps.
     pub(super) confidence: f32,
     pub(super) by_order: bool,
+    /// The event in `device` covers other legs too.
+    pub(super) merged: bool,
+    /// An event at the drive that counts at another leg.
+    pub(super) shared: Option<Observation>,
+    /// The drive whose event `device` is, where it is not the place's own.
+    pub(super) cache: Option<DiskIndex>,
+    /// Several events of a cache could be its own.
+    pub(super) indistinct: bool,
+}
+
+impl Found {
+    /// Whether nothing was found at a drive.
+    pub(super) const fn lacks_device(&self) -> bool {
+        self.device.is_empty() && self.shared.is_none()
+    }
 }
 
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;

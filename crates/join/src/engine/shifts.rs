@@ -85,7 +85,7 @@ impl Shifts {
         self.settled.get(&(disk, tap)).map_or(0, |shift| shift.bytes)
     }
 
-    fn is_sure(&self, disk: DiskIndex, tap: Tap) -> bool {
+    pub(super) fn is_sure(&self, disk: DiskIndex, tap: Tap) -> bool {
         self.settled.get(&(disk, tap)).is_some_and(|shift| !shift.doubted)
     }
 
@@ -125,7 +125,7 @@ impl Shifts {
 }
 
 /// What was asked of disks, by whom.
-type Asked = BTreeMap<DiskIndex, Vec<(StreamIndex, Request)>>;
+pub(super) type Asked = BTreeMap<DiskIndex, Vec<(StreamIndex, Request)>>;
 
 /// A request that votes: where and when its event must be, but for the shift.
 #[derive(Clone, Copy, Debug)]
@@ -185,9 +185,8 @@ impl Engine {
     /// Whether what a disk's taps show has been settled.
     fn is_settled(&self, node: NodeIndex, disk: DiskIndex) -> bool {
         let given = |&tap: &Tap| self.lives(node).iter().any(|&stream| self.gives(stream, tap));
-        TAPS.iter()
-            .filter(|tap| given(tap))
-            .all(|&tap| self.shifts.is_sure(disk, tap))
+        let sure = |&tap: &Tap| self.shifts.is_sure(disk, tap) || (tap == Tap::Device && self.caches.is_sure(disk));
+        TAPS.iter().filter(|tap| given(tap)).all(sure)
     }
 
     /// Votes on the disks that the I/Os of a window's streams went to and that are not settled.
@@ -205,12 +204,14 @@ impl Engine {
         }
         let asked = self.asked(window, streams, &open);
         self.vote_among(&asked);
-        let displaced: BTreeSet<DiskIndex> = self.shifts.displaced.iter().map(|&(disk, _)| disk).collect();
-        if !displaced.is_empty() {
+        let mut unexplained = self.vote_on_caches(&asked);
+        unexplained.extend(self.shifts.displaced.iter().map(|&(disk, _)| disk));
+        if !unexplained.is_empty() {
             // A window may hold too few requests; what completes until it closes was heard as well.
             self.shifts.displaced.clear();
-            let asked = self.asked_until(self.cut(window), streams, &displaced);
+            let asked = self.asked_until(self.cut(window), streams, &unexplained);
             self.vote_among(&asked);
+            self.vote_on_caches(&asked);
         }
     }
 
@@ -288,7 +289,7 @@ impl Engine {
     }
 
     /// The requests of a disk that vote.
-    fn voters(&self, requests: &[(StreamIndex, Request)]) -> Vec<Voter> {
+    pub(super) fn voters(&self, requests: &[(StreamIndex, Request)]) -> Vec<Voter> {
         // What asks for the same again says the same again.
         let mut met = FxHashSet::default();
         let different = requests
@@ -321,7 +322,7 @@ impl Engine {
     }
 
     /// All events of some disks that wait, in order.
-    fn choices(&self, disks: &BTreeSet<DiskIndex>) -> Choices {
+    pub(super) fn choices(&self, disks: &BTreeSet<DiskIndex>) -> Choices {
         let mut found = Choices::default();
         for (_, event) in &self.pool.events {
             let Some(disk) = event.disk.filter(|disk| disks.contains(disk)) else {
@@ -449,6 +450,16 @@ fn votes(voters: &[Voter], choices: &[Choice], at: usize) -> Votes {
         }
     }
     votes
+}
+
+/// The voters that met no event of their disk where it should be.
+pub(super) fn voters_without(voters: &[Voter], choices: &[Choice], known: i64) -> Vec<Voter> {
+    let votes = votes(voters, choices, 1);
+    let met = votes.get(&known).map_or(&[][..], Vec::as_slice);
+    let without = (0..)
+        .zip(voters)
+        .filter(|(number, _)| met.binary_search(number).is_err());
+    without.map(|(_, voter)| *voter).collect()
 }
 
 fn vote(votes: &mut Votes, seen: u64, asked: u64, voter: u32) {

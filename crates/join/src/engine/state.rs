@@ -9,6 +9,8 @@ use fathom_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::caches::{CacheState, Caches};
+use super::merged::{SharedEvents, SharedState};
 use super::shifts::{ShiftState, Shifts};
 use super::{End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
@@ -34,6 +36,12 @@ pub struct State {
     /// How far offsets at each disk are shifted; none in records of before they were learnt.
     #[serde(default)]
     pub shifts: Vec<ShiftState>,
+    /// Drives that take other disks' requests; none in records of before they were learnt.
+    #[serde(default)]
+    pub caches: Vec<CacheState>,
+    /// Drives' events that legs of open windows share with decided ones.
+    #[serde(default)]
+    pub shared: Vec<SharedState>,
 }
 
 /// What is kept of a stream.
@@ -290,6 +298,8 @@ impl Engine {
             closed_without,
             overdue: self.overdue.state(&self.catalog),
             shifts: self.shifts.state(&self.catalog),
+            caches: self.caches.state(&self.catalog),
+            shared: self.shared.state(&self.catalog),
         }
     }
 
@@ -302,6 +312,9 @@ impl Engine {
         let mut engine = Self::new(config);
         engine.set_topology(topology);
         engine.shifts = Shifts::restore(&mut engine.catalog, state.shifts);
+        engine.caches = Caches::restore(&mut engine.catalog, state.caches);
+        engine.shared = SharedEvents::restore(&mut engine.catalog, state.shared);
+        engine.bar_cached();
         for stream in state.streams {
             let info = StreamInfo {
                 id: stream.id,

@@ -1,11 +1,13 @@
 //! The engine as a whole, on a made-up cluster whose truth is known.
 
 mod bulk;
+mod caches;
 mod cluster;
 mod devices;
 mod honest;
 mod legs;
 mod losses;
+mod merged;
 mod options;
 mod play;
 mod same_rows;

@@ -153,6 +153,11 @@ impl Engine {
             }
         }
         self.overdue.forget(last);
+        let (streams, window_nanos) = (&self.streams, self.config.window_nanos);
+        self.shared.forget(|stream| {
+            let closed = streams.get(&stream).map_or(i64::MIN, |stream| stream.closed_until);
+            closed.saturating_mul(window_nanos)
+        });
     }
 
     /// How long before an I/O, by whatever clock, its events may have ended.
@@ -178,7 +183,10 @@ impl Engine {
 
     fn give_up(&mut self, event: LegEvent) {
         let device = self.streams[&event.event.stream].devices.get(event.device as usize);
+        // A drive without extents that turned out to be nobody's cache is no business of the join.
+        let known = event.disk.is_none_or(|disk| self.layout.node_of(disk).is_some());
         let cause = match event.tap {
+            _ if !known => UnmatchedCause::UnknownDevice,
             _ if event.late => UnmatchedCause::Late,
             Tap::Initiator if self.came_after_its_io(&event) => UnmatchedCause::AfterWrite,
             Tap::Initiator => UnmatchedCause::NoWrite,
@@ -188,7 +196,7 @@ impl Engine {
             event: event.event,
             tap: event.tap,
             node: event.node,
-            disk: event.disk,
+            disk: event.disk.filter(|_| known),
             device: device.map_or_else(String::new, |device| device.name.clone()),
             op: event.op,
             offset: event.shown_offset(),

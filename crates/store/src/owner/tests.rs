@@ -54,6 +54,8 @@ fn rows(catalog: &mut Catalog, count: u64) -> JoinedRows {
             initiator: some.then(|| seen(own, at)),
             target: (!some).then(|| seen(far, at)),
             device: Some(seen(far, at + 1)),
+            cache: None,
+            merged: None,
             more: MoreOrdinals {
                 initiator: vec![],
                 target: vec![],

@@ -216,21 +216,29 @@ impl Part {
         })
     }
 
-    /// A disk that answered a request with an event for a part of it, if there is one among what is not decided.
+    /// A disk that answered a request with an event for a part of it, or for more than it, if there is one among what is not
+    /// decided.
     pub(super) fn splits(&self, decided: &[bool], pool: &Pool) -> Option<u32> {
         let here = self.events.iter().find(|event| {
             let part = |claim: &Claim| {
                 let shorter = claim.disk == event.disk && event.length < claim.length;
                 shorter && undecided(claim, decided)
             };
-            event.tap == Tap::Device && self.claims_of(event).any(part)
+            // For more than a request of a later window as well: this one's may have a part in it.
+            let whole = |claim: &Claim| {
+                let longer = claim.disk == event.disk && event.length > claim.length;
+                longer && (claim.kind == Kind::Rival || undecided(claim, decided))
+            };
+            let exactly = || self.claims_of(event).any(|claim| claim.length == event.length);
+            let device = event.tap == Tap::Device;
+            device && (self.claims_of(event).any(part) || (self.claims_of(event).any(whole) && !exactly()))
         });
         let in_pool = |claim: &&Claim| {
             let mut far = pool
                 .far_at(DiskIndex(claim.disk), claim.offset)
                 .map(|at| &pool.events[at]);
-            undecided(claim, decided)
-                && far.any(|event| event.tap == Tap::Device && event.length < u64::from(claim.length))
+            (claim.kind == Kind::Rival || undecided(claim, decided))
+                && far.any(|event| event.tap == Tap::Device && event.length != u64::from(claim.length))
         };
         here.map(|event| event.disk)
             .or_else(|| self.claims.iter().find(in_pool).map(|claim| claim.disk))

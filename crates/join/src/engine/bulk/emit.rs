@@ -188,6 +188,8 @@ impl Round {
                 initiator: initiator.observation(stream),
                 target: target.observation(far.stream),
                 device: device.observation(far.stream),
+                cache: None,
+                merged: None,
                 more: MoreOrdinals::default(),
                 missing_initiator: None,
                 missing_target: None,

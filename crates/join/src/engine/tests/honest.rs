@@ -84,6 +84,35 @@ fn difficulties() -> Vec<(&'static str, f64, Options)> {
                 ..busy()
             },
         ),
+        ("cache drives", 0.5, Options { cache: true, ..busy() }),
+        (
+            "cache drives, foreign I/O and lost events",
+            0.1,
+            Options {
+                cache: true,
+                foreign: 800,
+                lost_per_mille: 100,
+                ..busy()
+            },
+        ),
+        (
+            "merged requests",
+            0.95,
+            Options {
+                merges_per_mille: 300,
+                ..busy()
+            },
+        ),
+        (
+            "merged requests, lost events and a few blocks",
+            0.1,
+            Options {
+                merges_per_mille: 300,
+                lost_per_mille: 100,
+                blocks: 20,
+                ..busy()
+            },
+        ),
         ("foreign I/O", 0.98, Options { foreign: 800, ..busy() }),
         (
             "foreign I/O and lost events",
