@@ -23,6 +23,10 @@ use crate::pool::ClaimRef;
 /// A drive is a cache when chance would give as many meetings less often than this.
 const CHANCE: f64 = 1e-6;
 
+/// What is tied by time alone is said to be ambiguous where the right event may as well be lost, and another in its place, more
+/// often than once in a thousand: as often as a copy that is named may be another (`slowest`).
+const CERTAIN: f32 = 0.999;
+
 /// The drives that take a disk's requests.
 #[derive(Clone, Debug, Default)]
 struct Cache {
@@ -56,6 +60,11 @@ impl Caches {
     /// Whether the drives that take a disk's requests are known.
     pub(super) fn is_sure(&self, disk: DiskIndex) -> bool {
         self.of.get(&disk).is_some_and(|cache| !cache.doubted)
+    }
+
+    /// Whether a disk's requests are known to go to other drives.
+    pub(super) fn has(&self, disk: DiskIndex) -> bool {
+        self.of.contains_key(&disk)
     }
 
     /// The disks that have a cache.
@@ -305,10 +314,15 @@ impl Engine {
     /// Ties what can only be tied in one way; notes what could be otherwise.
     fn settle_kind(&mut self, kind: Kind, decisions: &mut Decisions) {
         let Kind { claims, events } = kind;
+        let outers: Vec<Interval> = claims.iter().map(|(_, outer)| *outer).collect();
+        // Outside the time of all claims an event is there or not by chance of arrival.
+        let from = outers.iter().map(|outer| outer.0).min().unwrap_or(i64::MAX);
+        let until = outers.iter().map(|outer| outer.1).max().unwrap_or(i64::MIN);
+        let near = |at: &usize| contains((from, until), interval(&self.pool.events[*at]));
+        let events: Vec<usize> = events.into_iter().filter(near).collect();
         if events.is_empty() {
             return;
         }
-        let outers: Vec<Interval> = claims.iter().map(|(_, outer)| *outer).collect();
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
         // Of a disk whose cache is not known any may be the one.
         let fits = |claim: usize, event: usize| {
@@ -347,6 +361,7 @@ impl Engine {
             found.device = vec![event];
             found.cache = self.pool.events[event].disk;
             found.confidence *= confidence;
+            found.unsure |= confidence < CERTAIN;
         }
     }
 

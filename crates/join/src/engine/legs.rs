@@ -177,7 +177,8 @@ impl Engine {
             return Some(Missing::Unaligned);
         };
         let uncovered = self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)));
-        let displaced = self.shifts.is_displaced(place.disk, tap).then_some(Missing::Displaced);
+        let displaced = self.shifts.is_displaced(place.disk, tap) && !self.caches.has(place.disk);
+        let displaced = displaced.then_some(Missing::Displaced);
         let indistinct = (tap == Tap::Device && found.indistinct).then_some(Missing::Indistinct);
         Some(indistinct.or(uncovered).or(displaced).unwrap_or(Missing::Absent))
     }

@@ -35,7 +35,7 @@ fn drives(played: &Played) -> Vec<(String, Vec<String>)> {
 #[test]
 fn what_a_cache_took_is_tied_by_time_and_nothing_is_tied_wrongly() {
     for seed in 1..6 {
-        for without in [vec![], vec![Tap::Target]] {
+        for without in [vec![], vec![Tap::Initiator]] {
             let options = Options {
                 without: without.clone(),
                 ..cached(seed)
@@ -45,7 +45,7 @@ fn what_a_cache_took_is_tied_by_time_and_nothing_is_tied_wrongly() {
             let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
             let score = score(&played, &streams);
             let context = format!("seed {seed}, without {without:?}: {score:?}");
-            assert_eq!(score.wrong, 0, "{context}");
+            assert_eq!((score.wrong, score.wrong_by_time), (0, 0), "{context}");
             // Sparse traffic: hardly two of one length are at a node at a time.
             assert!(score.exact * 100 >= score.ios * 80, "{context}");
             let expected: Vec<_> = (0..4)
@@ -57,11 +57,36 @@ fn what_a_cache_took_is_tied_by_time_and_nothing_is_tied_wrongly() {
                     assert_eq!(leg.method, LegMethod::Time);
                     let drive = played.engine.catalog().disk(leg.cache.unwrap());
                     assert_eq!(drive.name, "cache0");
-                    assert!(leg.confidence > 0.5 && leg.confidence < 1.0, "{leg:?}");
+                    assert!(leg.confidence > 0.9 || leg.ambiguous, "{leg:?}");
                 }
             }
         }
     }
+}
+
+/// Without a target nothing at the other nodes has an offset that the initiator knows, so that their clocks stay unknown and
+/// nothing of theirs is tied; what lies on the initiator's own node is.
+#[test]
+fn without_targets_only_local_copies_are_tied() {
+    let cluster = Cluster::busy(&Options {
+        converged: true,
+        without: vec![Tap::Target],
+        ..cached(2)
+    });
+    let streams = cluster.streams();
+    let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
+    let score = score(&played, &streams);
+    assert_eq!((score.wrong, score.wrong_by_time), (0, 0), "{score:?}");
+    let (mut local, mut tied) = (0, 0);
+    for leg in &played.rows.legs {
+        if leg.local {
+            local += 1;
+            tied += usize::from(leg.cache.is_some());
+        } else {
+            assert_eq!(leg.missing_device, Some(Missing::Unaligned));
+        }
+    }
+    assert!(tied * 10 > local * 8, "{tied} of {local}");
 }
 
 #[test]
@@ -69,7 +94,6 @@ fn several_that_could_be_it_are_said_and_not_guessed() {
     let cluster = Cluster::busy(&Options {
         ios: 8000,
         millis: 2000,
-        without: vec![Tap::Target],
         ..cached(3)
     });
     let streams = cluster.streams();
@@ -77,7 +101,7 @@ fn several_that_could_be_it_are_said_and_not_guessed() {
     let score = score(&played, &streams);
     assert_eq!(score.wrong, 0, "{score:?}");
     let indistinct = |leg: &&fathom_model::Leg| leg.missing_device == Some(Missing::Indistinct);
-    assert!(played.rows.legs.iter().filter(indistinct).count() > 100);
+    assert!(played.rows.legs.iter().filter(indistinct).count() > 50);
     let lacking = played
         .rows
         .ios
