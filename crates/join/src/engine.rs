@@ -50,6 +50,7 @@ pub use inspect::StreamReport;
 pub use losses::OpenLoss;
 pub use merged::SharedState;
 pub use overdue::OverdueState;
+pub(crate) use shifts::beats;
 pub use shifts::{ShiftReport, ShiftState};
 pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
 

@@ -34,6 +34,7 @@ mod error;
 mod layout;
 mod pool;
 mod slowest;
+pub mod striping;
 
 pub use clock::ClockState;
 pub use config::Config;

@@ -137,12 +137,13 @@ impl Engine {
                 if self.catalog.disk(spare).node != *self.catalog.node(node) || without.is_empty() {
                     continue;
                 }
-                if meets(&without, choices) {
+                let (met, beyond_chance) = meets(&without, choices);
+                if beyond_chance {
                     let cache = self.caches.of.entry(disk).or_default();
                     cache.drives.insert(spare);
                     cache.doubted = false;
                     bound.insert(node);
-                } else {
+                } else if met {
                     open.insert(disk);
                 }
             }
@@ -422,9 +423,9 @@ impl Chance {
     }
 }
 
-/// Whether requests meet events of their length on a drive more often than by chance: Hoeffding's bound for a sum of trials that
-/// are not equally likely.
-fn meets(voters: &[Voter], choices: &[Choice]) -> bool {
+/// Whether requests meet events of their length on a drive, and whether more often than by chance: Hoeffding's bound for a sum of
+/// trials that are not equally likely.
+fn meets(voters: &[Voter], choices: &[Choice]) -> (bool, bool) {
     let spans: Vec<(&Voter, StreamIndex, Interval)> = voters
         .iter()
         .filter_map(|voter| {
@@ -433,7 +434,7 @@ fn meets(voters: &[Voter], choices: &[Choice]) -> bool {
         })
         .collect();
     let Some(from) = spans.iter().map(|(_, _, span)| span.0).min() else {
-        return false;
+        return (false, false);
     };
     let until = spans.iter().map(|(_, _, span)| span.1).max().unwrap_or(from);
     let time = until.saturating_sub(from).max(1) as f64;
@@ -460,9 +461,9 @@ fn meets(voters: &[Voter], choices: &[Choice]) -> bool {
     let count = spans.len() as f64;
     let (share, chance) = (met / count, (expected / count).clamp(1e-12, 1.0));
     if share <= chance {
-        return false;
+        return (met > 0.0, false);
     }
     let term = |p: f64, q: f64| if p <= 0.0 { 0.0 } else { p * (p / q).ln() };
     let divergence = term(share, chance) + term(1.0 - share, (1.0 - chance).max(1e-12));
-    (-count * divergence).exp() < CHANCE
+    (true, (-count * divergence).exp() < CHANCE)
 }

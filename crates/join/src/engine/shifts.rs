@@ -203,21 +203,21 @@ impl Engine {
             return;
         }
         let asked = self.asked(window, streams, &open);
-        self.vote_among(&asked);
-        let mut unexplained = self.vote_on_caches(&asked);
-        unexplained.extend(self.shifts.displaced.iter().map(|&(disk, _)| disk));
+        let mut unexplained = self.vote_among(&asked);
+        unexplained.extend(self.vote_on_caches(&asked));
         if !unexplained.is_empty() {
             // A window may hold too few requests; what completes until it closes was heard as well.
-            self.shifts.displaced.clear();
             let asked = self.asked_until(self.cut(window), streams, &unexplained);
             self.vote_among(&asked);
             self.vote_on_caches(&asked);
         }
     }
 
-    fn vote_among(&mut self, asked: &Asked) {
+    /// Votes by what was asked of disks; returns those of which requests were seen, but none where the map says.
+    fn vote_among(&mut self, asked: &Asked) -> BTreeSet<DiskIndex> {
+        let mut unexplained = BTreeSet::new();
         if asked.is_empty() {
-            return;
+            return unexplained;
         }
         let choices = self.choices(&asked.keys().copied().collect());
         let mut learnt = false;
@@ -233,21 +233,30 @@ impl Engine {
                     Some(bytes) => {
                         let shift = Shift { bytes, doubted: false };
                         self.shifts.settled.insert((disk, tap), shift);
+                        self.shifts.displaced.remove(&(disk, tap));
                         if bytes != known {
                             self.pool.shift(disk, tap, bytes);
                             learnt = true;
                         }
                     }
-                    None if !votes.contains_key(&known) => {
-                        self.shifts.displaced.insert((disk, tap));
+                    None if votes.contains_key(&known) => {}
+                    None => {
+                        let met: BTreeSet<u32> = votes.values().flatten().copied().collect();
+                        if !met.is_empty() {
+                            unexplained.insert(disk);
+                        }
+                        // As many that miss what they meet are none whose own events were lost.
+                        if beats(met.len(), 0) {
+                            self.shifts.displaced.insert((disk, tap));
+                        }
                     }
-                    None => {}
                 }
             }
         }
         if learnt {
             self.note_shifts();
         }
+        unexplained
     }
 
     /// What the I/Os of a window asked of some disks.
@@ -530,7 +539,7 @@ fn common(a: &[u32], b: &[u32]) -> usize {
 
 /// Whether of two equally good distances one would have `won` requests to itself, and the other `lost`, by chance less often than
 /// [`CHANCE`]: the sign test.
-fn beats(won: usize, lost: usize) -> bool {
+pub(crate) fn beats(won: usize, lost: usize) -> bool {
     let both = won + lost;
     // ln of the number of ways, summed over all outcomes as clear as this.
     let (mut ways, mut total) = (0.0_f64, 0.0_f64);
