@@ -298,7 +298,8 @@ impl Engine {
                 None => UnmatchedCause::UnknownDevice,
                 Some(_) if window < self.streams[&observation.stream].closed_until => UnmatchedCause::Late,
                 Some(volume) => {
-                    let places = self.places(event.op, volume, event.offset, event.length);
+                    let time = (observation.start_unix_nanos, observation.end_unix_nanos());
+                    let places = self.places(event.op, volume, (event.offset, event.length), time);
                     let io = self.pool.insert_io(PendingIo {
                         event: observation,
                         node,
@@ -363,10 +364,10 @@ impl Engine {
         });
     }
 
-    fn places(&self, op: Op, volume: VolumeIndex, offset: u64, length: u64) -> Places {
+    fn places(&self, op: Op, volume: VolumeIndex, (offset, length): (u64, u64), time: (i64, i64)) -> Places {
         match op {
-            Op::Flush => self.layout.disks(volume),
-            Op::Read | Op::Write | Op::Unmap => self.layout.places(volume, offset, length),
+            Op::Flush => self.layout.disks(volume, time),
+            Op::Read | Op::Write | Op::Unmap => self.layout.places_at(volume, offset, length, time),
         }
     }
 

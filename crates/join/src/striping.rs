@@ -10,6 +10,9 @@ use rustc_hash::FxHashMap;
 
 use crate::engine::beats;
 
+/// Disk, offset, length.
+type Place<'a> = (&'a PhysicalDiskId, u64, u64);
+
 /// A write, with the time in which its events must lie on each candidate's disks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -68,7 +71,7 @@ pub struct Verdict {
 /// the clocks.
 #[must_use]
 pub fn hold(candidates: &[StripedMap], writes: &[Written], served: &[Served]) -> Verdict {
-    let mut seen: FxHashMap<(&PhysicalDiskId, u64, u64), Vec<(i64, i64)>> = FxHashMap::default();
+    let mut seen: FxHashMap<Place<'_>, Vec<(i64, i64)>> = FxHashMap::default();
     for one in served.iter().filter(|one| one.op == Op::Write) {
         let span = (one.start_unix_nanos, one.end_unix_nanos);
         seen.entry((&one.disk, one.offset, one.length)).or_default().push(span);

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::extent::Extent;
+use crate::extent::{Extent, Validity};
 use crate::id::{PhysicalDiskId, VolumeId};
 
 /// A row of `GetPhysicalExtent`: one slab of one column of one copy.
@@ -249,6 +249,7 @@ impl StripedMap {
                     copy: part.copy,
                     disk: part.disk,
                     disk_offset: part.disk_offset,
+                    valid: Validity::default(),
                 });
             }
         }

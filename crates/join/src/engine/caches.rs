@@ -304,8 +304,9 @@ impl Engine {
                 claimant.found.target = Some(target);
             }
         }
-        // A read goes to one copy; it is this one only where it was seen to come.
-        if !io.op.goes_to_every_copy() && claimant.found.target.is_none() && claimant.found.initiator.is_none() {
+        // A read goes to one copy, and of two places that a map gives one is meant: only where something was seen to come.
+        let certain = io.op.goes_to_every_copy() && !claimant.place.alternative;
+        if !certain && claimant.found.target.is_none() && claimant.found.initiator.is_none() {
             return None;
         }
         let outer = self.far_interval(&claimant, far, Tap::Device)?;

@@ -184,7 +184,9 @@ impl Engine {
         for stream in self.streams.values_mut() {
             for device in &mut stream.devices {
                 let own = |disk: DiskIndex| layout.node_of(disk) == Some(stream.node) && !barred.contains(&disk);
-                let plain = |volume: VolumeIndex| layout.knows(volume) && !layout.is_on_any(volume, barred);
+                let plain = |volume: VolumeIndex| {
+                    layout.knows(volume) && !layout.is_timed(volume) && !layout.is_on_any(volume, barred)
+                };
                 device.lane = LaneRole {
                     io: device.volume.is_some_and(plain),
                     leg: device.peer.is_some() && device.has_offsets,

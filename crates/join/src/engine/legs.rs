@@ -37,12 +37,14 @@ impl Engine {
         if !io.op.goes_to_every_copy() {
             torn = one_copy_a_part(&mut chosen);
         }
+        let both = one_version_a_copy(&mut chosen);
+        torn |= both;
         let legs: Vec<Leg> = chosen
             .iter()
             .map(|(place, found)| self.leg(&io, place, found, torn))
             .collect();
         let legs_expected = if io.op.goes_to_every_copy() {
-            io.places.places.len() as u32
+            copies_of(&chosen)
         } else {
             io.places.parts
         };
@@ -222,6 +224,47 @@ fn one_copy_a_part(chosen: &mut Vec<(Place, &Found)>) -> bool {
         .collect();
     chosen.retain(|(place, found)| seen(found) && (found.initiator.is_some() || !parts_with_leg.contains(&place.part)));
     chosen.windows(2).any(|pair| pair[0].0.part == pair[1].0.part)
+}
+
+/// How many copies of parts there are; a flush has as many as it reaches disks.
+fn copies_of(chosen: &[(Place, &Found)]) -> u32 {
+    let key = |place: &Place| (place.part, place.copy, (place.length == 0).then_some(place.disk));
+    let mut copies: Vec<_> = chosen.iter().map(|(place, _)| key(place)).collect();
+    copies.sort_unstable();
+    copies.dedup();
+    copies.len() as u32
+}
+
+/// Of the places of a copy that the extent map had before and after a change keeps those where something was seen; where nothing
+/// was, the first. Returns whether more than one is left, so that it stays open which it was.
+fn one_version_a_copy(chosen: &mut Vec<(Place, &Found)>) -> bool {
+    if chosen.iter().all(|(place, _)| !place.alternative) {
+        return false;
+    }
+    let seen = |found: &Found| {
+        let device = usize::from(!found.lacks_device());
+        usize::from(found.initiator.is_some()) + usize::from(found.target.is_some()) + device
+    };
+    let same = |a: &Place, b: &Place| (a.part, a.copy) == (b.part, b.copy) && a.length > 0;
+    let all = chosen.clone();
+    let mut at = 0;
+    chosen.retain(|(place, found)| {
+        at += 1;
+        let others = || {
+            let others = all
+                .iter()
+                .enumerate()
+                .filter(|(other, (one, _))| *other != at - 1 && same(one, place));
+            others.map(|(other, (_, found))| (other, seen(found)))
+        };
+        // A disk that a flush may have had no reason to reach is only looked at where it did.
+        let flush = place.length == 0;
+        let most = others().map(|(_, seen)| seen).max().unwrap_or(0);
+        let first = others().all(|(other, _)| other > at - 1);
+        let own = seen(found);
+        !place.alternative || own > 0 && own >= most || own == 0 && most == 0 && first && !flush
+    });
+    chosen.windows(2).any(|pair| same(&pair[0].0, &pair[1].0))
 }
 
 /// One observation from the pieces of a request: the first's identity, from the first start to the last end.

@@ -207,7 +207,7 @@ impl Engine {
         unexplained.extend(self.vote_on_caches(&asked));
         if !unexplained.is_empty() {
             // A window may hold too few requests; what completes until it closes was heard as well.
-            let asked = self.asked_until(self.cut(window), streams, &unexplained);
+            let asked = self.asked_until(window, streams, &unexplained);
             self.vote_among(&asked);
             self.vote_on_caches(&asked);
         }
@@ -282,13 +282,15 @@ impl Engine {
         asked
     }
 
-    /// What all open I/Os of some streams that completed before `until` asked of some disks.
-    fn asked_until(&self, until: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
+    /// What all open I/Os of some streams that completed before a window's cut asked of some disks, where the disks' nodes were heard
+    /// as far because the window needs them.
+    fn asked_until(&self, window: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
         let nodes: BTreeSet<NodeIndex> = disks.iter().filter_map(|&disk| self.layout.node_of(disk)).collect();
         let mut asked = Asked::new();
         for &stream in streams {
-            for &node in &nodes {
-                let requests = self.requests(stream, node, until).places.into_iter();
+            let heard = self.copy_nodes(window, stream);
+            for &node in nodes.intersection(&heard) {
+                let requests = self.requests(stream, node, self.cut(window)).places.into_iter();
                 for request in requests.filter(|request| disks.contains(&request.place.disk)) {
                     asked.entry(request.place.disk).or_default().push((stream, request));
                 }

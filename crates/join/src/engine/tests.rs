@@ -8,6 +8,7 @@ mod honest;
 mod legs;
 mod losses;
 mod merged;
+mod moves;
 mod options;
 mod play;
 mod same_rows;

@@ -118,7 +118,7 @@ impl Engine {
     }
 
     /// The nodes that hold copies of the I/Os of a window.
-    fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
+    pub(super) fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
         let stream = &self.streams[&stream];
         let ios = stream.windows.get(&window).into_iter().flatten();
         let pooled = ios.flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node));

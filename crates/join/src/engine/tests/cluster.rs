@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fathom_model::topology::Node;
 use fathom_model::{
     ClusterId, Device, Extent, ExtentMap, Incarnation, IoColumns, IoEvent, NodeId, Op, PhysicalDisk, StreamId,
-    StreamKind, Tap, Topology, Volume,
+    StreamKind, Tap, Topology, Validity, Volume,
 };
 
 use super::super::{End, StreamInfo};
@@ -280,6 +280,7 @@ impl Cluster {
                         copy: copy as u32,
                         disk: format!("n{node}/disk{disk}").as_str().into(),
                         disk_offset: offset,
+                        valid: Validity::default(),
                     });
                 }
                 spots.push(places);
