@@ -1,5 +1,6 @@
 //! When a distance is settled.
 
+use super::vote::Votes;
 use super::*;
 
 fn votes_for(all: &[(i64, std::ops::Range<u32>)]) -> Votes {
