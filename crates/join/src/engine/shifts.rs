@@ -6,8 +6,8 @@
 //! requests behind it, whatever else was in flight only some.
 //!
 //! A distance is *settled* when it explains requests that no other does, so many more than the other way round that of two equally
-//! good ones this would be less likely than once in a million votes (`shifts/vote.rs`). Until then offsets are taken as they are. What is settled is doubted when
-//! a window found nothing of a disk, and voted on again.
+//! good ones this would be less likely than once in a million votes (`shifts/vote.rs`). Until then offsets are taken as they are.
+//! What is settled is doubted when a window found nothing of a disk, and voted on again.
 //!
 //! Votes are held when windows close, from what had to be there by then: so they are the same in every run.
 
