@@ -157,8 +157,13 @@ impl Engine {
         open
     }
 
-    /// Keeps all disks of nodes with caches out of the lanes, as when they were learnt.
-    pub(super) fn bar_cached(&mut self) {
+    /// After a restart: drives that are caches hold no extent, and all disks of their nodes stay out of the lanes, as when that was
+    /// learnt.
+    pub(super) fn resume_caches(&mut self) {
+        // Before dictionaries name them: else they would be taken for disks that a topology has named.
+        let drives = self.caches.of.values().flat_map(|cache| &cache.drives);
+        let spares = drives.filter(|&&drive| self.layout.node_of(drive).is_none());
+        self.spares.extend(spares);
         let nodes: BTreeSet<NodeIndex> = self
             .caches
             .disks()

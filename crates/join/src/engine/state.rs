@@ -314,7 +314,7 @@ impl Engine {
         engine.shifts = Shifts::restore(&mut engine.catalog, state.shifts);
         engine.caches = Caches::restore(&mut engine.catalog, state.caches);
         engine.shared = SharedEvents::restore(&mut engine.catalog, state.shared);
-        engine.bar_cached();
+        engine.resume_caches();
         for stream in state.streams {
             let info = StreamInfo {
                 id: stream.id,
