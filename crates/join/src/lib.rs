@@ -29,14 +29,17 @@
 mod assign;
 mod clock;
 mod config;
+mod delays;
 mod engine;
 mod error;
 mod layout;
 mod pool;
+mod posterior;
 mod slowest;
 
 pub use clock::ClockState;
 pub use config::Config;
+pub use delays::Delays;
 pub use engine::{
     ClockReport, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, State, StreamAccount, StreamInfo,
     StreamReport, StreamState, Waiting,
