@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::{NodeIndex, Tap};
+use fathom_model::{Leg, NodeIndex, Observation, Op, Tap};
 use serde::{Deserialize, Serialize};
 
 /// With fewer samples than this nothing is concluded from a histogram.
@@ -60,9 +60,24 @@ pub(crate) enum Kind {
     Out,
 }
 
-/// How long a transfer takes goes with its size: requests of about one size have histograms of their own.
-const fn size(length: u64) -> u32 {
-    63 - (length | 1).leading_zeros()
+/// What is asked of a copy. How long that takes goes with it, and with its size: requests of about one size have histograms of
+/// their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) op: Op,
+    pub(crate) length: u64,
+}
+
+impl Asked {
+    const fn code(self) -> u32 {
+        let op = match self.op {
+            Op::Read => 0,
+            Op::Write => 1,
+            Op::Flush => 2,
+            Op::Unmap => 3,
+        };
+        (op << 6) | (63 - (self.length | 1).leading_zeros())
+    }
 }
 
 /// A copy as others see its start: its number, whether it is local, and the tap that shows it.
@@ -91,20 +106,20 @@ const fn tap_code(tap: Tap) -> u32 {
 }
 
 impl Step {
-    pub(crate) const fn first(to: Shown, length: u64) -> Self {
+    pub(crate) const fn first(to: Shown, asked: Asked) -> Self {
         Self {
             kind: Kind::First,
             node: 0,
-            detail: (size(length) << 12) | to.code(),
+            detail: (asked.code() << 12) | to.code(),
         }
     }
 
     /// `part` says whether both are copies of one part.
-    pub(crate) const fn gap(from: Shown, to: Shown, same_part: bool, length: u64) -> Self {
+    pub(crate) const fn gap(from: Shown, to: Shown, same_part: bool, asked: Asked) -> Self {
         Self {
             kind: Kind::Gap,
             node: 0,
-            detail: (size(length) << 16) | ((same_part as u32) << 12) | (from.code() << 6) | to.code(),
+            detail: (asked.code() << 16) | ((same_part as u32) << 12) | (from.code() << 6) | to.code(),
         }
     }
 
@@ -118,18 +133,18 @@ impl Step {
         }
     }
 
-    pub(crate) const fn inwards(node: NodeIndex, outer: Tap, inner: Tap, length: u64) -> Self {
+    pub(crate) const fn inwards(node: NodeIndex, outer: Tap, inner: Tap, asked: Asked) -> Self {
         Self {
             kind: Kind::In,
             node: node.0,
-            detail: (size(length) << 12) | (tap_code(outer) << 2) | tap_code(inner),
+            detail: (asked.code() << 12) | (tap_code(outer) << 2) | tap_code(inner),
         }
     }
 
-    pub(crate) const fn outwards(node: NodeIndex, outer: Tap, inner: Tap, length: u64) -> Self {
+    pub(crate) const fn outwards(node: NodeIndex, outer: Tap, inner: Tap, asked: Asked) -> Self {
         Self {
             kind: Kind::Out,
-            ..Self::inwards(node, outer, inner, length)
+            ..Self::inwards(node, outer, inner, asked)
         }
     }
 }
@@ -150,13 +165,6 @@ pub(crate) struct Samples {
 impl Samples {
     pub(crate) fn add(&mut self, step: Step, nanos: i64) {
         self.steps.entry(step).or_default().add(nanos, 1);
-    }
-
-    pub(crate) fn merge(&mut self, other: Self) {
-        for (step, more) in other.steps {
-            let all = self.steps.entry(step).or_default();
-            more.bins.iter().for_each(|&(bin, count)| all.add_bin(bin, count));
-        }
     }
 }
 
@@ -325,6 +333,89 @@ impl Densities {
         match self.steps.get(&step) {
             Some(bins) => bins[usize::from(bin(nanos)).min(bins.len() - 1)],
             None => 0.0,
+        }
+    }
+}
+
+/// An observation of a leg, seen from its initiator.
+#[derive(Clone, Copy, Debug)]
+struct Sight {
+    tap: Tap,
+    /// On the initiator's clock: of the far side by the middle of what the clocks allow.
+    start: i64,
+    end: i64,
+}
+
+/// What was seen of a leg, the outermost first.
+fn sights(leg: &Leg) -> impl Iterator<Item = Sight> {
+    let offset = leg.clock.map(|clock| clock.offset_nanos);
+    let sight = move |tap: Tap, seen: Option<Observation>| {
+        let seen = seen?;
+        let offset = if tap == Tap::Initiator { 0 } else { offset? };
+        Some(Sight {
+            tap,
+            start: seen.start_unix_nanos.saturating_sub(offset),
+            end: seen.end_unix_nanos().saturating_sub(offset),
+        })
+    };
+    let all = [
+        sight(Tap::Initiator, leg.initiator),
+        sight(Tap::Target, leg.target),
+        sight(Tap::Device, leg.device),
+    ];
+    all.into_iter().flatten()
+}
+
+impl Samples {
+    /// Takes in what an I/O shows: every step between two things that are sure.
+    pub(crate) fn observe(&mut self, op: Op, (start, end): (i64, i64), legs: &[Leg]) {
+        let whole = Sight {
+            tap: Tap::Volume,
+            start,
+            end,
+        };
+        // The copy before, as far as its start is known for sure.
+        let mut before: Option<(Shown, u32, i64)> = None;
+        let mut is_first = true;
+        let mut last: Option<(i64, Shown)> = None;
+        let mut all_seen = true;
+        for leg in legs {
+            let asked = Asked { op, length: leg.length };
+            let Some(outermost) = sights(leg).next() else {
+                all_seen = false;
+                continue;
+            };
+            let shown = Shown {
+                copy: leg.copy,
+                local: leg.local,
+                tap: outermost.tap,
+            };
+            if leg.ambiguous || leg.more.initiator.len() + leg.more.device.len() > 0 {
+                (before, is_first, all_seen) = (None, false, false);
+                continue;
+            }
+            if is_first {
+                self.add(Step::first(shown, asked), outermost.start.saturating_sub(start));
+            }
+            if let Some((other, part, from)) = before {
+                let step = Step::gap(other, shown, part == leg.part, asked);
+                self.add(step, outermost.start.saturating_sub(from));
+            }
+            (before, is_first) = (Some((shown, leg.part, outermost.start)), false);
+            if last.is_none_or(|(latest, _)| latest < outermost.end) {
+                last = Some((outermost.end, shown));
+            }
+            let mut outer = whole;
+            for inner in sights(leg) {
+                let inwards = Step::inwards(leg.node, outer.tap, inner.tap, asked);
+                let outwards = Step::outwards(leg.node, outer.tap, inner.tap, asked);
+                self.add(inwards, inner.start.saturating_sub(outer.start));
+                self.add(outwards, outer.end.saturating_sub(inner.end));
+                outer = inner;
+            }
+        }
+        if let Some((latest, shown)) = last.filter(|_| all_seen) {
+            self.add(Step::last(shown), end.saturating_sub(latest));
         }
     }
 }

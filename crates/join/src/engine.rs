@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::PairClock;
 use crate::config::Config;
+use crate::delays::Delays;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Places};
 use crate::pool::{LegEvent, PendingIo, Pool};
@@ -29,6 +30,7 @@ mod close;
 mod devices;
 mod inspect;
 mod lane;
+mod likely;
 mod legs;
 mod lives;
 mod losses;
@@ -45,7 +47,7 @@ pub use align::ClockReport;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
 pub use overdue::OverdueState;
-pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
+pub use state::{DelaysState, PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// Resolutions are taken to be no coarser than this.
 const COARSEST_NANOS: u64 = 60_000_000_000;
@@ -89,6 +91,8 @@ pub struct Engine {
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     replies: FxHashMap<StreamIndex, Replies>,
+    /// How long the steps of legs take, an initiator.
+    delays: FxHashMap<StreamIndex, Delays>,
     rows: JoinedRows,
     /// Memory of bulk rounds.
     scratch: bulk::Scratch,
@@ -161,6 +165,7 @@ impl Engine {
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
             replies: FxHashMap::default(),
+            delays: FxHashMap::default(),
             rows: JoinedRows::default(),
             scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),

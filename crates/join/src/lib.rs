@@ -41,7 +41,7 @@ pub use clock::ClockState;
 pub use config::Config;
 pub use delays::Delays;
 pub use engine::{
-    ClockReport, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, State, StreamAccount, StreamInfo,
+    ClockReport, DelaysState, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, State, StreamAccount, StreamInfo,
     StreamReport, StreamState, Waiting,
 };
 pub use error::{Error, Result};

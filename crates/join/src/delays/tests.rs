@@ -10,8 +10,13 @@ const STEP: Step = Step::first(
         local: false,
         tap: Tap::Initiator,
     },
-    4096,
+    WRITE,
 );
+
+const WRITE: Asked = Asked {
+    op: Op::Write,
+    length: 4096,
+};
 
 fn learnt(samples: impl Iterator<Item = i64>) -> Densities {
     let mut taken = Samples::default();
@@ -62,7 +67,7 @@ fn of_too_few_samples_nothing_is_said() {
 fn state_is_kept_as_it_is() {
     let mut taken = Samples::default();
     (0..500).for_each(|at| taken.add(STEP, at * 321));
-    (0..90).for_each(|at| taken.add(Step::inwards(NodeIndex(3), Tap::Initiator, Tap::Target, 4096), at * 321 - 999));
+    (0..90).for_each(|at| taken.add(Step::inwards(NodeIndex(3), Tap::Initiator, Tap::Target, WRITE), at * 321 - 999));
     let mut delays = Delays::default();
     delays.learn(&taken);
     let text = serde_json::to_string(&delays).unwrap();

@@ -39,11 +39,14 @@ impl Engine {
             .flat_map(|&io| (0..self.pool.ios[io].places.places.len()).map(move |place| ClaimRef { io, place }))
             .collect();
         let mut decisions = Decisions::default();
+        let mut open = Vec::new();
         for claim in &claims {
-            if !decisions.contains_key(claim) {
-                self.resolve(*claim, window, &mut decisions);
+            if !decisions.contains_key(claim) && !self.resolve(*claim, window, &mut decisions, None) {
+                open.push(*claim);
             }
         }
+        self.learn_delays(stream, &ios, &decisions, round.as_deref());
+        self.resolve_by_likelihood(&open, window, &mut decisions);
         self.find_pieces(&mut decisions, &claims, self.cut(window));
         self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {
@@ -100,7 +103,7 @@ impl Engine {
         let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = in_bulk.into_iter().flatten().collect();
         for claim in claims {
             let io = &self.pool.ios[claim.io];
-            let Some(found) = decisions.get(claim).filter(|found| !found.unsure) else {
+            let Some(found) = decisions.get(claim).filter(|found| !found.unsure && !found.by_likelihood) else {
                 continue;
             };
             // A flush has no offset, and the pieces of a split request are found last: neither is sure enough to learn from.

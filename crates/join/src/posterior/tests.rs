@@ -58,7 +58,7 @@ proptest! {
             for (at, share) in one.shares.iter().enumerate() {
                 let with = found.iter().filter(|(chosen, _)| chosen[number] == at);
                 let exact = with.map(|(_, likelihood)| likelihood).sum::<f64>() / sum;
-                prop_assert!((share - exact).abs() < 1e-6, "claim {}, choice {}: {} for {}", number, at, share, exact);
+                prop_assert!((share - exact).abs() < 1e-4, "claim {}, choice {}: {} for {}", number, at, share, exact);
             }
             prop_assert_eq!(one.doubt, 0.0);
         }

@@ -1,0 +1,332 @@
+//! Deciding by likelihood: what more than one assignment is possible for, where how long legs take tells them apart.
+//!
+//! What no other assignment is possible for is decided first, and shows how long the steps of legs take ([`crate::delays`]). Then
+//! the rest is decided by the exact probability of each choice over all assignments ([`crate::posterior`]): first which legs are
+//! whose, all copies of a write together, since copies leave one after the other and the write ends after its last; then step by
+//! step inwards, event by event.
+
+use fathom_model::{Op, StreamIndex, Tap};
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
+
+use super::Engine;
+use super::bulk::Round;
+use super::resolve::{Claimant, Decisions, contains, interval};
+use crate::assign::{Assigned, Interval};
+use crate::delays::{Asked, Densities, Samples, Step};
+use crate::pool::ClaimRef;
+use crate::posterior::{Choice, judge};
+
+mod copies;
+
+/// Of more I/Os than this in a window a part is learnt from.
+const SAMPLE: usize = 4096;
+
+/// What it costs to leave a claim without an event, beside the best that it could have. That happens where there are too few events,
+/// since one is not seen in a million times; little enough that it is kept in mind until it shows whose event is not there.
+const NOTHING: f64 = -16.0;
+
+/// Choices less likely than this, beside the best, are not looked at, and no more than so many.
+const WORST: f64 = -22.0;
+const MOST_CHOICES: usize = 48;
+
+/// An event that a claim has with at least this probability is one that it could well have.
+const PROBABLE: f64 = 0.01;
+
+/// What is known when a window's open places are decided.
+#[derive(Debug, Default)]
+pub(super) struct Likely {
+    densities: FxHashMap<StreamIndex, Densities>,
+    /// What was found for claims by looking at all copies of their writes, by the outermost tap that shows them.
+    verdicts: FxHashMap<(ClaimRef, Tap), Verdict>,
+}
+
+/// Which event is a claim's.
+#[derive(Clone, Debug)]
+struct Verdict {
+    event: Option<usize>,
+    confidence: f32,
+    /// All that it could well have.
+    probable: Vec<usize>,
+}
+
+impl Verdict {
+    /// From the probability of each event, and of nothing.
+    fn new(best: Option<usize>, shares: &[(Option<usize>, f64)], doubt: f64) -> Self {
+        let share: f64 = shares.iter().filter(|(event, _)| *event == best).map(|(_, share)| share).sum();
+        let mut probable: Vec<(usize, f64)> = Vec::new();
+        for &(event, share) in shares {
+            let Some(event) = event else { continue };
+            match probable.iter_mut().find(|(other, _)| *other == event) {
+                Some((_, sum)) => *sum += share,
+                None => probable.push((event, share)),
+            }
+        }
+        probable.retain(|(_, share)| *share >= PROBABLE);
+        Self {
+            event: best,
+            // Never as sure as what could not be otherwise.
+            confidence: (share - doubt).clamp(0.0, 0.999_9) as f32,
+            probable: probable.into_iter().map(|(event, _)| event).collect(),
+        }
+    }
+}
+
+impl Engine {
+    /// Learns from a window's I/Os, as far as they are sure, how long the steps of legs take.
+    pub(super) fn learn_delays(
+        &mut self,
+        stream: StreamIndex,
+        ios: &[usize],
+        decisions: &Decisions,
+        round: Option<&Round>,
+    ) {
+        let all = ios.len() + round.map_or(0, |round| round.count(stream));
+        let one_in = all.div_ceil(SAMPLE).max(1) as u64;
+        // By ordinal alone, so that it does not matter which way an I/O was decided.
+        let wanted = |ordinal: u64| (ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in);
+        let mut samples = Samples::default();
+        for &at in ios {
+            let io = &self.pool.ios[at];
+            if wanted(io.event.ordinal) && matches!(io.op, Op::Write | Op::Unmap) {
+                let built = self.build(at, decisions);
+                let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+                samples.observe(io.op, span, &built.legs);
+            }
+        }
+        if let Some(round) = round {
+            round.delays(stream, wanted, &mut samples);
+        }
+        self.delays.entry(stream).or_default().learn(&samples);
+    }
+
+    /// Decides the places of claims that more than one assignment is possible for.
+    pub(super) fn resolve_by_likelihood(&mut self, open: &[ClaimRef], window: i64, decisions: &mut Decisions) {
+        if open.is_empty() {
+            return;
+        }
+        let densities = self.delays.iter().map(|(&stream, delays)| (stream, delays.densities()));
+        let mut likely = Likely {
+            densities: densities.collect(),
+            verdicts: FxHashMap::default(),
+        };
+        self.judge_copies(open, self.cut(window), &mut likely);
+        for claim in open {
+            self.resolve(*claim, window, decisions, Some(&likely));
+        }
+    }
+
+    /// Decides by likelihood what is not sure of an assignment; gives, of each claimant that this was done for, the events that
+    /// it could well have.
+    pub(super) fn refine(
+        &self,
+        likely: &Likely,
+        claimants: &[Claimant],
+        events: &[usize],
+        widened: &[Interval],
+        tap: Tap,
+        assigned: &mut [Assigned],
+    ) -> FxHashMap<usize, Vec<usize>> {
+        let mut refined = FxHashMap::default();
+        let mut open = Vec::new();
+        let place_of: FxHashMap<usize, usize> = events.iter().zip(0..).map(|(&event, at)| (event, at)).collect();
+        for (at, one) in assigned.iter_mut().enumerate().filter(|(_, one)| !one.sure) {
+            let Some(verdict) = likely.verdicts.get(&(claimants[at].claim, tap)) else {
+                open.push(at);
+                continue;
+            };
+            one.inner = verdict.event.and_then(|event| place_of.get(&event).copied());
+            one.confidence = if one.inner.is_some() { verdict.confidence } else { 0.0 };
+            refined.insert(at, verdict.probable.clone());
+        }
+        let mut taken = vec![false; events.len()];
+        for at in (0..assigned.len()).filter(|at| assigned[*at].sure || refined.contains_key(at)) {
+            if let Some(inner) = assigned[at].inner {
+                taken[inner] = true;
+            }
+        }
+        let choices: Vec<Vec<Choice>> = open
+            .iter()
+            .map(|&at| {
+                let free = (0..events.len()).filter(|&event| {
+                    let inside = contains(widened[at], interval(&self.pool.events[events[event]]));
+                    inside && !taken[event] && self.may_have(&claimants[at], events[event])
+                });
+                let choices = free.map(|event| Choice {
+                    events: smallvec![event as u32],
+                    log: self.likelihood(likely, &claimants[at], events[event], tap),
+                });
+                with_nothing(choices.collect())
+            })
+            .collect();
+        let starts: Vec<(i64, usize)> = open.iter().map(|&at| (widened[at].0, at)).collect();
+        for (claims, verdicts) in judge_apart(&choices, &starts, events.len()) {
+            for (claim, verdict) in claims.into_iter().zip(verdicts) {
+                let at = open[claim];
+                assigned[at].inner = verdict.event;
+                assigned[at].confidence = if verdict.event.is_some() { verdict.confidence } else { 0.0 };
+                refined.insert(at, verdict.probable.iter().map(|&event| events[event]).collect());
+            }
+        }
+        // What could not be judged keeps what order says, as far as nobody else has it now. Who was left without an event although
+        // one is free that could be its own has that one, for want of a better.
+        let mut taken = vec![false; events.len()];
+        for at in (0..assigned.len()).filter(|at| assigned[*at].sure || refined.contains_key(at)) {
+            if let Some(inner) = assigned[at].inner {
+                taken[inner] = true;
+            }
+        }
+        for at in open.into_iter().filter(|at| !refined.contains_key(at)) {
+            match assigned[at].inner {
+                Some(inner) if !taken[inner] => taken[inner] = true,
+                _ => {
+                    assigned[at].inner = None;
+                    assigned[at].confidence = 0.0;
+                }
+            }
+        }
+        for at in (0..assigned.len()).filter(|&at| !assigned[at].sure && assigned[at].inner.is_none()).collect::<Vec<_>>() {
+            let fits = |event: &usize| {
+                let inside = contains(widened[at], interval(&self.pool.events[events[*event]]));
+                inside && !taken[*event] && self.may_have(&claimants[at], events[*event])
+            };
+            let free: Vec<usize> = (0..events.len()).filter(fits).collect();
+            if let Some(&first) = free.first() {
+                taken[first] = true;
+                assigned[at].inner = Some(first);
+                assigned[at].confidence = 1.0 / (free.len() + 1) as f32;
+                refined.remove(&at);
+            }
+        }
+        refined
+    }
+
+    /// How likely a claimant's event at a tap is this one, by how long the steps around it take.
+    fn likelihood(&self, likely: &Likely, claimant: &Claimant, event: usize, tap: Tap) -> f64 {
+        let Some(densities) = likely.densities.get(&claimant.stream) else {
+            return 0.0;
+        };
+        let inner = &self.pool.events[event];
+        let far = inner.event.stream;
+        let io = &self.pool.ios[claimant.claim.io];
+        let asked = Asked {
+            op: io.op,
+            length: claimant.place.length,
+        };
+        let ((outer, outer_tap), offset) = match claimant.found.target.map(|at| &self.pool.events[at]) {
+            Some(target) if tap == Tap::Device && target.event.stream == far => ((interval(target), Tap::Target), 0),
+            _ if tap == Tap::Initiator => ((claimant.outer, Tap::Volume), 0),
+            _ => {
+                let offset = self.middle(claimant.stream, far, io.event.start_unix_nanos);
+                ((claimant.outer, claimant.outer_tap), offset.unwrap_or(0))
+            }
+        };
+        let (start, end) = interval(inner);
+        let inwards = start.saturating_sub(offset).saturating_sub(outer.0);
+        let outwards = outer.1.saturating_sub(end.saturating_sub(offset));
+        let node = claimant.place.node;
+        densities.log(Step::inwards(node, outer_tap, tap, asked), inwards)
+            + densities.log(Step::outwards(node, outer_tap, tap, asked), outwards)
+    }
+
+    /// The middle of what the offset of a far clock may be.
+    fn middle(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<i64> {
+        let (low, high) = self.offset(stream, far, x)?;
+        Some(fathom_model::ClockStatement::between(low, high).offset_nanos)
+    }
+}
+
+/// The choices of a claim that are worth looking at, the likeliest first, and that of nothing.
+fn with_nothing(mut choices: Vec<Choice>) -> Vec<Choice> {
+    choices.sort_by(|a, b| b.log.total_cmp(&a.log).then_with(|| a.events.cmp(&b.events)));
+    let best = choices.first().map_or(0.0, |choice| choice.log);
+    let worth = choices.iter().take_while(|choice| choice.log >= best + WORST).count();
+    choices.truncate(worth.min(MOST_CHOICES));
+    choices.push(Choice {
+        events: SmallVec::new(),
+        log: best + NOTHING,
+    });
+    choices
+}
+
+/// Judges claims with at most one event a choice, those that contend with each other together: gives the claims of each group with
+/// what was found. Groups that cannot be judged are left out.
+fn judge_apart(choices: &[Vec<Choice>], starts: &[(i64, usize)], events: usize) -> Vec<(Vec<usize>, Vec<Verdict>)> {
+    let mut judged = Vec::new();
+    for (claims, found) in judge_groups(choices, starts, events) {
+        let event_of = |choice: &Choice| choice.events.first().map(|&event| event as usize);
+        let verdicts = claims.iter().zip(found).map(|(&claim, one)| {
+            let shares: Vec<_> = choices[claim].iter().map(event_of).zip(one.shares.iter().copied()).collect();
+            Verdict::new(event_of(&choices[claim][one.best]), &shares, one.doubt)
+        });
+        let verdicts = verdicts.collect();
+        judged.push((claims, verdicts));
+    }
+    judged
+}
+
+/// Judges claims, those that contend with each other together.
+fn judge_groups(
+    choices: &[Vec<Choice>],
+    starts: &[(i64, usize)],
+    events: usize,
+) -> Vec<(Vec<usize>, Vec<crate::posterior::Judged>)> {
+    let mut order: Vec<usize> = (0..choices.len()).collect();
+    order.sort_by_key(|&claim| starts[claim]);
+    // Who has an event in common with whom, directly or through others.
+    let mut parent: Vec<usize> = (0..choices.len()).collect();
+    let mut owner: Vec<Option<usize>> = vec![None; events];
+    let root = |parent: &mut Vec<usize>, mut at: usize| {
+        while parent[at] != at {
+            parent[at] = parent[parent[at]];
+            at = parent[at];
+        }
+        at
+    };
+    for &claim in &order {
+        for &event in choices[claim].iter().flat_map(|choice| &choice.events) {
+            match owner[event as usize] {
+                None => owner[event as usize] = Some(claim),
+                Some(other) => {
+                    let (a, b) = (root(&mut parent, claim), root(&mut parent, other));
+                    parent[a] = b;
+                }
+            }
+        }
+    }
+    let mut number: FxHashMap<usize, usize> = FxHashMap::default();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for &claim in &order {
+        let root = root(&mut parent, claim);
+        let group = *number.entry(root).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(claim);
+    }
+    let mut judged = Vec::new();
+    let mut dense: Vec<u32> = vec![u32::MAX; events];
+    for claims in groups {
+        // Events by the number in the group.
+        let mut count = 0;
+        let of_group: Vec<Vec<Choice>> = claims
+            .iter()
+            .map(|&claim| {
+                let mut own = choices[claim].clone();
+                for event in own.iter_mut().flat_map(|choice| &mut choice.events) {
+                    let place = &mut dense[*event as usize];
+                    if *place == u32::MAX {
+                        *place = count;
+                        count += 1;
+                    }
+                    *event = *place;
+                }
+                own
+            })
+            .collect();
+        if let Some(found) = judge(&of_group, count as usize) {
+            judged.push((claims, found));
+        }
+    }
+    judged
+}
