@@ -11,12 +11,19 @@
 //! | `First` | the write's start | the start of its first copy that is seen |
 //! | `Gap` | the start of a copy | the start of the next one that is seen |
 //! | `Last` | the end of the last copy | the write's end |
-//! | `In` | an outer tap's start | an inner tap's start, by the middle of what the clocks allow |
-//! | `Out` | an inner tap's end | the outer tap's end, the same |
+//! | `In` | an outer tap's start | an inner tap's start on the same clock |
+//! | `Out` | an inner tap's end | the outer tap's end on the same clock |
+//! | `Ways` | both of these together, of two clocks: what of the outer tap's duration is not the inner one's |
+//! | `Lean` | by how much the way in is longer than half of both, beside what is usual at that moment |
+//!
+//! Where two clocks are between, ways in and out are known only as well as the clocks, but both together exactly. By how much the
+//! way in seems longer than the way out is the same for all that cross at about the same time, whatever it is made of: it is
+//! followed through a window, and only what deviates from it counts ([`Usual`]).
 
 use std::collections::BTreeMap;
 
 use fathom_model::{Leg, NodeIndex, Observation, Op, Tap};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 /// With fewer samples than this nothing is concluded from a histogram.
@@ -58,6 +65,8 @@ pub(crate) enum Kind {
     Last,
     In,
     Out,
+    Ways,
+    Lean,
 }
 
 /// What is asked of a copy. How long that takes goes with it, and with its size: requests of about one size have histograms of
@@ -141,11 +150,52 @@ impl Step {
         }
     }
 
-    pub(crate) const fn outwards(node: NodeIndex, outer: Tap, inner: Tap, asked: Asked) -> Self {
-        Self {
-            kind: Kind::Out,
-            ..Self::inwards(node, outer, inner, asked)
+    const fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+/// A way between two clocks, by node, taps and what is asked: the [`Step`] of its [`Kind::Lean`].
+type Crossing = Step;
+
+/// What is usual of a [`Crossing`] in a window, as it goes through time: (time, lean), a straight line between.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Usual {
+    leans: FxHashMap<Crossing, Vec<(i64, i64)>>,
+}
+
+/// A window is cut into so many stretches to follow what is usual.
+const STRETCHES: usize = 8;
+
+/// What is usual in a stretch is the median of at least so many.
+const MEDIAN_OF: usize = 32;
+
+impl Usual {
+    fn of(&self, crossing: Crossing, x: i64) -> Option<i64> {
+        let line = self.leans.get(&crossing)?;
+        let after = line.partition_point(|&(at, _)| at <= x);
+        let (Some(&(from, low)), Some(&(until, high))) = (line.get(after.wrapping_sub(1)), line.get(after)) else {
+            // Before the first and after the last it stays as it is there.
+            return line.get(after.min(line.len() - 1)).map(|&(_, lean)| lean);
+        };
+        let part = i128::from(high - low) * i128::from(x - from) / i128::from((until - from).max(1));
+        Some(low + part as i64)
+    }
+
+    /// Follows the leans of one crossing; nothing where there are too few.
+    fn follow(&mut self, crossing: Crossing, samples: &mut [(i64, i64)]) {
+        if samples.len() < ENOUGH as usize {
+            return;
         }
+        samples.sort_unstable();
+        let width = samples.len().div_ceil(STRETCHES).max(MEDIAN_OF);
+        let mut line: Vec<(i64, i64)> = Vec::new();
+        for stretch in samples.chunks(width).filter(|stretch| stretch.len() >= MEDIAN_OF) {
+            let mut leans: Vec<i64> = stretch.iter().map(|&(_, lean)| lean).collect();
+            leans.sort_unstable();
+            line.push((stretch[stretch.len() / 2].0, leans[leans.len() / 2]));
+        }
+        self.leans.insert(crossing, line);
     }
 }
 
@@ -160,6 +210,8 @@ pub struct Delays {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples {
     steps: BTreeMap<Step, Histogram>,
+    /// (time, lean)
+    leans: BTreeMap<Crossing, Vec<(i64, i64)>>,
 }
 
 impl Samples {
@@ -169,8 +221,16 @@ impl Samples {
 }
 
 impl Delays {
-    /// Takes in what a window has shown.
-    pub(crate) fn learn(&mut self, samples: &Samples) {
+    /// Takes in what a window has shown, and what is usual in it.
+    pub(crate) fn learn(&mut self, mut samples: Samples, usual: &mut Usual) {
+        for (crossing, mut leans) in std::mem::take(&mut samples.leans) {
+            usual.follow(crossing, &mut leans);
+            for (x, lean) in leans {
+                if let Some(usual) = usual.of(crossing, x) {
+                    samples.add(crossing, lean - usual);
+                }
+            }
+        }
         for (step, new) in &samples.steps {
             let at = match self.steps.binary_search_by_key(step, |(step, _)| *step) {
                 Ok(at) => at,
@@ -189,6 +249,23 @@ impl Delays {
         }
     }
 
+    /// Whether too little is known of a step that samples have, or of what is usual in their window.
+    pub(crate) fn lacks_any(&self, samples: &Samples, usual: &Usual) -> bool {
+        let lacks = |step: &Step| self.total(*step) < ENOUGH;
+        samples.steps.keys().any(lacks) || samples.leans.keys().any(|crossing| !usual.leans.contains_key(crossing))
+    }
+
+    /// Leaves of samples those of which too little is known.
+    pub(crate) fn only_lacking(&self, samples: &mut Samples, usual: &Usual) {
+        samples.steps.retain(|step, _| self.total(*step) < ENOUGH);
+        samples.leans.retain(|crossing, _| !usual.leans.contains_key(crossing));
+    }
+
+    fn total(&self, step: Step) -> u32 {
+        let at = self.steps.binary_search_by_key(&step, |(step, _)| *step);
+        at.map_or(0, |at| self.steps[at].1.total())
+    }
+
     /// Made ready for questions.
     pub(crate) fn densities(&self) -> Densities {
         let steps = self
@@ -204,7 +281,7 @@ impl Delays {
             .steps
             .into_iter()
             .filter_map(|(mut step, histogram)| {
-                if matches!(step.kind, Kind::In | Kind::Out) {
+                if matches!(step.kind, Kind::In | Kind::Out | Kind::Ways | Kind::Lean) {
                     step.node = rename(step.node)?;
                 }
                 Some((step, histogram))
@@ -247,15 +324,15 @@ impl Histogram {
 
     /// The density as its logarithm (a nanosecond), a bin; `None` where too little was counted.
     ///
-    /// Around each bin as many neighbours are taken together as hold a fair number of samples, so that there are no holes in the
-    /// middle and no needles at the ends: nothing that was never met is impossible, and the further from all that was met the
-    /// less likely it is.
+    /// Around each bin as many neighbours are taken together as hold a fair number of samples, but none further off than half of
+    /// the samples lie from one another, so that there are no holes in the middle. Beside that one sample more is spread over
+    /// all durations, the thinner the further out: nothing that was never met is impossible, and it is the less likely the more
+    /// often it was not met.
     fn density(&self) -> Option<Vec<f64>> {
         let total = self.total();
         if total < ENOUGH {
             return None;
         }
-        let fair = f64::from((total / 64).clamp(6, 48));
         let mut counts = vec![0.0; 2 * HALF + 1];
         for &(bin, count) in &self.bins {
             if let Some(place) = counts.get_mut(usize::from(bin)) {
@@ -269,14 +346,21 @@ impl Histogram {
         }
         let all = f64::from(total) + 1.0;
         let last = counts.len() - 1;
+        let quantile = |part: f64| {
+            let at = up_to.partition_point(|&sum| sum < part * f64::from(total));
+            centre(at.saturating_sub(1).min(last))
+        };
+        let (median, middle_half) = (quantile(0.5), (quantile(0.75) - quantile(0.25)).max(1000.0));
+        let fair = f64::from((total / 64).clamp(8, 32));
         let density = |at: usize| {
+            let here = centre(at);
             let (mut low, mut high) = (at, at);
             loop {
                 let inside: f64 = up_to[high + 1] - up_to[low];
-                if inside >= fair || (low == 0 && high == last) {
-                    // Half a sample more, so that nothing is impossible.
-                    let width = edge(high + 1) - edge(low);
-                    return libm::log((inside + 0.5) / (all * width));
+                let width = edge(high + 1) - edge(low);
+                if inside >= fair || width >= middle_half / 2.0 || (low == 0 && high == last) {
+                    let anywhere = 0.5 / ((here - median).abs() + middle_half);
+                    return libm::log((inside / width + anywhere) / all);
                 }
                 low = low.saturating_sub(1);
                 high = (high + 1).min(last);
@@ -320,6 +404,10 @@ fn edge(bin: usize) -> f64 {
     }
 }
 
+fn centre(bin: usize) -> f64 {
+    f64::midpoint(edge(bin), edge(bin + 1))
+}
+
 /// What was learnt, ready for questions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Densities {
@@ -327,6 +415,19 @@ pub(crate) struct Densities {
 }
 
 impl Densities {
+    /// How likely it is that what passed from an outer tap to an inner one took so long: see [`Self::log`].
+    pub(crate) fn of_passing(&self, passed: &Passed, usual: &Usual) -> f64 {
+        if !passed.crosses {
+            return self.log(passed.step, passed.inwards) + self.log(passed.step.of_kind(Kind::Out), passed.outwards);
+        }
+        let crossing = passed.step.of_kind(Kind::Lean);
+        let lean = match usual.of(crossing, passed.at) {
+            Some(usual) => self.log(crossing, passed.lean().saturating_sub(usual)),
+            None => 0.0,
+        };
+        self.log(passed.step.of_kind(Kind::Ways), passed.ways()) + lean
+    }
+
     /// How likely it is that a step takes so long: the logarithm of the density, which means something beside others of the
     /// same step. 0, the same for all, where nothing is known.
     pub(crate) fn log(&self, step: Step, nanos: i64) -> f64 {
@@ -339,11 +440,46 @@ impl Densities {
 
 /// An observation of a leg, seen from its initiator.
 #[derive(Clone, Copy, Debug)]
-struct Sight {
-    tap: Tap,
+pub(crate) struct Sight {
+    pub(crate) tap: Tap,
     /// On the initiator's clock: of the far side by the middle of what the clocks allow.
-    start: i64,
-    end: i64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+}
+
+/// How long a request took from an outer tap to an inner one, and back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed {
+    /// Its way in.
+    step: Step,
+    /// Whether the two taps have different clocks.
+    crosses: bool,
+    /// When, at the outer tap.
+    at: i64,
+    inwards: i64,
+    outwards: i64,
+}
+
+impl Passed {
+    pub(crate) const fn new(node: NodeIndex, local: bool, outer: Sight, inner: Sight, asked: Asked) -> Self {
+        let outside = matches!(outer.tap, Tap::Volume | Tap::Initiator);
+        let inside = matches!(inner.tap, Tap::Target | Tap::Device);
+        Self {
+            step: Step::inwards(node, outer.tap, inner.tap, asked),
+            crosses: outside && inside && !local,
+            at: outer.start,
+            inwards: inner.start.saturating_sub(outer.start),
+            outwards: outer.end.saturating_sub(inner.end),
+        }
+    }
+
+    const fn ways(&self) -> i64 {
+        self.inwards.saturating_add(self.outwards)
+    }
+
+    const fn lean(&self) -> i64 {
+        (self.inwards / 2).saturating_sub(self.outwards / 2)
+    }
 }
 
 /// What was seen of a leg, the outermost first.
@@ -367,8 +503,9 @@ fn sights(leg: &Leg) -> impl Iterator<Item = Sight> {
 }
 
 impl Samples {
-    /// Takes in what an I/O shows: every step between two things that are sure.
-    pub(crate) fn observe(&mut self, op: Op, (start, end): (i64, i64), legs: &[Leg]) {
+    /// Takes in what an I/O shows: every step between two things that are decided, or, with `open`, also between those that are as
+    /// order has them.
+    pub(crate) fn observe(&mut self, op: Op, (start, end): (i64, i64), legs: &[Leg], open: bool) {
         let whole = Sight {
             tap: Tap::Volume,
             start,
@@ -390,7 +527,7 @@ impl Samples {
                 local: leg.local,
                 tap: outermost.tap,
             };
-            if leg.ambiguous || leg.more.initiator.len() + leg.more.device.len() > 0 {
+            if (leg.ambiguous && !open) || leg.more.initiator.len() + leg.more.device.len() > 0 {
                 (before, is_first, all_seen) = (None, false, false);
                 continue;
             }
@@ -407,10 +544,15 @@ impl Samples {
             }
             let mut outer = whole;
             for inner in sights(leg) {
-                let inwards = Step::inwards(leg.node, outer.tap, inner.tap, asked);
-                let outwards = Step::outwards(leg.node, outer.tap, inner.tap, asked);
-                self.add(inwards, inner.start.saturating_sub(outer.start));
-                self.add(outwards, outer.end.saturating_sub(inner.end));
+                let passed = Passed::new(leg.node, leg.local, outer, inner, asked);
+                if passed.crosses {
+                    self.add(passed.step.of_kind(Kind::Ways), passed.ways());
+                    let leans = self.leans.entry(passed.step.of_kind(Kind::Lean)).or_default();
+                    leans.push((outer.start, passed.lean()));
+                } else {
+                    self.add(passed.step, passed.inwards);
+                    self.add(passed.step.of_kind(Kind::Out), passed.outwards);
+                }
                 outer = inner;
             }
         }

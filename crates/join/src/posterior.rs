@@ -36,7 +36,7 @@ pub(crate) struct Judged {
 const SLOTS: usize = 256;
 
 /// States less likely than this, beside the likeliest of the same step, are left out without a word.
-const NEGLIGIBLE: f64 = 1e-12;
+const NEGLIGIBLE: f64 = 1e-10;
 
 /// Ways less likely than this would be lost to rounding.
 const UNDERFLOW: f64 = 1e-100;

@@ -22,7 +22,7 @@ fn learnt(samples: impl Iterator<Item = i64>) -> Densities {
     let mut taken = Samples::default();
     samples.for_each(|nanos| taken.add(STEP, nanos));
     let mut delays = Delays::default();
-    delays.learn(&taken);
+    delays.learn(taken, &mut Usual::default());
     delays.densities()
 }
 
@@ -69,7 +69,7 @@ fn state_is_kept_as_it_is() {
     (0..500).for_each(|at| taken.add(STEP, at * 321));
     (0..90).for_each(|at| taken.add(Step::inwards(NodeIndex(3), Tap::Initiator, Tap::Target, WRITE), at * 321 - 999));
     let mut delays = Delays::default();
-    delays.learn(&taken);
+    delays.learn(taken, &mut Usual::default());
     let text = serde_json::to_string(&delays).unwrap();
     assert_eq!(serde_json::from_str::<Delays>(&text).unwrap(), delays);
     let renamed = delays.clone().with_nodes(|node| Some(node + 10)).with_nodes(|node| node.checked_sub(10));

@@ -41,12 +41,17 @@ impl Engine {
         let mut decisions = Decisions::default();
         let mut open = Vec::new();
         for claim in &claims {
-            if !decisions.contains_key(claim) && !self.resolve(*claim, window, &mut decisions, None) {
+            if decisions.contains_key(claim) {
+                continue;
+            }
+            let resolved = self.resolve(*claim, window, &mut decisions, None);
+            if resolved.is_open && matches!(self.pool.ios[claim.io].op, Op::Write | Op::Unmap) {
                 open.push(*claim);
+            } else {
+                self.contest(&resolved);
             }
         }
-        self.learn_delays(stream, &ios, &decisions, round.as_deref());
-        self.resolve_by_likelihood(&open, window, &mut decisions);
+        self.resolve_by_likelihood((stream, window), &ios, &open, &mut decisions, round.as_deref());
         self.find_pieces(&mut decisions, &claims, self.cut(window));
         self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {

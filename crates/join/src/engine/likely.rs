@@ -6,14 +6,14 @@
 //! step inwards, event by event.
 
 use fathom_model::{Op, StreamIndex, Tap};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::Engine;
 use super::bulk::Round;
-use super::resolve::{Claimant, Decisions, contains, interval};
+use super::resolve::{Claimant, Decisions, Resolved, contains, interval};
 use crate::assign::{Assigned, Interval};
-use crate::delays::{Asked, Densities, Samples, Step};
+use crate::delays::{Asked, Densities, Passed, Samples, Sight, Usual};
 use crate::pool::ClaimRef;
 use crate::posterior::{Choice, judge};
 
@@ -27,7 +27,7 @@ const SAMPLE: usize = 4096;
 const NOTHING: f64 = -16.0;
 
 /// Choices less likely than this, beside the best, are not looked at, and no more than so many.
-const WORST: f64 = -22.0;
+const WORST: f64 = -9.0;
 const MOST_CHOICES: usize = 48;
 
 /// An event that a claim has with at least this probability is one that it could well have.
@@ -37,6 +37,9 @@ const PROBABLE: f64 = 0.01;
 #[derive(Debug, Default)]
 pub(super) struct Likely {
     densities: FxHashMap<StreamIndex, Densities>,
+    /// What is usual in the window that closes, for its initiator, which is this.
+    usual: Usual,
+    closing: Option<(StreamIndex, i64)>,
     /// What was found for claims by looking at all copies of their writes, by the outermost tap that shows them.
     verdicts: FxHashMap<(ClaimRef, Tap), Verdict>,
 }
@@ -73,47 +76,101 @@ impl Verdict {
 }
 
 impl Engine {
-    /// Learns from a window's I/Os, as far as they are sure, how long the steps of legs take.
-    pub(super) fn learn_delays(
+    /// Learns from a window's I/Os, as far as they are sure, how long the steps of legs take, and then decides the places of the
+    /// claims that more than one assignment is possible for.
+    pub(super) fn resolve_by_likelihood(
         &mut self,
-        stream: StreamIndex,
+        (stream, window): (StreamIndex, i64),
         ios: &[usize],
-        decisions: &Decisions,
+        open: &[ClaimRef],
+        decisions: &mut Decisions,
         round: Option<&Round>,
     ) {
         let all = ios.len() + round.map_or(0, |round| round.count(stream));
         let one_in = all.div_ceil(SAMPLE).max(1) as u64;
-        // By ordinal alone, so that it does not matter which way an I/O was decided.
-        let wanted = |ordinal: u64| (ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in);
-        let mut samples = Samples::default();
-        for &at in ios {
-            let io = &self.pool.ios[at];
-            if wanted(io.event.ordinal) && matches!(io.op, Op::Write | Op::Unmap) {
-                let built = self.build(at, decisions);
-                let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
-                samples.observe(io.op, span, &built.legs);
-            }
-        }
+        let mut samples = self.samples(ios, one_in, decisions, false);
         if let Some(round) = round {
-            round.delays(stream, wanted, &mut samples);
+            round.delays(stream, |ordinal| is_sampled(ordinal, one_in), &mut samples);
         }
-        self.delays.entry(stream).or_default().learn(&samples);
-    }
-
-    /// Decides the places of claims that more than one assignment is possible for.
-    pub(super) fn resolve_by_likelihood(&mut self, open: &[ClaimRef], window: i64, decisions: &mut Decisions) {
+        let mut usual = Usual::default();
+        self.delays.entry(stream).or_default().learn(samples, &mut usual);
         if open.is_empty() {
             return;
         }
+        let delays = self.delays.entry(stream).or_default().clone();
+        let mut by_order = self.samples(ios, one_in, decisions, true);
+        if delays.lacks_any(&by_order, &usual) && self.is_whole(open, decisions) {
+            // Of some steps next to nothing was sure. What order says of them is mostly right, or else so spread that it decides
+            // nothing; and what it decides shows them as they are.
+            delays.only_lacking(&mut by_order, &usual);
+            let (mut begun, mut usual_begun) = (delays.clone(), usual.clone());
+            begun.learn(by_order, &mut usual_begun);
+            self.delays.insert(stream, begun);
+            let likely = self.likely(open, (stream, window), usual_begun);
+            self.resolve_all(open, window, decisions, &likely);
+            let mut decided = self.samples(ios, one_in, decisions, false);
+            delays.only_lacking(&mut decided, &usual);
+            let mut delays = delays;
+            delays.learn(decided, &mut usual);
+            self.delays.insert(stream, delays);
+        }
+        let likely = self.likely(open, (stream, window), usual);
+        let resolved = self.resolve_all(open, window, decisions, &likely);
+        resolved.iter().for_each(|resolved| self.contest(resolved));
+    }
+
+    /// Whether every claim on an open place has what is to be expected of it. Where an event is not there, order may be shifted
+    /// from then on, and all that it says wrong in the same way.
+    fn is_whole(&self, open: &[ClaimRef], decisions: &Decisions) -> bool {
+        let place = |claim: &ClaimRef| {
+            let io = &self.pool.ios[claim.io];
+            let place = io.places.places[claim.place];
+            (io.op, place.disk, place.offset, place.length)
+        };
+        let places: FxHashSet<_> = open.iter().map(place).collect();
+        decisions.iter().filter(|(claim, _)| places.contains(&place(claim))).all(|(claim, found)| {
+            let io = &self.pool.ios[claim.io];
+            let local = io.places.places[claim.place].node == io.node;
+            let has_leg = local || !self.gives(io.event.stream, Tap::Initiator) || found.initiator.is_some();
+            has_leg && (found.target.is_some() || !found.device.is_empty())
+        })
+    }
+
+    fn resolve_all(
+        &self,
+        open: &[ClaimRef],
+        window: i64,
+        decisions: &mut Decisions,
+        likely: &Likely,
+    ) -> Vec<Resolved> {
+        let resolve = |claim: &ClaimRef| self.resolve(*claim, window, decisions, Some(likely));
+        open.iter().map(resolve).collect()
+    }
+
+    /// What I/Os in the pool show of how long steps take, as far as it is decided.
+    fn samples(&self, ios: &[usize], one_in: u64, decisions: &Decisions, open: bool) -> Samples {
+        let mut samples = Samples::default();
+        for &at in ios {
+            let io = &self.pool.ios[at];
+            if is_sampled(io.event.ordinal, one_in) && matches!(io.op, Op::Write | Op::Unmap) {
+                let built = self.build(at, decisions);
+                let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+                samples.observe(io.op, span, &built.legs, open);
+            }
+        }
+        samples
+    }
+
+    fn likely(&self, open: &[ClaimRef], (stream, window): (StreamIndex, i64), usual: Usual) -> Likely {
         let densities = self.delays.iter().map(|(&stream, delays)| (stream, delays.densities()));
         let mut likely = Likely {
             densities: densities.collect(),
+            usual,
+            closing: Some((stream, window)),
             verdicts: FxHashMap::default(),
         };
         self.judge_copies(open, self.cut(window), &mut likely);
-        for claim in open {
-            self.resolve(*claim, window, decisions, Some(&likely));
-        }
+        likely
     }
 
     /// Decides by likelihood what is not sure of an assignment; gives, of each claimant that this was done for, the events that
@@ -129,10 +186,14 @@ impl Engine {
     ) -> FxHashMap<usize, Vec<usize>> {
         let mut refined = FxHashMap::default();
         let mut open = Vec::new();
+        let near = self.near(likely, claimants, widened, assigned);
         let place_of: FxHashMap<usize, usize> = events.iter().zip(0..).map(|(&event, at)| (event, at)).collect();
         for (at, one) in assigned.iter_mut().enumerate().filter(|(_, one)| !one.sure) {
             let Some(verdict) = likely.verdicts.get(&(claimants[at].claim, tap)) else {
-                open.push(at);
+                // What only contends with others of later windows is decided with those.
+                if near[at] {
+                    open.push(at);
+                }
                 continue;
             };
             one.inner = verdict.event.and_then(|event| place_of.get(&event).copied());
@@ -201,6 +262,32 @@ impl Engine {
         refined
     }
 
+    /// Which claimants of which it is open what is theirs matter for those of the window that closes: they are under way at the
+    /// same time, or at the same time as some that are.
+    pub(super) fn near(
+        &self,
+        likely: &Likely,
+        claimants: &[Claimant],
+        widened: &[Interval],
+        assigned: &[Assigned],
+    ) -> Vec<bool> {
+        let closes = |at: usize| {
+            let io = &self.pool.ios[claimants[at].claim.io].event;
+            let window = io.end_unix_nanos().div_euclid(self.config.window_nanos);
+            likely.closing == Some((io.stream, window))
+        };
+        let mut near: Vec<bool> = (0..claimants.len()).map(|at| !assigned[at].sure && closes(at)).collect();
+        for _ in 0..2 {
+            let mut spans = (0..near.len()).filter(|&at| near[at]).map(|at| widened[at]);
+            let Some(first) = spans.next() else { break };
+            let (from, until) = spans.fold(first, |all, span| (all.0.min(span.0), all.1.max(span.1)));
+            for at in 0..near.len() {
+                near[at] |= !assigned[at].sure && widened[at].0 <= until && widened[at].1 >= from;
+            }
+        }
+        near
+    }
+
     /// How likely a claimant's event at a tap is this one, by how long the steps around it take.
     fn likelihood(&self, likely: &Likely, claimant: &Claimant, event: usize, tap: Tap) -> f64 {
         let Some(densities) = likely.densities.get(&claimant.stream) else {
@@ -221,12 +308,21 @@ impl Engine {
                 ((claimant.outer, claimant.outer_tap), offset.unwrap_or(0))
             }
         };
-        let (start, end) = interval(inner);
-        let inwards = start.saturating_sub(offset).saturating_sub(outer.0);
-        let outwards = outer.1.saturating_sub(end.saturating_sub(offset));
-        let node = claimant.place.node;
-        densities.log(Step::inwards(node, outer_tap, tap, asked), inwards)
-            + densities.log(Step::outwards(node, outer_tap, tap, asked), outwards)
+        let sight = |(start, end): Interval, tap: Tap, offset: i64| Sight {
+            tap,
+            start: start.saturating_sub(offset),
+            end: end.saturating_sub(offset),
+        };
+        let (outer, inner) = (sight(outer, outer_tap, 0), sight(interval(inner), tap, offset));
+        let local = claimant.place.node == io.node;
+        let passed = Passed::new(claimant.place.node, local, outer, inner, asked);
+        let nothing_usual = Usual::default();
+        let usual = if likely.closing.is_some_and(|(stream, _)| stream == claimant.stream) {
+            &likely.usual
+        } else {
+            &nothing_usual
+        };
+        densities.of_passing(&passed, usual)
     }
 
     /// The middle of what the offset of a far clock may be.
@@ -234,6 +330,11 @@ impl Engine {
         let (low, high) = self.offset(stream, far, x)?;
         Some(fathom_model::ClockStatement::between(low, high).offset_nanos)
     }
+}
+
+/// Whether an I/O is learnt from, one in so many: by ordinal alone, so that it does not matter which way it was decided.
+const fn is_sampled(ordinal: u64, one_in: u64) -> bool {
+    (ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in)
 }
 
 /// The choices of a claim that are worth looking at, the likeliest first, and that of nothing.

@@ -63,6 +63,16 @@ struct Contested {
     event: usize,
 }
 
+/// What deciding a place leaves.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    /// Whether something of the closing window is not decided.
+    pub(super) is_open: bool,
+    /// Events that such a claim could have had, and I/Os of later windows that could have an event of one.
+    events: Vec<usize>,
+    ios: Vec<usize>,
+}
+
 /// A claim on its way through the taps.
 pub(super) struct Claimant {
     /// Its number among those that are decided together.
@@ -80,15 +90,14 @@ impl Engine {
     /// Decides all claims on the place of `claim` that an I/O completed before the cut makes; those of other windows
     /// than the closing one take part as rivals.
     ///
-    /// Without `likely` only what no other assignment is possible for is decided: where that leaves something of the closing
-    /// window open, false is returned, and the place is to be resolved again with it.
+    /// Without `likely` only what no other assignment is possible for is decided.
     pub(super) fn resolve(
-        &mut self,
+        &self,
         claim: ClaimRef,
         window: i64,
         decisions: &mut Decisions,
         likely: Option<&Likely>,
-    ) -> bool {
+    ) -> Resolved {
         let io = &self.pool.ios[claim.io];
         let (op, place) = (io.op, io.places.places[claim.place]);
         let cut = self.cut(window);
@@ -116,29 +125,34 @@ impl Engine {
             let io = &pool.ios[claimant.claim.io].event;
             io.stream == closing && io.end_unix_nanos().div_euclid(self.config.window_nanos) == window
         };
-        let mut open = false;
+        let mut resolved = Resolved::default();
         for claimant in claimants.iter().filter(|claimant| this_window(&self.pool, claimant)) {
             concerned[links.root(claimant.number)] = true;
-            open |= claimant.found.unsure;
-        }
-        if open && likely.is_none() && matches!(op, Op::Write | Op::Unmap) {
-            let closing = claimants.into_iter().filter(|claimant| this_window(&self.pool, claimant));
-            decisions.extend(closing.map(|claimant| (claimant.claim, claimant.found)));
-            return false;
+            resolved.is_open |= claimant.found.unsure;
         }
         for Contested { by, event } in contested {
             if concerned[links.root(by)] {
-                self.pool.events[event].contested = true;
+                resolved.events.push(event);
             }
         }
         for claimant in claimants {
             if this_window(&self.pool, &claimant) {
                 decisions.insert(claimant.claim, claimant.found);
             } else if claimant.found.unsure && concerned[links.root(claimant.number)] {
-                self.pool.ios[claimant.claim.io].contested = true;
+                resolved.ios.push(claimant.claim.io);
             }
         }
-        true
+        resolved
+    }
+
+    /// Notes for later windows what a place leaves contested.
+    pub(super) fn contest(&mut self, resolved: &Resolved) {
+        for &event in &resolved.events {
+            self.pool.events[event].contested = true;
+        }
+        for &io in &resolved.ios {
+            self.pool.ios[io].contested = true;
+        }
     }
 
     /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known

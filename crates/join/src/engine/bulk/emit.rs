@@ -108,7 +108,7 @@ impl Round {
         for decided in self.of_stream.get(&stream).into_iter().flatten() {
             for io in decided.ios().filter(|io| wanted(io.ordinal)) {
                 self.build(stream, decided, io, &mut legs, &mut ends);
-                samples.observe(io.op, (io.start, io.end), &legs);
+                samples.observe(io.op, (io.start, io.end), &legs, false);
                 legs.clear();
                 ends.clear();
             }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::super::Engine;
 use super::super::resolve::{Claimant, contains, interval, widen};
-use super::{Likely, MOST_CHOICES, NOTHING, Verdict, WORST, judge_groups};
+use super::{Likely, MOST_CHOICES, NOTHING, Verdict, judge_groups};
 use crate::assign::{Interval, assign};
 use crate::delays::{Asked, Densities, Shown, Step};
 use crate::layout::Place;
@@ -21,6 +21,9 @@ use crate::posterior::Choice;
 
 /// Of a write's copies so many beginnings of choices are kept, the likeliest ones.
 const BEGINNINGS: usize = 96;
+
+/// Choices less likely than this, beside the best, are not looked at.
+const WORST: f64 = -13.0;
 
 /// So many ways to go without some of the copies' events are kept in mind.
 const MOST_WAYS: usize = 16;
@@ -76,7 +79,7 @@ impl Engine {
             if places.len() >= MOST_PLACES || !places.insert((io.op, place.disk, place.offset, place.length)) {
                 continue;
             }
-            let mut found = self.look_at(io.op, &place, (io.event.stream, cut));
+            let mut found = self.look_at(io.op, &place, (io.event.stream, cut), likely);
             found.retain(|(claim, _, known)| {
                 if matches!(known, Known::Open(_)) && met.insert(claim.io) {
                     writes.push(claim.io);
@@ -131,7 +134,13 @@ impl Engine {
     }
 
     /// What is known of the claims on a place at their outermost taps, in the order of the claims.
-    fn look_at(&self, op: Op, place: &Place, (closing, cut): (StreamIndex, i64)) -> Vec<(ClaimRef, Tap, Known)> {
+    fn look_at(
+        &self,
+        op: Op,
+        place: &Place,
+        (closing, cut): (StreamIndex, i64),
+        likely: &Likely,
+    ) -> Vec<(ClaimRef, Tap, Known)> {
         let mut found = Vec::new();
         let claimants = self.claimants(op, place, cut);
         // Legs that may lead to several disks are nobody's in particular.
@@ -147,7 +156,7 @@ impl Engine {
                 let slack =
                     self.resolution(group[0].stream, Tap::Initiator) + self.resolution(group[0].stream, Tap::Volume);
                 let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
-                self.note(group, &legs, &widened, (Tap::Initiator, None), &mut found);
+                self.note(group, &legs, &widened, (Tap::Initiator, None), likely, &mut found);
             }
         }
         // What the far side shows is the outermost for all of a place, or for none: those who have a leg contend by that.
@@ -168,7 +177,7 @@ impl Engine {
             }
             let outer = |claimant: &Claimant| self.far_interval(claimant, far, tap).unwrap_or((i64::MAX, i64::MIN));
             let widened: Vec<Interval> = claimants.iter().map(outer).collect();
-            self.note(&claimants, &events, &widened, (tap, Some(far)), &mut found);
+            self.note(&claimants, &events, &widened, (tap, Some(far)), likely, &mut found);
             break;
         }
         found
@@ -180,11 +189,13 @@ impl Engine {
         events: &[usize],
         widened: &[Interval],
         (tap, far): (Tap, Option<StreamIndex>),
+        likely: &Likely,
         found: &mut Vec<(ClaimRef, Tap, Known)>,
     ) {
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let assigned = assign(widened, &inners, fits, |_, _| ());
+        let near = self.near(likely, claimants, widened, &assigned);
         let taken: FxHashSet<usize> = assigned.iter().filter(|one| one.sure).filter_map(|one| one.inner).collect();
         for (at, (claimant, one)) in claimants.iter().zip(&assigned).enumerate() {
             let start = self.pool.ios[claimant.claim.io].event.start_unix_nanos;
@@ -196,7 +207,7 @@ impl Engine {
             };
             let known = match one.inner {
                 Some(inner) if one.sure => Known::Sure(seen(inner)),
-                _ if one.sure => continue,
+                _ if one.sure || !near[at] => continue,
                 _ => {
                     let could = |inner: &usize| {
                         contains(widened[at], inners[*inner]) && !taken.contains(inner) && fits(at, *inner)
