@@ -41,8 +41,8 @@ pub use clock::ClockState;
 pub use config::Config;
 pub use delays::Delays;
 pub use engine::{
-    ClockReport, DelaysState, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, State, StreamAccount, StreamInfo,
-    StreamReport, StreamState, Waiting,
+    ClockReport, DelaysState, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, State, StreamAccount,
+    StreamInfo, StreamReport, StreamState, Waiting,
 };
 pub use error::{Error, Result};
 pub use slowest::Replies;

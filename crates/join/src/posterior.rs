@@ -125,7 +125,10 @@ fn steps(claims: &[Vec<Choice>], events: usize) -> Option<Vec<Step>> {
     let mut free: Vec<usize> = (0..SLOTS).rev().collect();
     let mut steps = Vec::with_capacity(claims.len());
     for (at, choices) in claims.iter().enumerate() {
-        let best = choices.iter().map(|choice| choice.log).fold(f64::NEG_INFINITY, f64::max);
+        let best = choices
+            .iter()
+            .map(|choice| choice.log)
+            .fold(f64::NEG_INFINITY, f64::max);
         let mut done = [0; SLOTS / 64];
         let mut ended = Vec::new();
         let mut matters = (at, at);

@@ -44,7 +44,9 @@ proptest! {
 #[test]
 fn density_sums_to_about_one_over_where_samples_are() {
     let densities = learnt((0..4000).map(|at| 40_000 + at * 5));
-    let sum: f64 = (30_000..70_000).map(|nanos| libm::exp(densities.log(STEP, nanos))).sum();
+    let sum: f64 = (30_000..70_000)
+        .map(|nanos| libm::exp(densities.log(STEP, nanos)))
+        .sum();
     assert!((0.9..1.1).contains(&sum), "{sum}");
 }
 
@@ -67,11 +69,19 @@ fn of_too_few_samples_nothing_is_said() {
 fn state_is_kept_as_it_is() {
     let mut taken = Samples::default();
     (0..500).for_each(|at| taken.add(STEP, at * 321));
-    (0..90).for_each(|at| taken.add(Step::inwards(NodeIndex(3), Tap::Initiator, Tap::Target, WRITE), at * 321 - 999));
+    (0..90).for_each(|at| {
+        taken.add(
+            Step::inwards(NodeIndex(3), Tap::Initiator, Tap::Target, WRITE),
+            at * 321 - 999,
+        )
+    });
     let mut delays = Delays::default();
     delays.learn(taken, &mut Usual::default());
     let text = serde_json::to_string(&delays).unwrap();
     assert_eq!(serde_json::from_str::<Delays>(&text).unwrap(), delays);
-    let renamed = delays.clone().with_nodes(|node| Some(node + 10)).with_nodes(|node| node.checked_sub(10));
+    let renamed = delays
+        .clone()
+        .with_nodes(|node| Some(node + 10))
+        .with_nodes(|node| node.checked_sub(10));
     assert_eq!(renamed, delays);
 }

@@ -108,7 +108,10 @@ impl Engine {
         let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = in_bulk.into_iter().flatten().collect();
         for claim in claims {
             let io = &self.pool.ios[claim.io];
-            let Some(found) = decisions.get(claim).filter(|found| !found.unsure && !found.by_likelihood) else {
+            let Some(found) = decisions
+                .get(claim)
+                .filter(|found| !found.unsure && !found.by_likelihood)
+            else {
                 continue;
             };
             // A flush has no offset, and the pieces of a split request are found last: neither is sure enough to learn from.

@@ -56,7 +56,11 @@ struct Verdict {
 impl Verdict {
     /// From the probability of each event, and of nothing.
     fn new(best: Option<usize>, shares: &[(Option<usize>, f64)], doubt: f64) -> Self {
-        let share: f64 = shares.iter().filter(|(event, _)| *event == best).map(|(_, share)| share).sum();
+        let share: f64 = shares
+            .iter()
+            .filter(|(event, _)| *event == best)
+            .map(|(_, share)| share)
+            .sum();
         let mut probable: Vec<(usize, f64)> = Vec::new();
         for &(event, share) in shares {
             let Some(event) = event else { continue };
@@ -128,21 +132,18 @@ impl Engine {
             (io.op, place.disk, place.offset, place.length)
         };
         let places: FxHashSet<_> = open.iter().map(place).collect();
-        decisions.iter().filter(|(claim, _)| places.contains(&place(claim))).all(|(claim, found)| {
-            let io = &self.pool.ios[claim.io];
-            let local = io.places.places[claim.place].node == io.node;
-            let has_leg = local || !self.gives(io.event.stream, Tap::Initiator) || found.initiator.is_some();
-            has_leg && (found.target.is_some() || !found.device.is_empty())
-        })
+        decisions
+            .iter()
+            .filter(|(claim, _)| places.contains(&place(claim)))
+            .all(|(claim, found)| {
+                let io = &self.pool.ios[claim.io];
+                let local = io.places.places[claim.place].node == io.node;
+                let has_leg = local || !self.gives(io.event.stream, Tap::Initiator) || found.initiator.is_some();
+                has_leg && (found.target.is_some() || !found.device.is_empty())
+            })
     }
 
-    fn resolve_all(
-        &self,
-        open: &[ClaimRef],
-        window: i64,
-        decisions: &mut Decisions,
-        likely: &Likely,
-    ) -> Vec<Resolved> {
+    fn resolve_all(&self, open: &[ClaimRef], window: i64, decisions: &mut Decisions, likely: &Likely) -> Vec<Resolved> {
         let resolve = |claim: &ClaimRef| self.resolve(*claim, window, decisions, Some(likely));
         open.iter().map(resolve).collect()
     }
@@ -173,8 +174,8 @@ impl Engine {
         likely
     }
 
-    /// Decides by likelihood what is not sure of an assignment; gives, of each claimant that this was done for, the events that
-    /// it could well have.
+    /// Decides by likelihood what is not sure of an assignment, as far as it matters for the window that closes; gives, of each
+    /// claimant that this was done for, the events that it could well have.
     pub(super) fn refine(
         &self,
         likely: &Likely,
@@ -225,7 +226,11 @@ impl Engine {
             for (claim, verdict) in claims.into_iter().zip(verdicts) {
                 let at = open[claim];
                 assigned[at].inner = verdict.event;
-                assigned[at].confidence = if verdict.event.is_some() { verdict.confidence } else { 0.0 };
+                assigned[at].confidence = if verdict.event.is_some() {
+                    verdict.confidence
+                } else {
+                    0.0
+                };
                 refined.insert(at, verdict.probable.iter().map(|&event| events[event]).collect());
             }
         }
@@ -237,7 +242,13 @@ impl Engine {
                 taken[inner] = true;
             }
         }
-        for at in open.into_iter().filter(|at| !refined.contains_key(at)) {
+        let not_judged: Vec<usize> = open.into_iter().filter(|at| !refined.contains_key(at)).collect();
+        for at in not_judged {
+            let could_have = |event: &&usize| {
+                let inside = contains(widened[at], interval(&self.pool.events[**event]));
+                inside && self.may_have(&claimants[at], **event)
+            };
+            refined.insert(at, events.iter().filter(could_have).copied().collect());
             match assigned[at].inner {
                 Some(inner) if !taken[inner] => taken[inner] = true,
                 _ => {
@@ -246,7 +257,10 @@ impl Engine {
                 }
             }
         }
-        for at in (0..assigned.len()).filter(|&at| !assigned[at].sure && assigned[at].inner.is_none()).collect::<Vec<_>>() {
+        for at in (0..assigned.len())
+            .filter(|&at| !assigned[at].sure && assigned[at].inner.is_none())
+            .collect::<Vec<_>>()
+        {
             let fits = |event: &usize| {
                 let inside = contains(widened[at], interval(&self.pool.events[events[*event]]));
                 inside && !taken[*event] && self.may_have(&claimants[at], events[*event])
@@ -256,7 +270,9 @@ impl Engine {
                 taken[first] = true;
                 assigned[at].inner = Some(first);
                 assigned[at].confidence = 1.0 / (free.len() + 1) as f32;
-                refined.remove(&at);
+                if let Some(probable) = refined.get_mut(&at) {
+                    probable.extend(free.iter().map(|&event| events[event]));
+                }
             }
         }
         refined
@@ -276,7 +292,9 @@ impl Engine {
             let window = io.end_unix_nanos().div_euclid(self.config.window_nanos);
             likely.closing == Some((io.stream, window))
         };
-        let mut near: Vec<bool> = (0..claimants.len()).map(|at| !assigned[at].sure && closes(at)).collect();
+        let mut near: Vec<bool> = (0..claimants.len())
+            .map(|at| !assigned[at].sure && closes(at))
+            .collect();
         for _ in 0..2 {
             let mut spans = (0..near.len()).filter(|&at| near[at]).map(|at| widened[at]);
             let Some(first) = spans.next() else { break };
@@ -357,7 +375,11 @@ fn judge_apart(choices: &[Vec<Choice>], starts: &[(i64, usize)], events: usize) 
     for (claims, found) in judge_groups(choices, starts, events) {
         let event_of = |choice: &Choice| choice.events.first().map(|&event| event as usize);
         let verdicts = claims.iter().zip(found).map(|(&claim, one)| {
-            let shares: Vec<_> = choices[claim].iter().map(event_of).zip(one.shares.iter().copied()).collect();
+            let shares: Vec<_> = choices[claim]
+                .iter()
+                .map(event_of)
+                .zip(one.shares.iter().copied())
+                .collect();
             Verdict::new(event_of(&choices[claim][one.best]), &shares, one.doubt)
         });
         let verdicts = verdicts.collect();

@@ -119,6 +119,14 @@ impl Engine {
                 }
             }
         }
+        // Where it is known how likely what is, only those are linked who could well have the same events.
+        if likely.is_some() {
+            links = Links::new(claimants.len());
+            let mut first: FxHashMap<usize, usize> = FxHashMap::default();
+            for Contested { by, event } in &contested {
+                links.join(*by, *first.entry(*event).or_insert(*by));
+            }
+        }
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
         let this_window = |pool: &Pool, claimant: &Claimant| {
@@ -127,7 +135,7 @@ impl Engine {
         };
         let mut resolved = Resolved::default();
         for claimant in claimants.iter().filter(|claimant| this_window(&self.pool, claimant)) {
-            concerned[links.root(claimant.number)] = true;
+            concerned[links.root(claimant.number)] |= likely.is_none() || claimant.found.unsure;
             resolved.is_open |= claimant.found.unsure;
         }
         for Contested { by, event } in contested {
@@ -350,13 +358,7 @@ impl Engine {
     }
 
     /// The events of a place at a tap of a far stream.
-    pub(super) fn far_events(
-        &self,
-        op: Op,
-        place: &Place,
-        (far, tap): (StreamIndex, Tap),
-        far_cut: i64,
-    ) -> Vec<usize> {
+    pub(super) fn far_events(&self, op: Op, place: &Place, (far, tap): (StreamIndex, Tap), far_cut: i64) -> Vec<usize> {
         let events = self.pool.far(op, place.disk, place.offset).filter(|&at| {
             let event = &self.pool.events[at];
             let same = event.tap == tap && event.event.stream == far && event.length == place.length;
@@ -406,10 +408,13 @@ impl Engine {
             if !decided || was_contested {
                 let by = claimants[at].number;
                 let probable = refined.as_ref().and_then(|refined| refined.get(&at));
-                let could_have = |event: usize| match probable {
-                    Some(probable) => probable.contains(&event),
-                    None => {
-                        contains(widened[at], interval(&self.pool.events[event])) && self.may_have(&claimants[at], event)
+                let could_have = |event: usize| match (probable, &refined) {
+                    (Some(probable), _) => probable.contains(&event),
+                    // It has nothing to do with the window that closes.
+                    (None, Some(_)) if !one.sure => false,
+                    _ => {
+                        contains(widened[at], interval(&self.pool.events[event]))
+                            && self.may_have(&claimants[at], event)
                     }
                 };
                 let events = events.iter().copied().filter(|&event| could_have(event));

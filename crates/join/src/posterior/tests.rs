@@ -12,9 +12,19 @@ fn choice(events: &[u32], log: f64) -> Choice {
 }
 
 /// Every assignment with its likelihood: the slow and sure way.
-fn all(claims: &[Vec<Choice>], used: &mut Vec<u32>, chosen: &mut Vec<usize>, log: f64, found: &mut Vec<(Vec<usize>, f64)>) {
+fn all(
+    claims: &[Vec<Choice>],
+    used: &mut Vec<u32>,
+    chosen: &mut Vec<usize>,
+    log: f64,
+    found: &mut Vec<(Vec<usize>, f64)>,
+) {
     let Some(choices) = claims.get(chosen.len()) else {
-        let mut events: Vec<u32> = claims.iter().flatten().flat_map(|choice| choice.events.clone()).collect();
+        let mut events: Vec<u32> = claims
+            .iter()
+            .flatten()
+            .flat_map(|choice| choice.events.clone())
+            .collect();
         events.sort_unstable();
         events.dedup();
         let unused = events.iter().filter(|event| !used.contains(event)).count();
@@ -73,7 +83,12 @@ proptest! {
 fn two_that_are_equally_likely_have_half_each() {
     let claims = vec![vec![choice(&[0], -1.0), choice(&[1], -1.0)]; 2];
     let judged = judge(&claims, 2).unwrap();
-    assert!(judged.iter().flat_map(|one| &one.shares).all(|share| (share - 0.5).abs() < 1e-12));
+    assert!(
+        judged
+            .iter()
+            .flat_map(|one| &one.shares)
+            .all(|share| (share - 0.5).abs() < 1e-12)
+    );
 }
 
 /// A long row of claims, each of which could have its own event or either neighbour's: a permanent that nobody could count.
@@ -82,7 +97,9 @@ fn thousands_in_a_row_are_judged_exactly_where_they_meet() {
     let claims: Vec<Vec<Choice>> = (0..5000_u32)
         .map(|at| {
             let choices = (at.saturating_sub(1)..=at + 1).filter(|event| *event < 5000);
-            choices.map(|event| choice(&[event], if event == at { 0.0 } else { -3.0 })).collect()
+            choices
+                .map(|event| choice(&[event], if event == at { 0.0 } else { -3.0 }))
+                .collect()
         })
         .collect();
     let judged = judge(&claims, 5000).unwrap();

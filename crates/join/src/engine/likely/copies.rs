@@ -114,7 +114,10 @@ impl Engine {
         let mut by_start: Vec<usize> = (0..writes.len()).collect();
         by_start.sort_by_key(|&at| &starts[at]);
         let mut rank = vec![(0, 0); writes.len()];
-        by_start.iter().enumerate().for_each(|(order, &at)| rank[at] = (starts[at].0, order));
+        by_start
+            .iter()
+            .enumerate()
+            .for_each(|(order, &at)| rank[at] = (starts[at].0, order));
         for (claims, judged) in judge_groups(&choices, &rank, events.len()) {
             for (at, one) in claims.into_iter().zip(judged) {
                 let io = writes[at];
@@ -196,10 +199,16 @@ impl Engine {
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let assigned = assign(widened, &inners, fits, |_, _| ());
         let near = self.near(likely, claimants, widened, &assigned);
-        let taken: FxHashSet<usize> = assigned.iter().filter(|one| one.sure).filter_map(|one| one.inner).collect();
+        let taken: FxHashSet<usize> = assigned
+            .iter()
+            .filter(|one| one.sure)
+            .filter_map(|one| one.inner)
+            .collect();
         for (at, (claimant, one)) in claimants.iter().zip(&assigned).enumerate() {
             let start = self.pool.ios[claimant.claim.io].event.start_unix_nanos;
-            let offset = far.and_then(|far| self.middle(claimant.stream, far, start)).unwrap_or(0);
+            let offset = far
+                .and_then(|far| self.middle(claimant.stream, far, start))
+                .unwrap_or(0);
             let seen = |inner: usize| Seen {
                 event: events[inner],
                 start: inners[inner].0.saturating_sub(offset),
@@ -306,7 +315,10 @@ impl Engine {
             })
             .collect();
         if choices.iter().all(|choice| !choice.events.is_empty()) {
-            let best = choices.iter().map(|choice| choice.log).fold(f64::NEG_INFINITY, f64::max);
+            let best = choices
+                .iter()
+                .map(|choice| choice.log)
+                .fold(f64::NEG_INFINITY, f64::max);
             choices.push(Choice {
                 events: SmallVec::new(),
                 log: best + 3.0 * NOTHING,
