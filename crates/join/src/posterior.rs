@@ -47,7 +47,7 @@ const FEWEST: usize = 64;
 const MOST: usize = 1 << 10;
 
 /// What an event costs that nobody takes: it is no reason to leave a claim without, and no assignment is better for it.
-const UNUSED: f64 = -8.0;
+const UNUSED: f64 = -4.0;
 
 type Taken = [u64; SLOTS / 64];
 

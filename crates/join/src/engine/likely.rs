@@ -30,6 +30,9 @@ const NOTHING: f64 = -16.0;
 const WORST: f64 = -9.0;
 const MOST_CHOICES: usize = 48;
 
+/// Claims that contend are followed from event to event so many times.
+const HOPS: usize = 2;
+
 /// An event that a claim has with at least this probability is one that it could well have.
 const PROBABLE: f64 = 0.01;
 
@@ -92,7 +95,20 @@ impl Engine {
     ) {
         let all = ios.len() + round.map_or(0, |round| round.count(stream));
         let one_in = all.div_ceil(SAMPLE).max(1) as u64;
-        let mut samples = self.samples(ios, one_in, decisions, false);
+        let mut samples = Samples::default();
+        // An I/O with an open leg is here whichever way the others are decided; those alone can be learnt from again.
+        let mut unsettled = Vec::new();
+        for &at in ios {
+            let io = &self.pool.ios[at];
+            if is_sampled(io.event.ordinal, one_in) && matches!(io.op, Op::Write | Op::Unmap) {
+                let built = self.build(at, decisions);
+                if built.legs.iter().any(|leg| leg.ambiguous) {
+                    unsettled.push(at);
+                }
+                let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+                samples.observe(io.op, span, &built.legs, false);
+            }
+        }
         if let Some(round) = round {
             round.delays(stream, |ordinal| is_sampled(ordinal, one_in), &mut samples);
         }
@@ -102,7 +118,7 @@ impl Engine {
             return;
         }
         let delays = self.delays.entry(stream).or_default().clone();
-        let mut by_order = self.samples(ios, one_in, decisions, true);
+        let mut by_order = self.samples(&unsettled, decisions, true);
         if delays.lacks_any(&by_order, &usual) && self.is_whole(open, decisions) {
             // Of some steps next to nothing was sure. What order says of them is mostly right, or else so spread that it decides
             // nothing; and what it decides shows them as they are.
@@ -112,7 +128,7 @@ impl Engine {
             self.delays.insert(stream, begun);
             let likely = self.likely(open, (stream, window), usual_begun);
             self.resolve_all(open, window, decisions, &likely);
-            let mut decided = self.samples(ios, one_in, decisions, false);
+            let mut decided = self.samples(&unsettled, decisions, false);
             delays.only_lacking(&mut decided, &usual);
             let mut delays = delays;
             delays.learn(decided, &mut usual);
@@ -148,16 +164,14 @@ impl Engine {
         open.iter().map(resolve).collect()
     }
 
-    /// What I/Os in the pool show of how long steps take, as far as it is decided.
-    fn samples(&self, ios: &[usize], one_in: u64, decisions: &Decisions, open: bool) -> Samples {
+    /// What I/Os in the pool show of how long steps take, as far as it is decided, or also as order has it.
+    fn samples(&self, ios: &[usize], decisions: &Decisions, open: bool) -> Samples {
         let mut samples = Samples::default();
         for &at in ios {
-            let io = &self.pool.ios[at];
-            if is_sampled(io.event.ordinal, one_in) && matches!(io.op, Op::Write | Op::Unmap) {
-                let built = self.build(at, decisions);
-                let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
-                samples.observe(io.op, span, &built.legs, open);
-            }
+            let io = &self.pool.ios[at].event;
+            let built = self.build(at, decisions);
+            let span = (io.start_unix_nanos, io.end_unix_nanos());
+            samples.observe(built.io.op, span, &built.legs, open);
         }
         samples
     }
@@ -187,7 +201,7 @@ impl Engine {
     ) -> FxHashMap<usize, Vec<usize>> {
         let mut refined = FxHashMap::default();
         let mut open = Vec::new();
-        let near = self.near(likely, claimants, widened, assigned);
+        let near = self.near(likely, claimants, events, widened, assigned);
         let place_of: FxHashMap<usize, usize> = events.iter().zip(0..).map(|(&event, at)| (event, at)).collect();
         for (at, one) in assigned.iter_mut().enumerate().filter(|(_, one)| !one.sure) {
             let Some(verdict) = likely.verdicts.get(&(claimants[at].claim, tap)) else {
@@ -257,10 +271,10 @@ impl Engine {
                 }
             }
         }
-        for at in (0..assigned.len())
-            .filter(|&at| !assigned[at].sure && assigned[at].inner.is_none())
-            .collect::<Vec<_>>()
-        {
+        let without: Vec<usize> = (0..assigned.len())
+            .filter(|at| refined.contains_key(at) && assigned[*at].inner.is_none())
+            .collect();
+        for at in without {
             let fits = |event: &usize| {
                 let inside = contains(widened[at], interval(&self.pool.events[events[*event]]));
                 inside && !taken[*event] && self.may_have(&claimants[at], events[*event])
@@ -278,12 +292,14 @@ impl Engine {
         refined
     }
 
-    /// Which claimants of which it is open what is theirs matter for those of the window that closes: they are under way at the
-    /// same time, or at the same time as some that are.
-    pub(super) fn near(
+    /// Which claimants of which it is open what is theirs matter for those of the window that closes: they could have the same
+    /// events, directly or through few others. What only time has in common with them must not count: whether it is here at all
+    /// depends on how it came.
+    fn near(
         &self,
         likely: &Likely,
         claimants: &[Claimant],
+        events: &[usize],
         widened: &[Interval],
         assigned: &[Assigned],
     ) -> Vec<bool> {
@@ -295,12 +311,32 @@ impl Engine {
         let mut near: Vec<bool> = (0..claimants.len())
             .map(|at| !assigned[at].sure && closes(at))
             .collect();
-        for _ in 0..2 {
-            let mut spans = (0..near.len()).filter(|&at| near[at]).map(|at| widened[at]);
-            let Some(first) = spans.next() else { break };
-            let (from, until) = spans.fold(first, |all, span| (all.0.min(span.0), all.1.max(span.1)));
+        let starts: Vec<i64> = events
+            .iter()
+            .map(|&event| interval(&self.pool.events[event]).0)
+            .collect();
+        // Events are in the order of their starts.
+        let could_have = |at: usize| -> Vec<usize> {
+            if assigned[at].sure {
+                return Vec::new();
+            }
+            let (from, until) = widened[at];
+            let first = starts.partition_point(|&start| start < from);
+            let inside = (first..events.len()).take_while(|&event| starts[event] <= until);
+            let fits = |event: &usize| {
+                contains((from, until), interval(&self.pool.events[events[*event]]))
+                    && self.may_have(&claimants[at], events[*event])
+            };
+            inside.filter(fits).collect()
+        };
+        let could_have: Vec<Vec<usize>> = (0..claimants.len()).map(could_have).collect();
+        let mut reached = vec![false; events.len()];
+        for _ in 0..HOPS {
+            for at in (0..near.len()).filter(|&at| near[at]) {
+                could_have[at].iter().for_each(|&event| reached[event] = true);
+            }
             for at in 0..near.len() {
-                near[at] |= !assigned[at].sure && widened[at].0 <= until && widened[at].1 >= from;
+                near[at] = near[at] || could_have[at].iter().any(|&event| reached[event]);
             }
         }
         near

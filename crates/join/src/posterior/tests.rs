@@ -45,11 +45,11 @@ fn all(
 }
 
 fn claims() -> impl Strategy<Value = Vec<Vec<Choice>>> {
-    let one = (prop::collection::btree_set(0_u32..6, 1..3), -40_i32..0)
+    let one = (prop::collection::btree_set(0_u32..4, 1..3), -40_i32..0)
         .prop_map(|(events, log)| choice(&events.into_iter().collect::<Vec<_>>(), f64::from(log) / 8.0));
     // As the join asks: nobody has to choose an event.
     let with_nothing = |mut choices: Vec<Choice>| {
-        choices.push(choice(&[], -10.0));
+        choices.push(choice(&[], -6.0));
         choices
     };
     prop::collection::vec(prop::collection::vec(one, 1..5).prop_map(with_nothing), 1..6)
@@ -60,7 +60,7 @@ proptest! {
     fn shares_are_those_of_counting_all_assignments(claims in claims()) {
         let mut found = Vec::new();
         all(&claims, &mut Vec::new(), &mut Vec::new(), 0.0, &mut found);
-        let judged = judge(&claims, 6);
+        let judged = judge(&claims, 4);
         prop_assert_eq!(judged.is_some(), !found.is_empty());
         let Some(judged) = judged else { return Ok(()) };
         let sum: f64 = found.iter().map(|(_, likelihood)| likelihood).sum();

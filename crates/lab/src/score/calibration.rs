@@ -88,7 +88,10 @@ fn names_any(copy: &Copy) -> bool {
 
 /// Whether one copy of the truth has all rows that are named. (A write that crosses extents has a copy a part.)
 fn is_right(copy: &Copy, truth: &TruthWrite) -> bool {
-    let same = truth.copies.iter().filter(|other| other.copy == copy.copy && other.node == copy.node);
+    let same = truth
+        .copies
+        .iter()
+        .filter(|other| other.copy == copy.copy && other.node == copy.node);
     same.into_iter().any(|other| {
         copy.initiator_rows.iter().all(|row| other.initiator_rows.contains(row))
             && copy.target_row.iter().all(|row| other.target_rows.contains(row))

@@ -163,7 +163,13 @@ fn calibration_counts_wrong_legs_by_confidence() {
     line.copies[1].target_row = Some(99);
     let bands = |line: &Line| calibration(&recording, [line]).unwrap();
     let counted = bands(&line);
-    let of = |from: f64| counted.bands.iter().find(|band| band.from == from).map(|band| (band.legs, band.wrong));
+    let of = |from: f64| {
+        counted
+            .bands
+            .iter()
+            .find(|band| band.from == from)
+            .map(|band| (band.legs, band.wrong))
+    };
     assert_eq!((of(0.9), of(0.5), of(1.0)), (Some((1, 0)), Some((1, 1)), None));
     assert_eq!((counted.writes, counted.flagged, counted.decided_wrong), (1, 0, 1));
     line.ambiguous = true;

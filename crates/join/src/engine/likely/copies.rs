@@ -150,21 +150,14 @@ impl Engine {
         if claimants.iter().any(|claimant| claimant.place.disk != place.disk) {
             return found;
         }
-        let by_leg = |claimant: &Claimant| {
-            claimant.place.node != self.streams[&claimant.stream].node && self.gives(claimant.stream, Tap::Initiator)
-        };
         for group in claimants.chunk_by(|a, b| a.stream == b.stream) {
-            if by_leg(&group[0]) {
+            let stream = group[0].stream;
+            if self.outermost(&group[0], None) == Tap::Initiator {
                 let (_, legs) = self.legs_for(op, group, cut);
-                let slack =
-                    self.resolution(group[0].stream, Tap::Initiator) + self.resolution(group[0].stream, Tap::Volume);
+                let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
                 let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
                 self.note(group, &legs, &widened, (Tap::Initiator, None), likely, &mut found);
             }
-        }
-        // What the far side shows is the outermost for all of a place, or for none: those who have a leg contend by that.
-        if claimants.iter().any(by_leg) {
-            return found;
         }
         let [far] = self.far_streams(op, place, closing, cut)[..] else {
             return found;
@@ -174,16 +167,27 @@ impl Engine {
             None => cut,
         };
         for tap in [Tap::Target, Tap::Device] {
-            let events = self.far_events(op, place, (far, tap), far_cut);
-            if events.is_empty() {
-                continue;
+            if self.gives(far, tap) {
+                let events = self.far_events(op, place, (far, tap), far_cut);
+                let outer = |claimant: &Claimant| self.far_interval(claimant, far, tap).unwrap_or((i64::MAX, i64::MIN));
+                let widened: Vec<Interval> = claimants.iter().map(outer).collect();
+                self.note(&claimants, &events, &widened, (tap, Some(far)), likely, &mut found);
             }
-            let outer = |claimant: &Claimant| self.far_interval(claimant, far, tap).unwrap_or((i64::MAX, i64::MIN));
-            let widened: Vec<Interval> = claimants.iter().map(outer).collect();
-            self.note(&claimants, &events, &widened, (tap, Some(far)), likely, &mut found);
-            break;
         }
         found
+    }
+
+    /// The outermost tap that shows a claim, if the far side is this stream's.
+    fn outermost(&self, claimant: &Claimant, far: Option<StreamIndex>) -> Tap {
+        let local = claimant.place.node == self.streams[&claimant.stream].node;
+        let has_target = far.is_some_and(|far| self.gives(far, Tap::Target));
+        if !local && self.gives(claimant.stream, Tap::Initiator) {
+            Tap::Initiator
+        } else if !local && has_target {
+            Tap::Target
+        } else {
+            Tap::Device
+        }
     }
 
     fn note(
@@ -198,7 +202,11 @@ impl Engine {
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let assigned = assign(widened, &inners, fits, |_, _| ());
-        let near = self.near(likely, claimants, widened, &assigned);
+        let near = self.near(likely, claimants, events, widened, &assigned);
+        // Who contends for the same events but is seen elsewhere first is not compared by these.
+        if (0..near.len()).any(|at| near[at] && self.outermost(&claimants[at], far) != tap) {
+            return;
+        }
         let taken: FxHashSet<usize> = assigned
             .iter()
             .filter(|one| one.sure)
@@ -215,7 +223,8 @@ impl Engine {
                 end: inners[inner].1.saturating_sub(offset),
             };
             let known = match one.inner {
-                Some(inner) if one.sure => Known::Sure(seen(inner)),
+                Some(inner) if one.sure && self.outermost(claimant, far) == tap => Known::Sure(seen(inner)),
+                _ if self.outermost(claimant, far) != tap => continue,
                 _ if one.sure || !near[at] => continue,
                 _ => {
                     let could = |inner: &usize| {

@@ -24,13 +24,17 @@ fn check(configs: impl Iterator<Item = Config>, flagged_at_most: f64) {
         let inside = move |band: &&score::Band| (from..until).contains(&band.from);
         sum(&move |run: &Calibration| run.bands.iter().filter(inside).map(of).sum())
     };
-    let wrong = |from: f64, until: f64| legs(from, until, |band| band.wrong) / legs(from, until, |band| band.legs).max(1.0);
+    let wrong =
+        |from: f64, until: f64| legs(from, until, |band| band.wrong) / legs(from, until, |band| band.legs).max(1.0);
     // Those that could not be otherwise would hide what likelihood gets wrong.
     assert!(wrong(0.99, 1.0) <= 0.01, "of 0.99: {all:?}");
     assert!(wrong(0.9, 0.99) <= 0.1, "of 0.9: {all:?}");
     assert!(wrong(1.0, 2.0) <= 0.0005, "of 1: {all:?}");
     let (writes, flagged) = (sum(&|run| run.writes), sum(&|run| run.flagged));
-    assert!(sum(&|run| run.decided_wrong) <= 0.002 * (writes - flagged), "decided: {all:?}");
+    assert!(
+        sum(&|run| run.decided_wrong) <= 0.002 * (writes - flagged),
+        "decided: {all:?}"
+    );
     assert!(flagged <= flagged_at_most * writes, "flagged: {all:?}");
 }
 
@@ -51,7 +55,10 @@ fn hot_spot_is_decided_as_far_as_delays_tell() {
 #[test]
 fn confidence_is_worth_what_it_says_with_other_delays() {
     let jitter = |sigma: f64| move |config: &mut Config| config.network.sigma = sigma;
-    check([hot(11, jitter(0.1)), hot(12, jitter(0.6)), hot(13, jitter(1.0))].into_iter(), 0.6);
+    check(
+        [hot(11, jitter(0.1)), hot(12, jitter(0.6)), hot(13, jitter(1.0))].into_iter(),
+        0.6,
+    );
     let slow = |config: &mut Config| {
         config.disks.sigma = 0.8;
         config.cpus.sigma = 0.8;
@@ -65,7 +72,10 @@ fn confidence_is_worth_what_it_says_of_few_writes_at_a_time() {
     let few = |config: &mut Config| {
         for volume in &mut config.volumes {
             volume.arrival = Arrival::QueueDepth(8);
-            volume.offsets = Offsets::Zipf { blocks: 8, exponent: 1.2 };
+            volume.offsets = Offsets::Zipf {
+                blocks: 8,
+                exponent: 1.2,
+            };
         }
     };
     check((31..34).map(|seed| hot(seed, few)), 0.3);
