@@ -33,6 +33,10 @@ const MOST_CHOICES: usize = 48;
 /// Claims that contend are followed from event to event so many times.
 const HOPS: usize = 2;
 
+/// Likelihood makes nothing surer than this: what is learnt of delays is not known any better, and what could not be otherwise is
+/// to be told from it.
+const MOST_SURE: f64 = 0.999;
+
 /// An event that a claim has with at least this probability is one that it could well have.
 const PROBABLE: f64 = 0.01;
 
@@ -75,8 +79,7 @@ impl Verdict {
         probable.retain(|(_, share)| *share >= PROBABLE);
         Self {
             event: best,
-            // Never as sure as what could not be otherwise.
-            confidence: (share - doubt).clamp(0.0, 0.999_9) as f32,
+            confidence: (share - doubt).clamp(0.0, MOST_SURE) as f32,
             probable: probable.into_iter().map(|(event, _)| event).collect(),
         }
     }
