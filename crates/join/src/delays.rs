@@ -410,7 +410,7 @@ fn centre(bin: usize) -> f64 {
 
 /// What a histogram says counts so much. Legs that are sure are rather the short ones of their kind, since less contends with them,
 /// so that what is learnt from them is narrower than what it is used for; and steps are not quite independent.
-const WORTH: f64 = 0.85;
+const WORTH: f64 = 0.92;
 
 /// What was learnt, ready for questions.
 #[derive(Clone, Debug, Default)]
