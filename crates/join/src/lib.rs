@@ -10,9 +10,8 @@
 //! # Architecture
 //!
 //! [`Engine`] takes events of any number of streams, in any interleaving, and closes windows one at a time in a fixed
-//! order. Closing a window decides its I/Os by key (`engine/resolve`), one-to-one (`assign`, where that leaves a choice `delays` and
-//! `posterior`), inside bounds that the
-//! clocks allow (`clock`), names the slowest copy (`slowest`) and learns from what was sure.
+//! order. Closing a window decides its I/Os by key (`engine/resolve`), one-to-one (`assign`, and by `delays` and `posterior`
+//! where that leaves a choice), inside bounds that the clocks allow (`clock`), names the slowest copy (`slowest`) and learns from what was sure.
 //!
 //! # Promises
 //!
