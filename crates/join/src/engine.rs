@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::PairClock;
 use crate::config::Config;
+use crate::delays::Delays;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Places};
 use crate::pool::{LegEvent, PendingIo, Pool};
@@ -31,6 +32,7 @@ mod devices;
 mod inspect;
 mod lane;
 mod legs;
+mod likely;
 mod lives;
 mod losses;
 mod merged;
@@ -52,7 +54,7 @@ pub use merged::SharedState;
 pub use overdue::OverdueState;
 pub(crate) use shifts::beats;
 pub use shifts::{ShiftReport, ShiftState};
-pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
+pub use state::{DelaysState, PairState, RepliesState, State, StreamAccount, StreamState};
 
 /// Resolutions are taken to be no coarser than this.
 const COARSEST_NANOS: u64 = 60_000_000_000;
@@ -101,6 +103,8 @@ pub struct Engine {
     shared: merged::SharedEvents,
     /// Drives that hold no extent, as dictionaries name them.
     spares: BTreeSet<DiskIndex>,
+    /// How long the steps of legs take, an initiator.
+    delays: FxHashMap<StreamIndex, Delays>,
     rows: JoinedRows,
     /// Memory of bulk rounds.
     scratch: bulk::Scratch,
@@ -177,6 +181,7 @@ impl Engine {
             caches: caches::Caches::default(),
             shared: merged::SharedEvents::default(),
             spares: BTreeSet::new(),
+            delays: FxHashMap::default(),
             rows: JoinedRows::default(),
             scratch: bulk::Scratch::default(),
             barred: BTreeSet::new(),

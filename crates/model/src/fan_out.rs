@@ -157,7 +157,7 @@ pub struct Leg {
     pub method: LegMethod,
     /// Probability that every observation is the right one, as far as the join can tell; 0 where nothing was found.
     pub confidence: f32,
-    /// Whether another assignment was possible.
+    /// Whether another assignment was possible that is not unlikely: the confidence is below 0.99.
     pub ambiguous: bool,
     /// Whether this may be the leg that the I/O waited for, given what the clocks allow. More than one leg of an I/O may be.
     pub candidate: bool,
@@ -229,7 +229,7 @@ pub struct MoreOrdinals {
 pub enum LegMethod {
     /// By (drive, offset, length), and time allowed only this.
     Key,
-    /// By key; among several that time allowed, by order.
+    /// By key; among several that time allowed, by order and by how long legs take.
     Order,
     /// By time alone (a flush has no offset), or at the drive by time and length (a cache has offsets of its own).
     Time,

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::resolve::{Claimant, Decisions, Found, contains, interval};
+use super::resolve::{Claimant, DECIDED, Decisions, Found, contains, interval};
 use super::shifts::{Asked, Choice, Voter, voters_without};
 use crate::assign::{Interval, assign};
 use crate::pool::ClaimRef;
@@ -368,7 +368,8 @@ impl Engine {
             found.device = vec![event];
             found.cache = self.pool.events[event].disk;
             found.confidence *= confidence;
-            found.unsure |= confidence < CERTAIN;
+            // Each step may be likely enough by itself, and all of them together not.
+            found.unsure |= confidence < CERTAIN || found.confidence < DECIDED;
         }
     }
 

@@ -40,11 +40,19 @@ impl Engine {
             .flat_map(|&io| (0..self.pool.ios[io].places.places.len()).map(move |place| ClaimRef { io, place }))
             .collect();
         let mut decisions = Decisions::default();
+        let mut open = Vec::new();
         for claim in &claims {
-            if !decisions.contains_key(claim) {
-                self.resolve(*claim, window, &mut decisions);
+            if decisions.contains_key(claim) {
+                continue;
+            }
+            let resolved = self.resolve(*claim, window, &mut decisions, None);
+            if resolved.is_open && matches!(self.pool.ios[claim.io].op, Op::Write | Op::Unmap) {
+                open.push(*claim);
+            } else {
+                self.contest(&resolved);
             }
         }
+        self.resolve_by_likelihood((stream, window), &ios, &open, &mut decisions, round.as_deref());
         self.find_pieces(&mut decisions, &claims, self.cut(window));
         self.find_merged(&mut decisions, &claims, self.cut(window));
         self.find_cached(stream, &mut decisions, &claims, self.cut(window));
@@ -106,7 +114,10 @@ impl Engine {
         let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = in_bulk.into_iter().flatten().collect();
         for claim in claims {
             let io = &self.pool.ios[claim.io];
-            let Some(found) = decisions.get(claim).filter(|found| !found.unsure) else {
+            let Some(found) = decisions
+                .get(claim)
+                .filter(|found| !found.unsure && !found.by_likelihood)
+            else {
                 continue;
             };
             // A flush has no offset, and the pieces of a split request are found last: neither is sure enough to learn from.

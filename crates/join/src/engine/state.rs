@@ -15,6 +15,7 @@ use super::shifts::{ShiftState, Shifts};
 use super::{End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
+use crate::delays::Delays;
 use crate::error::Result;
 use crate::pool::LegEvent;
 use crate::slowest::Replies;
@@ -28,6 +29,9 @@ pub struct State {
     pub clocks: Vec<PairState>,
     /// How long replies take, an initiator.
     pub replies: Vec<RepliesState>,
+    /// How long the steps of legs take, an initiator; none in records of before they were kept.
+    #[serde(default)]
+    pub delays: Vec<DelaysState>,
     /// Until when windows closed that a silent node could have had legs in.
     pub closed_without: Vec<(NodeId, i64)>,
     /// I/Os that closed without a leg that may still come; none in records of before they were kept.
@@ -99,6 +103,17 @@ pub struct RepliesState {
     pub nodes: Vec<NodeId>,
     /// The distributions.
     pub replies: Replies,
+}
+
+/// What is kept of how long an initiator's legs take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelaysState {
+    /// The initiator's stream.
+    pub initiator: StreamId,
+    /// Nodes by the numbers that `delays` uses.
+    pub nodes: Vec<NodeId>,
+    /// The distributions.
+    pub delays: Delays,
 }
 
 /// Up to where a stream is accounted for.
@@ -286,6 +301,16 @@ impl Engine {
             })
             .collect();
         replies.sort_by(|a, b| a.initiator.cmp(&b.initiator));
+        let mut delays: Vec<DelaysState> = self
+            .delays
+            .iter()
+            .map(|(&initiator, delays)| DelaysState {
+                initiator: id(initiator),
+                nodes: self.catalog.nodes().to_vec(),
+                delays: delays.clone(),
+            })
+            .collect();
+        delays.sort_by(|a, b| a.initiator.cmp(&b.initiator));
         let closed_without = self
             .closed_without
             .iter()
@@ -295,6 +320,7 @@ impl Engine {
             streams,
             clocks,
             replies,
+            delays,
             closed_without,
             overdue: self.overdue.state(&self.catalog),
             shifts: self.shifts.state(&self.catalog),
@@ -354,6 +380,11 @@ impl Engine {
             let renamed: Vec<u32> = kept.nodes.iter().map(|node| catalog.intern_node(node).0).collect();
             let replies = kept.replies.with_nodes(|node| renamed.get(node as usize).copied());
             engine.replies.insert(catalog.intern_stream(&kept.initiator), replies);
+        }
+        for kept in state.delays {
+            let renamed: Vec<u32> = kept.nodes.iter().map(|node| catalog.intern_node(node).0).collect();
+            let delays = kept.delays.with_nodes(|node| renamed.get(node as usize).copied());
+            engine.delays.insert(catalog.intern_stream(&kept.initiator), delays);
         }
         for (node, until) in state.closed_without {
             engine.closed_without.insert(catalog.intern_node(&node), until);

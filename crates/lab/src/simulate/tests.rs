@@ -12,6 +12,8 @@ use crate::export;
 use crate::replay::{self, RowMap};
 use crate::score;
 
+mod ambiguity;
+
 fn recorded(scenario: Scenario, options: &Options) -> (tempfile::TempDir, Simulated, Summary) {
     let directory = tempfile::tempdir().unwrap();
     let simulated = simulate(&scenario.config(options)).unwrap();

@@ -8,6 +8,7 @@ use fathom_model::{
 use super::context::Context;
 use super::{BulkIo, Decided, Picked, Round, Seen, parallel};
 use crate::clock::{Constraints, STRETCH_BITS};
+use crate::delays::Samples;
 use crate::engine::Engine;
 use crate::slowest::{self, Replies};
 
@@ -102,6 +103,25 @@ impl Round {
         });
         learnt.iter().for_each(|replies| all.merge(replies));
         all
+    }
+
+    /// How many I/Os of a stream were decided.
+    pub(in crate::engine) fn count(&self, stream: StreamIndex) -> usize {
+        let all = self.of_stream.get(&stream).into_iter().flatten();
+        all.map(|decided| decided.ios().count()).sum()
+    }
+
+    /// What the I/Os of a stream with some ordinals say about the steps of legs.
+    pub(in crate::engine) fn delays(&self, stream: StreamIndex, wanted: impl Fn(u64) -> bool, samples: &mut Samples) {
+        let (mut legs, mut ends) = (Vec::new(), Vec::new());
+        for decided in self.of_stream.get(&stream).into_iter().flatten() {
+            for io in decided.ios().filter(|io| wanted(io.ordinal)) {
+                self.build(stream, decided, io, &mut legs, &mut ends);
+                samples.observe(io.op, (io.start, io.end), &legs, false);
+                legs.clear();
+                ends.clear();
+            }
+        }
     }
 
     /// The rows of a stream's I/Os.
