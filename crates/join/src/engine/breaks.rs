@@ -317,7 +317,7 @@ impl Engine {
             ),
             _ => return Vec::new(),
         };
-        let services = self.services(far, far_tap, within, requests);
+        let services = self.services((far, far_tap), within, requests, &FxHashMap::default());
         let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
         let mut times: FxHashMap<_, u32> = FxHashMap::default();
         requests

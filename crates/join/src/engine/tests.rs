@@ -1,15 +1,19 @@
 //! The engine as a whole, on a made-up cluster whose truth is known.
 
 mod bulk;
+mod caches;
 mod clocks;
 mod cluster;
 mod devices;
 mod honest;
 mod legs;
 mod losses;
+mod merged;
+mod moves;
 mod options;
 mod play;
 mod same_rows;
+mod shifts;
 mod traffic;
 mod truth;
 mod unplaced;

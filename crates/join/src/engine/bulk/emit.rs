@@ -1,11 +1,14 @@
 //! From what a round decided to rows.
 
 use fathom_model::fan_out::MoreOrdinals;
-use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex};
+use fathom_model::{
+    ClockStatement, DiskIndex, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex,
+};
 
 use super::context::{Context, Side};
 use super::slice::Decided;
 use super::{BulkIo, Gathered, Pick, Round, Workers};
+use crate::delays::Samples;
 use crate::layout::Place;
 use crate::slowest::{self, Known, Replies, Reply};
 
@@ -54,6 +57,43 @@ impl Round {
         });
         learnt.iter().for_each(|replies| all.merge(replies));
         all
+    }
+
+    /// All I/Os of a stream that were decided.
+    fn all_of<'a>(&'a self, source: &'a Source<'a>) -> impl Iterator<Item = Fanned<'a>> {
+        let slices = self.slices.iter().map(|slice| &slice.of_side[source.side]);
+        slices.flat_map(|decided| decided.fanned(source.gathered))
+    }
+
+    /// Whether something of a stream was decided on a disk.
+    pub(in crate::engine) fn has_decided(&self, stream: StreamIndex, disk: DiskIndex) -> bool {
+        let on_disk = |source: &Source<'_>| {
+            let mut all = self.all_of(source);
+            all.any(|one| one.places.iter().any(|place| place.disk == disk))
+        };
+        self.source(stream).is_some_and(|source| on_disk(&source))
+    }
+
+    /// How many I/Os of a stream were decided.
+    pub(in crate::engine) fn count(&self, stream: StreamIndex) -> usize {
+        let Some(side) = self.context.side_of(stream) else {
+            return 0;
+        };
+        let decided = self.slices.iter().flat_map(|slice| &slice.of_side[side].decided);
+        decided.filter(|decided| **decided).count()
+    }
+
+    /// What the I/Os of a stream with some ordinals say about the steps of legs.
+    pub(in crate::engine) fn delays(&self, stream: StreamIndex, wanted: impl Fn(u64) -> bool, samples: &mut Samples) {
+        let Some(source) = self.source(stream) else {
+            return;
+        };
+        let mut legs = Vec::new();
+        for one in self.all_of(&source).filter(|one| wanted(one.io.ordinal)) {
+            legs.clear();
+            legs.extend(source.legs(&one));
+            samples.observe(one.io.op, (one.io.start, one.io.end), &legs, false);
+        }
     }
 
     /// The rows of a stream's I/Os.
@@ -141,6 +181,8 @@ impl Source<'_> {
             initiator,
             target,
             device,
+            cache: None,
+            merged: None,
             more: MoreOrdinals::default(),
             missing_initiator: None,
             missing_target: None,

@@ -38,6 +38,9 @@ pub(super) struct Score {
     pub(super) claims: usize,
     /// Of those in legs that are not said to be ambiguous, how many are another's.
     pub(super) wrong: usize,
+    /// Of those at drives that only time tied, which may be wrong as often as their confidence says.
+    pub(super) wrong_by_time: usize,
+    pub(super) by_time: usize,
     /// Of those in ambiguous legs.
     pub(super) wrong_ambiguous: usize,
     /// Events of I/Os that have a row, but which no leg has.
@@ -61,10 +64,13 @@ pub(super) fn score(played: &Played, streams: &[Made]) -> Score {
                 copy: leg.copy,
                 ..own
             };
-            for (_, event) in events_of(leg) {
+            for (tap, event) in events_of(leg) {
                 score.claims += 1;
                 let wrong = played.owner(streams, event) != truth;
-                score.wrong += usize::from(wrong && !leg.ambiguous);
+                let by_time = tap == fathom_model::Tap::Device && leg.cache.is_some() && !leg.ambiguous;
+                score.by_time += usize::from(by_time);
+                score.wrong_by_time += usize::from(wrong && by_time);
+                score.wrong += usize::from(wrong && !leg.ambiguous && !by_time);
                 score.wrong_ambiguous += usize::from(wrong && leg.ambiguous);
             }
         }

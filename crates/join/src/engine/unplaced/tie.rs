@@ -187,10 +187,12 @@ impl Engine {
         if found.unsure {
             return Some(Vec::new());
         }
+        // What a drive made of several requests, and what a cache took, is not the copy's own.
+        let own = found.cache.is_none() && !found.merged;
         let events = found
             .target
             .iter()
-            .chain(&found.device)
+            .chain(found.device.iter().filter(|_| own))
             .map(|&at| &self.pool.events[at]);
         let inner = events.map(|event| Inner {
             stream: event.event.stream,
@@ -209,7 +211,7 @@ impl Engine {
         decisions: &Decisions,
         rivals: &mut Decisions,
     ) -> bool {
-        let seen = |found: &Found| found.target.is_some() || !found.device.is_empty();
+        let seen = |found: &Found| found.target.is_some() || !found.lacks_device();
         if seen(&self.far_side(claim, window, ties, decisions, rivals)) {
             return false;
         }
@@ -237,7 +239,7 @@ impl Engine {
         if let Some(found) = decisions.get(&claim).or_else(|| rivals.get(&claim)) {
             return found.clone();
         }
-        let (claimants, ..) = self.consider(claim, self.cut(window), ties);
+        let (claimants, ..) = self.consider(claim, self.cut(window), ties, None);
         for claimant in claimants {
             rivals.entry(claimant.claim).or_insert(claimant.found);
         }
