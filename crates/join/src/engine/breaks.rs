@@ -317,7 +317,9 @@ impl Engine {
             ),
             _ => return Vec::new(),
         };
-        let services = self.services((far, far_tap), within, requests, &FxHashMap::default());
+        // What a disk shows at other offsets than the map is no sign of another time.
+        let shifts = self.shifts_without_clocks(far, far_tap, within.1, requests.iter().copied());
+        let services = self.services((far, far_tap), within, requests, &shifts);
         let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
         let mut times: FxHashMap<_, u32> = FxHashMap::default();
         requests

@@ -50,12 +50,14 @@ impl Engine {
         let mut decisions = Decisions::default();
         let unplaced = self.unplaced(stream, window, &ios);
         let mut open = Vec::new();
+        // Where legs have no offset, what is only likely of the far sides would decide whose legs are whose.
+        let likely = !self.has_unplaced(stream);
         for claim in &claims {
             if decisions.contains_key(claim) {
                 continue;
             }
             let resolved = self.resolve(*claim, window, &unplaced.ties, &mut decisions, None);
-            if resolved.is_open && matches!(self.pool.ios[claim.io].op, Op::Write | Op::Unmap) {
+            if likely && resolved.is_open && matches!(self.pool.ios[claim.io].op, Op::Write | Op::Unmap) {
                 open.push(*claim);
             } else {
                 self.contest(&resolved);

@@ -129,7 +129,7 @@ impl Engine {
             let (mut begun, mut usual_begun) = (delays.clone(), usual.clone());
             begun.learn(by_order, &mut usual_begun);
             self.delays.insert(stream, begun);
-            let likely = self.likely(open, (stream, window), usual_begun);
+            let likely = self.likely(open, (stream, window), ties, usual_begun);
             self.resolve_all(open, (window, ties), decisions, &likely);
             let mut decided = self.samples(&unsettled, decisions, false);
             delays.only_lacking(&mut decided, &usual);
@@ -137,7 +137,7 @@ impl Engine {
             delays.learn(decided, &mut usual);
             self.delays.insert(stream, delays);
         }
-        let likely = self.likely(open, (stream, window), usual);
+        let likely = self.likely(open, (stream, window), ties, usual);
         let resolved = self.resolve_all(open, (window, ties), decisions, &likely);
         resolved.iter().for_each(|resolved| self.contest(resolved));
     }
@@ -188,7 +188,7 @@ impl Engine {
         samples
     }
 
-    fn likely(&self, open: &[ClaimRef], (stream, window): (StreamIndex, i64), usual: Usual) -> Likely {
+    fn likely(&self, open: &[ClaimRef], (stream, window): (StreamIndex, i64), ties: &Ties, usual: Usual) -> Likely {
         let densities = self.delays.iter().map(|(&stream, delays)| (stream, delays.densities()));
         let mut likely = Likely {
             densities: densities.collect(),
@@ -196,7 +196,7 @@ impl Engine {
             closing: Some((stream, window)),
             verdicts: FxHashMap::default(),
         };
-        self.judge_copies(open, self.cut(window), &mut likely);
+        self.judge_copies(open, (self.cut(window), ties), &mut likely);
         likely
     }
 
@@ -215,6 +215,11 @@ impl Engine {
         let mut open = Vec::new();
         let near = self.near(likely, claimants, events, widened, assigned);
         let place_of: FxHashMap<usize, usize> = events.iter().zip(0..).map(|(&event, at)| (event, at)).collect();
+        let sure: FxHashSet<usize> = assigned
+            .iter()
+            .filter(|one| one.sure)
+            .filter_map(|one| one.inner)
+            .collect();
         for (at, one) in assigned.iter_mut().enumerate().filter(|(_, one)| !one.sure) {
             let Some(verdict) = likely.verdicts.get(&(claimants[at].claim, tap)) else {
                 // What only contends with others of later windows is decided with those.
@@ -223,7 +228,9 @@ impl Engine {
                 }
                 continue;
             };
+            // What another has for sure is not its own, whatever all copies say.
             one.inner = verdict.event.and_then(|event| place_of.get(&event).copied());
+            one.inner = one.inner.filter(|inner| !sure.contains(inner));
             one.confidence = if one.inner.is_some() { verdict.confidence } else { 0.0 };
             refined.insert(at, verdict.probable.clone());
         }

@@ -403,12 +403,12 @@ impl Engine {
 
     /// How far the events of a far stream's disks lie beyond the places of some requests, as offsets alone tell: for a pair
     /// whose clocks are not known, so that nobody can say which events are of the requests' time.
-    pub(super) fn shifts_without_clocks(
+    pub(super) fn shifts_without_clocks<'a>(
         &self,
         far: StreamIndex,
         tap: Tap,
         until: i64,
-        requests: &[Request],
+        requests: impl IntoIterator<Item = &'a Request>,
     ) -> FxHashMap<DiskIndex, i64> {
         let mut asked: BTreeMap<DiskIndex, BTreeSet<(u64, u64, u8)>> = BTreeMap::new();
         for request in requests {
@@ -418,8 +418,11 @@ impl Engine {
                 asked.entry(place.disk).or_default().insert(key);
             }
         }
-        let choices = self.choices(&asked.keys().copied().collect());
         let mut found = FxHashMap::default();
+        if asked.is_empty() {
+            return found;
+        }
+        let choices = self.choices(&asked.keys().copied().collect());
         for (disk, asked) in asked {
             let Some(choices) = choices.get(&(disk, tap)) else {
                 continue;

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::super::Engine;
-use super::super::resolve::{Claimant, contains, interval, widen};
+use super::super::resolve::{Claimant, Ties, contains, interval, widen};
 use super::{Likely, MOST_CHOICES, NOTHING, Verdict, judge_groups};
 use crate::assign::{Interval, assign};
 use crate::delays::{Asked, Densities, Shown, Step};
@@ -67,7 +67,7 @@ struct Beginning {
 impl Engine {
     /// Finds verdicts for what is open of the outermost taps of the writes that have one of these claims, and of all that contend
     /// with them.
-    pub(super) fn judge_copies(&self, open: &[ClaimRef], cut: i64, likely: &mut Likely) {
+    pub(super) fn judge_copies(&self, open: &[ClaimRef], (cut, ties): (i64, &Ties), likely: &mut Likely) {
         let mut places: FxHashSet<Key> = FxHashSet::default();
         let mut copies = Copies::default();
         let mut writes: Vec<usize> = Vec::new();
@@ -79,7 +79,7 @@ impl Engine {
             if places.len() >= MOST_PLACES || !places.insert((io.op, place.disk, place.offset, place.length)) {
                 continue;
             }
-            let mut found = self.look_at(io.op, &place, (io.event.stream, cut), likely);
+            let mut found = self.look_at(io.op, &place, (io.event.stream, cut), ties, likely);
             found.retain(|(claim, _, known)| {
                 if matches!(known, Known::Open(_)) && met.insert(claim.io) {
                     writes.push(claim.io);
@@ -142,10 +142,11 @@ impl Engine {
         op: Op,
         place: &Place,
         (closing, cut): (StreamIndex, i64),
+        ties: &Ties,
         likely: &Likely,
     ) -> Vec<(ClaimRef, Tap, Known)> {
         let mut found = Vec::new();
-        let claimants = self.claimants(op, place, cut);
+        let mut claimants = self.claimants(op, place, cut);
         // Legs that may lead to several disks are nobody's in particular.
         if claimants.iter().any(|claimant| claimant.place.disk != place.disk) {
             return found;
@@ -157,6 +158,12 @@ impl Engine {
                 let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
                 let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
                 self.note(group, &legs, &widened, (Tap::Initiator, None), likely, &mut found);
+            }
+        }
+        for claimant in &mut claimants {
+            if let Some(&leg) = ties.get(&claimant.claim) {
+                claimant.outer = interval(&self.pool.events[leg]);
+                claimant.outer_tap = Tap::Initiator;
             }
         }
         let [far] = self.far_streams(op, place, closing, cut)[..] else {

@@ -183,8 +183,8 @@ impl Engine {
             return None;
         }
         let found = self.far_side(claim, window, ties, decisions, rivals);
-        // What is not sure of the far side says nothing of the leg.
-        if found.unsure {
+        // What is not sure of the far side, or only likely, says nothing of the leg.
+        if found.unsure || found.by_likelihood {
             return Some(Vec::new());
         }
         // What a drive made of several requests, and what a cache took, is not the copy's own.
