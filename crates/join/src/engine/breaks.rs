@@ -7,7 +7,7 @@
 //! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
 //! last answer either, for as long as no vote says more.
 
-use fathom_model::{NodeIndex, Op, StreamIndex, Tap};
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
@@ -77,6 +77,7 @@ impl Misfits {
 /// A request with its answers.
 struct Asked {
     ordinal: u64,
+    disk: DiskIndex,
     /// When its I/O began.
     start: i64,
     /// Whether no other request that was looked at has its key.
@@ -208,6 +209,7 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
         }
+        self.leave_out_unknown(far, &mut asked);
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
         let misfits = Misfits::of(&asked);
         let count = asked.len();
@@ -265,6 +267,15 @@ impl Engine {
         }
     }
 
+    /// Leaves out requests of disks of which nothing was answered, at no time, and of which it is not known at which offsets they
+    /// show what they did: their silence says nothing of the clock.
+    fn leave_out_unknown(&self, far: StreamIndex, asked: &mut Vec<Asked>) {
+        let tap = self.far_tap(far);
+        let answered = asked.iter().filter(|asked| asked.fits || !asked.answers.is_empty());
+        let answered: FxHashSet<DiskIndex> = answered.map(|asked| asked.disk).collect();
+        asked.retain(|asked| answered.contains(&asked.disk) || self.shifts.is_sure(asked.disk, tap));
+    }
+
     fn clock_mut(&mut self, stream: StreamIndex, far: StreamIndex) -> &mut PairClock {
         self.clocks.entry((stream, far)).or_default()
     }
@@ -287,7 +298,12 @@ impl Engine {
             if !matches!(io.op, Op::Write | Op::Unmap) {
                 continue;
             }
-            let places = io.places.places.iter().filter(|place| place.node == node);
+            // Of two places that a map gives one only is meant.
+            let places = io
+                .places
+                .places
+                .iter()
+                .filter(|place| place.node == node && !place.alternative);
             requests.extend(places.map(|place| Request {
                 ordinal: io.event.ordinal,
                 whole,
@@ -334,6 +350,7 @@ impl Engine {
             let answers = services.get(&request.key()).into_iter().flatten().copied();
             let mut asked = Asked {
                 ordinal: request.ordinal,
+                disk: request.place.disk,
                 start: request.whole.0,
                 alone: times[&request.key()] == 1,
                 outer,
