@@ -152,7 +152,9 @@ impl Engine {
         let mut unknown = Vec::new();
         for (at, claimant) in claimants.iter().enumerate() {
             let found = claimant.found.target.is_some() || !claimant.found.device.is_empty();
-            if !found && self.span_offset(claimant.stream, far, claimant.outer).is_none() {
+            // Whose window of this number has closed has learnt from it since: what others find in theirs does not depend on that.
+            let has_learnt = self.streams[&claimant.stream].closed_until > window;
+            if !found && !has_learnt && self.span_offset(claimant.stream, far, claimant.outer).is_none() {
                 unknown.push((at, self.anywhere(claimant, far)));
             }
         }
