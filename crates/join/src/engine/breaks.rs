@@ -34,6 +34,9 @@ const LOST_REQUESTS: u32 = 8;
 /// Requests without any answer at the end of a window mean something when they are so many: single ones are lost, or were split.
 const UNANSWERED: usize = 8;
 
+/// Of fewer requests than this a share says nothing.
+const FEW: usize = 4;
+
 /// Of the requests of a sample that were not answered where the clock has it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Misfits {
@@ -51,9 +54,9 @@ struct Misfits {
 
 impl Misfits {
     /// Of requests in the order of their ordinals.
-    fn of(asked: &[Asked]) -> Self {
+    fn of(asked: &[Asked], usual: u32) -> Self {
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
+        let before = || asked[..turn(asked, usual)].iter().filter(|asked| asked.fits);
         let last_start = before().map(|asked| asked.outer.0).max();
         let last_ordinal = before().map(|asked| asked.ordinal).max();
         let mut found = Self::default();
@@ -210,17 +213,24 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
         }
-        let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
-        let misfits = Misfits::of(&asked);
+        let usual = self.clocks[&(stream, far)].doubt.usual.unwrap_or(0);
+        let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
+        let misfits = Misfits::of(&asked, usual);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
         let doubt = &mut clock.doubt;
         let was_sure = doubt.checked == Some(window - 1) && doubt.until.is_none();
         doubt.checked = Some(window);
-        doubt.last_fit = doubt.last_fit.max(last_fit);
+        let fits = (asked.iter().filter(|asked| asked.fits).count() * 1024 / count.max(1)) as u32;
+        // A few that another's answer happens to fit do not make up for most that have none.
+        let as_usual = count < FEW || doubt.usual.is_none_or(|usual| fits * 2 >= usual);
+        if as_usual {
+            doubt.last_fit = doubt.last_fit.max(last_fit);
+        }
         let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
-        if sound && last_fit.is_some() {
+        if sound && as_usual && last_fit.is_some() {
+            doubt.usual = Some(doubt.usual.map_or(fits, |usual| (3 * usual + fits) / 4));
             doubt.until = None;
             doubt.windows = 0;
             doubt.requests = 0;
@@ -229,7 +239,7 @@ impl Engine {
             let last = doubt.last_fit.unwrap_or(since);
             doubt.until = Some(misfits.first.map_or(last, |first| last.min(first.saturating_sub(1))));
         }
-        if count > 0 && (last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
+        if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
             let went_on = was_sure.then_some(&ends[..]);
             self.look_for_break(stream, far, window, &requests, went_on, far_until);
@@ -371,7 +381,7 @@ impl Engine {
         let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
         // In an order that does not depend on where the events waited.
         now.sort_unstable_by_key(|pair| (pair.outer, pair.inner));
-        let none_fits = misfits().count() == asked.len();
+        let few_fit = misfits().count() * 8 >= asked.len() * 7;
         let lost = misfits().count() as u32;
         let mut candidates = now.clone();
         candidates.extend(&self.clocks[&(stream, far)].doubt.misfits);
@@ -391,7 +401,7 @@ impl Engine {
         doubt.misfits.extend(now);
         let surplus = doubt.misfits.len().saturating_sub(MISFITS);
         doubt.misfits.drain(..surplus);
-        if !none_fits || asked.is_empty() {
+        if !few_fit || asked.is_empty() {
             return;
         }
         doubt.windows += 1;
@@ -482,7 +492,7 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = last_fit(asked).map(|asked| asked.outer.0);
+        let last_fit = last_fit(asked, old.doubt.usual.unwrap_or(0)).map(|asked| asked.outer.0);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
         let first = asked.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
@@ -504,23 +514,25 @@ impl Engine {
 /// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
 /// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
 /// happens to fit: what counts is until when more requests speak for the clock than against it.
-fn last_fit(asked: &[Asked]) -> Option<&Asked> {
+fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
     let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
     let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
-    let before = asked[..turn(asked)].iter();
+    let before = asked[..turn(asked, usual)].iter();
     let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
     fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
 }
 
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
-fn turn(asked: &[Asked]) -> usize {
+fn turn(asked: &[Asked], usual: u32) -> usize {
     let (mut sum, mut best, mut until) = (0_i64, 0, 0);
     for (at, asked) in asked.iter().enumerate() {
         match (asked.fits, asked.fits_new) {
-            (true, false) => sum += 1,
-            (false, _) if !asked.answers.is_empty() => sum -= 1,
+            (true, false) => sum += 1024,
+            (false, _) if !asked.answers.is_empty() => sum -= 1024,
+            // One without any answer says the more the rarer that is.
+            (false, _) => sum -= i64::from(usual),
             _ => {}
         }
         if sum >= best && sum > 0 {
