@@ -15,15 +15,13 @@ pub struct Config {
     /// Legs that ended longer than this before their I/O are not looked for; an event that nothing claimed for this
     /// long (and [`Self::max_offset_nanos`]) goes to `unmatched`.
     pub longest_io_nanos: i64,
-    /// Clocks further apart than this are not aligned.
+    /// Clocks further apart than this are not aligned: two that are each off by up to a minute.
     pub max_offset_nanos: i64,
-    /// Two clocks drift apart by no more than this, in parts per billion.
+    /// Two clocks drift apart by no more than this, in parts per billion, and their drift may change at any moment within
+    /// that: every stated bound is widened by what it could have become since the traffic that it is drawn from.
     pub max_drift_ppb: i64,
-    /// How many windows of constraints a pair's alignment is drawn from: the drift is taken as constant over them.
+    /// How many windows the estimate of a pair's drift is drawn from. No bound depends on it.
     pub horizon_windows: usize,
-    /// By how much a clock may bend within the horizon; every stated bound is widened by it. 3 us is a drift that
-    /// changes by 20 ppb a second (a degree every few seconds, for a common quartz) over 16 s.
-    pub wander_nanos: i64,
     /// How many threads a window's bulk is decided on. The rows do not depend on it.
     pub threads: usize,
     /// Whether I/Os that only one assignment is possible for are decided in bulk. The rows do not depend on it: off, every
@@ -38,10 +36,9 @@ impl Default for Config {
             lateness_nanos: 2 * SECOND,
             hold_nanos: 60 * SECOND,
             longest_io_nanos: 60 * SECOND,
-            max_offset_nanos: 60 * SECOND,
+            max_offset_nanos: 120 * SECOND,
             max_drift_ppb: 500_000,
             horizon_windows: 16,
-            wander_nanos: 3_000,
             threads: 1,
             bulk: true,
         }

@@ -24,12 +24,14 @@ use crate::pool::{LegEvent, PendingIo, Pool};
 use crate::slowest::Replies;
 
 mod align;
+mod breaks;
 mod bulk;
 mod close;
 mod devices;
 mod inspect;
 mod lane;
 mod legs;
+mod links;
 mod lives;
 mod losses;
 mod overdue;
@@ -90,6 +92,8 @@ pub struct Engine {
     pool: Pool,
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
+    /// Streams with a clock that is in doubt or was set a short time ago: their events are no business of the bulk.
+    unsettled: BTreeSet<StreamIndex>,
     replies: FxHashMap<StreamIndex, Replies>,
     /// Whether legs without an offset carry the IRP of their I/O, an initiator.
     correlations: unplaced::Correlations,
@@ -166,6 +170,7 @@ impl Engine {
             pool: Pool::default(),
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
+            unsettled: BTreeSet::new(),
             replies: FxHashMap::default(),
             correlations: unplaced::Correlations::default(),
             rows: JoinedRows::default(),

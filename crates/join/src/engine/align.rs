@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::{End, Engine};
+use crate::clock::Search;
 use crate::clock::vote::{Candidate, vote};
-use crate::clock::{PairClock, Search};
 use crate::layout::Place;
 
 /// A vote looks at a sample of places by hash, of about so many I/Os; where that does not carry, at a larger one.
@@ -58,11 +58,33 @@ impl Engine {
 
     /// Lowest and highest offset of a far stream's clock when the initiator's shows `x`; `None` if it is not known.
     pub(super) fn offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<(i64, i64)> {
-        // One node has one clock, whatever the number of its streams.
-        if self.streams[&stream].node == self.streams[&far].node {
+        // Another life of the same node may have booted with another clock.
+        if stream == far {
             return Some((0, 0));
         }
         self.clocks.get(&(stream, far))?.bounds(&self.config, x)
+    }
+
+    /// Lowest offset at the start and highest at the end of something on the initiator's clock; `None` where that is not known, or
+    /// a clock was set in between.
+    pub(super) fn span_offset(&self, stream: StreamIndex, far: StreamIndex, (a, b): (i64, i64)) -> Option<(i64, i64)> {
+        if stream == far {
+            return Some((0, 0));
+        }
+        self.clocks.get(&(stream, far))?.span(&self.config, a, b)
+    }
+
+    /// The highest offset of a far stream's clock around `x` by anything that is known: what is heard beyond it is later for sure.
+    pub(super) fn highest_offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<i64> {
+        self.widest_offset(stream, far, x).map(|(_, high)| high)
+    }
+
+    /// Lowest and highest offset of a far stream's clock around `x` by anything that is known.
+    pub(super) fn widest_offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<(i64, i64)> {
+        if stream == far {
+            return Some((0, 0));
+        }
+        self.clocks.get(&(stream, far))?.widest(&self.config, x)
     }
 
     /// Which nodes must have been heard until when so that a window can use the events of `node`. Holds votes on the clocks of
@@ -85,7 +107,7 @@ impl Engine {
             if let Some(needs) = self.search(stream, far, window) {
                 return needs;
             }
-            until = cut.saturating_add(self.offset(stream, far, cut).map_or(0, |(_, high)| high));
+            until = cut.saturating_add(self.highest_offset(stream, far, cut).unwrap_or(0));
             if !self.is_over(far) || self.streams[&far].heard >= until {
                 break;
             }
@@ -110,8 +132,14 @@ impl Engine {
         };
         loop {
             let clock = self.clocks.entry((stream, far)).or_default();
-            if clock.is_aligned() {
-                return None;
+            // What others' traffic says is wider than what the pair's own does: where there is some, a vote goes first.
+            let linked = clock.is_linked();
+            if clock.is_aligned() && !(linked && clock.search != Search::GivenUp) {
+                self.check_clock(stream, far, window);
+                if self.clocks[&(stream, far)].is_aligned() {
+                    return None;
+                }
+                continue;
             }
             match clock.search {
                 Search::Idle => {
@@ -126,14 +154,15 @@ impl Engine {
                 Search::Waiting { base, attempt } => {
                     let span = (self.config.window_nanos << (attempt + 1)).min(self.config.hold_nanos);
                     let until = base.saturating_add(span);
-                    let short = heard < until;
+                    let far_until = self.first_of(far, base).saturating_add(span);
+                    let short = heard < far_until;
                     if self.heard_of(own) < until || (short && !over) {
-                        return Some(vec![(own, until), (node, if over { i64::MIN } else { until })]);
+                        return Some(vec![(own, until), (node, if over { i64::MIN } else { far_until })]);
                     }
-                    if !self.try_alignment(stream, far, until) {
+                    if !self.try_alignment(stream, far, (until, far_until)) {
                         let clock = self.clocks.entry((stream, far)).or_default();
                         // What is over before the end of the stretch gives no more to vote on.
-                        clock.search = if short || span >= self.config.hold_nanos {
+                        clock.search = if linked || short || span >= self.config.hold_nanos {
                             Search::GivenUp
                         } else {
                             Search::Waiting {
@@ -145,7 +174,7 @@ impl Engine {
                 }
                 Search::GivenUp => {
                     // Nobody waits for this pair any more; what is there now may still be enough.
-                    if heard >= cut && self.try_alignment(stream, far, cut) {
+                    if heard >= cut && self.try_alignment(stream, far, (cut, cut)) {
                         continue;
                     }
                     return None;
@@ -162,8 +191,16 @@ impl Engine {
             || self.pool.events.iter().any(|(_, event)| of_stream(event))
     }
 
-    /// Holds a vote over everything that completed before `until` on either clock.
-    fn try_alignment(&mut self, stream: StreamIndex, far: StreamIndex, until: i64) -> bool {
+    /// Where on a far stream's clock a vote begins that begins at `base` on the initiator's: there, or where the stream begins if
+    /// that is later. A clock that is ahead by a minute has nothing to say about the minute before.
+    fn first_of(&self, far: StreamIndex, base: i64) -> i64 {
+        let first = self.streams[&far].covered_from;
+        let ahead = first.filter(|first| first.saturating_sub(base) <= self.config.max_offset_nanos);
+        ahead.map_or(base, |first| first.max(base))
+    }
+
+    /// Holds a vote over everything that completed before one time on the initiator's clock, and before another on the far one.
+    fn try_alignment(&mut self, stream: StreamIndex, far: StreamIndex, (until, far_until): (i64, i64)) -> bool {
         let requests = self.requests(stream, self.streams[&far].node, until);
         let mut looked_at = 0;
         for most in SAMPLES {
@@ -173,14 +210,13 @@ impl Engine {
                 break;
             }
             looked_at = one_in;
-            let candidates = self.candidates(stream, far, until, &requests.places, one_in);
+            let candidates = self.candidates(stream, far, far_until, &requests.places, one_in);
             let Some(constraints) = vote(&self.config, candidates) else {
                 continue;
             };
-            let mut clock = PairClock::default();
+            let clock = self.clocks.entry((stream, far)).or_default();
             clock.start(&self.config, constraints);
             if clock.is_aligned() {
-                self.clocks.insert((stream, far), clock);
                 return true;
             }
         }
@@ -221,24 +257,13 @@ impl Engine {
         requests: &[Request],
         one_in: u64,
     ) -> Vec<Candidate> {
-        let far_tap = if self.gives(far, Tap::Target) {
-            Tap::Target
-        } else {
-            Tap::Device
-        };
+        let far_tap = self.far_tap(far);
         let sampled = |place: &Place| place.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let requests: Vec<&Request> = requests
             .iter()
             .filter(|request| sampled(&request.place).is_multiple_of(one_in))
             .collect();
-        let key = |request: &Request| {
-            (
-                request.op,
-                request.place.disk,
-                request.place.offset,
-                request.place.length,
-            )
-        };
+        let key = |request: &Request| request.key();
         let mut in_all: FxHashMap<_, usize> = FxHashMap::default();
         for request in &requests {
             *in_all.entry(key(request)).or_default() += 1;
@@ -253,8 +278,8 @@ impl Engine {
                 chosen.push(request);
             }
         }
-        let services = self.services(far, far_tap, until, &chosen);
-        let legs = self.legs_of(stream, &chosen);
+        let services = self.services(far, far_tap, (i64::MIN, until), &chosen);
+        let legs = self.legs_of(stream, (i64::MIN, i64::MAX), &chosen);
         let mut candidates = Vec::new();
         for request in chosen {
             let (outer, outer_tap) = tightest(request, &legs);
@@ -269,25 +294,40 @@ impl Engine {
         candidates
     }
 
-    /// The services at a far stream that have the keys of some requests.
-    fn services(&self, far: StreamIndex, tap: Tap, until: i64, requests: &[&Request]) -> FxHashMap<Key, Spans> {
+    /// The tap by which a far stream's clock is told.
+    pub(super) fn far_tap(&self, far: StreamIndex) -> Tap {
+        if self.gives(far, Tap::Target) {
+            Tap::Target
+        } else {
+            Tap::Device
+        }
+    }
+
+    /// The services at a far stream that have the keys of some requests, and ended in a stretch of time.
+    pub(super) fn services(
+        &self,
+        far: StreamIndex,
+        tap: Tap,
+        (from, until): (i64, i64),
+        requests: &[&Request],
+    ) -> FxHashMap<Key, Spans> {
         let mut found: FxHashMap<Key, Spans> = FxHashMap::default();
         for request in requests {
             let place = &request.place;
-            let key = (request.op, place.disk, place.offset, place.length);
-            found.entry(key).or_insert_with(|| {
+            found.entry(request.key()).or_insert_with(|| {
                 let pooled = self.pool.far(request.op, place.disk, place.offset);
                 let pooled = pooled.map(|at| &self.pool.events[at]).filter(|event| {
                     let seen = event.event.stream == far && event.tap == tap && event.length == place.length;
-                    seen && event.event.end_unix_nanos() < until
+                    seen && (from..until).contains(&event.event.end_unix_nanos())
                 });
                 pooled.map(super::resolve::interval).collect()
             });
         }
         let state = &self.streams[&far];
-        for (_, batch, row) in state.lane.events() {
+        let wanted = Wanted::of(requests);
+        for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != tap || batch.end(row) >= until {
+            if columns.taps()[row] != tap || !wanted.may_have(columns.offsets()[row]) {
                 continue;
             }
             let device = &state.devices[columns.devices()[row] as usize];
@@ -300,8 +340,13 @@ impl Engine {
         found
     }
 
-    /// The legs of an initiator that start where some requests do.
-    fn legs_of(&self, stream: StreamIndex, requests: &[&Request]) -> FxHashMap<(Op, u64), SmallVec<[Leg; 1]>> {
+    /// The legs of an initiator that start where some requests do, and ended in a stretch of time.
+    pub(super) fn legs_of(
+        &self,
+        stream: StreamIndex,
+        (from, until): (i64, i64),
+        requests: &[&Request],
+    ) -> FxHashMap<(Op, u64), SmallVec<[Leg; 1]>> {
         let mut found: FxHashMap<(Op, u64), SmallVec<[Leg; 1]>> = FxHashMap::default();
         let Some(first) = requests.first().filter(|_| self.gives(stream, Tap::Initiator)) else {
             return found;
@@ -319,9 +364,10 @@ impl Engine {
             });
         }
         let state = &self.streams[&stream];
-        for (_, batch, row) in state.lane.events() {
+        let wanted = Wanted::of(requests);
+        for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != Tap::Initiator {
+            if columns.taps()[row] != Tap::Initiator || !wanted.may_have(columns.offsets()[row]) {
                 continue;
             }
             let key = (columns.ops()[row], columns.offsets()[row]);
@@ -332,6 +378,36 @@ impl Engine {
             }
         }
         found
+    }
+}
+
+/// The offsets of some requests, as far as a bit each tells: nearly all events of a lane are nobody's whom is asked for, and one
+/// look says so.
+struct Wanted {
+    bits: Vec<u64>,
+}
+
+impl Wanted {
+    /// So many bits, as a power of two: 8 KiB stay close to the processor.
+    const BITS: u32 = 16;
+
+    fn of(requests: &[&Request]) -> Self {
+        let mut bits = vec![0; 1 << (Self::BITS - 6)];
+        for request in requests {
+            let at = Self::at(request.place.offset);
+            bits[at / 64] |= 1_u64 << (at % 64);
+        }
+        Self { bits }
+    }
+
+    /// Whether a request with this offset may be among them; false for sure.
+    fn may_have(&self, offset: u64) -> bool {
+        let at = Self::at(offset);
+        self.bits[at / 64] & (1 << (at % 64)) != 0
+    }
+
+    const fn at(offset: u64) -> usize {
+        (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize
     }
 }
 
@@ -352,13 +428,19 @@ pub(super) struct Request {
     pub(super) place: Place,
 }
 
-type Key = (Op, fathom_model::DiskIndex, u64, u64);
-type Spans = SmallVec<[(i64, i64); 2]>;
+impl Request {
+    pub(super) const fn key(&self) -> Key {
+        (self.op, self.place.disk, self.place.offset, self.place.length)
+    }
+}
+
+pub(super) type Key = (Op, fathom_model::DiskIndex, u64, u64);
+pub(super) type Spans = SmallVec<[(i64, i64); 2]>;
 /// Interval, length, disk.
-type Leg = ((i64, i64), u64, Option<fathom_model::DiskIndex>);
+pub(super) type Leg = ((i64, i64), u64, Option<fathom_model::DiskIndex>);
 
 /// The tightest interval on the initiator's clock within which a copy was written: its leg, if exactly one is seen.
-fn tightest(request: &Request, legs: &FxHashMap<(Op, u64), SmallVec<[Leg; 1]>>) -> ((i64, i64), Tap) {
+pub(super) fn tightest(request: &Request, legs: &FxHashMap<(Op, u64), SmallVec<[Leg; 1]>>) -> ((i64, i64), Tap) {
     let (whole, place) = (request.whole, &request.place);
     let legs = legs.get(&(request.op, place.offset)).into_iter().flatten();
     let mut fitting = legs.filter(|(span, length, disk)| {

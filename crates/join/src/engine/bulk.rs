@@ -24,6 +24,7 @@ mod decide;
 mod emit;
 mod gather;
 mod parallel;
+mod requests;
 mod rest;
 mod slice;
 mod tightest;
@@ -80,7 +81,6 @@ impl Engine {
         let initiators: Vec<usize> = (0..sides.len())
             .filter(|&side| streams.contains(&sides[side]))
             .collect();
-        let horizon = rest::horizon(&context, &initiators, ends.end);
         let gathered: Vec<Gathered> = sides
             .iter()
             .map(|&stream| {
@@ -90,11 +90,17 @@ impl Engine {
             })
             .collect();
         let later = ends.end..span.1;
+        let anywhere = rest::asks_unknown(self, &context, &gathered, &later);
+        let horizon = if anywhere {
+            vec![i64::MAX; sides.len()]
+        } else {
+            rest::horizon(&context, &initiators, ends.end)
+        };
         let rivals = sides.iter().zip(&horizon);
         let rivals: Vec<Gathered> = rivals
             .map(|(&stream, &until)| self.collect_ios(stream, &later, until))
             .collect();
-        let slices = self.slices(&context, &gathered, &rivals);
+        let slices = self.slices(&context, &gathered, &rivals, anywhere);
         let round = Round {
             context,
             gathered,
@@ -108,12 +114,12 @@ impl Engine {
     }
 
     /// Decides what is clean.
-    fn slices(&self, context: &Context, gathered: &[Gathered], rivals: &[Gathered]) -> Vec<Slice> {
+    fn slices(&self, context: &Context, gathered: &[Gathered], rivals: &[Gathered], anywhere: bool) -> Vec<Slice> {
         if gathered.iter().all(|side| side.ios.is_empty()) {
             return Vec::new();
         }
         let pooled = rest::pooled_claims(self, context);
-        let work = Work::new(self, context, gathered, rivals, pooled);
+        let work = Work::new(self, context, gathered, rivals, pooled, anywhere);
         let spare: Mutex<Vec<Scratch>> = Mutex::default();
         let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         self.workers.map(work.slices(), |slice| {

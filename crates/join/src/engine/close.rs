@@ -8,19 +8,30 @@ use super::Engine;
 use super::bulk::Round;
 use super::legs::Built;
 use super::resolve::{Decisions, Tie};
-use crate::clock::Constraints;
+use crate::clock::{Constraints, PairClock};
 use crate::pool::{ClaimRef, PendingIo};
 
 impl Engine {
     /// Closes the windows of one number, which are those of `streams`.
     pub(super) fn close_all(&mut self, window: i64, streams: &[StreamIndex]) {
         let mut round = self.bulk_round(window, streams);
+        // What one initiator's window says about clocks must not change what is decided of the next one's: the bulk decided all of
+        // them by what was known before.
+        let mut learnt = Vec::new();
         for &stream in streams {
-            self.close(window, stream, round.as_mut());
+            learnt.extend(self.close(window, stream, round.as_mut()));
         }
+        self.clocks.extend(learnt);
+        self.link_clocks(window);
     }
 
-    fn close(&mut self, window: i64, stream: StreamIndex, mut round: Option<&mut Round>) {
+    /// Closes the window of one initiator; gives what is known of its pairs' clocks from now on.
+    fn close(
+        &mut self,
+        window: i64,
+        stream: StreamIndex,
+        mut round: Option<&mut Round>,
+    ) -> Vec<((StreamIndex, StreamIndex), PairClock)> {
         let pooled = self.stream_mut(stream).windows.remove(&window);
         let mut ios = pooled.unwrap_or_default();
         ios.sort_by_key(|&io| {
@@ -44,7 +55,7 @@ impl Engine {
         }
         self.find_pieces(&mut decisions, &claims, self.cut(window));
         self.tie_unplaced(&unplaced, window, &mut decisions);
-        self.learn(stream, &claims, &decisions, round.as_deref());
+        let mut clocks = self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {
             round.read_clocks(self, stream);
         }
@@ -69,6 +80,10 @@ impl Engine {
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.closed_until = stream.closed_until.max(window + 1);
         }
+        for (pair, clock) in &mut clocks {
+            std::mem::swap(clock, self.clocks.entry(*pair).or_default());
+        }
+        clocks
     }
 
     /// Remembers up to when windows closed without hearing a silent node.
@@ -86,15 +101,21 @@ impl Engine {
         for node in nodes.into_iter().filter(|node| self.silent.contains(node)) {
             let offset = self
                 .life_at(node, stream, cut)
-                .and_then(|far| self.offset(stream, far, cut))
-                .map_or(0, |(_, high)| high);
+                .and_then(|far| self.highest_offset(stream, far, cut))
+                .unwrap_or(0);
             let until = self.closed_without.entry(node).or_insert(i64::MIN);
             *until = (*until).max(cut.saturating_add(offset));
         }
     }
 
-    /// Draws constraints on the clocks from what is sure, and gives them to the pairs.
-    fn learn(&mut self, stream: StreamIndex, claims: &[ClaimRef], decisions: &Decisions, round: Option<&Round>) {
+    /// Draws constraints on the clocks from what is sure, and gives them to the pairs. Returns these as they were before.
+    fn learn(
+        &mut self,
+        stream: StreamIndex,
+        claims: &[ClaimRef],
+        decisions: &Decisions,
+        round: Option<&Round>,
+    ) -> Vec<((StreamIndex, StreamIndex), PairClock)> {
         let in_bulk = round.map(|round| round.constraints(stream));
         let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = in_bulk.into_iter().flatten().collect();
         for claim in claims {
@@ -115,6 +136,12 @@ impl Engine {
                 Some(leg) => (self.pool.events[leg].event, Tap::Initiator),
                 None => (io.event, Tap::Volume),
             };
+            // What was under way while a clock was set is of neither.
+            let (own, far) = (io.event.stream, inner.event.stream);
+            let outer_span = (outer.start_unix_nanos, outer.end_unix_nanos());
+            if self.span_offset(own, far, outer_span).is_none() {
+                continue;
+            }
             let slack = self.resolution(io.event.stream, outer_tap) + self.resolution(inner.event.stream, inner.tap);
             learnt.entry((io.event.stream, inner.event.stream)).or_default().add(
                 (outer.start_unix_nanos, outer.end_unix_nanos()),
@@ -123,9 +150,13 @@ impl Engine {
                 2 * slack,
             );
         }
+        let mut before = Vec::with_capacity(learnt.len());
         for (pair, constraints) in learnt {
-            self.clocks.entry(pair).or_default().learn(&self.config, constraints);
+            let clock = self.clocks.entry(pair).or_default();
+            before.push((pair, clock.clone()));
+            clock.learn(&self.config, constraints);
         }
+        before
     }
 
     fn write(&mut self, built: Built) {

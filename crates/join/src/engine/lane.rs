@@ -193,6 +193,23 @@ impl Lane {
         })
     }
 
+    /// The events that wait and ended in a stretch of time.
+    pub(super) fn events_between(&self, from: i64, until: i64) -> impl Iterator<Item = (At, &Batch, usize)> + '_ {
+        let near = self
+            .batches()
+            .filter(move |(_, batch)| batch.max_end >= from && batch.min_end < until);
+        near.flat_map(move |(number, batch)| {
+            let ended = move |row: &usize| (from..until).contains(&batch.end(*row));
+            batch.rows().filter(ended).map(move |row| {
+                let at = At {
+                    batch: number,
+                    row: row as u32,
+                };
+                (at, batch, row)
+            })
+        })
+    }
+
     fn batch(&self, at: At) -> &Batch {
         &self.batches[(at.batch - self.first_batch) as usize]
     }
@@ -238,8 +255,8 @@ impl Engine {
         }
     }
 
-    /// Whether events of a stream may wait in the lane: they came in time, nothing was said of them before, and the node has
-    /// had one life only.
+    /// Whether events of a stream may wait in the lane: they came in time, nothing was said of them before, the node has
+    /// had one life only, and none of its clocks is in doubt.
     pub(super) fn goes_to_lane(
         &self,
         stream: StreamIndex,
@@ -252,6 +269,7 @@ impl Engine {
         if !self.config.bulk
             || !state.accounted.is_empty()
             || state.open_loss.is_some()
+            || self.unsettled.contains(&stream)
             || self.lives(state.node).len() != 1
         {
             return false;

@@ -175,8 +175,7 @@ impl Engine {
             None => io.event,
         };
         let (start, end) = (outer.start_unix_nanos, outer.end_unix_nanos());
-        let bounds = (self.offset(own, far, start), self.offset(own, far, end));
-        let (Some((low, _)), Some((_, high))) = bounds else {
+        let Some((low, high)) = self.span_offset(own, far, (start, end)) else {
             return Some(Missing::Unaligned);
         };
         Some(

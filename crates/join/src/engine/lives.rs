@@ -60,7 +60,7 @@ impl Engine {
 
     /// Whether what was heard of a stream reaches to when the clock of `seen_from` showed `x`.
     pub(super) fn reaches(&self, stream: StreamIndex, seen_from: StreamIndex, x: i64) -> bool {
-        let high = self.offset(seen_from, stream, x).map_or(0, |(_, high)| high);
+        let high = self.highest_offset(seen_from, stream, x).unwrap_or(0);
         self.streams[&stream].heard >= x.saturating_add(high)
     }
 

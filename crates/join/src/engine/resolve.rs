@@ -78,9 +78,18 @@ impl Links {
 }
 
 /// An event that a claimant which is not sure of its own could have had.
-pub(super) struct Contested {
+struct Contested {
     by: usize,
     event: usize,
+}
+
+/// What is known of a place before anything is changed.
+pub(super) struct Considered {
+    pub(super) claimants: Vec<Claimant>,
+    links: Links,
+    contested: Vec<Contested>,
+    /// I/Os of the window that have what could as well be somebody's whose clock is not known.
+    doubtful: Vec<usize>,
 }
 
 /// A claim on its way through the taps.
@@ -101,7 +110,15 @@ impl Engine {
     /// than the closing one take part as rivals.
     pub(super) fn resolve(&mut self, claim: ClaimRef, window: i64, ties: &Ties, decisions: &mut Decisions) {
         let closing = self.pool.ios[claim.io].event.stream;
-        let (claimants, mut links, contested) = self.consider(claim, self.cut(window), ties);
+        let Considered {
+            claimants,
+            mut links,
+            contested,
+            doubtful,
+        } = self.consider(claim, window, ties);
+        for io in doubtful {
+            self.pool.ios[io].contested = true;
+        }
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
         let this_window = |pool: &Pool, claimant: &Claimant| {
@@ -125,29 +142,34 @@ impl Engine {
         }
     }
 
-    /// All claims on the place of `claim`, with what each of them has for all that completed before the cut. Changes nothing.
-    pub(super) fn consider(&self, claim: ClaimRef, cut: i64, ties: &Ties) -> (Vec<Claimant>, Links, Vec<Contested>) {
+    /// All claims on the place of `claim`, with what each of them has for all that completed before the window's cut. Changes nothing.
+    pub(super) fn consider(&self, claim: ClaimRef, window: i64, ties: &Ties) -> Considered {
+        let cut = self.cut(window);
         let io = &self.pool.ios[claim.io];
         let (op, place) = (io.op, io.places.places[claim.place]);
         let closing = io.event.stream;
         let mut claimants = self.claimants(op, &place, cut);
         let mut links = Links::new(claimants.len());
         let mut contested = self.match_legs(op, &mut claimants, cut, ties, &mut links);
+        let mut doubtful = Vec::new();
         // Legs may be shared between disks, what the disks say is not.
         claimants.sort_by_key(|claimant| claimant.place.disk);
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
             let place = of_disk[0].place;
             for far in self.far_streams(op, &place, closing, cut) {
-                let far_cut = match self.offset(closing, far, cut) {
-                    Some((_, high)) => cut.saturating_add(high),
-                    None => cut,
-                };
+                let far_cut = cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0));
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
                 }
+                doubtful.extend(self.doubt(of_disk, far, window));
             }
         }
-        (claimants, links, contested)
+        Considered {
+            claimants,
+            links,
+            contested,
+            doubtful,
+        }
     }
 
     /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known
@@ -284,7 +306,7 @@ impl Engine {
     }
 
     /// Whether an event can be a claim's for all that its device says: its disk, and the copy that its path is made for.
-    fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
+    pub(super) fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
         let event = &self.pool.events[event];
         let copy = (self.pool.ios[claimant.claim.io].volume, claimant.place.copy);
         event.disk.is_none_or(|disk| disk == claimant.place.disk) && event.copy.is_none_or(|other| other == copy)
@@ -358,8 +380,7 @@ impl Engine {
         }
         let slack = self.resolution(claimant.stream, claimant.outer_tap) + self.resolution(far, tap);
         let (start, end) = widen(claimant.outer, slack);
-        let (low, _) = self.offset(claimant.stream, far, claimant.outer.0)?;
-        let (_, high) = self.offset(claimant.stream, far, claimant.outer.1)?;
+        let (low, high) = self.span_offset(claimant.stream, far, claimant.outer)?;
         Some((start.saturating_add(low), end.saturating_add(high)))
     }
 

@@ -1,6 +1,7 @@
 //! The engine as a whole, on a made-up cluster whose truth is known.
 
 mod bulk;
+mod clocks;
 mod cluster;
 mod devices;
 mod honest;

@@ -85,6 +85,7 @@ impl Engine {
         if !short.is_empty() {
             return short;
         }
+        self.settle_clocks(window);
         self.gather(window);
         for &stream in streams {
             for node in self.copy_nodes(window, stream) {

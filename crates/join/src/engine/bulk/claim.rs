@@ -73,9 +73,10 @@ pub(super) fn claim_at(
     kind: Kind,
 ) -> Claim {
     let far = context.far(place.node.0);
-    // What lasts longer than a round looks back is rare enough to ask for alone.
+    // What lasts longer than a round looks back is rare enough to ask for alone; so is what a clock that was set is asked about,
+    // and then wherever either clock has it.
     let offset = |far: usize, x: i64| {
-        let alone = || engine.offset(context.sides[side].stream, context.sides[far].stream, x);
+        let alone = || engine.widest_offset(context.sides[side].stream, context.sides[far].stream, x);
         context.offset(side, far, x).or_else(alone)
     };
     let start = start.max(end.saturating_sub(context.longest_io_nanos));
@@ -83,17 +84,22 @@ pub(super) fn claim_at(
         let (low, _) = offset(far, start)?;
         let (_, high) = offset(far, end)?;
         let slack = slack(context, side, far);
-        Some((
-            start.saturating_add(low).saturating_sub(slack),
-            end.saturating_add(high).saturating_add(slack),
-        ))
+        let (from, until) = (start.saturating_add(low), end.saturating_add(high));
+        // Of a clock that was set it may not be known which holds: see `Engine::anywhere`.
+        let known = context.offset(side, far, start).is_some() && context.offset(side, far, end).is_some();
+        let slack = if known {
+            slack
+        } else {
+            slack.saturating_add(until.saturating_sub(from))
+        };
+        Some((from.saturating_sub(slack), until.saturating_add(slack)))
     });
     Claim {
         offset: place.offset,
         start,
         end,
-        // An interval that holds nothing.
-        far: bounds.unwrap_or((i64::MAX, i64::MIN)),
+        // Where the clock is not known, or of which life of the node it is, anything may be its own.
+        far: bounds.unwrap_or((i64::MIN, i64::MAX)),
         slack: context.sides[side].own_slack(),
         node: place.node.0,
         disk: place.disk.0,

@@ -61,12 +61,14 @@ impl Span {
     };
 
     fn of(cells: &[Cell]) -> Option<Self> {
-        let ends = cells.iter().flat_map(|cell| cell.ends());
-        let spans = ends.map(|(low, high)| Self {
-            low,
-            low_most: low,
-            high_least: high,
-            high,
+        let spans = cells.iter().map(|cell| {
+            let [(low, low_most), (high_least, high)] = cell.span();
+            Self {
+                low,
+                low_most,
+                high_least,
+                high,
+            }
         });
         spans.reduce(|all, one| Self {
             low: all.low.min(one.low),
@@ -135,7 +137,7 @@ impl Context {
                 continue;
             }
             for (other, far) in self.sides.iter().enumerate() {
-                let table = if own.node == far.node {
+                let table = if own.stream == far.stream {
                     Table::SameClock
                 } else if !own.gives(Tap::Volume) {
                     Table::Unknown

@@ -1,6 +1,8 @@
 //! What slices left: who else has to leave the lanes, because it has to do with I/Os that the pool decides.
 
-use fathom_model::{DiskIndex, Op, StreamIndex, Tap};
+use std::ops::Range;
+
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 
 use super::claim::{Claim, Kind, Toucher, claim_at, claim_of, meets_pooled};
@@ -9,7 +11,7 @@ use super::context::{Context, slack};
 use super::{At, Gathered};
 use crate::engine::Engine;
 use crate::engine::lane::Batch;
-use crate::pool::Pool;
+use crate::pool::{PendingIo, Pool};
 
 /// How far, on each side's clock, something can lie that a round's I/Os have to do with.
 pub(super) fn horizon(context: &Context, initiators: &[usize], ends_before: i64) -> Vec<i64> {
@@ -37,6 +39,36 @@ pub(super) fn horizon(context: &Context, initiators: &[usize], ends_before: i64)
             back.max().unwrap_or(i64::MIN).max(far_until[own])
         })
         .collect()
+}
+
+/// Whether an I/O that is to be decided, or could have the same events, asks something of a node whose clock is not known.
+/// What such a claim is about may be anywhere.
+pub(super) fn asks_unknown(engine: &Engine, context: &Context, deciding: &[Gathered], later: &Range<i64>) -> bool {
+    let unknown = |own: usize, node: NodeIndex| {
+        let Some(far) = context.far(node.0) else {
+            return engine.lives(node).len() > 1;
+        };
+        let sees = context.sides[far].gives(Tap::Target) || context.sides[far].gives(Tap::Device);
+        sees && context.offset(own, far, later.start).is_none()
+    };
+    let any = |own: usize| context.sides.iter().any(|far| unknown(own, far.node));
+    let doubtful: Vec<usize> = (0..context.sides.len())
+        .filter(|&own| context.sides[own].gives(Tap::Volume) && any(own))
+        .collect();
+    if doubtful.is_empty() {
+        return false;
+    }
+    let asks = |own: usize, nodes: &[NodeIndex]| nodes.iter().any(|&node| unknown(own, node));
+    let later = |&own: &usize| {
+        let waiting = engine.collect_ios(context.sides[own].stream, later, i64::MAX);
+        asks(own, &waiting.nodes)
+    };
+    let pooled = |(_, io): (usize, &PendingIo)| {
+        let side = context.side_of(io.event.stream);
+        side.is_some_and(|own| io.places.places.iter().any(|place| unknown(own, place.node)))
+    };
+    let now = (0..deciding.len()).any(|side| asks(side, &deciding[side].nodes));
+    now || doubtful.iter().any(later) || engine.pool.ios.iter().any(pooled)
 }
 
 /// The claims of all I/Os in the pool that the bulk has to do with.

@@ -43,6 +43,8 @@ pub(super) struct Work<'a> {
     rivals: &'a [Gathered],
     /// Claims of I/Os in the pool.
     pooled: Vec<Claim>,
+    /// Of some claim it is not known where its events lie: then all is one slice.
+    anywhere: bool,
     /// I/Os that take longer than `reach`: by side and place in `deciding`. They are not decided here.
     long: Vec<(usize, usize)>,
     reach: i64,
@@ -89,6 +91,11 @@ impl Reach {
         until: i64::MIN,
     };
 
+    const EVERYTHING: Self = Self {
+        from: i64::MIN,
+        until: i64::MAX,
+    };
+
     fn widen(&mut self, from: i64, until: i64) {
         self.from = self.from.min(from);
         self.until = self.until.max(until);
@@ -102,6 +109,7 @@ impl<'a> Work<'a> {
         deciding: &'a [Gathered],
         rivals: &'a [Gathered],
         pooled: Vec<Claim>,
+        anywhere: bool,
     ) -> Self {
         let sides = context.sides.len();
         let spans: Vec<Option<Span>> = (0..sides * sides)
@@ -113,6 +121,7 @@ impl<'a> Work<'a> {
             deciding,
             rivals,
             pooled,
+            anywhere,
             long: Vec::new(),
             reach: 0,
             bounds: Vec::new(),
@@ -148,7 +157,11 @@ impl<'a> Work<'a> {
             .copied()
             .unwrap_or(0)
             .max(1);
-        let slices = total.div_ceil(IOS_A_SLICE).clamp(1, MOST_SLICES);
+        let slices = if self.anywhere {
+            1
+        } else {
+            total.div_ceil(IOS_A_SLICE).clamp(1, MOST_SLICES)
+        };
         let inner = (1..slices).map(|slice| sample[slice * sample.len() / slices]);
         let mut inner: Vec<i64> = inner.collect();
         inner.dedup();
@@ -231,6 +244,9 @@ impl<'a> Work<'a> {
     fn reaches(&self, deciding: &[Range<usize>], spans: &[Option<Span>]) -> (Vec<Reach>, Vec<Reach>) {
         let context = self.context;
         let sides = context.sides.len();
+        if self.anywhere {
+            return (vec![Reach::EVERYTHING; sides], vec![Reach::EVERYTHING; sides]);
+        }
         let mut events = vec![Reach::NOTHING; sides];
         let mut claims = vec![Reach::NOTHING; sides];
         for (side, ios) in deciding.iter().enumerate() {
@@ -292,7 +308,7 @@ impl<'a> Work<'a> {
                     around.map(|(before, after)| (io.start.saturating_add(before), io.end.saturating_add(after)));
                 let mut claim = Hot {
                     offset: place.offset,
-                    far: bounds.unwrap_or((i64::MAX, i64::MIN)),
+                    far: bounds.unwrap_or((i64::MIN, i64::MAX)),
                     own: (io.start.saturating_sub(own_slack), io.end.saturating_add(own_slack)),
                     node: place.node.0,
                     next: NOTHING,

@@ -84,6 +84,8 @@ pub(super) struct Options {
     pub(super) offset_nanos: i64,
     /// And drift by up to this.
     pub(super) drift_ppb: i64,
+    /// Every request takes this much longer on its way there than its reply on its way back.
+    pub(super) asymmetry_nanos: i64,
     pub(super) without: Vec<Tap>,
     /// Disks split what is longer.
     pub(super) split_bytes: Option<u64>,
@@ -130,6 +132,7 @@ impl Default for Options {
             retries_per_mille: 0,
             offset_nanos: 0,
             drift_ppb: 0,
+            asymmetry_nanos: 0,
             without: Vec::new(),
             split_bytes: None,
             foreign: 0,
@@ -147,15 +150,26 @@ impl Default for Options {
 pub(super) struct Clock {
     pub(super) offset: i64,
     pub(super) ppb: i64,
+    /// From a true time on it runs faster by so many parts per billion.
+    pub(super) bend: Option<(i64, i64)>,
+    /// At a true time it is set, by so much.
+    pub(super) step: Option<(i64, i64)>,
 }
 
 impl Clock {
     pub(super) fn read(self, time: i64) -> i64 {
-        let drift = i128::from(time - START) * i128::from(self.ppb) / 1_000_000_000;
-        time + self.offset + drift as i64
+        let step = self.step.filter(|&(at, _)| time >= at);
+        self.unset(time) + step.map_or(0, |(_, by)| by)
     }
 
-    /// True time when the clock shows `x`.
+    /// What it would show if it were never set: durations are measured on that.
+    pub(super) fn unset(self, time: i64) -> i64 {
+        let drift = |since: i64, ppb: i64| (i128::from(time - since) * i128::from(ppb) / 1_000_000_000) as i64;
+        let bend = self.bend.filter(|&(at, _)| time > at);
+        time + self.offset + drift(START, self.ppb) + bend.map_or(0, |(at, ppb)| drift(at, ppb))
+    }
+
+    /// True time when the clock shows `x`, nearly: of a clock that changes only for the order in which streams are played.
     pub(super) fn when(self, x: i64) -> i64 {
         let since = i128::from(x - self.offset - START) * 1_000_000_000 / (1_000_000_000 + i128::from(self.ppb));
         START + since as i64
@@ -205,6 +219,8 @@ pub(super) struct Made {
     pub(super) devices: Vec<Device>,
     pub(super) events: Vec<IoEvent>,
     pub(super) owners: Vec<Owner>,
+    /// When each event truly began.
+    pub(super) began: Vec<i64>,
     /// After so many events nothing that completed before this is still to come; one more than there are events.
     pub(super) heard: Vec<i64>,
     pub(super) end: End,
@@ -247,6 +263,7 @@ impl Cluster {
             .map(|_| Clock {
                 offset: rng.between(-options.offset_nanos, options.offset_nanos + 1),
                 ppb: rng.between(-options.drift_ppb, options.drift_ppb + 1),
+                ..Clock::default()
             })
             .collect();
         let volumes = if options.shared { 1 } else { options.initiators };

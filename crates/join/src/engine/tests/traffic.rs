@@ -113,7 +113,7 @@ impl Cluster {
         let far = if rng.chance(20) { 3 * MS } else { 150_000 };
         Trip {
             wait: rng.between(1_000, if op == Op::Flush { 2_000 } else { 30_000 }),
-            there: rng.between(8_000, far),
+            there: rng.between(8_000, far) + self.options.asymmetry_nanos,
             queue: rng.between(500, 60_000),
             service,
             after: rng.between(500, 20_000),

@@ -45,7 +45,7 @@ fn what_ended_when_others_were_heard_counts_whether_it_came_or_not() {
         let mut engine = with_all(&cluster, &streams);
         for made in &streams {
             let stream = engine.catalog().find_stream(&made.info.id).unwrap();
-            let heard = if made.node == 3 { edge } else { edge + MS };
+            let heard = if made.node == 3 { edge } else { edge + 10 * MS };
             engine.heard(stream, heard).unwrap();
         }
         engine.advance();

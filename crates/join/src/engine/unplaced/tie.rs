@@ -237,7 +237,7 @@ impl Engine {
         if let Some(found) = decisions.get(&claim).or_else(|| rivals.get(&claim)) {
             return found.clone();
         }
-        let (claimants, ..) = self.consider(claim, self.cut(window), ties);
+        let claimants = self.consider(claim, window, ties).claimants;
         for claimant in claimants {
             rivals.entry(claimant.claim).or_insert(claimant.found);
         }

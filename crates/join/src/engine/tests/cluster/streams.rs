@@ -50,7 +50,8 @@ impl Cluster {
                     devices.len() - 1
                 });
             let step = self.resolution(draft.device.tap) as i64;
-            let (start, end) = (clock.read(draft.start), clock.read(draft.end));
+            let start = clock.read(draft.start);
+            let end = start + clock.unset(draft.end) - clock.unset(draft.start);
             events.push(IoEvent {
                 tap: draft.device.tap,
                 device: at as u32,
@@ -93,6 +94,7 @@ impl Cluster {
             clock,
             devices,
             owners: own.iter().map(|(_, _, draft)| draft.owner).collect(),
+            began: own.iter().map(|(_, _, draft)| draft.start).collect(),
             events,
             heard,
             end: End::Finished,

@@ -1,0 +1,627 @@
+//! Clocks that are set while events flow: whether a pair's clock still is what it was, and if not, from when on it is another.
+//!
+//! A request that finds no answer where it must lie speaks against the clock when its answer lies elsewhere, and against nothing
+//! when its answer is lost. So before a window closes, a sample of its requests is looked at. Where answers are missing, a vote is
+//! held over those that have the keys: only when they agree on one other clock, beyond chance and for most of the requests, was one
+//! of the two clocks set. What the pair knew holds up to the last request that was answered in time, what it knows now from the
+//! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
+//! last answer either, for as long as no vote says more.
+
+use fathom_model::{NodeIndex, Op, StreamIndex};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Engine;
+use super::align::{Request, tightest};
+use super::resolve::{Claimant, contains, interval};
+use crate::assign::Interval;
+use crate::clock::PairClock;
+use crate::clock::vote::{Candidate, vote};
+
+/// So many requests of a window are looked at to see whether the clock is what it was, and all of the last ones.
+const SAMPLE: usize = 256;
+const LAST: usize = 16;
+
+/// A vote looks at no more requests of a window than this.
+const MOST: usize = 4096;
+
+/// So many candidates of earlier windows are kept where one window has too few to vote on.
+const MISFITS: usize = 256;
+
+/// A pair whose requests found nothing in so many windows one after the other, and were so many, starts anew.
+const LOST_WINDOWS: u32 = 3;
+const LOST_REQUESTS: u32 = 8;
+
+/// Requests without any answer at the end of a window mean something when they are so many: single ones are lost, or were split.
+const UNANSWERED: usize = 8;
+
+/// Of the requests of a sample that were not answered where the clock has it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Misfits {
+    /// Those that have an answer elsewhere.
+    all: usize,
+    /// Of these the ones after the last that was answered in time, and those among them whose key is met once in the window:
+    /// others' answers may have been taken by requests that came before.
+    after: usize,
+    after_alone: usize,
+    /// When the first of these began.
+    first: Option<i64>,
+    /// After that one, those that have no answer at all.
+    unanswered_after: usize,
+}
+
+impl Misfits {
+    /// Of requests in the order of their ordinals.
+    fn of(asked: &[Asked]) -> Self {
+        // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
+        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
+        let last_start = before().map(|asked| asked.outer.0).max();
+        let last_ordinal = before().map(|asked| asked.ordinal).max();
+        let mut found = Self::default();
+        for asked in asked.iter().filter(|asked| !asked.fits) {
+            let after = Some(asked.outer.0) > last_start || Some(asked.ordinal) > last_ordinal;
+            if asked.answers.is_empty() {
+                found.unanswered_after += usize::from(after);
+                continue;
+            }
+            found.all += 1;
+            if after {
+                found.after += 1;
+                found.after_alone += usize::from(asked.alone);
+                found.first = Some(found.first.map_or(asked.start, |first| first.min(asked.start)));
+            }
+        }
+        found
+    }
+
+    /// Whether nothing speaks against the clock.
+    const fn none(&self) -> bool {
+        self.after_alone == 0 && self.after < 2 && self.unanswered_after < UNANSWERED
+    }
+}
+
+/// A request with its answers.
+struct Asked {
+    ordinal: u64,
+    /// When its I/O began.
+    start: i64,
+    /// Whether no other request that was looked at has its key.
+    alone: bool,
+    outer: (i64, i64),
+    slack: i64,
+    answers: Vec<(i64, i64)>,
+    /// Whether one of them is where the clock that is known has it.
+    fits: bool,
+    /// Whether one is where another clock has it.
+    fits_new: bool,
+    /// Whether the far stream says that it may have lost what would be where the clock that is known has it.
+    may_be_lost: bool,
+}
+
+impl Asked {
+    /// Whether it says anything: without an answer anywhere it does not where that may be lost.
+    const fn counts(&self) -> bool {
+        self.fits || !self.may_be_lost || !self.answers.is_empty()
+    }
+
+    /// How much longer it lasted than the longest answer that could be its own: by so much the clock could be off.
+    fn room(&self) -> i64 {
+        let lasted = self.outer.1.saturating_sub(self.outer.0);
+        let took = self.answers.iter().map(|(start, end)| end.saturating_sub(*start));
+        lasted - took.filter(|took| *took <= lasted).max().unwrap_or(0)
+    }
+
+    /// Whether an answer lies where a clock has it.
+    fn answered(&self, bounds: impl Fn(i64) -> Option<(i64, i64)>) -> bool {
+        let (Some((low, _)), Some((_, high))) = (bounds(self.outer.0), bounds(self.outer.1)) else {
+            return false;
+        };
+        let from = self.outer.0.saturating_add(low).saturating_sub(self.slack);
+        let until = self.outer.1.saturating_add(high).saturating_add(2 * self.slack);
+        self.answers.iter().any(|&(start, end)| from <= start && end <= until)
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
+        self.answers.iter().map(|&inner| Candidate {
+            outer: self.outer,
+            inner,
+            start_slack: self.slack,
+            end_slack: 2 * self.slack,
+        })
+    }
+}
+
+impl Engine {
+    /// Finds out which streams' events may wait in lanes when the windows of a number are next: of those that may not, what waits
+    /// there goes to the pool.
+    pub(super) fn settle_clocks(&mut self, window: i64) {
+        // A round looks two windows back.
+        let since = window.saturating_sub(4).saturating_mul(self.config.window_nanos);
+        let unsettled = self.clocks.iter().filter(|(_, clock)| !clock.is_settled(since));
+        self.unsettled = unsettled.flat_map(|(&(own, far), _)| [own, far]).collect();
+        for stream in self.unsettled.clone() {
+            if self.streams.contains_key(&stream) {
+                self.spill_until(stream, i64::MAX);
+            }
+        }
+    }
+
+    /// Where on a far clock an event of a claim may lie by whatever clock, when it is not known which: anywhere if none is known.
+    pub(super) fn anywhere(&self, claimant: &Claimant, far: StreamIndex) -> Interval {
+        let (start, end) = claimant.outer;
+        let offset = |x: i64| self.widest_offset(claimant.stream, far, x);
+        let (Some((low, _)), Some((_, high))) = (offset(start), offset(end)) else {
+            return (i64::MIN, i64::MAX);
+        };
+        let (from, until) = (start.saturating_add(low), end.saturating_add(high));
+        // What was known of either clock may have grown old: twice as far as the two are apart holds both.
+        let slack = until.saturating_sub(from);
+        (from.saturating_sub(slack), until.saturating_add(slack))
+    }
+
+    /// Claims whose far clock is not known take no part, but what others found may be theirs: then it is not sure. Returns the I/Os
+    /// of a window to which that happened.
+    pub(super) fn doubt(&self, claimants: &mut [Claimant], far: StreamIndex, window: i64) -> Vec<usize> {
+        let mut unknown = Vec::new();
+        for (at, claimant) in claimants.iter().enumerate() {
+            let found = claimant.found.target.is_some() || !claimant.found.device.is_empty();
+            if !found && self.span_offset(claimant.stream, far, claimant.outer).is_none() {
+                unknown.push((at, self.anywhere(claimant, far)));
+            }
+        }
+        let mut doubtful = Vec::new();
+        if unknown.is_empty() {
+            return doubtful;
+        }
+        for at in 0..claimants.len() {
+            let io = &self.pool.ios[claimants[at].claim.io].event;
+            if io.end_unix_nanos().div_euclid(self.config.window_nanos) != window {
+                continue;
+            }
+            let found = &claimants[at].found;
+            let mut events = found.target.iter().chain(&found.device).copied();
+            let could_have = |event: usize| {
+                let of_far = self.pool.events[event].event.stream == far;
+                let span = interval(&self.pool.events[event]);
+                let by = |&(other, anywhere): &(usize, Interval)| {
+                    other != at && contains(anywhere, span) && self.may_have(&claimants[other], event)
+                };
+                of_far && unknown.iter().any(by)
+            };
+            if !events.any(could_have) {
+                continue;
+            }
+            doubtful.push(claimants[at].claim.io);
+            let found = &mut claimants[at].found;
+            if !found.unsure {
+                found.confidence *= 0.5;
+            }
+            found.unsure = true;
+        }
+        doubtful
+    }
+
+    /// Looks, once a window, whether a pair's clock still is what it was, and changes it if not. Does nothing until the far node
+    /// was heard far enough for the window to close.
+    pub(super) fn check_clock(&mut self, stream: StreamIndex, far: StreamIndex, window: i64) {
+        let node = self.streams[&far].node;
+        let cut = self.cut(window);
+        let clock = &self.clocks[&(stream, far)];
+        let far_until = cut.saturating_add(clock.widest(&self.config, cut).map_or(0, |(_, high)| high));
+        let heard = self.heard_of(node) >= far_until || self.is_over(far);
+        if clock.doubt.checked == Some(window) || !heard || self.silent.contains(&node) {
+            return;
+        }
+        let (requests, mut ends) = self.requests_of(stream, node, window, clock.holds_from());
+        if requests.is_empty() {
+            return;
+        }
+        let mut asked = self.looked_at(stream, far, &sample(&requests, SAMPLE, LAST), far_until);
+        // Until when it held is looked up exactly: what lies between two of a sample may be as many.
+        if requests.len() > SAMPLE && !Misfits::of(&asked).none() {
+            asked = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
+        }
+        let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
+        let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
+        let misfits = Misfits::of(&asked);
+        let count = asked.len();
+        let clock = self.clock_mut(stream, far);
+        let since = clock.holds_from();
+        let doubt = &mut clock.doubt;
+        let was_sure = doubt.checked == Some(window - 1) && doubt.until.is_none();
+        doubt.checked = Some(window);
+        let fits = asked.iter().filter(|asked| asked.fits).count();
+        // A few that another's answer happens to fit do not make up for most that have none.
+        let answered = asked
+            .iter()
+            .filter(|asked| asked.fits || !asked.answers.is_empty())
+            .count();
+        let as_usual = !doubt.usual.is_less(fits, answered);
+        if as_usual {
+            doubt.last_fit = doubt.last_fit.max(last_fit);
+        }
+        if misfits.none() && as_usual && last_fit.is_some() {
+            doubt.usual.add(fits, answered);
+            doubt.since.get_or_insert(window);
+            doubt.until = None;
+            doubt.windows = 0;
+            doubt.requests = 0;
+        } else if count > 0 {
+            // Of a clock that was found by a vote and has not been seen at work nothing holds yet.
+            let last = doubt.last_fit.unwrap_or(since);
+            doubt.until = Some(match misfits.first {
+                Some(first) => last.min(first.saturating_sub(1)),
+                // Had it been set by little, answers would be seen: by as much as hides them, what lasted long tells as well, and to
+                // its end, as what was under way beside it is not to be lost for that.
+                None => last.max(last_answered.unwrap_or(last)),
+            });
+        }
+        if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
+            ends.sort_unstable();
+            let went_on = was_sure.then_some(&ends[..]);
+            self.look_for_break(stream, far, window, &requests, went_on, far_until);
+        } else {
+            self.clock_mut(stream, far).doubt.misfits.clear();
+        }
+        self.settle_clocks(window);
+    }
+
+    /// What requests were answered where the clock has it, and if not, what else could be their answers.
+    fn looked_at(&self, stream: StreamIndex, far: StreamIndex, chosen: &[&Request], far_until: i64) -> Vec<Asked> {
+        let mut asked = self.ask(stream, far, chosen, None);
+        if asked.iter().any(|asked| !asked.fits) {
+            self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
+        }
+        asked.retain(|asked| asked.fits || !asked.may_be_lost);
+        asked
+    }
+
+    /// Finds the answers, wherever they are, of requests that were not answered where the clock has it.
+    fn look_elsewhere(
+        &self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        chosen: &[&Request],
+        asked: &mut [Asked],
+        until: i64,
+    ) {
+        let unfit: FxHashSet<u64> = asked
+            .iter()
+            .filter(|asked| !asked.fits)
+            .map(|asked| asked.ordinal)
+            .collect();
+        let chosen = chosen.iter().filter(|request| unfit.contains(&request.ordinal));
+        let chosen: Vec<&Request> = chosen.copied().collect();
+        let mut found: FxHashMap<(u64, Interval), Vec<Interval>> = FxHashMap::default();
+        for elsewhere in self.ask(stream, far, &chosen, Some(until)) {
+            found
+                .entry((elsewhere.ordinal, elsewhere.outer))
+                .or_default()
+                .extend(elsewhere.answers);
+        }
+        for asked in asked.iter_mut().filter(|asked| !asked.fits) {
+            asked.answers = found.remove(&(asked.ordinal, asked.outer)).unwrap_or_default();
+        }
+    }
+
+    fn clock_mut(&mut self, stream: StreamIndex, far: StreamIndex) -> &mut PairClock {
+        self.clocks.entry((stream, far)).or_default()
+    }
+
+    /// What the I/Os of a window asked of a node since some time, in the order of their ordinals, and when all of them completed.
+    fn requests_of(
+        &self,
+        stream: StreamIndex,
+        node: NodeIndex,
+        window: i64,
+        from: i64,
+    ) -> (Vec<Request>, Vec<(u64, i64)>) {
+        let (mut requests, mut ends) = (Vec::new(), Vec::new());
+        self.gathered_requests(stream, node, window, &mut requests, &mut ends);
+        for &io in self.streams[&stream].windows.get(&window).into_iter().flatten() {
+            let io = &self.pool.ios[io];
+            let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+            ends.push((io.event.ordinal, whole.1));
+            // A read goes to one of its copies, a flush has no place.
+            if !matches!(io.op, Op::Write | Op::Unmap) {
+                continue;
+            }
+            let places = io.places.places.iter().filter(|place| place.node == node);
+            requests.extend(places.map(|place| Request {
+                ordinal: io.event.ordinal,
+                whole,
+                op: io.op,
+                place: *place,
+            }));
+        }
+        requests.retain(|request| request.whole.0 >= from);
+        requests.sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
+        (requests, ends)
+    }
+
+    /// Looks for answers to requests: where the clock has them or, given until when, anywhere.
+    fn ask(&self, stream: StreamIndex, far: StreamIndex, requests: &[&Request], anywhere: Option<i64>) -> Vec<Asked> {
+        let clock = &self.clocks[&(stream, far)];
+        let far_tap = self.far_tap(far);
+        let from = requests.iter().map(|request| request.whole.0).min().unwrap_or(0);
+        let until = requests.iter().map(|request| request.whole.1).max().unwrap_or(0);
+        let far_slack = self.resolution(far, far_tap);
+        let bounds = |x: i64| clock.present(&self.config, x);
+        let within = match (anywhere, bounds(from), bounds(until)) {
+            (Some(until), ..) => (i64::MIN, until),
+            (None, Some((low, _)), Some((_, high))) => (
+                from.saturating_add(low).saturating_sub(4 * far_slack),
+                until.saturating_add(high).saturating_add(4 * far_slack),
+            ),
+            _ => return Vec::new(),
+        };
+        let services = self.services(far, far_tap, within, requests);
+        let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
+        let mut times: FxHashMap<_, u32> = FxHashMap::default();
+        requests
+            .iter()
+            .for_each(|request| *times.entry(request.key()).or_default() += 1);
+        let mut found = Vec::with_capacity(requests.len());
+        for request in requests {
+            let (outer, outer_tap) = tightest(request, &legs);
+            // What is further away may be in memory or not, by when this is asked.
+            let near =
+                |&(start, _): &(i64, i64)| start.abs_diff(outer.0) <= self.config.max_offset_nanos.unsigned_abs();
+            let answers = services.get(&request.key()).into_iter().flatten().copied();
+            let mut asked = Asked {
+                ordinal: request.ordinal,
+                start: request.whole.0,
+                alone: times[&request.key()] == 1,
+                outer,
+                slack: self.resolution(stream, outer_tap) + far_slack,
+                answers: answers.filter(near).collect(),
+                fits: false,
+                fits_new: false,
+                may_be_lost: false,
+            };
+            asked.fits = asked.answered(bounds);
+            if !asked.fits
+                && let (Some((low, _)), Some((_, high))) = (bounds(outer.0), bounds(outer.1))
+            {
+                let span = (outer.0.saturating_add(low), outer.1.saturating_add(high));
+                asked.may_be_lost = self.uncovered(far, span).is_some();
+            }
+            found.push(asked);
+        }
+        found
+    }
+
+    /// Holds a vote over the requests of a window that were not answered in time.
+    fn look_for_break(
+        &mut self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        window: i64,
+        requests: &[Request],
+        ends: Option<&[(u64, i64)]>,
+        far_until: i64,
+    ) {
+        // Of a clock that no earlier window bore out.
+        let is_new = self.clocks[&(stream, far)]
+            .doubt
+            .since
+            .is_none_or(|since| since == window);
+        let chosen = sample(requests, MOST, LAST);
+        let mut asked = self.ask(stream, far, &chosen, Some(far_until));
+        asked.retain(Asked::counts);
+        let misfits = || asked.iter().filter(|asked| !asked.fits);
+        let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
+        // In an order that does not depend on where the events waited.
+        now.sort_unstable_by_key(|pair| (pair.outer, pair.inner));
+        let few_fit = misfits().count() * 8 >= asked.len() * 7;
+        let lost = misfits().count() as u32;
+        let mut candidates = now.clone();
+        candidates.extend(&self.clocks[&(stream, far)].doubt.misfits);
+        let mut fresh = PairClock::default();
+        if let Some(constraints) = vote(&self.config, candidates) {
+            fresh.start(&self.config, constraints);
+        }
+        let config = self.config.clone();
+        for asked in &mut asked {
+            asked.fits_new = asked.answered(|x| fresh.present(&config, x));
+        }
+        if self.cut_history(stream, far, window, &mut asked, fresh, ends) {
+            return;
+        }
+        let first_fit = first_fit(&mut asked);
+        let clock = self.clock_mut(stream, far);
+        // A vote finds what holds over most of its stretch, which may not be from its beginning on.
+        if is_new && let Some(from) = first_fit {
+            clock.begin(clock.holds_from().max(from));
+        }
+        let doubt = &mut clock.doubt;
+        doubt.misfits.extend(now);
+        let surplus = doubt.misfits.len().saturating_sub(MISFITS);
+        doubt.misfits.drain(..surplus);
+        if !few_fit || asked.is_empty() {
+            return;
+        }
+        doubt.windows += 1;
+        doubt.requests = doubt.requests.saturating_add(lost);
+        if doubt.windows >= LOST_WINDOWS && doubt.requests >= LOST_REQUESTS {
+            let until = doubt.last_fit.unwrap_or(i64::MIN / 2);
+            clock.end(&config, until);
+            clock.begin(window.saturating_mul(config.window_nanos));
+        }
+    }
+
+    /// Cuts a pair's history where the requests say that one of its clocks was set; false if they do not.
+    fn cut_history(
+        &mut self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        window: i64,
+        asked: &mut [Asked],
+        fresh: PairClock,
+        ends: Option<&[(u64, i64)]>,
+    ) -> bool {
+        let config = self.config.clone();
+        let old = &self.clocks[&(stream, far)];
+        // The first vote goes over a longer time than a window: then what was known may be what came later.
+        let places = |wanted: fn(&Asked) -> bool| {
+            let at = asked.iter().enumerate().filter(|(_, asked)| wanted(asked));
+            at.fold((0, 0), |(sum, count), (at, _)| (sum + at, count + 1))
+        };
+        let of_old = places(|asked| asked.fits && !asked.fits_new);
+        let of_new = places(|asked| asked.fits_new && !asked.fits);
+        let is_earlier = of_new.0 * of_old.1 < of_old.0 * of_new.1 && old.holds_from() == i64::MIN;
+        if !is_earlier {
+            let Some((until, from)) = self.place_break(asked, old, &fresh, ends) else {
+                return false;
+            };
+            let last_fit = asked
+                .iter()
+                .filter(|asked| asked.fits_new)
+                .map(|asked| asked.outer.0)
+                .max();
+            let clock = self.clock_mut(stream, far);
+            clock.end(&config, until);
+            let past = std::mem::replace(clock, fresh).into_past();
+            clock.succeed(past, from);
+            clock.doubt.checked = Some(window);
+            clock.doubt.last_fit = last_fit;
+            return true;
+        }
+        for asked in asked.iter_mut() {
+            std::mem::swap(&mut asked.fits, &mut asked.fits_new);
+        }
+        let Some((until, from)) = self.place_break(asked, &fresh, old, ends) else {
+            return false;
+        };
+        let mut fresh = fresh;
+        fresh.end(&config, until);
+        let clock = self.clock_mut(stream, far);
+        clock.succeed(fresh.into_past(), from);
+        clock.doubt.until = None;
+        true
+    }
+
+    /// Until when what was known holds, and from when on what a vote found; `None` where the requests do not bear the vote out.
+    /// `ends` are those of the initiator's I/Os, by ordinal, if nothing was in doubt before them.
+    fn place_break(
+        &self,
+        asked: &[Asked],
+        old: &PairClock,
+        fresh: &PairClock,
+        ends: Option<&[(u64, i64)]>,
+    ) -> Option<(i64, i64)> {
+        // What fits both says nothing, and what fits the new one before the old one ends does by chance.
+        let later = &asked[turn(asked)..];
+        let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
+        let first = later.iter().find(is_new)?;
+        let since = later
+            .iter()
+            .filter(|asked| !asked.fits && asked.ordinal >= first.ordinal);
+        let (agreeing, all) = since.fold((0, 0), |(agreeing, all), asked| {
+            (agreeing + usize::from(asked.fits_new), all + 1)
+        });
+        // Another clock is what most of them agree on.
+        if agreeing * 2 <= all {
+            return None;
+        }
+        let x = first.outer.0;
+        let (before, after) = (old.present(&self.config, x)?, fresh.present(&self.config, x)?);
+        if before.0 <= after.1 && after.0 <= before.1 {
+            return None;
+        }
+        // The service of the last one began before the clock was set, that of the first one ended later.
+        let last_fit = last_fit(asked).map(|asked| asked.outer.0);
+        let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
+        let first = later.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
+        let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
+        let went_on = || ends.is_some_and(|ends| went_on(ends, size));
+        // What fits neither is of a third clock: where that is, neither holds.
+        let neither = || {
+            asked
+                .iter()
+                .filter(|asked| !asked.fits && !asked.fits_new && !asked.answers.is_empty())
+        };
+        let narrowed = |(until, from): (i64, i64)| {
+            if neither().count() * 8 <= asked.len() {
+                return (until, from);
+            }
+            let (least, most) = neither().fold((until, from), |(least, most), asked| {
+                (
+                    least.min(asked.start.saturating_sub(1)),
+                    most.max(asked.outer.1.saturating_add(1)),
+                )
+            });
+            (least, most)
+        };
+        if last < first && (after.1 < before.0 || went_on()) {
+            return Some(narrowed((last, first)));
+        }
+        // The initiator's clock may have been set back: it shows the time before that twice, and which was which is not told. It was
+        // set after it had shown the last request by the old clock, and by no more than the step before the first by the new one.
+        let earliest = last.saturating_sub(size);
+        let others = asked.iter().filter(|asked| !asked.fits && asked.start > earliest);
+        let until = others.map(|asked| asked.start).min().unwrap_or(last).min(last);
+        // Others than these requests may have come a little earlier.
+        let until = until.saturating_sub(size / 16).max(earliest);
+        Some(narrowed((until, first.saturating_add(size))))
+    }
+}
+
+/// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
+/// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
+/// happens to fit: what counts is until when more requests speak for the clock than against it.
+fn last_fit(asked: &[Asked]) -> Option<&Asked> {
+    let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
+    let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
+    rooms.sort_unstable();
+    let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
+    let before = asked[..turn(asked)].iter();
+    let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
+    fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
+}
+
+/// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
+fn first_fit(asked: &mut [Asked]) -> Option<i64> {
+    asked.reverse();
+    let until = turn(asked);
+    let (after, before) = asked.split_at(until);
+    let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
+    let fitting = after.iter().filter(|asked| asked.fits && contradicts);
+    fitting.map(|asked| asked.outer.1).min()
+}
+
+/// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
+fn turn(asked: &[Asked]) -> usize {
+    let (mut sum, mut best, mut until) = (0_i64, 0, 0);
+    for (at, asked) in asked.iter().enumerate() {
+        match (asked.fits, asked.fits_new) {
+            (true, false) => sum += 1024,
+            (false, _) if !asked.answers.is_empty() => sum -= 1024,
+            _ => {}
+        }
+        if sum >= best && sum > 0 {
+            (best, until) = (sum, at + 1);
+        }
+    }
+    until
+}
+
+/// Whether an initiator's clock was not set back by `size` while it had I/Os: then these completed in the order of their times. (In
+/// a pause it could have been; but then there is nothing of which the time would be told wrong.)
+fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
+    let most = size / 4;
+    let mut latest = i64::MIN;
+    ends.windows(2).all(|pair| {
+        latest = latest.max(pair[0].1);
+        let step = pair[1].1.saturating_sub(latest);
+        -most < step && step < most
+    })
+}
+
+/// So many of the requests, spread evenly, and all of the last ones.
+fn sample(requests: &[Request], most: usize, last: usize) -> Vec<&Request> {
+    let step = requests.len().div_ceil(most).max(1);
+    let tail = requests.len().saturating_sub(last);
+    let chosen = requests.iter().enumerate();
+    let chosen = chosen.filter(|(at, _)| at.is_multiple_of(step) || *at >= tail);
+    chosen.map(|(_, request)| request).collect()
+}

@@ -1,0 +1,31 @@
+//! What the I/Os of a window that is about to close asked of a node, for those who look at its clock.
+
+use fathom_model::{NodeIndex, StreamIndex};
+
+use crate::engine::Engine;
+use crate::engine::align::Request;
+
+impl Engine {
+    /// Adds the I/Os that were gathered for a window: what they asked of a node, and when each completed.
+    pub(in crate::engine) fn gathered_requests(
+        &self,
+        stream: StreamIndex,
+        node: NodeIndex,
+        window: i64,
+        requests: &mut Vec<Request>,
+        ends: &mut Vec<(u64, i64)>,
+    ) {
+        if let Some(gathered) = self.streams[&stream].gathered.get(&window) {
+            ends.extend(gathered.ios.iter().map(|io| (io.ordinal, io.end)));
+            for io in &gathered.ios {
+                let places = gathered.places[io.places()].iter().filter(|place| place.node == node);
+                requests.extend(places.map(|place| Request {
+                    ordinal: io.ordinal,
+                    whole: (io.start, io.end),
+                    op: io.op,
+                    place: *place,
+                }));
+            }
+        }
+    }
+}
