@@ -34,9 +34,6 @@ const LOST_REQUESTS: u32 = 8;
 /// Requests without any answer at the end of a window mean something when they are so many: single ones are lost, or were split.
 const UNANSWERED: usize = 8;
 
-/// Of fewer requests than this a share says nothing.
-const FEW: usize = 4;
-
 /// Of the requests of a sample that were not answered where the clock has it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Misfits {
@@ -222,15 +219,16 @@ impl Engine {
         let doubt = &mut clock.doubt;
         let was_sure = doubt.checked == Some(window - 1) && doubt.until.is_none();
         doubt.checked = Some(window);
-        let fits = (asked.iter().filter(|asked| asked.fits).count() * 1024 / count.max(1)) as u32;
+        let fits = asked.iter().filter(|asked| asked.fits).count();
         // A few that another's answer happens to fit do not make up for most that have none.
-        let as_usual = count < FEW || doubt.usual.is_none_or(|usual| fits * 2 >= usual);
+        let as_usual = doubt.usual.is_none_or(|usual| !is_too_few(fits, count, usual));
         if as_usual {
             doubt.last_fit = doubt.last_fit.max(last_fit);
         }
         let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
         if sound && as_usual && last_fit.is_some() {
-            doubt.usual = Some(doubt.usual.map_or(fits, |usual| (3 * usual + fits) / 4));
+            let share = (fits * 1024 / count.max(1)) as u32;
+            doubt.usual = Some(doubt.usual.map_or(share, |usual| (3 * usual + share) / 4));
             doubt.until = None;
             doubt.windows = 0;
             doubt.requests = 0;
@@ -532,7 +530,7 @@ fn turn(asked: &[Asked], usual: u32) -> usize {
             (true, false) => sum += 1024,
             (false, _) if !asked.answers.is_empty() => sum -= 1024,
             // One without any answer says the more the rarer that is.
-            (false, _) => sum -= i64::from(usual),
+            (false, _) => sum -= (2 * i64::from(usual) - 1024).max(0),
             _ => {}
         }
         if sum >= best && sum > 0 {
@@ -552,6 +550,14 @@ fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
         let step = pair[1].1.saturating_sub(latest);
         -most < step && step < most
     })
+}
+
+/// Whether so few of so many requests are answered in time that chance would make it so less than once in ten thousand times, where
+/// `usual` in 1,024 are: by Hoeffding's bound, exp(-2 n d^2) for a share that is short by d.
+fn is_too_few(fits: usize, count: usize, usual: u32) -> bool {
+    let (fits, count) = (fits as i128 * 1024, count as i128);
+    let short = (count * i128::from(usual) - fits).max(0);
+    2 * short * short > 9 * count * 1024 * 1024
 }
 
 /// So many of the requests, spread evenly, and all of the last ones.
