@@ -210,7 +210,8 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
         }
-        let usual = self.clocks[&(stream, far)].doubt.usual.unwrap_or(0);
+        let usual = self.clocks[&(stream, far)].doubt.usual;
+        let (is_new, usual) = (usual.is_none(), usual.unwrap_or(0));
         let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
         let misfits = Misfits::of(&asked, usual);
         let count = asked.len();
@@ -240,7 +241,7 @@ impl Engine {
         if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
             let went_on = was_sure.then_some(&ends[..]);
-            self.look_for_break(stream, far, window, &requests, went_on, far_until);
+            self.look_for_break(stream, far, window, &requests, went_on, far_until, is_new);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
@@ -372,6 +373,7 @@ impl Engine {
         requests: &[Request],
         ends: Option<&[(u64, i64)]>,
         far_until: i64,
+        is_new: bool,
     ) {
         let chosen = sample(requests, MOST, LAST);
         let mut asked = self.ask(stream, far, &chosen, Some(far_until));
@@ -394,7 +396,12 @@ impl Engine {
         if self.cut_history(stream, far, window, &mut asked, fresh, ends) {
             return;
         }
+        let first_fit = first_fit(&mut asked);
         let clock = self.clock_mut(stream, far);
+        // A vote finds what holds over most of its stretch, which may not be from its beginning on.
+        if is_new && let Some(from) = first_fit {
+            clock.begin(clock.holds_from().max(from));
+        }
         let doubt = &mut clock.doubt;
         doubt.misfits.extend(now);
         let surplus = doubt.misfits.len().saturating_sub(MISFITS);
@@ -520,6 +527,16 @@ fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
     let before = asked[..turn(asked, usual)].iter();
     let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
     fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
+}
+
+/// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
+fn first_fit(asked: &mut [Asked]) -> Option<i64> {
+    asked.reverse();
+    let until = turn(asked, 0);
+    let (after, before) = asked.split_at(until);
+    let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
+    let fitting = after.iter().filter(|asked| asked.fits && contradicts);
+    fitting.map(|asked| asked.outer.1).min()
 }
 
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
