@@ -168,6 +168,9 @@ pub(crate) struct Doubt {
     /// Of how many in 1,024 requests of a window that is answered in time is usual: not all are seen, or have one answer.
     #[serde(default)]
     pub(crate) usual: Option<u32>,
+    /// The first window that bore the clock out.
+    #[serde(default)]
+    pub(crate) since: Option<i64>,
     /// In how many windows with requests, one after the other, none was answered in time, and how many requests that were.
     pub(crate) windows: u32,
     pub(crate) requests: u32,

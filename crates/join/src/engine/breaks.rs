@@ -88,9 +88,16 @@ struct Asked {
     fits: bool,
     /// Whether one is where another clock has it.
     fits_new: bool,
+    /// Whether the far stream says that it may have lost what would be where the clock that is known has it.
+    may_be_lost: bool,
 }
 
 impl Asked {
+    /// Whether it says anything: without an answer anywhere it does not where that may be lost.
+    const fn counts(&self) -> bool {
+        self.fits || !self.may_be_lost || !self.answers.is_empty()
+    }
+
     /// How much longer it lasted than the longest answer that could be its own: by so much the clock could be off.
     fn room(&self) -> i64 {
         let lasted = self.outer.1.saturating_sub(self.outer.0);
@@ -210,8 +217,8 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
         }
-        let usual = self.clocks[&(stream, far)].doubt.usual;
-        let (is_new, usual) = (usual.is_none(), usual.unwrap_or(0));
+        asked.retain(Asked::counts);
+        let usual = self.clocks[&(stream, far)].doubt.usual.unwrap_or(0);
         let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
         let misfits = Misfits::of(&asked, usual);
         let count = asked.len();
@@ -230,6 +237,7 @@ impl Engine {
         if sound && as_usual && last_fit.is_some() {
             let share = (fits * 1024 / count.max(1)) as u32;
             doubt.usual = Some(doubt.usual.map_or(share, |usual| (3 * usual + share) / 4));
+            doubt.since.get_or_insert(window);
             doubt.until = None;
             doubt.windows = 0;
             doubt.requests = 0;
@@ -241,7 +249,7 @@ impl Engine {
         if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
             let went_on = was_sure.then_some(&ends[..]);
-            self.look_for_break(stream, far, window, &requests, went_on, far_until, is_new);
+            self.look_for_break(stream, far, window, &requests, went_on, far_until);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
@@ -311,8 +319,7 @@ impl Engine {
         (requests, ends)
     }
 
-    /// Looks for answers to requests: where the clock has them or, given until when, anywhere. Leaves out requests whose answers the
-    /// far stream says that it may have lost.
+    /// Looks for answers to requests: where the clock has them or, given until when, anywhere.
     fn ask(&self, stream: StreamIndex, far: StreamIndex, requests: &[&Request], anywhere: Option<i64>) -> Vec<Asked> {
         let clock = &self.clocks[&(stream, far)];
         let far_tap = self.far_tap(far);
@@ -350,14 +357,14 @@ impl Engine {
                 answers: answers.filter(near).collect(),
                 fits: false,
                 fits_new: false,
+                may_be_lost: false,
             };
             asked.fits = asked.answered(bounds);
             if !asked.fits
                 && let (Some((low, _)), Some((_, high))) = (bounds(outer.0), bounds(outer.1))
-                && let span = (outer.0.saturating_add(low), outer.1.saturating_add(high))
-                && self.uncovered(far, span).is_some()
             {
-                continue;
+                let span = (outer.0.saturating_add(low), outer.1.saturating_add(high));
+                asked.may_be_lost = self.uncovered(far, span).is_some();
             }
             found.push(asked);
         }
@@ -373,10 +380,15 @@ impl Engine {
         requests: &[Request],
         ends: Option<&[(u64, i64)]>,
         far_until: i64,
-        is_new: bool,
     ) {
+        // Of a clock that no earlier window bore out.
+        let is_new = self.clocks[&(stream, far)]
+            .doubt
+            .since
+            .is_none_or(|since| since == window);
         let chosen = sample(requests, MOST, LAST);
         let mut asked = self.ask(stream, far, &chosen, Some(far_until));
+        asked.retain(Asked::counts);
         let misfits = || asked.iter().filter(|asked| !asked.fits);
         let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
         // In an order that does not depend on where the events waited.
