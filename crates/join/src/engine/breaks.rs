@@ -514,8 +514,26 @@ impl Engine {
         let first = asked.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
         let went_on = || ends.is_some_and(|ends| went_on(ends, size));
+        // What fits neither is of a third clock: where that is, neither holds.
+        let neither = || {
+            asked
+                .iter()
+                .filter(|asked| !asked.fits && !asked.fits_new && !asked.answers.is_empty())
+        };
+        let narrowed = |(until, from): (i64, i64)| {
+            if neither().count() * 8 <= asked.len() {
+                return (until, from);
+            }
+            let (least, most) = neither().fold((until, from), |(least, most), asked| {
+                (
+                    least.min(asked.start.saturating_sub(1)),
+                    most.max(asked.outer.1.saturating_add(1)),
+                )
+            });
+            (least, most)
+        };
         if last < first && (after.1 < before.0 || went_on()) {
-            return Some((last, first));
+            return Some(narrowed((last, first)));
         }
         // The initiator's clock may have been set back: it shows the time before that twice, and which was which is not told. It was
         // set after it had shown the last request by the old clock, and by no more than the step before the first by the new one.
@@ -524,7 +542,7 @@ impl Engine {
         let until = others.map(|asked| asked.start).min().unwrap_or(last).min(last);
         // Others than these requests may have come a little earlier.
         let until = until.saturating_sub(size / 16).max(earliest);
-        Some((until, first.saturating_add(size)))
+        Some(narrowed((until, first.saturating_add(size))))
     }
 }
 
