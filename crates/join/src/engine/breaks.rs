@@ -490,10 +490,12 @@ impl Engine {
         fresh: &PairClock,
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
-        // What fits both says nothing.
+        // What fits both says nothing, and what fits the new one before the old one ends does by chance.
+        let usual = old.doubt.usual.unwrap_or(0);
+        let later = &asked[turn(asked, usual)..];
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
-        let first = asked.iter().filter(is_new).min_by_key(|asked| asked.ordinal)?;
-        let since = asked
+        let first = later.iter().find(is_new)?;
+        let since = later
             .iter()
             .filter(|asked| !asked.fits && asked.ordinal >= first.ordinal);
         let (agreeing, all) = since.fold((0, 0), |(agreeing, all), asked| {
@@ -509,9 +511,9 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = last_fit(asked, old.doubt.usual.unwrap_or(0)).map(|asked| asked.outer.0);
+        let last_fit = last_fit(asked, usual).map(|asked| asked.outer.0);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
-        let first = asked.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
+        let first = later.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
         let went_on = || ends.is_some_and(|ends| went_on(ends, size));
         // What fits neither is of a third clock: where that is, neither holds.

@@ -117,7 +117,11 @@ fn model() -> impl Strategy<Value = (Model, Config)> {
             }
             // Initiators whose clocks are further apart than lateness do not know of each other's I/Os to the same place.
             if config != Config::default() {
-                clocks.iter_mut().for_each(|clock: &mut Clock| clock.offset /= 20);
+                for clock in &mut clocks {
+                    clock.offset /= 20;
+                    // A longer step is followed when the events of both sides are there, which is later.
+                    clock.step = clock.step.map(|(at, by)| (at, by.clamp(-190 * MS, 190 * MS)));
+                }
             }
             let options = Options {
                 seed,
@@ -136,6 +140,10 @@ fn model() -> impl Strategy<Value = (Model, Config)> {
                 without,
                 ..Options::default()
             };
+            // Two that are set by the same at nearly the same moment look to each other as if neither was.
+            for (number, clock) in (0..).zip(&mut clocks) {
+                clock.step = clock.step.map(|(at, by)| (at, by + by.signum() * 3 * MS * number));
+            }
             let reboot = reboot.map(|(node, at, clock)| (node, START + at * MS, clock));
             let model = Model {
                 options,
