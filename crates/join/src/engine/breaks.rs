@@ -14,8 +14,8 @@ use super::Engine;
 use super::align::{Request, tightest};
 use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
-use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
+use crate::clock::{PairClock, Usual};
 
 /// So many requests of a window are looked at to see whether the clock is what it was, and all of the last ones.
 const SAMPLE: usize = 256;
@@ -51,7 +51,7 @@ struct Misfits {
 
 impl Misfits {
     /// Of requests in the order of their ordinals.
-    fn of(asked: &[Asked], usual: u32) -> Self {
+    fn of(asked: &[Asked], usual: Usual) -> Self {
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
         let before = || asked[..turn(asked, usual)].iter().filter(|asked| asked.fits);
         let last_start = before().map(|asked| asked.outer.0).max();
@@ -215,8 +215,8 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
         }
-        asked.retain(Asked::counts);
-        let usual = self.clocks[&(stream, far)].doubt.usual.unwrap_or(0);
+        asked.retain(|asked| asked.fits || !asked.may_be_lost);
+        let usual = self.clocks[&(stream, far)].doubt.usual;
         let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
         let misfits = Misfits::of(&asked, usual);
         let count = asked.len();
@@ -227,14 +227,13 @@ impl Engine {
         doubt.checked = Some(window);
         let fits = asked.iter().filter(|asked| asked.fits).count();
         // A few that another's answer happens to fit do not make up for most that have none.
-        let as_usual = doubt.usual.is_none_or(|usual| !is_too_few(fits, count, usual));
+        let as_usual = !doubt.usual.is_less(fits, count);
         if as_usual {
             doubt.last_fit = doubt.last_fit.max(last_fit);
         }
         let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
         if sound && as_usual && last_fit.is_some() {
-            let share = (fits * 1024 / count.max(1)) as u32;
-            doubt.usual = Some(doubt.usual.map_or(share, |usual| (3 * usual + share) / 4));
+            doubt.usual.add(fits, count);
             doubt.since.get_or_insert(window);
             doubt.until = None;
             doubt.windows = 0;
@@ -489,7 +488,7 @@ impl Engine {
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
         // What fits both says nothing, and what fits the new one before the old one ends does by chance.
-        let usual = old.doubt.usual.unwrap_or(0);
+        let usual = old.doubt.usual;
         let later = &asked[turn(asked, usual)..];
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
         let first = later.iter().find(is_new)?;
@@ -549,7 +548,7 @@ impl Engine {
 /// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
 /// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
 /// happens to fit: what counts is until when more requests speak for the clock than against it.
-fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
+fn last_fit(asked: &[Asked], usual: Usual) -> Option<&Asked> {
     let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
@@ -562,7 +561,7 @@ fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
 /// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
 fn first_fit(asked: &mut [Asked]) -> Option<i64> {
     asked.reverse();
-    let until = turn(asked, 0);
+    let until = turn(asked, Usual::default());
     let (after, before) = asked.split_at(until);
     let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
     let fitting = after.iter().filter(|asked| asked.fits && contradicts);
@@ -570,14 +569,14 @@ fn first_fit(asked: &mut [Asked]) -> Option<i64> {
 }
 
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
-fn turn(asked: &[Asked], usual: u32) -> usize {
+fn turn(asked: &[Asked], usual: Usual) -> usize {
     let (mut sum, mut best, mut until) = (0_i64, 0, 0);
     for (at, asked) in asked.iter().enumerate() {
         match (asked.fits, asked.fits_new) {
             (true, false) => sum += 1024,
             (false, _) if !asked.answers.is_empty() => sum -= 1024,
             // One without any answer says the more the rarer that is.
-            (false, _) => sum -= (2 * i64::from(usual) - 1024).max(0),
+            (false, _) => sum -= (2 * usual.share() - 1024).max(0),
             _ => {}
         }
         if sum >= best && sum > 0 {
@@ -597,14 +596,6 @@ fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
         let step = pair[1].1.saturating_sub(latest);
         -most < step && step < most
     })
-}
-
-/// Whether so few of so many requests are answered in time that chance would make it so less than once in ten thousand times, where
-/// `usual` in 1,024 are: by Hoeffding's bound, exp(-2 n d^2) for a share that is short by d.
-fn is_too_few(fits: usize, count: usize, usual: u32) -> bool {
-    let (fits, count) = (fits as i128 * 1024, count as i128);
-    let short = (count * i128::from(usual) - fits).max(0);
-    2 * short * short > 9 * count * 1024 * 1024
 }
 
 /// So many of the requests, spread evenly, and all of the last ones.
