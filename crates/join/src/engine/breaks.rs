@@ -227,13 +227,17 @@ impl Engine {
         doubt.checked = Some(window);
         let fits = asked.iter().filter(|asked| asked.fits).count();
         // A few that another's answer happens to fit do not make up for most that have none.
-        let as_usual = !doubt.usual.is_less(fits, count);
+        let answered = asked
+            .iter()
+            .filter(|asked| asked.fits || !asked.answers.is_empty())
+            .count();
+        let as_usual = !doubt.usual.is_less(fits, answered);
         if as_usual {
             doubt.last_fit = doubt.last_fit.max(last_fit);
         }
         let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
         if sound && as_usual && last_fit.is_some() {
-            doubt.usual.add(fits, count);
+            doubt.usual.add(fits, answered);
             doubt.since.get_or_insert(window);
             doubt.until = None;
             doubt.windows = 0;
