@@ -191,11 +191,6 @@ impl Usual {
         self.of = kept + of as u32;
     }
 
-    /// In how many of 1,024.
-    pub(crate) fn share(self) -> i64 {
-        i64::from(self.fits) * 1_024 / i64::from(self.of.max(1))
-    }
-
     /// Whether so few of so many requests are answered in time that chance would make it so less than once in ten thousand times,
     /// by Hoeffding's bound for the means of two samples: exp(-2 d^2 n m / (n + m)) for shares that differ by d.
     pub(crate) fn is_less(self, fits: usize, of: usize) -> bool {

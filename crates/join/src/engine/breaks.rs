@@ -14,8 +14,8 @@ use super::Engine;
 use super::align::{Request, tightest};
 use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
+use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
-use crate::clock::{PairClock, Usual};
 
 /// So many requests of a window are looked at to see whether the clock is what it was, and all of the last ones.
 const SAMPLE: usize = 256;
@@ -51,9 +51,9 @@ struct Misfits {
 
 impl Misfits {
     /// Of requests in the order of their ordinals.
-    fn of(asked: &[Asked], usual: Usual) -> Self {
+    fn of(asked: &[Asked]) -> Self {
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let before = || asked[..turn(asked, usual)].iter().filter(|asked| asked.fits);
+        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
         let last_start = before().map(|asked| asked.outer.0).max();
         let last_ordinal = before().map(|asked| asked.ordinal).max();
         let mut found = Self::default();
@@ -71,6 +71,11 @@ impl Misfits {
             }
         }
         found
+    }
+
+    /// Whether nothing speaks against the clock.
+    const fn none(&self) -> bool {
+        self.after_alone == 0 && self.after < 2 && self.unanswered_after < UNANSWERED
     }
 }
 
@@ -210,15 +215,13 @@ impl Engine {
         if requests.is_empty() {
             return;
         }
-        let chosen = sample(&requests, SAMPLE, LAST);
-        let mut asked = self.ask(stream, far, &chosen, None);
-        if asked.iter().any(|asked| !asked.fits) {
-            self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
+        let mut asked = self.looked_at(stream, far, &sample(&requests, SAMPLE, LAST), far_until);
+        // Until when it held is looked up exactly: what lies between two of a sample may be as many.
+        if requests.len() > SAMPLE && !Misfits::of(&asked).none() {
+            asked = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
         }
-        asked.retain(|asked| asked.fits || !asked.may_be_lost);
-        let usual = self.clocks[&(stream, far)].doubt.usual;
-        let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
-        let misfits = Misfits::of(&asked, usual);
+        let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
+        let misfits = Misfits::of(&asked);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
@@ -235,8 +238,7 @@ impl Engine {
         if as_usual {
             doubt.last_fit = doubt.last_fit.max(last_fit);
         }
-        let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
-        if sound && as_usual && last_fit.is_some() {
+        if misfits.none() && as_usual && last_fit.is_some() {
             doubt.usual.add(fits, answered);
             doubt.since.get_or_insert(window);
             doubt.until = None;
@@ -255,6 +257,16 @@ impl Engine {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
         self.settle_clocks(window);
+    }
+
+    /// What requests were answered where the clock has it, and if not, what else could be their answers.
+    fn looked_at(&self, stream: StreamIndex, far: StreamIndex, chosen: &[&Request], far_until: i64) -> Vec<Asked> {
+        let mut asked = self.ask(stream, far, chosen, None);
+        if asked.iter().any(|asked| !asked.fits) {
+            self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
+        }
+        asked.retain(|asked| asked.fits || !asked.may_be_lost);
+        asked
     }
 
     /// Finds the answers, wherever they are, of requests that were not answered where the clock has it.
@@ -492,8 +504,7 @@ impl Engine {
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
         // What fits both says nothing, and what fits the new one before the old one ends does by chance.
-        let usual = old.doubt.usual;
-        let later = &asked[turn(asked, usual)..];
+        let later = &asked[turn(asked)..];
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
         let first = later.iter().find(is_new)?;
         let since = later
@@ -512,7 +523,7 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = last_fit(asked, usual).map(|asked| asked.outer.0);
+        let last_fit = last_fit(asked).map(|asked| asked.outer.0);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
         let first = later.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
@@ -552,12 +563,12 @@ impl Engine {
 /// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
 /// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
 /// happens to fit: what counts is until when more requests speak for the clock than against it.
-fn last_fit(asked: &[Asked], usual: Usual) -> Option<&Asked> {
+fn last_fit(asked: &[Asked]) -> Option<&Asked> {
     let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
     let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
-    let before = asked[..turn(asked, usual)].iter();
+    let before = asked[..turn(asked)].iter();
     let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
     fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
 }
@@ -565,7 +576,7 @@ fn last_fit(asked: &[Asked], usual: Usual) -> Option<&Asked> {
 /// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
 fn first_fit(asked: &mut [Asked]) -> Option<i64> {
     asked.reverse();
-    let until = turn(asked, Usual::default());
+    let until = turn(asked);
     let (after, before) = asked.split_at(until);
     let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
     let fitting = after.iter().filter(|asked| asked.fits && contradicts);
@@ -573,14 +584,12 @@ fn first_fit(asked: &mut [Asked]) -> Option<i64> {
 }
 
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
-fn turn(asked: &[Asked], usual: Usual) -> usize {
+fn turn(asked: &[Asked]) -> usize {
     let (mut sum, mut best, mut until) = (0_i64, 0, 0);
     for (at, asked) in asked.iter().enumerate() {
         match (asked.fits, asked.fits_new) {
             (true, false) => sum += 1024,
             (false, _) if !asked.answers.is_empty() => sum -= 1024,
-            // One without any answer says the more the rarer that is.
-            (false, _) => sum -= (2 * usual.share() - 1024).max(0),
             _ => {}
         }
         if sum >= best && sum > 0 {
