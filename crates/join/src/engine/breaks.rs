@@ -221,6 +221,7 @@ impl Engine {
             asked = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
+        let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.0).max();
         let misfits = Misfits::of(&asked);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
@@ -247,7 +248,11 @@ impl Engine {
         } else if count > 0 {
             // Of a clock that was found by a vote and has not been seen at work nothing holds yet.
             let last = doubt.last_fit.unwrap_or(since);
-            doubt.until = Some(misfits.first.map_or(last, |first| last.min(first.saturating_sub(1))));
+            doubt.until = Some(match misfits.first {
+                Some(first) => last.min(first.saturating_sub(1)),
+                // Had it been set by little, answers would be seen: by as much as hides them, what lasted long tells as well.
+                None => last.max(last_answered.unwrap_or(last)),
+            });
         }
         if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
