@@ -221,7 +221,7 @@ impl Engine {
             asked = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
-        let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.0).max();
+        let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
         let misfits = Misfits::of(&asked);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
@@ -250,7 +250,8 @@ impl Engine {
             let last = doubt.last_fit.unwrap_or(since);
             doubt.until = Some(match misfits.first {
                 Some(first) => last.min(first.saturating_sub(1)),
-                // Had it been set by little, answers would be seen: by as much as hides them, what lasted long tells as well.
+                // Had it been set by little, answers would be seen: by as much as hides them, what lasted long tells as well, and to
+                // its end, as what was under way beside it is not to be lost for that.
                 None => last.max(last_answered.unwrap_or(last)),
             });
         }
