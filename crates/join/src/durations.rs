@@ -40,16 +40,15 @@ impl Durations {
         self.counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
-    /// The bin from which on at most one sample in `one_in` lies, if there are enough to tell.
-    pub(crate) fn rarest(&self, one_in: u32) -> Option<usize> {
-        let most = self.total() / one_in;
+    /// The bin from which on lies at most one sample in `one_in`, or one at all where there are fewer.
+    pub(crate) fn rarest(&self, one_in: u32) -> usize {
+        let most = (self.total() / one_in).max(1);
         let mut longer = 0_u32;
         let rare = self.counts.iter().rev().take_while(|&&count| {
             longer = longer.saturating_add(count);
             longer <= most
         });
-        let rare = self.counts.len() - rare.count();
-        (most > 0).then_some(rare)
+        self.counts.len() - rare.count()
     }
 
     /// Halves every bin when there are many samples, so that the distribution follows.

@@ -16,7 +16,7 @@ use crate::durations::{BINS, Durations};
 /// One pause in so many is looked at: those that are longer than nearly all others.
 const ONE_IN: u32 = 1_000;
 
-/// How many pauses are learnt between two reckonings of what is rare.
+/// How many pauses are learnt between two reckonings of what is rare, at most.
 const RECKONED_EVERY: u32 = 1_024;
 
 /// Pauses of about one length: as long, or up to an octave shorter.
@@ -47,8 +47,8 @@ pub struct Pauses {
     lengths: Durations,
     /// Pauses since what is rare was reckoned.
     since: u32,
-    /// The bin of lengths from which on a pause is rare.
-    rare_from: Option<usize>,
+    /// The bin of lengths from which on a pause is rare: at first the longest so far.
+    rare_from: usize,
     /// Rare pauses that I/Os may still have been open in, in the order of time.
     recent: VecDeque<Pause>,
     counts: Counts,
@@ -89,7 +89,7 @@ impl Default for Pauses {
             disorder_nanos: 0,
             lengths: Durations::default(),
             since: 0,
-            rare_from: None,
+            rare_from: 0,
             recent: VecDeque::new(),
             counts: Counts::default(),
         }
@@ -134,11 +134,12 @@ impl Pauses {
         let length = end.saturating_sub(last);
         let class = Durations::bin(length).min(BINS - 1);
         self.lengths.add(length);
-        if self.rare_from.is_some_and(|rare| class >= rare) {
+        let is_rare = class >= self.rare_from;
+        if is_rare {
             self.keep(last, end, class);
         }
         self.since += 1;
-        if self.since >= RECKONED_EVERY {
+        if is_rare || self.since >= RECKONED_EVERY {
             self.since = 0;
             self.lengths.age();
             self.rare_from = self.lengths.rarest(ONE_IN);
