@@ -18,9 +18,6 @@ pub(crate) mod lost;
 /// fifty that 0.99 names is another.
 pub(crate) const SURE: f64 = 0.999;
 
-/// A copy less likely than this is no candidate.
-const UNLIKELY: f64 = 0.01;
-
 /// With fewer samples than this nothing is concluded from a distribution.
 const ENOUGH: u32 = 100;
 
@@ -274,6 +271,9 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
     // One of those seen ended no earlier than this, and none later than that.
     let last_seen = ends.iter().filter_map(seen).map(|end| end.0).max().unwrap_or(i64::MIN);
     let at_most = ends.iter().filter_map(seen).map(|end| end.1).max().unwrap_or(i64::MIN);
+    // Of all together that are left out it must be unlikely that one was the last.
+    let unlikely = (1.0 - SURE) / ends.len() as f64;
+    let mut left_out = 0.0;
     let mut candidates = Few::new();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {
@@ -294,8 +294,10 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
                     }
                     None => 1.0,
                 };
-                if later > UNLIKELY {
+                if later > unlikely {
                     candidates.push(at);
+                } else {
+                    left_out += later;
                 }
             }
             End::Unknown { .. } => candidates.push(at),
@@ -312,8 +314,7 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
         };
     }
     let named = if let [only] = candidates[..] {
-        let all_seen = ends.iter().all(|end| seen(end).is_some());
-        Some((only, if all_seen { 1.0 } else { 1.0 - UNLIKELY as f32 }))
+        Some((only, 1.0 - left_out as f32))
     } else {
         None
     };

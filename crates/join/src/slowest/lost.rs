@@ -54,7 +54,6 @@ pub(crate) fn name(
     {
         judged = both(judged, some_seen(replies, legs, &refined), 1.0 - stretch.doubt as f32);
     }
-    eprintln!(missing.io, stretch, judged.named, missing.legs);
     mark(judged, legs, ends)
 }
 
