@@ -102,6 +102,12 @@ impl Distribution {
         self.bins[Durations::bin(nanos).min(BINS - 1)].0
     }
 
+    /// Share of samples in bins before a duration's own: all of them were shorter.
+    pub(crate) fn share_below(&self, nanos: i64) -> f64 {
+        let bin = Durations::bin(nanos).min(BINS - 1);
+        bin.checked_sub(1).map_or(0.0, |before| self.bins[before].1)
+    }
+
     /// Share of samples up to and with a duration's bin.
     pub(crate) fn share_up_to(&self, nanos: i64) -> f64 {
         self.bins[Durations::bin(nanos).min(BINS - 1)].1

@@ -122,7 +122,7 @@ impl Known {
         at > until
             && done < until
             && !reply.ambiguous
-            && returns.is_some_and(|returns| returns.share_up_to(until.saturating_sub(done)) >= SURE)
+            && returns.is_some_and(|returns| returns.share_below(until.saturating_sub(done)) >= SURE)
     }
 }
 
@@ -274,6 +274,17 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
     // Of all together that are left out it must be unlikely that one was the last.
     let unlikely = (1.0 - SURE) / ends.len() as f64;
     let mut left_out = 0.0;
+    // Replies of one moment wait for the same: where one took longer than they ever take, another may have as well.
+    let ordinary = ends.iter().zip(legs).all(|(end, leg)| match *end {
+        End::Seen {
+            at,
+            service_end: Some(done),
+        } => {
+            let returns = replies.returns(leg.node);
+            returns.is_none_or(|returns| returns.share_below(at.saturating_sub(done)) < SURE)
+        }
+        _ => true,
+    });
     let mut candidates = Few::new();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {
@@ -289,10 +300,10 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
                 }
                 let returns = replies.returns(legs[at].node).filter(|returns| returns.total >= ENOUGH);
                 let later = match returns {
-                    Some(returns) => {
-                        1.0 - returns.share_up_to(last_seen.saturating_sub(service_end).saturating_sub(error))
+                    Some(returns) if ordinary => {
+                        1.0 - returns.share_below(last_seen.saturating_sub(service_end).saturating_sub(error))
                     }
-                    None => 1.0,
+                    _ => 1.0,
                 };
                 if later > unlikely {
                     candidates.push(at);

@@ -4,6 +4,7 @@ mod bulk;
 mod cluster;
 mod devices;
 mod honest;
+mod lacking;
 mod legs;
 mod losses;
 mod options;
