@@ -3,7 +3,7 @@
 //! Rows are lost in ranges: a buffer that ran over, a segment that is gone, a recording that began late. A stream's legs come in
 //! the order of their ends, so such a range is a *pause*: a stretch of time in which no leg ended. A leg that is missing of an
 //! I/O that was open then has ended in that pause, unless it is missing for a reason of its own, and both can be counted: how many
-//! of the I/Os that were open in pauses as long as this one lack legs, and how many of those that were open in none. A pause that
+//! legs are missing of I/Os that were open in pauses as long as this one, and how many of those that were open in none. A pause that
 //! is nothing but a stall loses no legs, and one after which legs come that were overdue was a stall, whatever else is missing.
 
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ const KEPT_NANOS: i64 = 10_000_000_000;
 /// More pauses than this are not kept; at one in a thousand legs it is some ten seconds of a million legs a second.
 const MOST_KEPT: usize = 1 << 14;
 
-/// With more I/Os than this the counts are halved, so that they follow.
+/// With more legs than this the counts are halved, so that they follow.
 const MANY: u32 = 1_000_000;
 
 /// The class of stretches that are known to miss rows: stated as lost, or before the stream's first leg.
@@ -66,7 +66,7 @@ struct Pause {
     stalled: bool,
 }
 
-/// I/Os, by the class of the longest stretch that they were open in.
+/// Legs, by the class of the longest stretch that their I/O was open in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
     outside: Count,
@@ -75,10 +75,10 @@ struct Counts {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {
-    /// Every leg that is to be expected was seen at the initiator.
-    whole: u32,
-    /// Some were not.
-    lacking: u32,
+    /// Seen at the initiator.
+    seen: u32,
+    /// To be expected there, and not seen.
+    missing: u32,
 }
 
 impl Default for Pauses {
@@ -235,16 +235,6 @@ impl Counts {
         &mut self.within[class]
     }
 
-    fn add(&mut self, class: Option<usize>, is_lacking: bool) {
-        let count = self.count_mut(class);
-        let one = if is_lacking {
-            &mut count.lacking
-        } else {
-            &mut count.whole
-        };
-        *one = one.saturating_add(1);
-    }
-
     fn merge(&mut self, other: &Self) {
         self.outside.add(other.outside);
         for (class, &count) in other.within.iter().enumerate() {
@@ -257,18 +247,19 @@ impl Counts {
             sum.add(count);
             sum
         });
-        all.whole.saturating_add(all.lacking)
+        all.seen.saturating_add(all.missing)
     }
 
     fn halve(&mut self) {
         for count in std::iter::once(&mut self.outside).chain(&mut self.within) {
-            count.whole /= 2;
-            count.lacking /= 2;
+            count.seen /= 2;
+            count.missing /= 2;
         }
     }
 
-    /// How likely an I/O that lacks legs and was open in a stretch of this class lacks them for another reason than the stretch.
-    /// Among those that were open in such stretches as many lack legs for other reasons as among those open in none.
+    /// How likely a leg that is missing of an I/O that was open in a stretch of this class is missing for another reason than the
+    /// stretch. Among the legs of I/Os that were open in such stretches as many are missing for other reasons as among those of
+    /// I/Os that were open in none.
     fn doubt(&self, class: usize) -> f64 {
         let about = match class {
             STATED => STATED..=STATED,
@@ -278,23 +269,23 @@ impl Counts {
         for &count in self.within.iter().take(about.end() + 1).skip(*about.start()) {
             here.add(count);
         }
-        if here.lacking == 0 {
+        if here.missing == 0 {
             return 1.0;
         }
-        // Half an I/O more than was seen, so that nothing is impossible.
-        let elsewhere = (f64::from(self.outside.lacking) + 0.5) / (self.outside.all() + 1.0);
-        (elsewhere * here.all() / f64::from(here.lacking)).min(1.0)
+        // Half a leg more than is missing, so that nothing is impossible.
+        let elsewhere = (f64::from(self.outside.missing) + 0.5) / (self.outside.all() + 1.0);
+        (elsewhere * here.all() / f64::from(here.missing)).min(1.0)
     }
 }
 
 impl Count {
     fn add(&mut self, other: Self) {
-        self.whole = self.whole.saturating_add(other.whole);
-        self.lacking = self.lacking.saturating_add(other.lacking);
+        self.seen = self.seen.saturating_add(other.seen);
+        self.missing = self.missing.saturating_add(other.missing);
     }
 
     fn all(self) -> f64 {
-        f64::from(self.whole) + f64::from(self.lacking)
+        f64::from(self.seen) + f64::from(self.missing)
     }
 }
 
@@ -312,7 +303,7 @@ pub(crate) struct Stretch {
     /// And no later than this.
     pub(crate) until: i64,
     class: usize,
-    /// How likely what is missing of an I/O that was open in it is missing for another reason.
+    /// How likely a leg that is missing of an I/O that was open in it is missing for another reason.
     pub(crate) doubt: f64,
     stalled: bool,
 }
@@ -348,22 +339,31 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// An I/O of which every leg that is to be expected was seen, open in this time. `is_overdue` says whether one of them came
-    /// after a moment until which it should have come.
-    pub(crate) fn add_whole(&mut self, stretches: &Stretches, time: (i64, i64), is_overdue: impl Fn(i64) -> bool) {
-        self.counts.add(stretches.longest(time).map(|one| one.class), false);
+    /// An I/O of which every leg that is to be expected was seen, so many, open in this time. `is_overdue` says whether one of them
+    /// came after a moment until which it should have come.
+    pub(crate) fn add_whole(
+        &mut self,
+        stretches: &Stretches,
+        time: (i64, i64),
+        seen: u32,
+        is_overdue: impl Fn(i64) -> bool,
+    ) {
+        let class = stretches.longest(time).map(|one| one.class);
+        self.counts.count_mut(class).add(Count { seen, missing: 0 });
         self.note_stalls(stretches, time, is_overdue);
     }
 
-    /// An I/O of which legs are missing that have ended in `missing`.
+    /// An I/O of which so many legs were seen, and so many are missing that have ended in `missing_in`.
     pub(crate) fn add_lacking(
         &mut self,
         stretches: &Stretches,
         time: (i64, i64),
-        missing: (i64, i64),
+        missing_in: (i64, i64),
+        (seen, missing): (u32, u32),
         is_overdue: impl Fn(i64) -> bool,
     ) {
-        self.counts.add(stretches.longest(missing).map(|one| one.class), true);
+        let class = stretches.longest(missing_in).map(|one| one.class);
+        self.counts.count_mut(class).add(Count { seen, missing });
         self.note_stalls(stretches, time, is_overdue);
     }
 

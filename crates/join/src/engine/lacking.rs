@@ -32,9 +32,13 @@ impl Engine {
             let sure = one.legs.iter().zip(&one.doubtful);
             let sure = sure.filter(|(_, doubtful)| doubtful.is_none()).map(|(leg, _)| leg);
             let is_overdue = |until| (sure.clone()).any(|leg: &Leg| known.is_overdue(&Reply::of(leg), until));
+            let seen = one.legs.iter().filter(|leg| leg.initiator.is_some()).count() as u32;
             match Missing::of(io, &one.legs, ends) {
-                None => tally.add_whole(&stretches, io, is_overdue),
-                Some(missing) => tally.add_lacking(&stretches, io, missing.time(), is_overdue),
+                None => tally.add_whole(&stretches, io, seen, is_overdue),
+                Some(missing) => {
+                    let counts = (seen, missing.count() as u32);
+                    tally.add_lacking(&stretches, io, missing.time(), counts, is_overdue);
+                }
             }
         }
         if let Some(round) = round {

@@ -55,9 +55,9 @@ fn judged(pauses: &mut Pauses, ends: &[i64], lacking: impl Fn(usize) -> bool, ov
     for (at, &end) in ends.iter().enumerate() {
         let io = (end - 5 * MS, end);
         if lacking(at) {
-            tally.add_lacking(&stretches, io, io, |_| false);
+            tally.add_lacking(&stretches, io, io, (2, 1), |_| false);
         } else {
-            tally.add_whole(&stretches, io, |until| overdue && io.0 < until && until < io.1);
+            tally.add_whole(&stretches, io, 3, |until| overdue && io.0 < until && until < io.1);
         }
     }
     pauses.learn(&mut stretches, &tally, 0);

@@ -31,6 +31,11 @@ impl Missing {
         (!legs.is_empty()).then_some(Self { legs, io })
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.legs.len()
+    }
+
     /// The time in which one stretch must lie, even partly, to have all of them.
     pub(crate) fn time(&self) -> (i64, i64) {
         let latest = self.legs.iter().map(|&(_, from)| from).max();
@@ -49,10 +54,12 @@ pub(crate) fn name(
     let mut judged = judge(replies, missing.io.1, legs, ends);
     let mut refined: Few<End> = ends.iter().copied().collect();
     let stretch = stretches.of_missing(missing.time());
-    if let Some(stretch) = stretch.filter(|stretch| 1.0 - stretch.doubt >= SURE)
+    // It takes one of them that is missing for another reason to be wrong.
+    let sure = |stretch: &Stretch| 1.0 - stretch.doubt * missing.count() as f64;
+    if let Some(stretch) = stretch.filter(|stretch| sure(stretch) >= SURE)
         && refine(&mut refined, missing, stretch)
     {
-        judged = both(judged, some_seen(replies, legs, &refined), 1.0 - stretch.doubt as f32);
+        judged = both(judged, some_seen(replies, legs, &refined), sure(stretch) as f32);
     }
     mark(judged, legs, ends)
 }

@@ -209,8 +209,8 @@ mod lost {
         let mut pauses = Pauses::default();
         let mut stretches = pauses.stretches(&[(from, until)], i64::MAX);
         let mut tally = Tally::default();
-        (0..elsewhere).for_each(|_| tally.add_whole(&stretches, (until + 1, until + 2), |_| false));
-        tally.add_lacking(&stretches, (from, until), (from, until), |_| false);
+        (0..elsewhere).for_each(|_| tally.add_whole(&stretches, (until + 1, until + 2), 2, |_| false));
+        tally.add_lacking(&stretches, (from, until), (from, until), (1, 1), |_| false);
         pauses.learn(&mut stretches, &tally, 0);
         stretches
     }

@@ -74,7 +74,8 @@ impl Round {
             let decided = &self.slices[at].of_side[source.side];
             for one in decided.fanned(source.gathered) {
                 let is_overdue = |until| source.replies(&one).any(|reply| known.is_overdue(&reply, until));
-                tally.add_whole(stretches, (one.io.start, one.io.end), is_overdue);
+                let seen = one.picks.iter().filter(|pick| pick.seen[0]).count() as u32;
+                tally.add_whole(stretches, (one.io.start, one.io.end), seen, is_overdue);
             }
             tally
         });
