@@ -209,6 +209,17 @@ fn broken_recordings_are_refused_with_file_row_and_cause() {
     assert_fails(&program().run(["replay", &folder]), 1, &["events-t0.jsonl", "row 0"]);
 }
 
+/// Of drives that nobody saw it is not said that nothing is worse.
+#[test]
+fn nobody_is_cleared_of_what_was_not_seen() {
+    let folder = fixture::recording("clean-3way-qd16").display().to_string();
+    let ran = program().run(["replay", &folder, "--without-tap", "device"]);
+    assert!(ran.out.contains("nothing was seen at device"), "{}", ran.out);
+    assert!(!ran.out.contains("nothing that was seen is worse"), "{}", ran.out);
+    let ran = program().run(["replay", &folder]);
+    assert!(ran.out.contains("nothing that was seen is worse"), "{}", ran.out);
+}
+
 #[test]
 fn usage_errors_have_code_2_and_say_what_is_missing() {
     assert_fails(&program().run(["replay", "--no-such-flag"]), 2, &["--no-such-flag"]);

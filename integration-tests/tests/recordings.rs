@@ -172,6 +172,22 @@ fn damaged_recordings_are_joined_right_as_far_as_they_go() {
     }
 }
 
+/// Rows that were lost in ranges take the initiator's legs of some writes with them. What they took ended in the range, and so
+/// nearly every slowest copy is known all the same, and none is named wrong.
+#[test]
+fn slowest_copies_are_known_where_rows_were_lost_in_ranges() {
+    for path in fixture::all() {
+        for seed in 1..=5 {
+            let damaged = tempfile::tempdir().unwrap();
+            damage::damage(&path, damaged.path(), Kind::Holes, seed);
+            let name = format!("{} seed {seed}", fixture::name(&path));
+            let run = run(damaged.path(), &[]);
+            assert!(run.score.slowest_copy.unwrap() >= 0.999, "{name}: {:?}", run.score);
+            assert_eq!(run.score.slowest_copy_named, Some(1.0), "{name}: {:?}", run.score);
+        }
+    }
+}
+
 #[test]
 fn why_names_the_fault_with_its_node_and_nobody_on_clean_recordings() {
     for path in fixture::all() {

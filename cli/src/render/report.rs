@@ -268,6 +268,17 @@ fn nobody(report: &Report) -> String {
             unheard.join(", ")
         );
     }
+    let far = ["target", "device"].into_iter();
+    let blind: Vec<_> = far
+        .filter(|tap| !report.latency.iter().any(|row| row.tap == *tap))
+        .collect();
+    // Whether a drive is worse than others its node cannot say that saw none.
+    if blind.contains(&"device") {
+        return format!(
+            "Culprit: none among what was seen; nothing was seen at {}, so that a slow drive may be to blame\n",
+            blind.join(" and ")
+        );
+    }
     "Culprit: none; nothing that was seen is worse than its peers or its own past\n".to_owned()
 }
 

@@ -20,6 +20,7 @@ use crate::clock::PairClock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Places};
+use crate::pauses::Pauses;
 use crate::pool::{LegEvent, PendingIo, Pool};
 use crate::slowest::Replies;
 
@@ -29,6 +30,7 @@ mod bulk;
 mod close;
 mod devices;
 mod inspect;
+mod lacking;
 mod lane;
 mod legs;
 mod links;
@@ -135,6 +137,8 @@ struct Stream {
     open_loss: Option<OpenLoss>,
     /// Nothing that completes before this has an ordinal from `next` on. What was heard, also before a restart.
     promised: i64,
+    /// Stretches in which no leg ended.
+    pauses: Pauses,
     /// Windows below this number have closed.
     closed_until: i64,
     /// I/Os in the pool.
@@ -248,6 +252,9 @@ impl Engine {
             });
         }
         let known = usize::try_from(state.next - first_ordinal).unwrap_or(usize::MAX);
+        if self.gives(stream, Tap::Initiator) {
+            self.stream_mut(stream).pauses.note(first_ordinal, &events);
+        }
         if self.goes_to_lane(stream, first_ordinal, known, &events) {
             return self
                 .fill_lane(stream, first_ordinal, known, events)
@@ -479,6 +486,7 @@ impl Stream {
             lost: 0,
             open_loss: None,
             promised: i64::MIN,
+            pauses: Pauses::default(),
             closed_until: i64::MIN,
             windows: BTreeMap::new(),
             lane: lane::Lane::default(),

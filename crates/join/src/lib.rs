@@ -29,9 +29,11 @@
 mod assign;
 mod clock;
 mod config;
+mod durations;
 mod engine;
 mod error;
 mod layout;
+mod pauses;
 mod pool;
 mod slowest;
 
@@ -42,4 +44,5 @@ pub use engine::{
     StreamInfo, StreamReport, StreamState, Waiting,
 };
 pub use error::{Error, Result};
+pub use pauses::Pauses;
 pub use slowest::Replies;

@@ -9,13 +9,14 @@ use fathom_model::{ClockStatement, Leg, NodeIndex, Slowest};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 
+use crate::durations::{Distribution, Durations};
+
+pub(crate) mod lost;
+
 /// A copy is named when it is the slowest with at least this probability. Replies that waited for one another are not as
 /// independent as the reckoning has it, so that it has to be strict: on recorded writes with copies that are close together, one in
 /// fifty that 0.99 names is another.
-const SURE: f64 = 0.999;
-
-/// A copy less likely than this is no candidate.
-const UNLIKELY: f64 = 0.01;
+pub(crate) const SURE: f64 = 0.999;
 
 /// With fewer samples than this nothing is concluded from a distribution.
 const ENOUGH: u32 = 100;
@@ -95,101 +96,6 @@ pub struct Replies {
     rests: Durations,
 }
 
-/// A histogram of durations with four bins an octave: coarse, small, and the same on every machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Durations {
-    counts: Vec<u32>,
-}
-
-impl Durations {
-    fn bin(nanos: i64) -> usize {
-        // Everything below 1 us is one bin.
-        let units = (nanos.max(0) as u64) >> 8;
-        if units < 4 {
-            return 0;
-        }
-        let octave = 63 - units.leading_zeros() as usize;
-        (octave - 2) * 4 + ((units >> (octave - 2)) & 3) as usize + 1
-    }
-
-    fn width(bin: usize) -> f64 {
-        if bin == 0 {
-            1024.0
-        } else {
-            (256_u64 << ((bin - 1) / 4)) as f64
-        }
-    }
-
-    fn add(&mut self, nanos: i64) {
-        let bin = Self::bin(nanos);
-        if self.counts.len() <= bin {
-            self.counts.resize(bin + 1, 0);
-        }
-        self.counts[bin] = self.counts[bin].saturating_add(1);
-    }
-
-    fn total(&self) -> u32 {
-        self.counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
-    }
-
-    /// Halves every bin when there are many samples, so that the distribution follows.
-    fn age(&mut self) {
-        if self.total() > 100_000 {
-            self.counts.iter_mut().for_each(|count| *count /= 2);
-        }
-    }
-
-    /// The distribution as it is now.
-    fn distribution(&self) -> Distribution {
-        let total = self.total();
-        let mut up_to = 0_u32;
-        let mut bins = Vec::with_capacity(BINS);
-        for bin in 0..BINS {
-            let count = self.counts.get(bin).copied().unwrap_or(0);
-            up_to = up_to.saturating_add(count);
-            bins.push((
-                // Half a sample in every bin, so that nothing is impossible.
-                (f64::from(count) + 0.5) / Self::width(bin),
-                (f64::from(up_to) + 0.5) / (f64::from(total) + 1.0),
-            ));
-        }
-        Distribution { total, bins }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        if self.counts.len() < other.counts.len() {
-            self.counts.resize(other.counts.len(), 0);
-        }
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
-            *count = count.saturating_add(*more);
-        }
-    }
-}
-
-/// Bins that a duration can be in: the longest falls in the last.
-const BINS: usize = 4 * 54 + 1;
-
-/// A histogram made ready for questions.
-#[derive(Clone, Debug)]
-struct Distribution {
-    total: u32,
-    /// Of each bin the probability density, and the share of samples up to its end.
-    bins: Vec<(f64, f64)>,
-}
-
-impl Distribution {
-    /// Probability density at a duration.
-    fn density(&self, nanos: i64) -> f64 {
-        self.bins[Durations::bin(nanos).min(BINS - 1)].0
-    }
-
-    /// Share of samples up to and with a duration's bin.
-    fn share_up_to(&self, nanos: i64) -> f64 {
-        self.bins[Durations::bin(nanos).min(BINS - 1)].1
-    }
-}
-
 /// What an initiator's replies say, made ready for the naming of a window's I/Os.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
@@ -203,6 +109,20 @@ impl Known {
             .iter()
             .find(|(other, _)| *other == node.0)
             .map(|(_, distribution)| distribution)
+    }
+
+    /// Whether a reply that came later would nearly always have come until `until`, as returns from its node go.
+    pub(crate) fn is_overdue(&self, reply: &Reply, until: i64) -> bool {
+        let (Some(at), Some(service_end), Some(clock)) = (reply.leg_end, reply.service_end, reply.clock) else {
+            return false;
+        };
+        let error = i64::try_from(clock.error_nanos).unwrap_or(i64::MAX);
+        let done = service_end.saturating_sub(clock.offset_nanos).saturating_add(error);
+        let returns = self.returns(reply.node).filter(|returns| returns.total >= ENOUGH);
+        at > until
+            && done < until
+            && !reply.ambiguous
+            && returns.is_some_and(|returns| returns.share_below(until.saturating_sub(done)) >= SURE)
     }
 }
 
@@ -283,19 +203,30 @@ impl Replies {
 
 /// Marks the legs that the I/O may have waited for, and names the one if the rest is unlikely enough.
 pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
-    let found = match ends {
-        [] => return None,
+    let judged = judge(replies, io_end, legs, ends);
+    mark(judged, legs, ends)
+}
+
+fn judge(replies: &Known, io_end: i64, legs: &[Leg], ends: &[End]) -> Judged {
+    match ends {
+        [] => Judged {
+            candidates: Few::new(),
+            named: None,
+        },
         [_] => Judged {
             candidates: smallvec![0],
             named: Some((0, 1.0)),
         },
         _ if ends.iter().all(|end| matches!(end, End::After { .. })) => all_unseen(replies, io_end, ends),
         _ => some_seen(replies, legs, ends),
-    };
-    for &at in &found.candidates {
+    }
+}
+
+fn mark(judged: Judged, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
+    for &at in &judged.candidates {
         legs[at].candidate = true;
     }
-    let (leg, confidence) = found.named?;
+    let (leg, confidence) = judged.named?;
     let lead_nanos = lead(ends, leg);
     Some(Slowest {
         leg,
@@ -307,6 +238,7 @@ pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End])
 /// As many as an I/O has legs, mostly.
 type Few<T> = SmallVec<[T; 6]>;
 
+#[derive(Clone, Debug, PartialEq)]
 struct Judged {
     candidates: Few<usize>,
     named: Option<(usize, f32)>,
@@ -339,6 +271,20 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
     // One of those seen ended no earlier than this, and none later than that.
     let last_seen = ends.iter().filter_map(seen).map(|end| end.0).max().unwrap_or(i64::MIN);
     let at_most = ends.iter().filter_map(seen).map(|end| end.1).max().unwrap_or(i64::MIN);
+    // Of all together that are left out it must be unlikely that one was the last.
+    let unlikely = (1.0 - SURE) / ends.len() as f64;
+    let mut left_out = 0.0;
+    // Replies of one moment wait for the same: where one took longer than they ever take, another may have as well.
+    let ordinary = ends.iter().zip(legs).all(|(end, leg)| match *end {
+        End::Seen {
+            at,
+            service_end: Some(done),
+        } => {
+            let returns = replies.returns(leg.node);
+            returns.is_none_or(|returns| returns.share_below(at.saturating_sub(done)) < SURE)
+        }
+        _ => true,
+    });
     let mut candidates = Few::new();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {
@@ -354,13 +300,15 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
                 }
                 let returns = replies.returns(legs[at].node).filter(|returns| returns.total >= ENOUGH);
                 let later = match returns {
-                    Some(returns) => {
-                        1.0 - returns.share_up_to(last_seen.saturating_sub(service_end).saturating_sub(error))
+                    Some(returns) if ordinary => {
+                        1.0 - returns.share_below(last_seen.saturating_sub(service_end).saturating_sub(error))
                     }
-                    None => 1.0,
+                    _ => 1.0,
                 };
-                if later > UNLIKELY {
+                if later > unlikely {
                     candidates.push(at);
+                } else {
+                    left_out += later;
                 }
             }
             End::Unknown { .. } => candidates.push(at),
@@ -377,8 +325,7 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
         };
     }
     let named = if let [only] = candidates[..] {
-        let all_seen = ends.iter().all(|end| seen(end).is_some());
-        Some((only, if all_seen { 1.0 } else { 1.0 - UNLIKELY as f32 }))
+        Some((only, 1.0 - left_out as f32))
     } else {
         None
     };

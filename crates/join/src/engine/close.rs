@@ -65,7 +65,7 @@ impl Engine {
         for &io in &ios {
             built.push(self.build(io, &decisions));
         }
-        self.name_slowest(stream, &mut built, round.as_deref());
+        self.name_slowest(stream, window, &mut built, round.as_deref());
         for &io in &ios {
             self.pool.remove_io(io);
         }

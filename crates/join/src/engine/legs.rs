@@ -10,6 +10,7 @@ use super::resolve::{Decisions, Found, Tie};
 use crate::assign::Interval;
 use crate::layout::Place;
 use crate::pool::{ClaimRef, PendingIo};
+use crate::slowest::lost::{self, Missing as MissingLegs};
 use crate::slowest::{self, Reply};
 
 /// An I/O with its legs, about to be written.
@@ -185,7 +186,13 @@ impl Engine {
     }
 
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
-    pub(super) fn name_slowest(&mut self, stream: StreamIndex, built: &mut [Built], round: Option<&Round>) {
+    pub(super) fn name_slowest(
+        &mut self,
+        stream: StreamIndex,
+        window: i64,
+        built: &mut [Built],
+        round: Option<&Round>,
+    ) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
         let reply_of = |leg: &Leg, doubtful: Option<Option<Interval>>| match doubtful {
             None => Reply::of(leg),
@@ -215,9 +222,13 @@ impl Engine {
             replies.merge(&round.replies(&self.workers, stream));
         }
         let known = replies.known();
+        let stretches = self.learn_stretches(stream, window, &known, (built, &ends), round);
         for (one, ends) in built.iter_mut().zip(&ends) {
-            let io_end = one.io.event.end_unix_nanos();
-            one.slowest = slowest::name(&known, io_end, &mut one.legs, ends);
+            let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
+            one.slowest = match MissingLegs::of(io, &one.legs, ends) {
+                Some(missing) => lost::name(&known, &mut one.legs, ends, &missing, &stretches),
+                None => slowest::name(&known, io.1, &mut one.legs, ends),
+            };
         }
         if let Some(round) = round {
             let rows = round.rows(&self.workers, stream, &known);

@@ -13,6 +13,7 @@ use super::{CorrelationState, End, Engine, OpenLoss, OverdueLegs, OverdueState, 
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
 use crate::error::Result;
+use crate::pauses::Pauses;
 use crate::pool::LegEvent;
 use crate::slowest::Replies;
 
@@ -64,6 +65,9 @@ pub struct StreamState {
     /// No ordinal from the position on completed before this; none where events are still open, which are sent again.
     #[serde(default)]
     pub promised_unix_nanos: Option<i64>,
+    /// Stretches in which no leg ended; none in records of before they were looked at.
+    #[serde(default)]
+    pub pauses: Option<Pauses>,
     /// Windows below this number have closed.
     pub closed_until: i64,
     /// Open events that a closed window could have had.
@@ -258,6 +262,7 @@ impl Engine {
                     open_loss: stream.open_loss,
                     promised_unix_nanos: (account.position == stream.next && stream.promised != i64::MIN)
                         .then_some(stream.promised),
+                    pauses: Some(stream.pauses.clone()),
                     closed_until: stream.closed_until,
                     legs_contested: legs_contested
                         .remove(&account.stream)
@@ -343,6 +348,7 @@ impl Engine {
                 open.lost = stream.lost;
                 open.open_loss = stream.open_loss;
                 open.promised = stream.promised_unix_nanos.unwrap_or(i64::MIN);
+                open.pauses = stream.pauses.unwrap_or_else(|| Pauses::resumed(stream.position));
                 open.closed_until = stream.closed_until;
                 open.ended = stream.ended;
             }

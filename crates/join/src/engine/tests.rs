@@ -5,6 +5,7 @@ mod clocks;
 mod cluster;
 mod devices;
 mod honest;
+mod lacking;
 mod legs;
 mod losses;
 mod options;

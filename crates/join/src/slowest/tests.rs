@@ -194,3 +194,89 @@ fn end_that_is_one_of_several_counts_as_far_as_it_is_known() {
     assert_eq!(named(&[between(10, 40), between(30, 60)]), (None, vec![0, 1]));
     assert_eq!(named(&[between(10, 20), between(30, 60)]), (Some((1, None)), vec![1]));
 }
+
+mod lost {
+    //! Legs that are missing in a stretch in which rows were lost.
+
+    use fathom_model::Missing as Cause;
+
+    use super::super::lost::{Missing, name};
+    use super::*;
+    use crate::pauses::{Pauses, Stretches, Tally};
+
+    /// A stretch that is stated to have lost rows, as surely as so many I/Os without a missing leg elsewhere say.
+    fn stretch(from: i64, until: i64, elsewhere: usize) -> Stretches {
+        let mut pauses = Pauses::default();
+        let mut stretches = pauses.stretches(&[(from, until)], i64::MAX);
+        let mut tally = Tally::default();
+        (0..elsewhere).for_each(|_| tally.add_whole(&stretches, (until + 1, until + 2), 2, |_| false));
+        tally.add_lacking(&stretches, (from, until), (from, until), (1, 1), |_| false);
+        pauses.learn(&mut stretches, &tally, 0);
+        stretches
+    }
+
+    fn named(ends: &[End], io: (i64, i64), stretches: &Stretches) -> (Option<usize>, Vec<usize>) {
+        let mut legs: Vec<Leg> = (0..ends.len() as u32).map(leg).collect();
+        for (leg, end) in legs.iter_mut().zip(ends) {
+            leg.missing_initiator = (!matches!(end, End::Seen { .. })).then_some(Cause::Absent);
+        }
+        let missing = Missing::of(io, &legs, ends).unwrap();
+        let slowest = name(&Replies::default().known(), &mut legs, ends, &missing, stretches);
+        (slowest.map(|slowest| slowest.leg), candidates(&legs))
+    }
+
+    const fn seen(at: i64) -> End {
+        End::Seen { at, service_end: None }
+    }
+
+    const fn done(service_end: i64) -> End {
+        End::After { service_end, error: 5 }
+    }
+
+    const LOST: End = End::Unknown { from: 0 };
+
+    #[test]
+    fn what_came_after_the_stretch_was_later_than_what_is_missing_in_it() {
+        let sure = stretch(100, 200, 1000);
+        assert_eq!(
+            named(&[LOST, seen(210), done(120)], (50, 220), &sure),
+            (Some(1), vec![1])
+        );
+        assert_eq!(
+            named(&[seen(205), seen(210), LOST], (50, 220), &sure),
+            (Some(1), vec![1])
+        );
+    }
+
+    #[test]
+    fn what_came_before_the_stretch_was_earlier() {
+        let sure = stretch(100, 200, 1000);
+        assert_eq!(named(&[seen(90), LOST], (50, 220), &sure), (Some(1), vec![1]));
+        assert_eq!(
+            named(&[seen(90), LOST, done(120)], (50, 220), &sure),
+            (None, vec![1, 2])
+        );
+    }
+
+    #[test]
+    fn what_is_not_sure_or_not_in_the_stretch_stays_open() {
+        let unsure = stretch(100, 200, 100);
+        assert_eq!(named(&[LOST, seen(210)], (50, 220), &unsure), (None, vec![0, 1]));
+        // Its far side was done after the stretch.
+        let sure = stretch(100, 200, 1000);
+        assert_eq!(named(&[done(206), seen(210)], (50, 220), &sure), (None, vec![0, 1]));
+        // Nothing of it was seen at the initiator.
+        assert_eq!(named(&[done(150), done(190)], (50, 220), &sure), (None, vec![0, 1]));
+    }
+
+    #[test]
+    fn confidence_is_no_higher_than_the_stretch_is_sure() {
+        let sure = stretch(100, 200, 1000);
+        let mut legs = [leg(0), leg(1)];
+        legs[0].missing_initiator = Some(Cause::Lost);
+        let ends = [LOST, seen(210)];
+        let missing = Missing::of((50, 220), &legs, &ends).unwrap();
+        let slowest = name(&Replies::default().known(), &mut legs, &ends, &missing, &sure).unwrap();
+        assert!((0.999..1.0).contains(&slowest.confidence), "{slowest:?}");
+    }
+}

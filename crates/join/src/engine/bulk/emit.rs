@@ -7,6 +7,7 @@ use super::context::{Context, Side};
 use super::slice::Decided;
 use super::{BulkIo, Gathered, Pick, Round, Workers};
 use crate::layout::Place;
+use crate::pauses::{Stretches, Tally};
 use crate::slowest::{self, Known, Replies, Reply};
 
 /// What the rows of one initiator are made from.
@@ -53,6 +54,32 @@ impl Round {
             replies
         });
         learnt.iter().for_each(|replies| all.merge(replies));
+        all
+    }
+
+    /// What the I/Os of a stream say about stretches in which legs may be missing: of those that were decided none is.
+    pub(in crate::engine) fn tally(
+        &self,
+        workers: &Workers,
+        stream: StreamIndex,
+        known: &Known,
+        stretches: &Stretches,
+    ) -> Tally {
+        let mut all = Tally::default();
+        let Some(source) = self.source(stream) else {
+            return all;
+        };
+        let tallies = workers.map(self.slices.len(), |at| {
+            let mut tally = Tally::default();
+            let decided = &self.slices[at].of_side[source.side];
+            for one in decided.fanned(source.gathered) {
+                let is_overdue = |until| source.replies(&one).any(|reply| known.is_overdue(&reply, until));
+                let seen = one.picks.iter().filter(|pick| pick.seen[0]).count() as u32;
+                tally.add_whole(stretches, (one.io.start, one.io.end), seen, is_overdue);
+            }
+            tally
+        });
+        tallies.iter().for_each(|tally| all.merge(tally));
         all
     }
 
