@@ -103,7 +103,14 @@ mod tests {
     fn time_that_does_not_fit_is_none() {
         assert_eq!(clock(1).unix_nanos(i64::MAX), None);
         assert_eq!(clock(1).unix_nanos(i64::MIN), None);
-        assert_eq!(Clock { response_frequency: 1, ..clock(1) }.response_nanos(u64::MAX), None);
+        assert_eq!(
+            Clock {
+                response_frequency: 1,
+                ..clock(1)
+            }
+            .response_nanos(u64::MAX),
+            None
+        );
     }
 
     #[test]

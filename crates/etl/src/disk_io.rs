@@ -113,7 +113,14 @@ pub(crate) enum NoIo {
 /// Reads a completed read, write or flush.
 ///
 /// Versions 2 (Windows Vista) and 3 (Windows 8: the issuing thread at the end) are known. A pointer has 4 or 8 bytes.
-pub(crate) fn decode(op: Op, version: u16, payload: &[u8], pointer: usize, stamp: i64, clock: &Clock) -> Result<DiskIo, NoIo> {
+pub(crate) fn decode(
+    op: Op,
+    version: u16,
+    payload: &[u8],
+    pointer: usize,
+    stamp: i64,
+    clock: &Clock,
+) -> Result<DiskIo, NoIo> {
     let thread = match version {
         2 => 0,
         3 => 4,

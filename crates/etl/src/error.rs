@@ -28,7 +28,9 @@ pub enum Error {
         cause: String,
     },
     /// Times cannot be made of the header's clock.
-    #[error("the trace's header, at offset {offset}, {cause}: its times cannot be read; take the trace again with the QPC clock")]
+    #[error(
+        "the trace's header, at offset {offset}, {cause}: its times cannot be read; take the trace again with the QPC clock"
+    )]
     Clock {
         /// Where in the file.
         offset: u64,

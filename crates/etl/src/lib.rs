@@ -36,6 +36,7 @@
 //! It opens no files, unpacks no archives and joins nothing: `fathom-lab` does.
 
 mod buffer;
+pub mod build;
 mod bytes;
 mod clock;
 mod config;

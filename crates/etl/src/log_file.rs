@@ -79,7 +79,10 @@ impl LogFile {
     pub(crate) fn clock(&self) -> Result<Clock, String> {
         let qpc = u64::try_from(self.qpc_frequency).unwrap_or(0);
         if qpc == 0 {
-            return Err(format!("gives {} as the ticks a second of its clock", self.qpc_frequency));
+            return Err(format!(
+                "gives {} as the ticks a second of its clock",
+                self.qpc_frequency
+            ));
         }
         let base_nanos = unix_nanos_of_file_time(self.start_time);
         let (frequency, base_ticks, base_nanos) = match self.clock {

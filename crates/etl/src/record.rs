@@ -99,7 +99,9 @@ fn record(rest: &[u8]) -> Result<(Record<'_>, usize), String> {
     // TRACE_HEADER_FLAG is in every header; TRACE_HEADER_EVENT_TRACE is not in those of messages (WPP).
     let is_message = marker & 0x50 == 0x10;
     if marker & 0x80 == 0 || !(is_message || marker & 0x40 != 0) {
-        return Err(format!("no record begins with {first:#06x}, {kind:#04x}, {marker:#04x}"));
+        return Err(format!(
+            "no record begins with {first:#06x}, {kind:#04x}, {marker:#04x}"
+        ));
     }
     let header = match kind {
         _ if is_message => 8,
@@ -112,7 +114,11 @@ fn record(rest: &[u8]) -> Result<(Record<'_>, usize), String> {
         ERROR | WNODE | MESSAGE => 8,
         other => return Err(format!("a record whose header is of the unknown kind {other:#04x}")),
     };
-    let has_hook = !is_message && matches!(kind, SYSTEM_32 | SYSTEM_64 | COMPACT_32 | COMPACT_64 | PERF_INFO_32 | PERF_INFO_64);
+    let has_hook = !is_message
+        && matches!(
+            kind,
+            SYSTEM_32 | SYSTEM_64 | COMPACT_32 | COMPACT_64 | PERF_INFO_32 | PERF_INFO_64
+        );
     let bytes = usize::from(if has_hook { rest.u16_at(4).unwrap_or(0) } else { first });
     if bytes < header || bytes > rest.len() {
         return Err(format!(

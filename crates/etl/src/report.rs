@@ -83,7 +83,10 @@ impl fmt::Display for Undecoded {
             Self::Value { event, what } => write!(f, "{event}: {what}"),
             Self::Kind { event } => write!(f, "{event}: not a read, write or flush"),
             Self::KernelDisk { id } => {
-                write!(f, "Microsoft-Windows-Kernel-Disk/{id}: not read; take the trace with the kernel's DiskIO flag")
+                write!(
+                    f,
+                    "Microsoft-Windows-Kernel-Disk/{id}: not read; take the trace with the kernel's DiskIO flag"
+                )
             }
         }
     }

@@ -97,7 +97,10 @@ fn header(buffer: &RawBuffer<'_>) -> Result<LogFile> {
         cause,
     };
     if !buffer.header.first {
-        return Err(not_a_trace(0x36, "the first buffer is not one with a header".to_owned()));
+        return Err(not_a_trace(
+            0x36,
+            "the first buffer is not one with a header".to_owned(),
+        ));
     }
     let data = data(buffer.bytes, buffer.header.end);
     match Records::new(data).next() {
@@ -105,7 +108,10 @@ fn header(buffer: &RawBuffer<'_>) -> Result<LogFile> {
             LogFile::parse(record.payload, record.pointer, record.stamp)
                 .ok_or_else(|| not_a_trace(HEADER, "the header of the trace is too short".to_owned()))
         }
-        Some(Ok(_)) => Err(not_a_trace(HEADER, "the first record is not the header of a trace".to_owned())),
+        Some(Ok(_)) => Err(not_a_trace(
+            HEADER,
+            "the first record is not the header of a trace".to_owned(),
+        )),
         Some(Err(lost)) => Err(not_a_trace(lost.at, lost.cause)),
         None => Err(not_a_trace(HEADER, "the first buffer has no record".to_owned())),
     }
@@ -224,7 +230,14 @@ impl Decoder {
                 return Ok(());
             }
         };
-        let decoded = disk_io::decode(op, record.version, record.payload, record.pointer, record.stamp, &self.clock);
+        let decoded = disk_io::decode(
+            op,
+            record.version,
+            record.payload,
+            record.pointer,
+            record.stamp,
+            &self.clock,
+        );
         match decoded {
             Ok(_) if self.events.len() >= MOST_EVENTS => {
                 return Err(Error::TooMany {
@@ -263,3 +276,6 @@ impl Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

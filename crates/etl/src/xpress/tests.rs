@@ -1,70 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-
-/// The plainest packer there is: it finds matches by looking, and writes every form of length.
-fn pack(input: &[u8]) -> Vec<u8> {
-    let mut output = vec![0; 4];
-    let (mut flags_at, mut flags, mut used) = (0, 0_u32, 0);
-    let mut half: Option<usize> = None;
-    let mut at = 0;
-    while at < input.len() {
-        if used == 32 {
-            output[flags_at..flags_at + 4].copy_from_slice(&flags.to_le_bytes());
-            flags_at = output.len();
-            output.extend([0; 4]);
-            (flags, used) = (0, 0);
-        }
-        let best = (1..=at.min(8192))
-            .map(|distance| {
-                let same = input[at..]
-                    .iter()
-                    .zip(&input[at - distance..])
-                    .take_while(|(a, b)| a == b)
-                    .count();
-                (same, distance)
-            })
-            .max_by_key(|&(same, distance)| (same, std::cmp::Reverse(distance)));
-        match best {
-            Some((same, distance)) if same >= 3 => {
-                flags |= 1 << (31 - used);
-                let length = same - 3;
-                let word = ((distance - 1) as u16) << 3 | length.min(7) as u16;
-                output.extend(word.to_le_bytes());
-                if length >= 7 {
-                    let nibble = (length - 7).min(15) as u8;
-                    match half.take() {
-                        Some(shared) => output[shared] |= nibble << 4,
-                        None => {
-                            half = Some(output.len());
-                            output.push(nibble);
-                        }
-                    }
-                    if length >= 22 {
-                        output.push((length - 22).min(255) as u8);
-                        if length - 22 >= 255 {
-                            match u16::try_from(length) {
-                                Ok(short) => output.extend(short.to_le_bytes()),
-                                Err(_) => {
-                                    output.extend([0, 0]);
-                                    output.extend((length as u32).to_le_bytes());
-                                }
-                            }
-                        }
-                    }
-                }
-                at += same;
-            }
-            _ => {
-                output.push(input[at]);
-                at += 1;
-            }
-        }
-        used += 1;
-    }
-    output[flags_at..flags_at + 4].copy_from_slice(&(flags | (1_u64 << (32 - used)).wrapping_sub(1) as u32).to_le_bytes());
-    output
-}
+use crate::build::pack;
 
 fn unpacked(input: &[u8], expected: usize) -> Result<Vec<u8>, Broken> {
     let mut output = Vec::new();
@@ -98,7 +35,9 @@ fn match_before_the_begin_is_refused() {
 
 #[test]
 fn match_past_the_end_is_refused() {
-    let packed = [0xff, 0xff, 0xff, 0x1f, 0x61, 0x62, 0x63, 0x17, 0x00, 0x0f, 0xff, 0x26, 0x01];
+    let packed = [
+        0xff, 0xff, 0xff, 0x1f, 0x61, 0x62, 0x63, 0x17, 0x00, 0x0f, 0xff, 0x26, 0x01,
+    ];
     assert_eq!(unpacked(&packed, 299), Err(Broken::Invalid { at: 7 }));
 }
 
