@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 /// Bytes of a buffer's header (WMI_BUFFER_HEADER).
 pub(crate) const HEADER: usize = 72;
 
-/// Larger buffers are refused: sessions have at most 16 MiB (EVENT_TRACE_PROPERTIES, `BufferSize`), and a lying size must not fill the
-/// memory.
-pub(crate) const LARGEST: usize = 64 << 20;
+/// Larger buffers are refused: a session's have at most 1 MiB by the reference (EVENT_TRACE_PROPERTIES, `BufferSize`), sixteen times
+/// that in practice, and a lying size must not fill the memory.
+pub(crate) const LARGEST: usize = 16 << 20;
 
 /// Of the buffer's header: what kind of buffer it is. The first one holds the log-file header.
 const TYPE_HEADER: u16 = 4;

@@ -32,7 +32,7 @@ pub struct Trace {
 
 /// Reads a trace to its end.
 ///
-/// Memory: two buffers of the file (64 MiB at most each, in practice 64 KiB to 1 MiB) and the I/Os.
+/// Memory: two buffers of the file (16 MiB at most each, in practice 64 KiB to 1 MiB) and the I/Os.
 ///
 /// # Errors
 ///
