@@ -81,6 +81,20 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A file that says where disks lie is not what it should be.
+    #[error("{path}: {cause}", path = path.display())]
+    Places {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// What says where disks lie does not fit together, or not with the traces.
+    #[error("{cause}")]
+    Cluster {
+        /// What does not fit, and what to do.
+        cause: String,
+    },
     /// There is nothing to score against.
     #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
     NoTruth {

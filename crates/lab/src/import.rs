@@ -1,9 +1,12 @@
 //! Traces that Windows wrote, as events: what `fathom import` does with them.
 //!
 //! [`read`] opens files (`.etl`, or the CSV of `wpaexporter`; plain, in a zip archive, or packed with gzip, bzip2 or zstd), decodes
-//! them with `fathom-etl`, and puts together what belongs to one node. [`write_events`] writes the events as rows of a recording.
+//! them with `fathom-etl`, and puts together what belongs to one node. [`write_events`] writes the events as rows of the recording
+//! format; with the [`Places`] of the cluster's disks, [`write_recording`] makes a recording that can be joined.
 
 mod events;
+mod places;
+mod recording;
 mod unpack;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +18,8 @@ use fathom_model::NodeId;
 use crate::error::{Error, Result};
 
 pub use events::{RowsWritten, write_events};
+pub use places::Places;
+pub use recording::{Written, write_recording};
 
 /// A file to import.
 #[derive(Clone, Debug)]
