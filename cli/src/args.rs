@@ -62,9 +62,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom simulate --list                              the scenarios, a sentence each\n  fathom simulate DIR --scenario slow-disk            then: fathom replay DIR\n  fathom simulate DIR --scenario hot-spot --taps windows --seed 7\n  fathom simulate DIR --nodes 16 --seconds 30\n  fathom simulate --scenario columns --show-config > my.toml\n  fathom simulate DIR --config my.toml                a cluster like yours\n\nThe same options give the same bytes, on every system. What is simulated and what is not: docs/design/0008-simulator.md"
     )]
     Simulate(SimulateArgs),
-    /// Read traces that Windows wrote: what the disks of a node did, as events
+    /// Read traces that Windows wrote: as events, as a recording, or joined into a store
     #[command(
-        after_help = "Examples:\n  fathom import hv01.etl                             what is in it\n  fathom import hv01.etl.zip --events events.jsonl   every disk I/O, a JSON line each\n  fathom import --node hv01=a.etl --node hv02=b.etl --events all.jsonl.zst\n  fathom import disk-io.csv.bz2 --csv-start 2026-09-22T03:13:00Z --events events.jsonl\n\nTake a trace with: wpr -start DiskIO -filemode, then wpr -stop hv01.etl"
+        after_help = "Examples:\n  fathom import hv01.etl                             what is in it\n  fathom import hv01.etl.zip --events events.jsonl   every disk I/O, a JSON line each\n  fathom import --node hv01=a.etl --node hv02=b.etl --events all.jsonl.zst\n  fathom import disk-io.csv.bz2 --csv-start 2026-09-22T03:13:00Z --events events.jsonl\n  fathom import hv0*.etl --extents extents.json --disks physical.json --disks disks.json --store store\n\nTake a trace with: wpr -start DiskIO -filemode, then wpr -stop hv01.etl\nTake the lists with (once; on the owner of the pool):\n  Get-VirtualDisk | Get-PhysicalExtent | ConvertTo-Json > extents.json\n  Get-PhysicalDisk | Get-PhysicalDiskStorageNodeView | ConvertTo-Json -Depth 3 > physical.json\n  Invoke-Command (Get-ClusterNode).Name { Get-Disk } | Select PSComputerName,Number,UniqueId,FriendlyName | ConvertTo-Json > disks.json"
     )]
     Import(ImportArgs),
     /// Run a coordinator
@@ -212,6 +212,24 @@ pub(crate) struct ImportArgs {
     /// Write every disk I/O to this file as a row of the recording format; compressed where its name ends in .zst
     #[arg(long, value_name = "FILE")]
     pub(crate) events: Option<PathBuf>,
+    /// Extents of the virtual disks, as JSON of Get-PhysicalExtent (may be repeated)
+    #[arg(long, value_name = "FILE", requires = "disks")]
+    pub(crate) extents: Vec<PathBuf>,
+    /// Numbers of virtual and physical disks on their nodes, as JSON of Get-Disk and Get-PhysicalDiskStorageNodeView (may be repeated)
+    #[arg(long, value_name = "FILE", requires = "extents")]
+    pub(crate) disks: Vec<PathBuf>,
+    /// Join the traces and put the result into the store in this folder, which no coordinator may use meanwhile
+    #[arg(long, value_name = "DIR", requires = "extents")]
+    pub(crate) store: Option<PathBuf>,
+    /// The cluster's name in the store, and the recording's
+    #[arg(long, value_name = "NAME", default_value = "imported", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) cluster: String,
+    /// Write the traces as a recording into this folder, for `fathom replay`; made where it is not there
+    #[arg(long, value_name = "DIR", requires = "extents")]
+    pub(crate) recording: Option<PathBuf>,
+    /// Replace a recording that is in the folder
+    #[arg(long, requires = "recording")]
+    pub(crate) force: bool,
 }
 
 /// `NAME=PATH`.

@@ -1,10 +1,16 @@
 //! `fathom import`: traces that Windows wrote.
 
-use fathom_lab::import::{Imported, Input, NodeFrom, Options, Trace, read, write_events};
+mod store;
+
+use std::path::Path;
+
+use fathom_lab::import::{
+    Imported, Input, NodeFrom, Options, Places, Trace, Written, read, write_events, write_recording,
+};
 use serde_json::{Value, json};
 
 use crate::args::{ImportArgs, Output};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::table::many_lines;
 use crate::render::{import as text, json};
@@ -22,17 +28,41 @@ pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
     let options = Options {
         csv_start_unix_nanos: arguments.csv_start.unwrap_or(0),
     };
+    // What is wrong with small files is found before the large ones are read.
+    let places = Places::read(&arguments.extents, &arguments.disks)?;
+    if let Some(folder) = &arguments.recording {
+        fathom_lab::simulate::prepare(folder, arguments.force)?;
+    }
     let imported = read(&inputs, options)?;
     let rows = match &arguments.events {
         Some(path) => Some((path, write_events(&imported, path)?)),
         None => None,
     };
+    let joined = join(arguments, &imported, &places)?;
+    let is_unheard = joined
+        .as_ref()
+        .is_some_and(|joined| !joined.written.missing_nodes.is_empty());
     match output {
         Output::Json => {
             let events = rows.map(|(path, written)| {
                 json!({"path": path.display().to_string(), "rows": written.rows, "with_nodes": written.with_nodes})
             });
-            json::print(document(&imported, &events.unwrap_or(Value::Null)))?;
+            let mut document = document(&imported, &events.unwrap_or(Value::Null));
+            document["recording"] = joined
+                .as_ref()
+                .map_or(Value::Null, |joined| recording(arguments, &joined.written));
+            document["store"] = joined
+                .as_ref()
+                .and_then(|joined| joined.stored)
+                .map_or(Value::Null, |stored| {
+                    json!({
+                        "path": arguments.store.as_ref().map(|store| store.display().to_string()),
+                        "cluster": arguments.cluster,
+                        "events": stored.events,
+                        "known_streams": stored.known_streams,
+                    })
+                });
+            json::print(document)?;
         }
         // It is said about the events and is not them: those may go to standard output.
         Output::Table => {
@@ -40,10 +70,62 @@ pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
             if let Some((path, written)) = rows {
                 eprintln!("{}", text::written(path, written));
             }
+            if let Some(joined) = joined {
+                eprint!("{}", many_lines(&text::joined(arguments, &joined)));
+            }
         }
     }
     let is_partial = imported.traces.iter().any(|trace| trace.report.is_partial());
-    Ok(if is_partial { Code::Partial } else { Code::Fine })
+    Ok(if is_partial || is_unheard {
+        Code::Partial
+    } else {
+        Code::Fine
+    })
+}
+
+/// What became of the traces of several nodes.
+pub(crate) struct Joined {
+    pub(crate) written: Written,
+    pub(crate) stored: Option<fathom_coordinator::offline::Stored>,
+}
+
+/// Writes the recording, where it is asked for or a store wants it, and puts it into the store.
+fn join(arguments: &ImportArgs, imported: &Imported, places: &Places) -> Result<Option<Joined>> {
+    let joined = |folder: &Path| -> Result<Joined> {
+        let written = write_recording(imported, places, &arguments.cluster, folder)?;
+        let stored = match &arguments.store {
+            Some(store) => Some(store::put(folder, store)?),
+            None => None,
+        };
+        Ok(Joined { written, stored })
+    };
+    match (&arguments.recording, &arguments.store) {
+        (Some(folder), _) => joined(folder).map(Some),
+        (None, Some(_)) => {
+            let folder = tempfile::tempdir().map_err(|source| Error::File {
+                path: std::env::temp_dir(),
+                source,
+            })?;
+            joined(folder.path()).map(Some)
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn recording(arguments: &ImportArgs, written: &Written) -> Value {
+    let volumes: Vec<Value> = written
+        .volumes
+        .iter()
+        .map(|(volume, events)| json!({"volume": volume, "events": events}))
+        .collect();
+    json!({
+        "path": arguments.recording.as_ref().map(|folder| folder.display().to_string()),
+        "volumes": volumes,
+        "device_events": written.placed,
+        "other_events": written.elsewhere,
+        "missing_nodes": written.missing_nodes,
+        "warnings": written.warnings,
+    })
 }
 
 fn document(imported: &Imported, events: &Value) -> Value {

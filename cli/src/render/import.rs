@@ -6,6 +6,9 @@ use std::path::Path;
 use fathom_lab::etl::Report;
 use fathom_lab::import::{Imported, Kind, NodeFrom, RowsWritten, Trace};
 
+use crate::args::ImportArgs;
+use crate::commands::import::Joined;
+
 use super::table::{Grid, one_line};
 use super::units::{bytes, count, date_time};
 
@@ -34,6 +37,55 @@ pub(crate) fn written(path: &Path, written: RowsWritten) -> String {
     let nodes = if written.with_nodes { ", each with its node" } else { "" };
     let path = path.display().to_string();
     format!("wrote {} rows to {}{nodes}", count(written.rows), one_line(&path))
+}
+
+/// What became of the traces together.
+pub(crate) fn joined(arguments: &ImportArgs, joined: &Joined) -> String {
+    let mut text = String::new();
+    let written = &joined.written;
+    for (volume, events) in &written.volumes {
+        let _ = writeln!(
+            text,
+            "volume {}: {} I/Os of its own disk",
+            one_line(volume),
+            count(*events)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "{} I/Os of the disks that hold them, {} of other disks",
+        count(written.placed),
+        count(written.elsewhere)
+    );
+    for warning in &written.warnings {
+        let _ = writeln!(text, "odd: {}", one_line(warning));
+    }
+    for node in &written.missing_nodes {
+        let _ = writeln!(text, "partial: node {} holds copies and has no trace", one_line(node));
+    }
+    if let Some(folder) = &arguments.recording {
+        let folder = folder.display().to_string();
+        let _ = writeln!(
+            text,
+            "wrote the recording; join it: fathom replay {}",
+            one_line(&folder)
+        );
+    }
+    if let (Some(store), Some(stored)) = (&arguments.store, joined.stored) {
+        let store = store.display().to_string();
+        let _ = writeln!(
+            text,
+            "stored {} events of cluster {} in {}; ask a coordinator on it: fathom coordinator --store {}",
+            count(stored.events),
+            one_line(&arguments.cluster),
+            one_line(&store),
+            one_line(&store)
+        );
+        if stored.known_streams > 0 {
+            let _ = writeln!(text, "{} traces were in it already", count(stored.known_streams));
+        }
+    }
+    text
 }
 
 fn of(trace: &Trace) -> String {
