@@ -24,6 +24,8 @@ pub struct LogFile {
     pub buffers_lost: u32,
     /// Which clock stamped the records; `None` for a value that is not known here.
     pub clock: Option<ClockKind>,
+    /// Every how many 100 ns the machine's system time moved on.
+    pub timer_resolution: u32,
     /// Ticks a second of the performance counter.
     pub qpc_frequency: i64,
     /// Megahertz of a processor.
@@ -54,6 +56,7 @@ impl LogFile {
             events_lost: payload.u32_at(48)?,
             buffers_lost: payload.u32_at(times + 28)?,
             clock: ClockKind::of(payload.u32_at(times + 24)?),
+            timer_resolution: payload.u32_at(24)?,
             qpc_frequency: payload.i64_at(times + 8)?,
             cpu_mhz: payload.u32_at(52)?,
             boot_time: payload.i64_at(times)?,
@@ -73,6 +76,17 @@ impl LogFile {
     #[must_use]
     pub fn start_unix_nanos(&self) -> Option<i64> {
         i64::try_from(unix_nanos_of_file_time(self.start_time)).ok()
+    }
+
+    /// How fine the times of its records are, in nanoseconds: a tick of the clock, or of the timer that moves the system time on.
+    #[must_use]
+    pub fn resolution_nanos(&self) -> u64 {
+        let tick = |hertz: u64| 1_000_000_000_u64.div_ceil(hertz.max(1));
+        let qpc = tick(u64::try_from(self.qpc_frequency).unwrap_or(0));
+        match self.clock {
+            Some(ClockKind::SystemTime) => qpc.max(u64::from(self.timer_resolution) * 100),
+            Some(ClockKind::Qpc | ClockKind::Cycles) | None => qpc,
+        }
     }
 
     /// The clock of the records; the cause in words where there is none.

@@ -28,6 +28,7 @@ fn header_is_read_with_each_pointer_size() {
                 events_lost: 17,
                 buffers_lost: 3,
                 clock: Some(ClockKind::Qpc),
+                timer_resolution: 156_250,
                 qpc_frequency: 10_000_000,
                 cpu_mhz: 3_000,
                 boot_time: START_TIME - 1_000_000,
@@ -64,4 +65,20 @@ fn clock_without_ticks_is_none() {
     ] {
         assert!(broken.clock().is_err(), "{broken:?}");
     }
+}
+
+#[test]
+fn times_are_as_fine_as_the_clock_ticks() {
+    let log_file = header(&Builder::default());
+    assert_eq!(log_file.resolution_nanos(), 100);
+    let coarse = LogFile {
+        qpc_frequency: 3_579_545,
+        ..log_file.clone()
+    };
+    assert_eq!(coarse.resolution_nanos(), 280);
+    let timer = LogFile {
+        clock: Some(ClockKind::SystemTime),
+        ..log_file
+    };
+    assert_eq!(timer.resolution_nanos(), 15_625_000);
 }

@@ -10,12 +10,11 @@ use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDiskId, VolumeId};
 
 use super::events::{disk_name, row};
 use super::places::{DiskKey, Places, node_key};
-use super::{Imported, Node};
+use super::{Imported, Kind, Node};
 use crate::error::{Error, Result};
 
-/// QueryPerformanceCounter counts 100 ns on every Windows since 10; older ones are coarser than this by a factor that no bound of the
-/// join would notice (it widens those of drives to a microsecond).
-const RESOLUTION_NANOS: u64 = 100;
+/// How fine the times of a table of `wpaexporter` are.
+const CSV_RESOLUTION_NANOS: u64 = 100;
 
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +128,8 @@ struct Cluster {
     /// Virtual disks of extents, by the name that they get.
     volumes: BTreeMap<DiskKey, String>,
     initiators: BTreeSet<String>,
+    /// Of the coarsest trace.
+    resolution_nanos: u64,
     warnings: Vec<String>,
 }
 
@@ -145,11 +146,16 @@ impl Cluster {
         }
         let wanted_physical: BTreeSet<&DiskKey> = places.extents.iter().map(|extent| &extent.disk).collect();
         let wanted_virtual: BTreeSet<&DiskKey> = places.extents.iter().map(|extent| &extent.volume).collect();
+        let resolutions = imported.traces.iter().map(|trace| match &trace.kind {
+            Kind::Etl { log_file, .. } => log_file.resolution_nanos(),
+            Kind::Csv => CSV_RESOLUTION_NANOS,
+        });
         let mut cluster = Self {
             numbers: BTreeMap::new(),
             physical: BTreeMap::new(),
             volumes: BTreeMap::new(),
             initiators: BTreeSet::new(),
+            resolution_nanos: resolutions.max().unwrap_or(1),
             warnings: Vec::new(),
         };
         cluster.name_volumes(places, &wanted_virtual);
@@ -275,7 +281,7 @@ impl Cluster {
             extents: extents.collect(),
             fault: None,
             clocks: None,
-            resolution_ns: RESOLUTION_NANOS,
+            resolution_ns: self.resolution_nanos,
             counts: None,
         }
     }
