@@ -1,5 +1,7 @@
 //! `fathom import` as a user meets it: real traces as rows, traces of several nodes joined, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Real traces of Windows machines, held against what the authors of another reader expect of them. Where the files come from is in
 //! `traces/README.md`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::HashSet;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
