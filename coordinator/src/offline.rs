@@ -345,7 +345,7 @@ impl Session {
         }
     }
 
-    async fn tell(&self, cluster: &Cluster, message: Message) -> Result<()> {
+    async fn tell(&mut self, cluster: &Cluster, message: Message) -> Result<()> {
         if cluster.send(message).await {
             return Ok(());
         }
