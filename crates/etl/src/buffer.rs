@@ -26,7 +26,7 @@ pub(crate) struct BufferHeader {
     pub(crate) size: usize,
     /// Where its data ends, counted from its begin, uncompressed.
     pub(crate) end: usize,
-    /// Whether the bytes after its header are compressed.
+    /// Whether it says that the bytes after its header are compressed.
     pub(crate) compressed: bool,
     /// Whether it is the first buffer of a file.
     pub(crate) first: bool,
@@ -49,14 +49,13 @@ impl BufferHeader {
             0 => word(4),
             end => end,
         };
-        let compressed = half(0x34) & FLAG_COMPRESSED != 0;
-        if !(HEADER..=LARGEST).contains(&end) || (!compressed && end > size) {
+        if !(HEADER..=LARGEST).contains(&end) {
             return Err(format!("a buffer of {size} bytes whose data ends at {end}"));
         }
         Ok(Self {
             size,
             end,
-            compressed,
+            compressed: half(0x34) & FLAG_COMPRESSED != 0,
             first: half(0x36) == TYPE_HEADER,
         })
     }
@@ -113,6 +112,10 @@ impl<R: Read> Buffers<R> {
         if self.bytes.is_empty() {
             return Ok(Next::End);
         }
+        // A file that was made as large as it may become ends in zeros.
+        if offset > 0 && self.bytes.iter().all(|&byte| byte == 0) {
+            return self.zeros(offset);
+        }
         let header = match self.bytes.first_chunk::<HEADER>() {
             Some(bytes) => BufferHeader::parse(bytes),
             None => Err(format!("{} bytes, too few for a buffer's header", self.bytes.len())),
@@ -127,6 +130,18 @@ impl<R: Read> Buffers<R> {
             header,
             bytes: &self.bytes,
         }))
+    }
+
+    /// Reads on as long as there are zeros: nothing but those is the end of the file.
+    fn zeros(&mut self, offset: u64) -> Result<Next<'_>> {
+        while !self.bytes.is_empty() {
+            if self.bytes.iter().any(|&byte| byte != 0) {
+                let cause = "zeros where a buffer should be, and something after them".to_owned();
+                return Ok(Next::Broken { offset, cause });
+            }
+            self.fill(HEADER * 1024)?;
+        }
+        Ok(Next::End)
     }
 
     /// Reads up to `most` bytes in the place of what was read before. Memory grows with the bytes that are there, not with `most`.

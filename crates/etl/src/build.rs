@@ -17,6 +17,10 @@ pub const START_TIME: i64 = 134_347_680_000_000_000;
 pub struct Builder {
     /// 4 or 8.
     pub pointer_bytes: usize,
+    /// Bytes of the pointers in the header, where they are not the machine's.
+    pub header_pointer_bytes: Option<usize>,
+    /// Whether buffers' flags say that they are compressed, where they are.
+    pub flagged: bool,
     /// What stamps the records.
     pub clock: ClockKind,
     /// Ticks a second of the performance counter.
@@ -43,6 +47,8 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             pointer_bytes: 8,
+            header_pointer_bytes: None,
+            flagged: true,
             clock: ClockKind::Qpc,
             qpc_frequency: 10_000_000,
             cpu_mhz: 3_000,
@@ -273,7 +279,8 @@ impl Builder {
         let end = HEADER + data.len();
         if self.compressed {
             let packed = pack(data);
-            let mut buffer = buffer_header(HEADER + packed.len(), end, 0x60, 0);
+            let flags = if self.flagged { 0x60 } else { 0x20 };
+            let mut buffer = buffer_header(HEADER + packed.len(), end, flags, 0);
             buffer.extend(packed);
             return buffer;
         }
@@ -290,6 +297,7 @@ impl Builder {
             ClockKind::SystemTime => 2,
             ClockKind::Cycles => 3,
         };
+        let pointer = self.header_pointer_bytes.unwrap_or(self.pointer_bytes);
         let mode = if self.compressed { 0x0400_0001 } else { 1 };
         let mut payload = Payload::default()
             .u32(self.buffer_bytes as u32)
@@ -305,8 +313,8 @@ impl Builder {
             .u32(self.pointer_bytes as u32)
             .u32(self.events_lost)
             .u32(self.cpu_mhz)
-            .pointer(0, self.pointer_bytes)
-            .pointer(0, self.pointer_bytes)
+            .pointer(0, pointer)
+            .pointer(0, pointer)
             .0;
         payload.resize((payload.len() + 172).next_multiple_of(8), 0);
         let payload = Payload(payload)

@@ -41,8 +41,19 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Out of the payload of the header's record; `pointer` is 4 or 8. `None` where the bytes end before.
-    pub(crate) fn parse(payload: &[u8], pointer: usize, stamp: i64) -> Option<Self> {
+    /// Out of the payload of the header's record, whose kind says how many bytes a pointer has. A merging program of another width than
+    /// the machine's writes pointers of its own; then the clock shows it. `None` where the bytes end before.
+    pub(crate) fn of(payload: &[u8], pointer: usize, stamp: i64) -> Option<Self> {
+        let first = Self::parse(payload, pointer, stamp);
+        if first.as_ref().is_some_and(|log_file| log_file.clock().is_ok()) {
+            return first;
+        }
+        let other = Self::parse(payload, if pointer == 4 { 8 } else { 4 }, stamp);
+        other.filter(|log_file| log_file.clock().is_ok()).or(first)
+    }
+
+    /// Out of the payload, with pointers of 4 or 8 bytes.
+    fn parse(payload: &[u8], pointer: usize, stamp: i64) -> Option<Self> {
         // Two pointers (names of logger and file), the time zone (172 bytes), and then 64-bit values at a multiple of eight.
         let times = (56 + 2 * pointer + 172).next_multiple_of(8);
         let version = payload.u32_at(4)?.to_le_bytes();

@@ -51,6 +51,8 @@ pub fn read(input: impl Read) -> Result<Trace> {
     })?;
     let mut decoder = Decoder {
         clock,
+        is_compressed: log_file.is_compressed(),
+        buffer_bytes: log_file.buffer_bytes as usize,
         system: System::default(),
         events: Vec::new(),
         report: Report {
@@ -105,7 +107,7 @@ fn header(buffer: &RawBuffer<'_>) -> Result<LogFile> {
     let data = data(buffer.bytes, buffer.header.end);
     match Records::new(data).next() {
         Some(Ok(record)) if record.identity == Identity::Hook(0) => {
-            LogFile::parse(record.payload, record.pointer, record.stamp)
+            LogFile::of(record.payload, record.pointer, record.stamp)
                 .ok_or_else(|| not_a_trace(HEADER, "the header of the trace is too short".to_owned()))
         }
         Some(Ok(_)) => Err(not_a_trace(
@@ -128,6 +130,10 @@ fn data(bytes: &[u8], end: usize) -> &[u8] {
 
 struct Decoder {
     clock: Clock,
+    /// Whether the file says that it is compressed.
+    is_compressed: bool,
+    /// Bytes of the session's buffers.
+    buffer_bytes: usize,
     system: System,
     events: Vec<DiskIo>,
     report: Report,
@@ -145,7 +151,15 @@ impl Decoder {
             let cause = format!("the file ends after {there} of {claimed} bytes of a buffer");
             self.report.fault(buffer.offset, FaultKind::CutOff, cause);
         }
-        if !buffer.header.compressed {
+        // The mode of the file alone does not say it: the first buffer is plain. Where a buffer's flags do not say it either, one of
+        // another size than the session's is compressed.
+        let is_smaller = self.is_compressed && !buffer.header.first && buffer.header.size != self.buffer_bytes;
+        if !buffer.header.compressed && !is_smaller {
+            if buffer.header.end > buffer.header.size {
+                let (size, end) = (buffer.header.size, buffer.header.end);
+                let cause = format!("a buffer of {size} bytes whose data ends at {end}");
+                self.report.fault(buffer.offset, FaultKind::Rest, cause);
+            }
             return self.records(buffer.offset, data(buffer.bytes, buffer.header.end), is_cut);
         }
         let expected = buffer.header.end - HEADER;

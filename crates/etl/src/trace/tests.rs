@@ -250,4 +250,46 @@ fn lying_sizes_cost_no_memory() {
     }
 }
 
+#[test]
+fn compressed_buffers_are_known_by_their_size_where_flags_do_not_say_it() {
+    let file = Builder {
+        compressed: true,
+        flagged: false,
+        ..builder(300)
+    }
+    .file();
+    let trace = read(&*file).unwrap();
+    assert_eq!(trace.events, sorted(300));
+    assert!(!trace.report.is_partial(), "{:?}", trace.report);
+}
+
+#[test]
+fn header_of_a_program_of_another_width_is_read() {
+    for (pointer_bytes, other) in [(8, 4), (4, 8)] {
+        let mut builder = Builder {
+            pointer_bytes,
+            header_pointer_bytes: Some(other),
+            buffers_lost: 9,
+            ..Builder::default()
+        };
+        (0..20).for_each(|number| builder.io(&io(number)));
+        let trace = read(&*builder.file()).unwrap();
+        assert_eq!(trace.events, sorted(20));
+        assert_eq!(trace.report.buffers_lost, 9);
+    }
+}
+
+#[test]
+fn zeros_at_the_end_are_the_end_and_not_a_loss() {
+    let mut file = builder(50).file();
+    file.extend(vec![0; 300_000]);
+    let trace = read(&*file).unwrap();
+    assert_eq!(trace.events, sorted(50));
+    assert!(!trace.report.is_partial(), "{:?}", trace.report);
+    file.push(1);
+    let trace = read(&*file).unwrap();
+    assert_eq!(trace.events, sorted(50));
+    assert_eq!(trace.report.faults[0].kind, FaultKind::CutOff);
+}
+
 mod damaged;
