@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fathom_join::End;
+use fathom_model::coverage::GapCause;
 use fathom_model::{ClusterId, Device, Incarnation, IoColumns, NodeId, StreamId, StreamKind, Tap, Topology};
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1::collect_response::Message as Response;
@@ -43,6 +44,19 @@ pub struct Chunk {
     pub complete_until_unix_nanos: i64,
 }
 
+/// A stretch of time in which a source may have lost events, on the node's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    /// From when on.
+    pub from_unix_nanos: i64,
+    /// Until when.
+    pub until_unix_nanos: i64,
+    /// Why.
+    pub cause: GapCause,
+    /// How many events, where that is known.
+    pub events: Option<u64>,
+}
+
 /// Gives the events of a node, from some ordinal on.
 pub trait Feed: Send {
     /// Goes to an ordinal.
@@ -72,6 +86,8 @@ pub struct Stream {
     pub covered_from_unix_nanos: Option<i64>,
     /// What `device` stands for in the events.
     pub devices: Vec<Device>,
+    /// When events may be missing.
+    pub gaps: Vec<Gap>,
     /// The events.
     pub feed: Box<dyn Feed>,
 }

@@ -275,6 +275,11 @@ fn as_windows(name: &str, leave_out: &[&str]) -> Windows {
 
 /// What the kernel of a node would have logged: I/Os of its drives, and of the virtual disk where it is attached.
 fn trace(recording: &Recording, node: &NodeId) -> Vec<u8> {
+    events_of(recording, node, |_| true).file()
+}
+
+/// The same with some of the events left out, by their number.
+fn events_of(recording: &Recording, node: &NodeId, is_kept: impl Fn(u64) -> bool) -> Builder {
     let mut reader = recording.events(node).unwrap();
     let mut builder = Builder {
         compressed: true,
@@ -282,7 +287,7 @@ fn trace(recording: &Recording, node: &NodeId) -> Vec<u8> {
         ..Builder::default()
     };
     builder.computer(&node.as_str().to_uppercase());
-    let mut is_first = true;
+    let (mut is_first, mut kept) = (true, 0);
     while let Some(batch) = reader.next_batch(4096).unwrap() {
         for (number, event) in batch.columns.iter().enumerate() {
             let disk = match event.tap {
@@ -290,6 +295,10 @@ fn trace(recording: &Recording, node: &NodeId) -> Vec<u8> {
                 Tap::Device => 0,
                 _ => continue,
             };
+            kept += 1;
+            if !is_kept(kept) {
+                continue;
+            }
             if is_first {
                 builder.start_time = event.start_unix_nanos / 100 + 116_444_736_000_000_000 - 10_000_000;
                 is_first = false;
@@ -305,7 +314,7 @@ fn trace(recording: &Recording, node: &NodeId) -> Vec<u8> {
             });
         }
     }
-    builder.file()
+    builder
 }
 
 impl Windows {
@@ -419,6 +428,43 @@ fn node_without_a_trace_is_missing_and_said_so() {
         json!([{"node": "t2", "cause": "no_daemon"}])
     );
     assert_eq!(document["joined"]["incomplete"], 20_000);
+}
+
+/// A session that lost events does not say which: copies that are not found may be among them, and are not said to be absent.
+#[test]
+fn what_a_session_lost_is_said_to_be_lost_and_not_absent() {
+    let windows = as_windows("fault-slow-drive", &["t2"]);
+    let recording = Recording::open(&fixture::recording("fault-slow-drive")).unwrap();
+    // Of this node's trace two in three events are not there, which its header knows.
+    let mut builder = events_of(&recording, &NodeId::new("t2"), |number| number % 3 == 0);
+    builder.events_lost = 13_333;
+    let path = windows.folder("t2.etl");
+    fs::write(&path, builder.file()).unwrap();
+    let store = windows.folder("store");
+    let ran = windows.import(&[&text(&path), "--store", &text(&store)]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(ran.err.contains("a trace of node T2 is not whole"), "{}", ran.err);
+    let certificates = Certificates::new(&windows.folder("certificates"));
+    let coordinator = program().coordinator(&certificates, &store, &[]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(finished(&certificates, &coordinator.address));
+    let mut arguments = ["why", "-o", "json", "--coordinator", &coordinator.address]
+        .map(ToOwned::to_owned)
+        .to_vec();
+    arguments.extend(certificates.options("user"));
+    let document = program().run(arguments).json();
+    let missing: Vec<&Value> = document["unseen"]["missing"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["node"] == "T2" && row["tap"] == "device")
+        .collect();
+    let legs = |cause: &str| -> u64 {
+        let rows = missing.iter().filter(|row| row["cause"] == cause);
+        rows.map(|row| row["legs"].as_u64().unwrap()).sum()
+    };
+    assert!(legs("lost") > 13_000, "{missing:?}");
+    assert_eq!(legs("absent"), 0, "{missing:?}");
 }
 
 #[test]

@@ -94,7 +94,10 @@ fn join(arguments: &ImportArgs, imported: &Imported, places: &Places) -> Result<
     let joined = |folder: &Path| -> Result<Joined> {
         let written = write_recording(imported, places, &arguments.cluster, folder)?;
         let stored = match &arguments.store {
-            Some(store) => Some(store::put(folder, store)?),
+            Some(store) => {
+                let gaps: Vec<_> = imported.traces.iter().filter_map(Trace::gap).collect();
+                Some(store::put(folder, &gaps, store)?)
+            }
             None => None,
         };
         Ok(Joined { written, stored })

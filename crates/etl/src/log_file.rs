@@ -89,6 +89,13 @@ impl LogFile {
         i64::try_from(unix_nanos_of_file_time(self.start_time)).ok()
     }
 
+    /// When the session was stopped, in nanoseconds since 1970; `None` where it was not, or it does not fit.
+    #[must_use]
+    pub fn end_unix_nanos(&self) -> Option<i64> {
+        let end = (self.end_time > 0).then(|| unix_nanos_of_file_time(self.end_time))?;
+        i64::try_from(end).ok()
+    }
+
     /// How fine the times of its records are, in nanoseconds: a tick of the clock, or of the timer that moves the system time on.
     #[must_use]
     pub fn resolution_nanos(&self) -> u64 {

@@ -65,6 +65,48 @@ pub struct Trace {
     pub span: Option<(i64, i64)>,
 }
 
+/// A stretch of time of which a node's events may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The node.
+    pub node: NodeId,
+    /// From when on, in nanoseconds since 1970 on its clock.
+    pub from_unix_nanos: i64,
+    /// Until when.
+    pub until_unix_nanos: i64,
+    /// Whether the file is broken, or its session lost events.
+    pub damaged: bool,
+    /// How many events, where that is known; of any kind.
+    pub events: Option<u64>,
+}
+
+impl Trace {
+    /// The stretch of time in which events may be missing: that of the whole trace, since neither a session nor a broken file tells when
+    /// those were that it lost.
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        if !self.report.is_partial() {
+            return None;
+        }
+        let (first, last) = self.span.unzip();
+        let (start, end) = match &self.kind {
+            Kind::Etl { log_file, .. } => (log_file.start_unix_nanos(), log_file.end_unix_nanos()),
+            Kind::Csv => (None, None),
+        };
+        let from_unix_nanos = start.into_iter().chain(first).min()?;
+        let until_unix_nanos = end.into_iter().chain(last).max()?;
+        let report = &self.report;
+        let only_lost = report.buffers_lost == 0 && report.buffers_missing == 0 && report.fault_count == 0;
+        Some(Gap {
+            node: self.node.clone(),
+            from_unix_nanos,
+            until_unix_nanos: until_unix_nanos.saturating_add(1),
+            damaged: report.events_lost == 0 && report.buffers_lost == 0,
+            events: (only_lost && report.undecoded.is_empty()).then_some(report.events_lost),
+        })
+    }
+}
+
 /// What names the node of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeFrom {

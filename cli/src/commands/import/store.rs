@@ -3,22 +3,26 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fathom_coordinator::offline::{Chunk, Feed, Stored, Stream, store_blocking};
+use fathom_coordinator::offline::{Chunk, Feed, Gap, Stored, Stream, store_blocking};
+use fathom_lab::import as trace;
 use fathom_lab::replay::cluster_of;
 use fathom_lab::sources::replay::{Options, ReplaySource};
 use fathom_lab::sources::{Polled, Source};
 use fathom_model::Incarnation;
+use fathom_model::coverage::GapCause;
 
 use crate::error::Result;
 
-/// Puts the recording in a folder into a store.
-pub(super) fn put(folder: &Path, store: &Path) -> Result<Stored> {
+/// Puts the recording in a folder into a store, with what may be missing of it.
+pub(super) fn put(folder: &Path, gaps: &[trace::Gap], store: &Path) -> Result<Stored> {
     let recording = fathom_lab::open(folder)?;
     let mut streams = Vec::new();
     for node in recording.nodes().iter().filter(|node| node.events.is_some()) {
         let source = ReplaySource::open(&recording, &node.id, Options::default()).map_err(fathom_lab::Error::from)?;
         let description = source.describe();
+        let own = gaps.iter().filter(|gap| gap.node == node.id);
         streams.push(Stream {
+            gaps: own.map(of).collect(),
             node: description.node,
             incarnation: description
                 .incarnation
@@ -35,6 +39,19 @@ pub(super) fn put(folder: &Path, store: &Path) -> Result<Stored> {
         recording.topology(),
         streams,
     )?)
+}
+
+fn of(gap: &trace::Gap) -> Gap {
+    Gap {
+        from_unix_nanos: gap.from_unix_nanos,
+        until_unix_nanos: gap.until_unix_nanos,
+        cause: if gap.damaged {
+            GapCause::Damaged
+        } else {
+            GapCause::SourceDropped
+        },
+        events: gap.events,
+    }
 }
 
 /// A node's part of a recording, as the store wants it.

@@ -68,6 +68,12 @@ pub fn write_recording(imported: &Imported, places: &Places, name: &str, folder:
             ));
         }
     }
+    for trace in imported.traces.iter().filter(|trace| trace.report.is_partial()) {
+        written.warnings.push(format!(
+            "a trace of node {} is not whole: copies that are not found there may have been lost",
+            trace.node
+        ));
+    }
     let path = folder.join("run.json");
     let failed = |source| Error::Write {
         path: path.clone(),
