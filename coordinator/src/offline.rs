@@ -287,6 +287,20 @@ impl Session {
                 },
             )
             .await?;
+        for gap in session.stream.gaps.clone() {
+            session
+                .tell(
+                    cluster,
+                    Message::Gap {
+                        session: number,
+                        from: gap.from_unix_nanos,
+                        until: gap.until_unix_nanos,
+                        cause: gap.cause,
+                        events: gap.events,
+                    },
+                )
+                .await?;
+        }
         let next = session.next;
         session
             .stream
