@@ -62,6 +62,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom simulate --list                              the scenarios, a sentence each\n  fathom simulate DIR --scenario slow-disk            then: fathom replay DIR\n  fathom simulate DIR --scenario hot-spot --taps windows --seed 7\n  fathom simulate DIR --nodes 16 --seconds 30\n  fathom simulate --scenario columns --show-config > my.toml\n  fathom simulate DIR --config my.toml                a cluster like yours\n\nThe same options give the same bytes, on every system. What is simulated and what is not: docs/design/0008-simulator.md"
     )]
     Simulate(SimulateArgs),
+    /// Read traces that Windows wrote: as events, as a recording, or joined into a store
+    #[command(
+        after_help = "Examples:\n  fathom import hv01.etl                             what is in it\n  fathom import hv01.etl.zip --events events.jsonl   every disk I/O, a JSON line each\n  fathom import --node hv01=a.etl --node hv02=b.etl --events all.jsonl.zst\n  fathom import disk-io.csv.bz2 --csv-start 2026-09-22T03:13:00Z --events events.jsonl\n  fathom import hv0*.etl --extents extents.json --disks physical.json --disks disks.json --store store\n\nTake a trace with: wpr -start DiskIO -filemode, then wpr -stop hv01.etl\nTake the lists with (once; on the owner of the pool):\n  Get-VirtualDisk | Get-PhysicalExtent | ConvertTo-Json > extents.json\n  Get-PhysicalDisk | Get-PhysicalDiskStorageNodeView | ConvertTo-Json -Depth 3 > physical.json\n  Invoke-Command (Get-ClusterNode).Name { Get-Disk } | Select PSComputerName,Number,UniqueId,FriendlyName | ConvertTo-Json > disks.json"
+    )]
+    Import(ImportArgs),
     /// Run a coordinator
     #[command(
         after_help = "Example:\n  fathom coordinator --listen 0.0.0.0:7443 --store /var/lib/fathom --ca ca.crt --cert c.crt --key c.key"
@@ -191,6 +196,57 @@ pub(crate) struct SimulateArgs {
     /// Replace a recording that is in the folder
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Trace (.etl) or wpaexporter's disk I/O table (.csv), plain, in a zip archive, or packed with gzip, bzip2 or zstd
+    #[arg(value_name = "PATH", required_unless_present = "node")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A trace, and the node that it was taken on (may be repeated) [default: the computer that the trace names, else the file's name]
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    pub(crate) node: Vec<(String, PathBuf)>,
+    /// When the traces behind CSV files were started, such as 2026-09-22T03:13:00Z [default: 1970, so that times count from the start]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) csv_start: Option<i64>,
+    /// Write every disk I/O to this file as a row of the recording format; compressed where its name ends in .zst
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+    /// Extents of the virtual disks, as JSON of Get-PhysicalExtent (may be repeated)
+    #[arg(long, value_name = "FILE", requires = "disks")]
+    pub(crate) extents: Vec<PathBuf>,
+    /// Numbers of virtual and physical disks on their nodes, as JSON of Get-Disk and Get-PhysicalDiskStorageNodeView (may be repeated)
+    #[arg(long, value_name = "FILE", requires = "extents")]
+    pub(crate) disks: Vec<PathBuf>,
+    /// Join the traces and put the result into the store in this folder, which no coordinator may use meanwhile
+    #[arg(long, value_name = "DIR", requires = "extents")]
+    pub(crate) store: Option<PathBuf>,
+    /// The cluster's name in the store, and the recording's
+    #[arg(long, value_name = "NAME", default_value = "imported", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) cluster: String,
+    /// Write the traces as a recording into this folder, for `fathom replay`; made where it is not there
+    #[arg(long, value_name = "DIR", requires = "extents")]
+    pub(crate) recording: Option<PathBuf>,
+    /// Replace a recording that is in the folder
+    #[arg(long, requires = "recording")]
+    pub(crate) force: bool,
+}
+
+/// `NAME=PATH`.
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err("give a node's name, `=`, and the file, such as hv01=trace.etl".to_owned()),
+    }
+}
+
+/// A time with its offset from UTC, in nanoseconds since 1970.
+fn point_in_time(text: &str) -> Result<i64, String> {
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "give date, time and offset, such as 2026-09-22T03:13:00Z".to_owned())?;
+    let nanos = i64::try_from(time.as_nanosecond()).ok().filter(|&nanos| nanos >= 0);
+    nanos.ok_or_else(|| "a time between 1970 and 2262 is wanted".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@
 //! | 1 | failed; standard error says what was wrong and what to do |
 //! | 2 | usage: the command line or a configuration file is wrong |
 //! | 3 | found trouble, where asked to look for it (`--check`) |
-//! | 4 | partial: the answer was printed, but some node was not heard |
+//! | 4 | partial: the answer was printed, but some node was not heard, or a trace was not read whole |
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ mod config;
 mod error;
 mod grpc;
 mod ingest;
+pub mod offline;
 mod query;
 
 use std::net::SocketAddr;

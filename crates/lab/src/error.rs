@@ -49,6 +49,52 @@ pub enum Error {
         /// The folder.
         directory: PathBuf,
     },
+    /// A file to import cannot be opened.
+    #[error("{path}: {source}", path = path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file to import cannot be unpacked, or there is nothing in it.
+    #[error("{path}: {cause}", path = path.display())]
+    Unpack {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        cause: String,
+    },
+    /// A file to import is no trace.
+    #[error("{place}: {source}")]
+    Trace {
+        /// The file, and its name in an archive.
+        place: String,
+        /// What is wrong with it.
+        source: fathom_etl::Error,
+    },
+    /// A trace's node has a name that cannot be one.
+    #[error("{place}: `{name}` cannot be the name of a node; give one with --node NAME=PATH")]
+    NodeName {
+        /// The file, and its name in an archive.
+        place: String,
+        /// The name.
+        name: String,
+    },
+    /// A file that says where disks lie is not what it should be.
+    #[error("{path}: {cause}", path = path.display())]
+    Places {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// What says where disks lie does not fit together, or not with the traces.
+    #[error("{cause}")]
+    Cluster {
+        /// What does not fit, and what to do.
+        cause: String,
+    },
     /// There is nothing to score against.
     #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
     NoTruth {

@@ -2,10 +2,11 @@
 //!
 //! [`replay`] plays a recording through the same source and the same engine that daemons and coordinator use; [`export`] writes
 //! its fan-outs as JSON Lines; [`score`] holds fan-outs against a recording's truth, wherever they were joined; [`simulate`] writes
-//! recordings of clusters that nobody has at hand.
+//! recordings of clusters that nobody has at hand; [`import`] reads what Windows' tracing wrote.
 
 mod error;
 pub mod export;
+pub mod import;
 pub mod replay;
 pub mod report;
 pub mod score;
@@ -15,7 +16,9 @@ use std::path::Path;
 
 pub use error::{Error, Result};
 pub use fathom_capture::{Recording, RecordingNode};
+pub use fathom_etl as etl;
 pub use fathom_simulate as simulator;
+pub use fathom_sources as sources;
 
 /// Opens a recording: reads and checks its `run.json`.
 ///

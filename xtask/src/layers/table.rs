@@ -51,6 +51,11 @@ const TABLE: &[Row] = &[
         may: &["model"],
     },
     Row {
+        name: "etl",
+        layer: 1,
+        may: &["model"],
+    },
+    Row {
         name: "capture",
         layer: 1,
         may: &["model"],
@@ -88,7 +93,9 @@ const TABLE: &[Row] = &[
     Row {
         name: "lab",
         layer: 2,
-        may: &["model", "join", "diagnose", "capture", "simulate", "sources", "store"],
+        may: &[
+            "model", "join", "diagnose", "etl", "capture", "simulate", "sources", "store",
+        ],
     },
     // The two roles as libraries, for `fathom demo`.
     Row {
@@ -130,7 +137,7 @@ const TABLE: &[Row] = &[
 pub(super) const KNOWLEDGE: &[Knowledge] = &[
     Knowledge {
         families: &["tokio", "tracing"],
-        who: Who::AllBut(&["model", "join", "diagnose", "simulate"]),
+        who: Who::AllBut(&["model", "join", "diagnose", "etl", "simulate"]),
         tests_too: false,
         cure: "take and return values, and let the caller wait and log",
     },

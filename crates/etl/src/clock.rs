@@ -1,0 +1,120 @@
+//! The clock of a trace: from its ticks to nanoseconds since 1970.
+
+use std::fmt;
+
+/// 100 ns steps from 1601, where Windows counts from, to 1970.
+const STEPS_1601_TO_1970: i128 = 116_444_736_000_000_000;
+
+const NANOS: i128 = 1_000_000_000;
+
+/// Which clock stamped the records (`ReservedFlags` of the log-file header; `Wnode.ClientContext` of the session).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClockKind {
+    /// The performance counter.
+    Qpc,
+    /// The system's time, in 100 ns since 1601.
+    SystemTime,
+    /// Processor cycles.
+    Cycles,
+}
+
+impl ClockKind {
+    pub(crate) const fn of(value: u32) -> Option<Self> {
+        match value {
+            1 => Some(Self::Qpc),
+            2 => Some(Self::SystemTime),
+            3 => Some(Self::Cycles),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ClockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Qpc => "performance counter",
+            Self::SystemTime => "system time",
+            Self::Cycles => "processor cycles",
+        })
+    }
+}
+
+/// Turns ticks into time, in integers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    /// Ticks a second of the stamps.
+    pub(crate) frequency: u64,
+    /// The tick at which `base_nanos` was.
+    pub(crate) base_ticks: i64,
+    /// Nanoseconds since 1970 at `base_ticks`.
+    pub(crate) base_nanos: i128,
+    /// Ticks a second of the performance counter, in which response times are whatever stamps the records.
+    pub(crate) response_frequency: u64,
+}
+
+impl Clock {
+    /// Nanoseconds since 1970, rounded down; `None` where they do not fit.
+    pub(crate) fn unix_nanos(&self, ticks: i64) -> Option<i64> {
+        let passed = i128::from(ticks) - i128::from(self.base_ticks);
+        let nanos = (passed * NANOS).div_euclid(i128::from(self.frequency.max(1)));
+        i64::try_from(self.base_nanos + nanos).ok()
+    }
+
+    /// A response time as nanoseconds, rounded down; `None` where it does not fit.
+    pub(crate) fn response_nanos(&self, ticks: u64) -> Option<u64> {
+        u64::try_from(i128::from(ticks) * NANOS / i128::from(self.response_frequency.max(1))).ok()
+    }
+}
+
+/// Windows' 100 ns since 1601 as nanoseconds since 1970.
+pub(crate) fn unix_nanos_of_file_time(steps: i64) -> i128 {
+    (i128::from(steps) - STEPS_1601_TO_1970) * 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(frequency: u64) -> Clock {
+        Clock {
+            frequency,
+            base_ticks: 1_000,
+            base_nanos: 5_000_000_000,
+            response_frequency: 3_579_545,
+        }
+    }
+
+    #[test]
+    fn ticks_are_counted_from_the_start_in_both_directions() {
+        assert_eq!(clock(10_000_000).unix_nanos(1_001), Some(5_000_000_100));
+        assert_eq!(clock(10_000_000).unix_nanos(999), Some(4_999_999_900));
+        // 1e9 / 3 is no integer: rounded down, also before the start.
+        assert_eq!(clock(3).unix_nanos(1_001), Some(5_333_333_333));
+        assert_eq!(clock(3).unix_nanos(999), Some(4_666_666_666));
+    }
+
+    #[test]
+    fn response_time_has_the_performance_counters_ticks() {
+        assert_eq!(clock(10_000_000).response_nanos(3_579_545), Some(1_000_000_000));
+        assert_eq!(clock(10_000_000).response_nanos(1), Some(279));
+    }
+
+    #[test]
+    fn time_that_does_not_fit_is_none() {
+        assert_eq!(clock(1).unix_nanos(i64::MAX), None);
+        assert_eq!(clock(1).unix_nanos(i64::MIN), None);
+        assert_eq!(
+            Clock {
+                response_frequency: 1,
+                ..clock(1)
+            }
+            .response_nanos(u64::MAX),
+            None
+        );
+    }
+
+    #[test]
+    fn system_time_counts_from_1601() {
+        assert_eq!(unix_nanos_of_file_time(116_444_736_000_000_001), 100);
+    }
+}
