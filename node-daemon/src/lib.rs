@@ -111,6 +111,23 @@ pub async fn run(config: Config, tasks: &TaskGroup, started: impl FnOnce() + Sen
     }
 }
 
+/// Starts the daemon's own log where the configuration says.
+///
+/// # Errors
+///
+/// When its file cannot be opened.
+pub fn start_logging(config: &Config) -> Result<(), Faults> {
+    match &config.log_file {
+        Some(path) => fathom_runtime::logging::init_file(tracing::Level::INFO, path)
+            .map(drop)
+            .map_err(|error| Faults(vec![format!("log-file {}: {error}", path.display())])),
+        None => {
+            fathom_runtime::logging::init(tracing::Level::INFO);
+            Ok(())
+        }
+    }
+}
+
 /// Opens what the configuration names and closes it again: certificates that fit, and a source that can be read.
 ///
 /// Nothing is started, written or connected. It is done as whoever calls it, who may read more than the account of a service.

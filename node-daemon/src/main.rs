@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use fathom_identity::explain;
-use fathom_node_daemon::{Config, Options, Outcome, check, run_blocking, service};
+use fathom_node_daemon::{Config, Options, Outcome, check, run_blocking, service, start_logging};
 
 /// Reads what this node sees and sends it to a coordinator
 #[derive(Parser)]
@@ -70,16 +70,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> ExitCode {
-    let config = Config::resolve(options);
-    let log_file = config.as_ref().ok().and_then(|config| config.log_file.as_deref());
-    let logging = match log_file {
-        Some(path) => fathom_runtime::logging::init_file(tracing::Level::INFO, path),
-        None => Ok(fathom_runtime::logging::init(tracing::Level::INFO)),
-    };
-    if let (Err(error), Some(path)) = (logging, log_file) {
-        eprintln!("error: log-file {}: {error}", path.display());
-        return ExitCode::from(USAGE);
-    }
+    let config = Config::resolve(options).and_then(|config| start_logging(&config).map(|()| config));
     let config = match config {
         Ok(config) => config,
         Err(faults) => {

@@ -4,7 +4,7 @@
 //! beyond that is in `docs/operations/windows.md`.
 
 use std::ffi::OsString;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -261,7 +261,7 @@ fn main(_arguments: Vec<OsString>) {
         return;
     };
     // Set once, here.
-    let _ = reporter.0.set(handle);
+    let _ = reporter.handle.set(handle);
     reporter.report(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
     let exit_code = run(shutdown, &reporter);
     reporter.report(ServiceState::Stopped, exit_code);
@@ -281,9 +281,7 @@ fn run(shutdown: Shutdown, reporter: &Reporter) -> ServiceExitCode {
         // Where a log would go is not known either.
         Err(_) => return ServiceExitCode::ServiceSpecific(2),
     };
-    if let Some(path) = &config.log_file
-        && fathom_runtime::logging::init_file(tracing::Level::INFO, path).is_err()
-    {
+    if crate::start_logging(&config).is_err() {
         return ServiceExitCode::ServiceSpecific(2);
     }
     let outcome = crate::run_blocking_until(config, shutdown, || {
@@ -304,13 +302,24 @@ fn run(shutdown: Shutdown, reporter: &Reporter) -> ServiceExitCode {
 
 /// Tells the service manager how far the service is.
 #[derive(Default)]
-struct Reporter(OnceLock<ServiceStatusHandle>);
+struct Reporter {
+    handle: OnceLock<ServiceStatusHandle>,
+    /// Held while a state is told, so that what is told last is last.
+    stopping: Mutex<bool>,
+}
 
 impl Reporter {
     fn report(&self, current_state: ServiceState, exit_code: ServiceExitCode) {
-        let Some(handle) = self.0.get() else {
+        let Some(handle) = self.handle.get() else {
             return;
         };
+        let mut stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        match current_state {
+            ServiceState::StopPending => *stopping = true,
+            // Asked to stop while it started: there is no way back to running.
+            ServiceState::Running if *stopping => return,
+            _ => {}
+        }
         let pending = matches!(current_state, ServiceState::StartPending | ServiceState::StopPending);
         let status = ServiceStatus {
             service_type: ServiceType::OWN_PROCESS,
