@@ -280,7 +280,10 @@ impl Program {
             node,
             "--replay",
         ]);
-        command.arg(self.spelled(recording)).arg("--spool").arg(self.spelled(&spool));
+        command
+            .arg(self.spelled(recording))
+            .arg("--spool")
+            .arg(self.spelled(&spool));
         for (option, file) in certificates.files("user") {
             command.arg(option).arg(self.spelled(&file));
         }

@@ -78,7 +78,11 @@ impl Setup {
         let replayed = replay(&recording, &Options::default()).unwrap();
         let expected = stored::texts(&replayed.rows, &replayed.catalog);
         assert_eq!(found.rows.len(), expected.len());
-        let different = found.rows.iter().zip(&expected).find(|(found, expected)| found != expected);
+        let different = found
+            .rows
+            .iter()
+            .zip(&expected)
+            .find(|(found, expected)| found != expected);
         assert_eq!(different, None);
         let used = stored::ordinals(&found);
         assert!(used.values().all(|uses| *uses == 1), "an ordinal was used twice");
@@ -146,7 +150,11 @@ fn every_source_is_asked_and_says_what_it_has_or_why_not() {
     let document = ran.json();
     assert_eq!(document["system"], "windows");
     let rows = document["sources"].as_array().unwrap();
-    let row = |item: &str| rows.iter().find(|row| row["item"] == item).unwrap_or_else(|| panic!("no {item}"));
+    let row = |item: &str| {
+        rows.iter()
+            .find(|row| row["item"] == item)
+            .unwrap_or_else(|| panic!("no {item}"))
+    };
     for row in rows {
         match row["state"].as_str().unwrap() {
             "available" => assert!(!row["seen"].as_str().unwrap().is_empty(), "{row}"),
@@ -206,7 +214,14 @@ async fn a_certificate_of_another_authority_is_refused_and_explained() {
     let coordinator = setup.coordinator();
     let stranger = Certificates::new(&setup.home.path().join("strangers"));
     let recording = fixture::recording(RECORDING);
-    let mut refused = daemon().node(&stranger, &coordinator.address, &recording, "i0", setup.home.path(), &[]);
+    let mut refused = daemon().node(
+        &stranger,
+        &coordinator.address,
+        &recording,
+        "i0",
+        setup.home.path(),
+        &[],
+    );
     assert_eq!(refused.wait(), 1);
     let said = refused.said();
     assert!(said.contains("certificate") && !said.contains("panicked"), "{said}");
@@ -223,7 +238,11 @@ fn a_spool_has_one_daemon() {
     let spool = setup.home.path().join("spool").join("i0");
     let start = Instant::now();
     while !fs::read_dir(&spool).is_ok_and(|mut entries| entries.next().is_some()) {
-        assert!(start.elapsed() < Duration::from_secs(60) && first.runs(), "{}", first.said());
+        assert!(
+            start.elapsed() < Duration::from_secs(60) && first.runs(),
+            "{}",
+            first.said()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     std::thread::sleep(Duration::from_secs(1));
@@ -267,7 +286,10 @@ async fn a_service_is_installed_started_stopped_in_the_middle_and_removed() {
     let removed = daemon().run(["uninstall"]);
     assert_eq!(removed.code, 0, "{}", removed.err);
     let log = setup.logged("the service ends");
-    assert!(log.contains("service stop") && log.contains("Stopped"), "it was asked to: {log}");
+    assert!(
+        log.contains("service stop") && log.contains("Stopped"),
+        "it was asked to: {log}"
+    );
     assert_fails(&daemon().run(["uninstall"]), 1, &["is not installed"]);
     drop(service);
 

@@ -114,7 +114,13 @@ impl Step {
             Self::Doc => command::run(cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings")),
             Self::Build => command::run(&mut cargo("build --release --locked")),
             Self::Demo => demo(workspace),
-            Self::Windows => windows::run(workspace, &windows::Args { daemon_only: true, ..windows::Args::default() }),
+            Self::Windows => windows::run(
+                workspace,
+                &windows::Args {
+                    daemon_only: true,
+                    ..windows::Args::default()
+                },
+            ),
             Self::Deny if has_deny() => command::run(&mut cargo("deny check licenses bans sources")),
             Self::Deny => {
                 println!("left out: cargo-deny is not installed (cargo install cargo-deny)");

@@ -78,7 +78,14 @@ fn build(workspace: &Workspace, folder: &Path, args: &Args) -> Result<Vec<PathBu
         .env_remove("RUSTC_WRAPPER")
         // Another compiler's artefacts are of no use to it, nor its to another's.
         .env("CARGO_TARGET_DIR", folder)
-        .args(["build", "-Z", "build-std=std,panic_abort", "--target", TARGET, "--locked"])
+        .args([
+            "build",
+            "-Z",
+            "build-std=std,panic_abort",
+            "--target",
+            TARGET,
+            "--locked",
+        ])
         .args(["--package", "fathom-node-daemon"]);
     if !args.daemon_only {
         cargo.args(["--package", "fathom-cli"]);
@@ -144,7 +151,14 @@ fn test(workspace: &Workspace, folder: &Path, home: &Path, args: &Args) -> Resul
     let mut tests = command::cargo();
     tests
         .current_dir(&workspace.root)
-        .args(["test", "--locked", "--package", "fathom-integration-tests", "--test", "windows"])
+        .args([
+            "test",
+            "--locked",
+            "--package",
+            "fathom-integration-tests",
+            "--test",
+            "windows",
+        ])
         .args(["--", "--ignored", "--test-threads", "1"])
         .env("FATHOM_WINDOWS_PROGRAMS", home)
         .env("FATHOM_WINE", WINE);
@@ -165,7 +179,10 @@ fn test(workspace: &Workspace, folder: &Path, home: &Path, args: &Args) -> Resul
 
 fn names(programs: &[PathBuf]) -> String {
     let names = programs.iter().filter_map(|program| program.file_name());
-    names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(" and ")
+    names
+        .map(|name| name.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 /// Whether a program of the toolchain is there.

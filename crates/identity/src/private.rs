@@ -64,7 +64,9 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     // Protected from inheritance; everything to the owner (OW), the system (SY) and administrators (BA).
     let text = w!("D:P(A;;FA;;;OW)(A;;FA;;;SY)(A;;FA;;;BA)");
     // SAFETY: the text ends with a NUL, and the pointer to be filled lives through the call.
-    unsafe { ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &raw mut descriptor.0, None)? };
+    unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &raw mut descriptor.0, None)?
+    };
     let attributes = SECURITY_ATTRIBUTES {
         nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(u32::MAX),
         lpSecurityDescriptor: descriptor.0.0,

@@ -54,7 +54,10 @@ pub fn init_file(default_level: Level, path: &Path) -> io::Result<bool> {
         .compact()
         .with_writer(Mutex::new(Rotating::open(path)?))
         .with_ansi(false);
-    let started = tracing_subscriber::registry().with(filter(default_level)).with(lines).try_init();
+    let started = tracing_subscriber::registry()
+        .with(filter(default_level))
+        .with(lines)
+        .try_init();
     Ok(started.is_ok())
 }
 

@@ -60,7 +60,12 @@ pub fn check(limit: Duration) -> Vec<Finding> {
 
 #[cfg(windows)]
 fn probes() -> Vec<Probe> {
-    let mut probes = vec![etw::session(), etw::providers(), event_log::channels(), pdh::counter_sets()];
+    let mut probes = vec![
+        etw::session(),
+        etw::providers(),
+        event_log::channels(),
+        pdh::counter_sets(),
+    ];
     probes.extend(wmi::namespaces());
     probes
 }
@@ -156,7 +161,9 @@ impl Asked {
                 Err(RecvTimeoutError::Timeout) => break State::NoAnswer(limit),
                 Err(RecvTimeoutError::Disconnected) => {
                     let reason = self.failed.take();
-                    break State::Unavailable(reason.unwrap_or_else(|| "its probe broke before it was asked".to_owned()));
+                    break State::Unavailable(
+                        reason.unwrap_or_else(|| "its probe broke before it was asked".to_owned()),
+                    );
                 }
             }
         };

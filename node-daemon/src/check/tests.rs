@@ -9,8 +9,16 @@ fn findings() -> Vec<Finding> {
         state,
     };
     vec![
-        finding("replay", "recordings", State::Available("any system can play one".into())),
-        finding("wmi", r"root\wmi\ClusPort", State::Unavailable("there is\r\nno such class".into())),
+        finding(
+            "replay",
+            "recordings",
+            State::Available("any system can play one".into()),
+        ),
+        finding(
+            "wmi",
+            r"root\wmi\ClusPort",
+            State::Unavailable("there is\r\nno such class".into()),
+        ),
         finding("pdh", r"\PhysicalDisk(*)", State::NoAnswer(Duration::from_secs(15))),
     ]
 }
@@ -20,8 +28,15 @@ fn each_part_has_one_line_that_says_what_it_answered() {
     let text = table(&findings());
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3);
-    assert_eq!(lines[0], "replay  recordings         available: any system can play one");
-    assert!(lines[1].ends_with("unavailable: there is  no such class"), "{}", lines[1]);
+    assert_eq!(
+        lines[0],
+        "replay  recordings         available: any system can play one"
+    );
+    assert!(
+        lines[1].ends_with("unavailable: there is  no such class"),
+        "{}",
+        lines[1]
+    );
     assert!(lines[2].contains("no answer: left after 15s"), "{}", lines[2]);
 }
 

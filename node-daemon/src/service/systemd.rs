@@ -29,7 +29,11 @@ pub(super) fn install(plan: &Plan) -> Result<()> {
     }
     fs::write(&file, unit).map_err(Error::system(format!("write {}", file.display())))?;
     let registered = systemctl(&["daemon-reload"]).and_then(|()| {
-        let enable: &[&str] = if plan.start { &["enable", "--now", NAME] } else { &["enable", NAME] };
+        let enable: &[&str] = if plan.start {
+            &["enable", "--now", NAME]
+        } else {
+            &["enable", NAME]
+        };
         systemctl(enable)
     });
     if let Err(error) = registered {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use fathom_identity::explain;
 use fathom_runtime::shutdown::{Cause, Shutdown};
 use windows_service::service::{
-    Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceControlAccept, ServiceErrorControl,
-    ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo, ServiceSidType, ServiceStartType,
-    ServiceState, ServiceStatus, ServiceType,
+    Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceControlAccept,
+    ServiceErrorControl, ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo,
+    ServiceSidType, ServiceStartType, ServiceState, ServiceStatus, ServiceType,
 };
 use windows_service::service_control_handler::{self, ServiceControlHandlerResult, ServiceStatusHandle};
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
@@ -53,18 +53,26 @@ pub(super) fn install(plan: &Plan) -> Result<()> {
         println!(
             "  command   {} {}",
             plan.program.display(),
-            info.launch_arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+            info.launch_arguments
+                .iter()
+                .map(|word| word.to_string_lossy())
+                .collect::<Vec<_>>()
+                .join(" ")
         );
-        println!("  restarts  after {RESTARTS:?}, then always the last; counted anew after {RESET:?} without a failure");
+        println!(
+            "  restarts  after {RESTARTS:?}, then always the last; counted anew after {RESET:?} without a failure"
+        );
         return Ok(());
     }
     let manager = manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
     let access =
         ServiceAccess::CHANGE_CONFIG | ServiceAccess::START | ServiceAccess::QUERY_STATUS | ServiceAccess::DELETE;
-    let service = manager.create_service(&info, access).map_err(|error| match code(&error) {
-        Some(ERROR_SERVICE_EXISTS) => Error::Present,
-        _ => refused("register the service")(error),
-    })?;
+    let service = manager
+        .create_service(&info, access)
+        .map_err(|error| match code(&error) {
+            Some(ERROR_SERVICE_EXISTS) => Error::Present,
+            _ => refused("register the service")(error),
+        })?;
     if let Err(error) = configure(&service) {
         // Nothing is left half done; that it failed is what counts.
         let _ = service.delete();

@@ -14,19 +14,14 @@ const OF_WINDOWS: &[&str] = &[
     "bcrypt",
     "bcryptprimitives",
     "combase",
-    "crypt32",
     "kernel32",
     "msvcrt",
     "ntdll",
     "ole32",
     "oleaut32",
     "pdh",
-    "powrprof",
-    "psapi",
-    "secur32",
-    "shell32",
-    "tdh",
-    "user32",
+    "propsys",
+    "rpcrt4",
     "userenv",
     "wevtapi",
     "ws2_32",
@@ -39,7 +34,11 @@ pub(super) fn check(program: &Path) -> Result<()> {
     if imports.is_empty() {
         bail!("{} imports nothing at all, so it was not read right", program.display());
     }
-    let foreign: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !of_windows(name)).collect();
+    let foreign: Vec<&str> = imports
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !of_windows(name))
+        .collect();
     if !foreign.is_empty() {
         bail!(
             "{} is not one file: it loads {}, which Windows does not bring or nobody decided on",

@@ -8,7 +8,13 @@ use anyhow::{Context as _, Result, bail};
 use crate::command;
 
 /// The compiler with the source of its library, the linker and C compiler for the target, and what runs the result.
-const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-w64-x86-64", "wine64"];
+const PACKAGES: [&str; 5] = [
+    "rustc-web",
+    "cargo-web",
+    "rust-web-src",
+    "gcc-mingw-w64-x86-64",
+    "wine64",
+];
 
 /// Installs what is missing; fails, and says what, where it cannot.
 pub(super) fn install() -> Result<()> {
@@ -21,7 +27,12 @@ pub(super) fn install() -> Result<()> {
     let missing: Vec<&str> = PACKAGES.into_iter().filter(|package| !installed(package)).collect();
     if !missing.is_empty() {
         println!("installing {}", missing.join(", "));
-        let what = || format!("the Windows build cannot be made: {} cannot be installed", missing.join(", "));
+        let what = || {
+            format!(
+                "the Windows build cannot be made: {} cannot be installed",
+                missing.join(", ")
+            )
+        };
         command::run(&mut apt(&["update", "-qq"])).with_context(what)?;
         command::run(apt(&["install", "-qq", "--yes", "--no-install-recommends"]).args(&missing)).with_context(what)?;
     }

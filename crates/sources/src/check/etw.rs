@@ -5,8 +5,9 @@ use windows::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_NO_SYSTEM_RESOURCES, ERROR_SUCCESS, WIN32_ERROR,
 };
 use windows::Win32::System::Diagnostics::Etw::{
-    CONTROLTRACE_HANDLE, ControlTraceW, EVENT_TRACE_CONTROL_STOP, EVENT_TRACE_FLAG_DISK_IO, EVENT_TRACE_PROPERTIES,
-    EVENT_TRACE_REAL_TIME_MODE, EVENT_TRACE_SYSTEM_LOGGER_MODE, StartTraceW, WNODE_FLAG_TRACED_GUID,
+    CONTROLTRACE_HANDLE, ControlTraceW, EVENT_TRACE_CONTROL_QUERY, EVENT_TRACE_CONTROL_STOP, EVENT_TRACE_FLAG_DISK_IO,
+    EVENT_TRACE_PROPERTIES, EVENT_TRACE_REAL_TIME_MODE, EVENT_TRACE_SYSTEM_LOGGER_MODE, StartTraceW,
+    WNODE_FLAG_TRACED_GUID,
 };
 use windows::Win32::System::Registry::{HKEY, HKEY_LOCAL_MACHINE, KEY_READ, RegCloseKey, RegOpenKeyExW};
 use windows::core::{HSTRING, PCWSTR};
@@ -52,10 +53,33 @@ fn try_session() -> State {
         }
         other => return State::Unavailable(message(other)),
     }
+    // What only says that it started one (Wine does) has no buffers to show.
+    let mut shown = Properties::new();
+    // SAFETY: the name ends with a NUL; the properties are as large as they say.
+    let asked = unsafe {
+        ControlTraceW(
+            CONTROLTRACE_HANDLE::default(),
+            &name,
+            &raw mut shown.head,
+            EVENT_TRACE_CONTROL_QUERY,
+        )
+    };
     // SAFETY: the session is ours and open; the properties are as large as they say.
-    let stopped =
-        unsafe { ControlTraceW(session, PCWSTR::null(), &raw mut properties.head, EVENT_TRACE_CONTROL_STOP) };
+    let stopped = unsafe {
+        ControlTraceW(
+            session,
+            PCWSTR::null(),
+            &raw mut properties.head,
+            EVENT_TRACE_CONTROL_STOP,
+        )
+    };
     match stopped {
+        ERROR_SUCCESS if asked != ERROR_SUCCESS => {
+            State::Unavailable(format!("one seemed to start and was not there: {}", message(asked)))
+        }
+        ERROR_SUCCESS if shown.head.NumberOfBuffers == 0 => {
+            State::Unavailable("one seemed to start and has no buffers: this system does not trace".to_owned())
+        }
         ERROR_SUCCESS => State::Available("one could be started, and was stopped".to_owned()),
         // A session that stays would log for ever.
         other => State::Unavailable(format!(

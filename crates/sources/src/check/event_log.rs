@@ -40,7 +40,16 @@ fn enabled(channel: &str) -> Result<bool, Error> {
     let mut used = 0;
     let size = u32::try_from(size_of::<EVT_VARIANT>()).unwrap_or(u32::MAX);
     // SAFETY: the configuration is open; the buffer is as large as is said, and a Boolean needs nothing behind it.
-    unsafe { EvtGetChannelConfigProperty(config.0, EvtChannelConfigEnabled, 0, size, Some(&raw mut value), &raw mut used)? };
+    unsafe {
+        EvtGetChannelConfigProperty(
+            config.0,
+            EvtChannelConfigEnabled,
+            0,
+            size,
+            Some(&raw mut value),
+            &raw mut used,
+        )?
+    };
     // SAFETY: this property is a Boolean (win32, `WES/evt_channel_config_property_id.md`).
     Ok(unsafe { value.Anonymous.BooleanVal }.as_bool())
 }

@@ -135,14 +135,20 @@ const fn provider(name: &'static str, guid: &'static str) -> Provider {
 
 /// Those on the path of a write, from the guest to the drive.
 pub(super) const PROVIDERS: &[Provider] = &[
-    provider("Microsoft-Windows-Hyper-V-StorageVSP", "10b3d268-9782-49a4-aacc-a93c5482cb6f"),
+    provider(
+        "Microsoft-Windows-Hyper-V-StorageVSP",
+        "10b3d268-9782-49a4-aacc-a93c5482cb6f",
+    ),
     provider("Microsoft-Windows-VHDMP", "e2816346-87f4-4f85-95c3-0c79409aa89d"),
     provider(
         "Microsoft-Windows-FailoverClustering-CsvFs-Diagnostic",
         "6a86ae90-4e9b-4186-b1d1-9ce0e02bcbc1",
     ),
     provider("Microsoft-Windows-ReFS", "cd9c6198-bf73-4106-803b-c17d26559018"),
-    provider("Microsoft-Windows-StorageSpaces-Driver", "595f7f52-c90a-4026-a125-8eb5e083f15e"),
+    provider(
+        "Microsoft-Windows-StorageSpaces-Driver",
+        "595f7f52-c90a-4026-a125-8eb5e083f15e",
+    ),
     provider(
         "Microsoft-Windows-FailoverClustering-Clusport-Diagnostic",
         "29c07d0e-e5a0-4e85-a004-1f668531ce22",

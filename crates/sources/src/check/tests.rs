@@ -13,11 +13,16 @@ fn a_probe_that_hangs_is_left_and_what_it_said_before_stays() {
         answers.give(0, available("12 instances"));
         let _ = never.recv();
     });
-    let answers = Probe::new("pdh", vec!["third".to_owned()], |answers| answers.give(0, available("3")));
+    let answers = Probe::new("pdh", vec!["third".to_owned()], |answers| {
+        answers.give(0, available("3"))
+    });
     let limit = Duration::from_millis(50);
     let found = ask(vec![hangs, answers], limit);
     let states: Vec<State> = found.into_iter().map(|finding| finding.state).collect();
-    assert_eq!(states, [available("12 instances"), State::NoAnswer(limit), available("3")]);
+    assert_eq!(
+        states,
+        [available("12 instances"), State::NoAnswer(limit), available("3")]
+    );
 }
 
 #[test]
@@ -51,7 +56,11 @@ fn guids_of_providers_are_what_the_registry_calls_them() {
     for provider in known::PROVIDERS {
         let lengths: Vec<usize> = provider.guid.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12], "{}", provider.name);
-        assert!(provider.guid.chars().all(|c| c == '-' || c.is_ascii_hexdigit()), "{}", provider.name);
+        assert!(
+            provider.guid.chars().all(|c| c == '-' || c.is_ascii_hexdigit()),
+            "{}",
+            provider.name
+        );
     }
 }
 

@@ -10,7 +10,10 @@ const MOST_COUNTED: usize = 1000;
 
 pub(super) fn namespaces() -> impl Iterator<Item = Probe> {
     NAMESPACES.iter().map(|namespace| {
-        let items = namespace.classes.iter().map(|class| format!(r"{}\{}", namespace.path, class.name()));
+        let items = namespace
+            .classes
+            .iter()
+            .map(|class| format!(r"{}\{}", namespace.path, class.name()));
         Probe::new("wmi", items.collect(), move |answers| ask(namespace, answers))
     })
 }
@@ -51,7 +54,10 @@ fn seen(connection: &WMIConnection, class: Class) -> Result<String, WMIError> {
         Class::Definition(_) => Ok("the class is there".to_owned()),
         Class::Instances(_) => {
             let mut count = 0;
-            for row in connection.exec_query(format!("SELECT * FROM {name}"))?.take(MOST_COUNTED) {
+            for row in connection
+                .exec_query(format!("SELECT * FROM {name}"))?
+                .take(MOST_COUNTED)
+            {
                 row?;
                 count += 1;
             }

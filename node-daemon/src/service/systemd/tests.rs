@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::service::tests::config;
 

@@ -9,7 +9,10 @@ fn a_log_that_is_full_becomes_the_old_one_and_the_older_one_goes() {
         log.write_all(line.as_bytes()).unwrap();
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), "third line\n");
-    assert_eq!(fs::read_to_string(folder.path().join("node.log.old")).unwrap(), "second line\n");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("node.log.old")).unwrap(),
+        "second line\n"
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
