@@ -4,6 +4,7 @@
 //! `x86_64-pc-windows-gnu`; what is missing of it is installed. What a run under Wine proves, and what it cannot, is in
 //! `docs/operations/windows.md`; the tests themselves are `integration-tests/tests/windows.rs`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +41,14 @@ pub(crate) struct Args {
     pub(crate) no_run: bool,
 }
 
+/// Crates with code of their own for Windows, whose tests run there too.
+const TESTED: [&str; 4] = [
+    "fathom-segment-log",
+    "fathom-identity",
+    "fathom-runtime",
+    "fathom-node-daemon",
+];
+
 /// Builds, looks at what was built, and runs it.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let start = Instant::now();
@@ -51,9 +60,15 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     }
     println!("built {} in {:.0} s", names(&built), start.elapsed().as_secs_f64());
     if !args.no_run {
-        let home = runnable(&folder, &built)?;
-        prepare_wine(&folder)?;
-        test(workspace, &folder, &home, args).context("what was built for Windows fails under Wine")?;
+        let prefix = wine(&folder).context("Wine cannot be made ready")?;
+        let tested = test(workspace, &folder, &prefix, args).context("what was built for Windows fails under Wine");
+        // Its services outlive whoever started them.
+        let mut server = Command::new("/usr/lib/wine/wineserver64");
+        wine_environment(&mut server, &prefix);
+        if !command::succeeds(server.arg("-k")) {
+            println!("Wine's server had ended already");
+        }
+        tested?;
     }
     println!("windows ok");
     Ok(())
@@ -61,12 +76,33 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 
 /// The programs' paths, once they are built.
 fn build(workspace: &Workspace, folder: &Path, args: &Args) -> Result<Vec<PathBuf>> {
-    let mut cargo = command::cargo_of(&format!("{DEBIAN_BIN}/cargo"));
-    let mut path = std::ffi::OsString::from(DEBIAN_BIN);
+    let mut cargo = cargo(workspace, folder, "build", args);
+    cargo.args(["--package", "fathom-node-daemon"]);
+    if !args.daemon_only {
+        cargo.args(["--package", "fathom-cli"]);
+    }
+    command::run(&mut cargo)?;
+    let made = programs(folder, args);
+    let mut programs = vec![made.join("fathom-node.exe")];
+    if !args.daemon_only {
+        programs.push(made.join("fathom.exe"));
+    }
+    Ok(programs)
+}
+
+/// Where cargo leaves them.
+fn programs(folder: &Path, args: &Args) -> PathBuf {
+    folder.join(TARGET).join(if args.release { "release" } else { "debug" })
+}
+
+/// Debian's cargo for the target.
+fn cargo(workspace: &Workspace, folder: &Path, verb: &str, args: &Args) -> Command {
+    let mut path = OsString::from(DEBIAN_BIN);
     if let Some(rest) = std::env::var_os("PATH") {
         path.push(":");
         path.push(rest);
     }
+    let mut cargo = command::cargo_of(format!("{DEBIAN_BIN}/cargo"));
     cargo
         .current_dir(&workspace.root)
         .env("PATH", path)
@@ -78,64 +114,33 @@ fn build(workspace: &Workspace, folder: &Path, args: &Args) -> Result<Vec<PathBu
         .env_remove("RUSTC_WRAPPER")
         // Another compiler's artefacts are of no use to it, nor its to another's.
         .env("CARGO_TARGET_DIR", folder)
-        .args([
-            "build",
-            "-Z",
-            "build-std=std,panic_abort",
-            "--target",
-            TARGET,
-            "--locked",
-        ])
-        .args(["--package", "fathom-node-daemon"]);
-    if !args.daemon_only {
-        cargo.args(["--package", "fathom-cli"]);
-    }
+        .args([verb, "-Z", "build-std=std,panic_abort", "--target", TARGET, "--locked"]);
     if args.release {
         cargo.arg("--release");
     }
-    command::run(&mut cargo)?;
-    let made = folder.join(TARGET).join(if args.release { "release" } else { "debug" });
-    let mut programs = vec![made.join("fathom-node.exe")];
-    if !args.daemon_only {
-        programs.push(made.join("fathom.exe"));
-    }
-    Ok(programs)
+    cargo
 }
 
-/// A folder with the programs as Wine can run them: beside a library that current Rust asks for and Wine 8 lacks.
-fn runnable(folder: &Path, programs: &[PathBuf]) -> Result<PathBuf> {
-    let home = folder.join("run");
-    fs::create_dir_all(&home)?;
-    // What is there from a run before is not to be tested by mistake.
-    for entry in fs::read_dir(&home)? {
-        fs::remove_file(entry?.path())?;
-    }
-    for program in programs {
-        let name = program.file_name().context("a program has a name")?;
-        fs::copy(program, home.join(name))?;
-    }
-    let source = home.join("bcryptprimitives.c");
-    fs::write(&source, include_str!("windows/bcryptprimitives.c"))?;
-    command::run(
-        Command::new("x86_64-w64-mingw32-gcc")
-            .args(["-shared", "-O1", "-o"])
-            .arg(home.join("bcryptprimitives.dll"))
-            .arg(&source)
-            .arg("-ladvapi32"),
-    )?;
-    Ok(home)
-}
-
-/// A Windows of our own in `folder`, made where it is not there.
-fn prepare_wine(folder: &Path) -> Result<()> {
+/// A Windows of our own in `folder`, made where it is not there, with a library that current Rust asks for and Wine 8 lacks.
+fn wine(folder: &Path) -> Result<PathBuf> {
     let prefix = folder.join("prefix");
     fs::create_dir_all(&prefix)?;
-    if prefix.join("system.reg").exists() {
-        return Ok(());
-    }
     let mut boot = Command::new(WINE);
     wine_environment(&mut boot, &prefix);
-    command::run(boot.args(["wineboot", "--init"])).context("Wine cannot make its folder")
+    command::run(boot.args(["wineboot", "--init"]))?;
+    let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
+    if !library.exists() {
+        let source = folder.join("bcryptprimitives.c");
+        fs::write(&source, include_str!("windows/bcryptprimitives.c"))?;
+        let mut compiler = Command::new("x86_64-w64-mingw32-gcc");
+        compiler
+            .args(["-shared", "-O1", "-o"])
+            .arg(&library)
+            .arg(&source)
+            .arg("-ladvapi32");
+        command::run(&mut compiler)?;
+    }
+    Ok(prefix)
 }
 
 /// Quiet, in its own folder, and without asking for parts that nothing here uses.
@@ -147,9 +152,19 @@ fn wine_environment(command: &mut Command, prefix: &Path) {
         .env_remove("DISPLAY");
 }
 
-fn test(workspace: &Workspace, folder: &Path, home: &Path, args: &Args) -> Result<()> {
-    let mut tests = command::cargo();
-    tests
+fn test(workspace: &Workspace, folder: &Path, prefix: &Path, args: &Args) -> Result<()> {
+    let mut units = cargo(workspace, folder, "test", args);
+    units
+        .args(["--lib", "--bins"])
+        .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", WINE);
+    for package in TESTED {
+        units.args(["--package", package]);
+    }
+    wine_environment(&mut units, prefix);
+    command::run(&mut units)?;
+
+    let mut whole = command::cargo();
+    whole
         .current_dir(&workspace.root)
         .args([
             "test",
@@ -160,21 +175,14 @@ fn test(workspace: &Workspace, folder: &Path, home: &Path, args: &Args) -> Resul
             "windows",
         ])
         .args(["--", "--ignored", "--test-threads", "1"])
-        .env("FATHOM_WINDOWS_PROGRAMS", home)
+        .env("FATHOM_WINDOWS_PROGRAMS", programs(folder, args))
         .env("FATHOM_WINE", WINE);
     if args.daemon_only {
         println!("left out: fathom.exe (--daemon-only)");
-        tests.args(["--skip", "fathom_exe"]);
+        whole.args(["--skip", "fathom_exe"]);
     }
-    wine_environment(&mut tests, &folder.join("prefix"));
-    let tested = command::run(&mut tests);
-    // Its services outlive whoever started them.
-    let mut server = Command::new("/usr/lib/wine/wineserver64");
-    wine_environment(&mut server, &folder.join("prefix"));
-    if !command::succeeds(server.arg("-k")) {
-        println!("Wine's server had ended already");
-    }
-    tested
+    wine_environment(&mut whole, prefix);
+    command::run(&mut whole)
 }
 
 fn names(programs: &[PathBuf]) -> String {
