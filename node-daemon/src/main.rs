@@ -64,7 +64,10 @@ fn main() -> ExitCode {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
-        Some(Command::Install(options)) => managed(service::install(&options)),
+        Some(Command::Install(options)) => {
+            fathom_runtime::logging::init(tracing::Level::WARN);
+            managed(service::install(&options))
+        }
         Some(Command::Uninstall) => managed(service::uninstall()),
     }
 }

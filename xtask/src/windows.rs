@@ -92,7 +92,7 @@ fn build(workspace: &Workspace, folder: &Path, args: &Args) -> Result<Vec<PathBu
 
 /// Where cargo leaves them.
 fn programs(folder: &Path, args: &Args) -> PathBuf {
-    folder.join(TARGET).join(if args.release { "release" } else { "debug" })
+    folder.join(TARGET).join(profile(args))
 }
 
 /// Debian's cargo for the target.
@@ -115,10 +115,13 @@ fn cargo(workspace: &Workspace, folder: &Path, verb: &str, args: &Args) -> Comma
         // Another compiler's artefacts are of no use to it, nor its to another's.
         .env("CARGO_TARGET_DIR", folder)
         .args([verb, "-Z", "build-std=std,panic_abort", "--target", TARGET, "--locked"]);
-    if args.release {
-        cargo.arg("--release");
-    }
+    cargo.args(["--profile", profile(args)]);
     cargo
+}
+
+/// The profile, and its folder.
+const fn profile(args: &Args) -> &'static str {
+    if args.release { "release" } else { "wine" }
 }
 
 /// A Windows of our own in `folder`, made where it is not there, with a library that current Rust asks for and Wine 8 lacks.
