@@ -13,6 +13,14 @@ pub(super) enum Class {
     Definition(&'static str),
 }
 
+impl Class {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Instances(name) | Self::Definition(name) => name,
+        }
+    }
+}
+
 /// A namespace with the classes asked in it.
 #[derive(Debug)]
 pub(super) struct Namespace {

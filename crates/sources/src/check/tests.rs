@@ -1,4 +1,4 @@
-use std::sync::mpsc;
+use std::collections::BTreeSet;
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn available(text: &str) -> State {
 
 #[test]
 fn a_probe_that_hangs_is_left_and_what_it_said_before_stays() {
-    let (_keep, never) = mpsc::sync_channel::<()>(1);
+    let (_keep, never) = sync_channel::<()>(1);
     let hangs = Probe::new("wmi", vec!["first".to_owned(), "second".to_owned()], move |answers| {
         answers.give(0, available("12 instances"));
         let _ = never.recv();
@@ -69,4 +69,32 @@ fn errors_of_management_and_counters_are_told_in_words() {
     assert_eq!(words::wmi(0x8004_1010), "there is no such class (0x80041010)");
     assert_eq!(words::pdh(0xC000_0BB8), "there is no such counter set (0xC0000BB8)");
     assert_eq!(words::wmi(0x8004_1FFF), "it failed (0x80041FFF)");
+}
+
+#[test]
+fn nothing_is_asked_twice_and_every_name_can_be_one() {
+    let mut items = BTreeSet::new();
+    let mut add = |item: String| assert!(items.insert(item.clone()), "{item} is asked twice");
+    for namespace in known::NAMESPACES {
+        assert!(namespace.path.starts_with(r"root\"), "{}", namespace.path);
+        // Linked to a node's own cluster or to keys: Windows answers these to encrypted packets only.
+        let guarded = namespace.path.contains("MSCluster") || namespace.path.contains("Encryption");
+        assert_eq!(namespace.private, guarded, "{}", namespace.path);
+        for class in namespace.classes {
+            // It stands in a query.
+            assert!(
+                class.name().chars().all(|c| c == '_' || c.is_ascii_alphanumeric()),
+                "{class:?}"
+            );
+            add(format!(r"{}\{}", namespace.path, class.name()));
+        }
+    }
+    for (set, counter) in known::COUNTERS {
+        assert!(!set.contains(['(', '\\']) && !counter.contains('\\'), "{set} {counter}");
+        add((*set).to_owned());
+    }
+    for channel in known::CHANNELS {
+        assert_eq!(channel.matches('/').count(), 1, "{channel}");
+        add((*channel).to_owned());
+    }
 }

@@ -18,14 +18,6 @@ pub(super) fn namespaces() -> impl Iterator<Item = Probe> {
     })
 }
 
-impl Class {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Instances(name) | Self::Definition(name) => name,
-        }
-    }
-}
-
 fn ask(namespace: &Namespace, answers: &Answers) {
     let connection = WMIConnection::with_namespace_path(namespace.path).and_then(|connection| {
         if namespace.private {
