@@ -27,13 +27,13 @@ use crate::render::table::many_lines;
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The roles log what they do; the other commands only what is wrong.
-    let role = matches!(arguments.command, Command::Coordinator(_) | Command::Node(_));
-    fathom_runtime::logging::init(if role {
-        tracing::Level::INFO
-    } else {
-        tracing::Level::WARN
-    });
+    match arguments.command {
+        // The roles log what they do; the other commands only what is wrong.
+        Command::Coordinator(_) => drop(fathom_runtime::logging::init(tracing::Level::INFO)),
+        // Its configuration says where to.
+        Command::Node(_) => {}
+        _ => drop(fathom_runtime::logging::init(tracing::Level::WARN)),
+    }
     match run(arguments) {
         Ok(code) => code.into(),
         Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => exit::Code::Fine.into(),

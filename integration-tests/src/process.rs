@@ -1,6 +1,6 @@
 //! The roles and commands as real processes.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -64,19 +64,23 @@ impl Certificates {
             .unwrap();
     }
 
-    /// `--ca`, `--cert` and `--key` for a name.
+    /// `--ca`, `--cert` and `--key` for a name, each with its file.
+    #[must_use]
+    pub fn files(&self, name: &str) -> [(&'static str, PathBuf); 3] {
+        [
+            ("--ca", self.folder.join("ca.crt")),
+            ("--cert", self.folder.join(format!("{name}.crt"))),
+            ("--key", self.folder.join(format!("{name}.key"))),
+        ]
+    }
+
+    /// The same as arguments.
     #[must_use]
     pub fn options(&self, name: &str) -> Vec<String> {
-        let file = |name: String| self.folder.join(name).display().to_string();
-        [
-            "--ca".to_owned(),
-            file("ca.crt".to_owned()),
-            "--cert".to_owned(),
-            file(format!("{name}.crt")),
-            "--key".to_owned(),
-            file(format!("{name}.key")),
-        ]
-        .into()
+        let files = self.files(name).into_iter();
+        files
+            .flat_map(|(option, file)| [option.to_owned(), file.display().to_string()])
+            .collect()
     }
 
     /// The text of a file.
@@ -156,17 +160,58 @@ impl Drop for Process {
 
 /// The program under test.
 #[derive(Clone, Debug)]
-pub struct Program(PathBuf);
+pub struct Program {
+    path: PathBuf,
+    /// Runs it where it is one for Windows.
+    wine: Option<PathBuf>,
+}
 
 impl Program {
     /// By the path that cargo tells tests (`env!("CARGO_BIN_EXE_fathom-under-test")`).
     #[must_use]
     pub fn new(path: &str) -> Self {
-        Self(path.into())
+        Self {
+            path: path.into(),
+            wine: None,
+        }
+    }
+
+    /// A program for Windows, run by Wine in the folder that `WINEPREFIX` names.
+    #[must_use]
+    pub fn under_wine(wine: &Path, path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            wine: Some(wine.to_owned()),
+        }
+    }
+
+    /// A path as the program spells it: Wine has the root folder as drive Z.
+    #[must_use]
+    pub fn spelled(&self, path: &Path) -> OsString {
+        match self.wine {
+            Some(_) => format!("Z:{}", path.display()).replace('/', "\\").into(),
+            None => path.into(),
+        }
+    }
+
+    /// What starts a node daemon: a command of `fathom`, or of the daemon's own program.
+    fn node_command(&self) -> &'static str {
+        if self.path.file_stem().is_some_and(|name| name == "fathom-node") {
+            "run"
+        } else {
+            "node"
+        }
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(&self.0);
+        let mut command = match &self.wine {
+            Some(wine) => {
+                let mut command = Command::new(wine);
+                command.arg(&self.path);
+                command
+            }
+            None => Command::new(&self.path),
+        };
         for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FATHOM_")) {
             command.env_remove(variable);
         }
@@ -226,7 +271,7 @@ impl Program {
     ) -> Process {
         let spool = home.join("spool").join(node);
         let mut command = self.command([
-            "node",
+            self.node_command(),
             "--coordinator",
             address,
             "--cluster",
@@ -236,11 +281,13 @@ impl Program {
             "--replay",
         ]);
         command
-            .arg(recording)
+            .arg(self.spelled(recording))
             .arg("--spool")
-            .arg(spool)
-            .args(certificates.options("user"))
-            .args(more);
+            .arg(self.spelled(&spool));
+        for (option, file) in certificates.files("user") {
+            command.arg(option).arg(self.spelled(&file));
+        }
+        command.args(more);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         Process {
             child: command.spawn().unwrap(),

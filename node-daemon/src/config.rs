@@ -50,6 +50,9 @@ pub struct Options {
     /// Most events in a batch [default: 4096]
     #[arg(long, value_name = "COUNT")]
     pub batch_events: Option<usize>,
+    /// File for the daemon's own log [default: standard error]
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
 }
 
 /// The file's keys.
@@ -68,6 +71,7 @@ struct File {
     pace: Option<f64>,
     without_tap: Vec<Tap>,
     batch_events: Option<usize>,
+    log_file: Option<PathBuf>,
 }
 
 /// A checked configuration.
@@ -93,6 +97,8 @@ pub struct Config {
     pub replay: Replay,
     /// Most events in a batch.
     pub batch_events: usize,
+    /// Where the daemon's own log goes, if not to standard error.
+    pub log_file: Option<PathBuf>,
 }
 
 /// A recording as a source.
@@ -189,6 +195,7 @@ impl Config {
                 pace,
             },
             batch_events,
+            log_file: options.log_file.or(file.log_file),
         })
     }
 }

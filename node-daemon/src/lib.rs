@@ -17,9 +17,11 @@
 //! A lost connection, a coordinator that restarts, a busy one: tried again for ever, with backoff. A certificate that does not
 //! fit, another protocol version, a full disk: [`Error`], and the program ends with a message.
 
+pub mod check;
 mod config;
 mod error;
 mod sampler;
+pub mod service;
 mod spool;
 mod uplink;
 
@@ -29,7 +31,7 @@ use std::time::Duration;
 use fathom_identity::files::Credentials;
 use fathom_model::{Incarnation, StreamId, StreamKind};
 use fathom_runtime::clock::{Clock, SystemClock};
-use fathom_runtime::shutdown::Cause;
+use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use fathom_sources::Source;
 use fathom_sources::replay::{Options as ReplayOptions, ReplaySource};
@@ -55,14 +57,15 @@ pub enum Outcome {
 
 /// Runs the daemon until its source has ended and everything is acknowledged, or until it is asked to stop.
 ///
+/// `started` is called once, when everything that the configuration names is open.
+///
 /// # Errors
 ///
 /// When it cannot go on without somebody doing something about it.
-pub async fn run(config: Config, tasks: &TaskGroup) -> Result<Outcome> {
+pub async fn run(config: Config, tasks: &TaskGroup, started: impl FnOnce() + Send) -> Result<Outcome> {
     let clock = SystemClock;
-    let credentials = Credentials::load(&config.ca, &config.certificate, &config.key)?;
-    credentials.verify(clock.now())?;
-    let source = open_source(&config).await?;
+    let credentials = credentials(&config, &clock)?;
+    let source = open_source_elsewhere(&config).await?;
     let description = source.describe();
     let identity = Identity {
         stream: StreamId {
@@ -93,6 +96,7 @@ pub async fn run(config: Config, tasks: &TaskGroup) -> Result<Outcome> {
     sampled.map_err(|source| Error::Thread { source })?;
 
     let uplink = Uplink::new(&config, credentials, Arc::clone(&spool), topology)?;
+    started();
     let ended = tokio::select! {
         ended = uplink.run() => ended?,
         cause = tasks.shutdown().requested() => {
@@ -107,21 +111,60 @@ pub async fn run(config: Config, tasks: &TaskGroup) -> Result<Outcome> {
     }
 }
 
-/// Runs the daemon in a runtime of its own, as both programs do; returns the exit code.
+/// Starts the daemon's own log where the configuration says.
+///
+/// # Errors
+///
+/// When its file cannot be opened.
+pub fn start_logging(config: &Config) -> Result<(), Faults> {
+    match &config.log_file {
+        Some(path) => fathom_runtime::logging::init_file(tracing::Level::INFO, path)
+            .map(drop)
+            .map_err(|error| Faults(vec![format!("log-file {}: {error}", path.display())])),
+        None => {
+            fathom_runtime::logging::init(tracing::Level::INFO);
+            Ok(())
+        }
+    }
+}
+
+/// Opens what the configuration names and closes it again: certificates that fit, and a source that can be read.
+///
+/// Nothing is started, written or connected. It is done as whoever calls it, who may read more than the account of a service.
+///
+/// # Errors
+///
+/// As [`run`], for the first thing that is wrong.
+pub fn verify(config: &Config) -> Result<()> {
+    credentials(config, &SystemClock)?;
+    open_source(config)?;
+    Ok(())
+}
+
+/// Runs the daemon in a runtime of its own, as both programs do, until it is asked to stop by a signal.
 ///
 /// # Errors
 ///
 /// As [`run`], and when the runtime cannot start.
 pub fn run_blocking(config: Config) -> Result<Outcome> {
+    run_blocking_until(config, Shutdown::new(), || ())
+}
+
+/// As [`run_blocking`], and until `shutdown` is requested; `started` is called as [`run`] does.
+///
+/// # Errors
+///
+/// As [`run_blocking`].
+pub fn run_blocking_until(config: Config, shutdown: Shutdown, started: impl FnOnce() + Send) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|source| Error::Thread { source })?;
     runtime.block_on(async {
-        let tasks = TaskGroup::new(fathom_runtime::shutdown::Shutdown::new());
+        let tasks = TaskGroup::new(shutdown);
         tasks.watch_signals().map_err(|source| Error::Thread { source })?;
-        let outcome = run(config, &tasks).await;
+        let outcome = run(config, &tasks, started).await;
         if let Err(pending) = tasks.shutdown_and_wait(GRACE).await {
             tracing::warn!(pending = ?pending.names, "tasks did not end in time");
         }
@@ -129,21 +172,29 @@ pub fn run_blocking(config: Config) -> Result<Outcome> {
     })
 }
 
+fn credentials(config: &Config, clock: &SystemClock) -> Result<Credentials> {
+    let credentials = Credentials::load(&config.ca, &config.certificate, &config.key)?;
+    credentials.verify(clock.now())?;
+    Ok(credentials)
+}
+
 /// Opening reads the whole recording once, so not on a thread that answers others.
-async fn open_source(config: &Config) -> Result<Box<dyn Source>> {
-    let replay = config.replay.clone();
-    let node = config.node.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        let options = ReplayOptions {
-            without: replay.without,
-            pace: replay.pace,
-        };
-        ReplaySource::open_folder(&replay.recording, &node, options)
-    });
-    let source = opened.await.map_err(|error| Error::Task {
+async fn open_source_elsewhere(config: &Config) -> Result<Box<dyn Source>> {
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open_source(&config));
+    opened.await.map_err(|error| Error::Task {
         task: "source".into(),
         reason: error.to_string(),
-    })??;
+    })?
+}
+
+fn open_source(config: &Config) -> Result<Box<dyn Source>> {
+    let replay = config.replay.clone();
+    let options = ReplayOptions {
+        without: replay.without,
+        pace: replay.pace,
+    };
+    let source = ReplaySource::open_folder(&replay.recording, &config.node, options)?;
     for warning in source.warnings() {
         tracing::warn!(%warning, "odd recording");
     }

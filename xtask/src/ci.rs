@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::Workspace;
-use crate::{command, layers, links, proto};
+use crate::{command, layers, links, proto, windows};
 
 /// Options of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,8 @@ enum Step {
     Build,
     /// The README's demo, with the release build.
     Demo,
+    /// The node daemon for Windows, run under Wine.
+    Windows,
     /// Licences, banned crates and where crates come from.
     Deny,
 }
@@ -112,6 +114,13 @@ impl Step {
             Self::Doc => command::run(cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings")),
             Self::Build => command::run(&mut cargo("build --release --locked")),
             Self::Demo => demo(workspace),
+            Self::Windows => windows::run(
+                workspace,
+                &windows::Args {
+                    daemon_only: true,
+                    ..windows::Args::default()
+                },
+            ),
             Self::Deny if has_deny() => command::run(&mut cargo("deny check licenses bans sources")),
             Self::Deny => {
                 println!("left out: cargo-deny is not installed (cargo install cargo-deny)");

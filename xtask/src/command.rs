@@ -1,7 +1,7 @@
 //! Child processes: how they are started, and how a failure is told.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -11,7 +11,12 @@ use anyhow::{Context as _, Result, bail};
 /// `cargo run` tells its child about the package it runs, and build scripts that watch those variables (ring's does)
 /// would rebuild at every change between `cargo xtask` and `cargo build`.
 pub(crate) fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    cargo_of(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// Another cargo, in the same environment.
+pub(crate) fn cargo_of(program: impl AsRef<OsStr>) -> Command {
+    let mut cargo = Command::new(program);
     for (name, _) in env::vars_os() {
         let told_by_cargo_run = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         if name.to_str().is_some_and(told_by_cargo_run) {

@@ -11,6 +11,7 @@ mod command;
 mod layers;
 mod links;
 mod proto;
+mod windows;
 mod workspace;
 
 /// House rules and checks of this workspace.
@@ -25,6 +26,8 @@ enum Task {
     Codegen,
     /// Format, lint and compare the wire contract.
     Proto(proto::Args),
+    /// Build the programs for Windows, and run them under Wine.
+    Windows(windows::Args),
     /// Run what CI runs, and stop at the first failure.
     Ci(ci::Args),
 }
@@ -50,6 +53,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             Ok(())
         }
         Task::Proto(args) => proto::run(&workspace, &args),
+        Task::Windows(args) => windows::run(&workspace, &args),
         Task::Ci(args) => ci::run(&workspace, &args),
     }
 }

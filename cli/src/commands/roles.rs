@@ -25,6 +25,7 @@ pub(crate) fn coordinator(options: fathom_coordinator::Options) -> Result<Code> 
 /// Runs a node daemon until its source has ended and is stored, or it is asked to stop.
 pub(crate) fn node(options: fathom_node_daemon::Options) -> Result<Code> {
     let config = fathom_node_daemon::Config::resolve(options)?;
+    fathom_node_daemon::start_logging(&config)?;
     end_with_stdin()?;
     match fathom_node_daemon::run_blocking(config)? {
         Outcome::Finished | Outcome::Stopped => Ok(Code::Fine),

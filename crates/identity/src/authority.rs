@@ -17,6 +17,8 @@ use rcgen::{
     SanType,
 };
 
+use crate::private;
+
 /// A certificate can name times up to 9999-12-31 23:59:59 UTC (RFC 5280, 4.1.2.5).
 const LATEST_UNIX_SECONDS: u64 = 253_402_300_799;
 
@@ -284,15 +286,10 @@ fn create(path: &Path, secrecy: Secrecy) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if secrecy == Secrecy::Secret {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match secrecy {
+        Secrecy::Public => OpenOptions::new().write(true).create_new(true).open(path),
+        Secrecy::Secret => private::create(path),
     }
-    #[cfg(not(unix))]
-    let _ = secrecy;
-    options.open(path)
 }
 
 #[cfg(test)]

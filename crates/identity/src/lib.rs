@@ -39,3 +39,4 @@
 pub mod authority;
 pub mod explain;
 pub mod files;
+mod private;

@@ -71,10 +71,20 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
     synced.map_err(Error::io("sync the folder", directory))
 }
 
-/// Does nothing: NTFS and ReFS write folder entries with the file's own metadata, and a folder cannot be flushed.
-#[cfg(not(unix))]
-pub(crate) fn sync_directory(_directory: &Path) -> Result<()> {
-    Ok(())
+/// Makes new, renamed and deleted files of a folder survive a crash.
+///
+/// Windows flushes a folder's entries by a handle that may write, and gives out a handle of a folder only where the caller
+/// says that it knows what it does (`FILE_FLAG_BACKUP_SEMANTICS`).
+#[cfg(windows)]
+pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+
+    /// From `winbase.h`.
+    const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    let synced = options.open(directory).and_then(|folder| folder.sync_all());
+    synced.map_err(Error::io("sync the folder", directory))
 }
 
 /// Reads one segment from front to back, never past a limit that may grow. After an error it stands where it stood.

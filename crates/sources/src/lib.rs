@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use fathom_model::{Device, Incarnation, IoColumns, NodeId, Tap, Topology};
 
+pub mod check;
 pub mod replay;
 
 /// What a source says of itself before it gives events.

@@ -193,10 +193,17 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Windows has no handle by which a folder could be synced; NTFS journals its entries.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+/// Windows flushes a folder's entries by a handle that may write, and gives out a handle of a folder only with
+/// `FILE_FLAG_BACKUP_SEMANTICS`.
+#[cfg(windows)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+
+    /// From `winbase.h`.
+    const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    options.open(folder)?.sync_all()
 }
 
 #[cfg(test)]

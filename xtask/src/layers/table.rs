@@ -176,6 +176,13 @@ pub(super) const KNOWLEDGE: &[Knowledge] = &[
         tests_too: true,
         cure: "ask store for model's values",
     },
+    Knowledge {
+        families: &["windows", "wmi"],
+        // Beside what a node reads: the daemon as a service, and key files that only their owner may read.
+        who: Who::Only(&["sources", "node-daemon", "identity"]),
+        tests_too: false,
+        cure: "ask sources for model's values, or take what the standard library has",
+    },
 ];
 
 /// One crate of ours.
