@@ -49,6 +49,14 @@ pub enum Error {
         /// The folder.
         directory: PathBuf,
     },
+    /// A file of scenarios does not say what it has to.
+    #[error("scenario `{scenario}`: {cause}")]
+    Scenario {
+        /// The scenario, as far as it has a name.
+        scenario: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// There is nothing to score against.
     #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
     NoTruth {
