@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -62,6 +63,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom simulate --list                              the scenarios, a sentence each\n  fathom simulate DIR --scenario slow-disk            then: fathom replay DIR\n  fathom simulate DIR --scenario hot-spot --taps windows --seed 7\n  fathom simulate DIR --nodes 16 --seconds 30\n  fathom simulate --scenario columns --show-config > my.toml\n  fathom simulate DIR --config my.toml                a cluster like yours\n\nThe same options give the same bytes, on every system. What is simulated and what is not: docs/design/0008-simulator.md"
     )]
     Simulate(SimulateArgs),
+    /// Measure how well the diagnosis names what is wrong, on simulated clusters with known faults
+    #[command(
+        after_help = "Examples:\n  fathom evaluate --seeds 0..40             two rounds of the built-in catalogue\n  fathom evaluate --seeds 100000..100200    what is reported; 30 minutes at most on two cores\n  fathom evaluate --seeds 0..200 -o json    one document, every scenario with what was named\n  fathom evaluate mine.toml                 scenarios of your own, once each\n\nWhat is scored and how, and the format of FILE: docs/design/0015-evaluate.md\nSeeds 0 to 1000 are for tuning and not for reporting."
+    )]
+    Evaluate(EvaluateArgs),
     /// Run a coordinator
     #[command(
         after_help = "Example:\n  fathom coordinator --listen 0.0.0.0:7443 --store /var/lib/fathom --ca ca.crt --cert c.crt --key c.key"
@@ -191,6 +197,31 @@ pub(crate) struct SimulateArgs {
     /// Replace a recording that is in the folder
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// Scenarios with their truth, as TOML [default: a built-in catalogue in which every seed is a scenario]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Seeds, the last not included [default: 0..200, with FILE one a scenario]
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    pub(crate) seeds: Option<Range<u64>>,
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// Two numbers with dots between them, the second the greater.
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let form = || format!("`{text}` is not of the form A..B, such as 0..200");
+    let (from, until) = text.split_once("..").ok_or_else(form)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| form());
+    let (from, until) = (number(from)?, number(until)?);
+    if from >= until {
+        return Err(format!("no seed lies within {text}: B is not included"));
+    }
+    Ok(from..until)
 }
 
 #[derive(Debug, Args)]

@@ -113,10 +113,10 @@ impl Explainer<'_, '_> {
             Suspect::Link { peer, .. } | Suspect::Unseen { peer, .. } => Some(peer),
             _ => None,
         };
-        self.families(&numbers, far);
-        // A node whose ways out are all worse is told by its own writes only where they differ from each other.
+                // A node whose ways out are all worse is told by its own writes only where they differ from each other.
         let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
-        let verdicts = self.scene.judge(&singles);
+        self.families(&numbers, &singles, far);
+        let verdicts = self.scene.judge(&singles, &singles);
         let mut out: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
         for verdict in &verdicts {
             if let Some(node) = near(self.suspect(singles[verdict.member].suspects[0])) {
@@ -132,7 +132,7 @@ impl Explainer<'_, '_> {
             .map(|(node, _)| *node)
             .collect();
         for verdict in verdicts {
-            let Some(usual) = self.scene.usual(&singles, verdict.member) else { continue };
+            let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) else { continue };
             let member = &singles[verdict.member];
             let suspect = self.suspect(member.suspects[0]);
             let node = near(suspect).filter(|node| whole.contains(node));
@@ -145,18 +145,18 @@ impl Explainer<'_, '_> {
     fn drives(&mut self) {
         let numbers = self.numbers(&[What::Drive]);
         let nodes = self.scene.numbers;
-        self.families(&numbers, |suspect| match suspect {
+        let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
+        self.families(&numbers, &singles, |suspect| match suspect {
             Suspect::Disk(disk) => nodes.node_of(disk),
             _ => None,
         });
-        let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
-        for verdict in self.scene.judge(&singles) {
+        for verdict in self.scene.judge(&singles, &singles) {
             let member = &singles[verdict.member];
             let suspect = self.suspect(member.suspects[0]);
             let whole = matches!(suspect, Suspect::Disk(disk) if nodes.node_of(disk).is_some_and(|node| {
                 self.cases.get(&Named::Node(node)).is_some_and(|case| case.what == What::Drive)
             }));
-            if let (Some(usual), false) = (self.scene.usual(&singles, verdict.member), whole) {
+            if let (Some(usual), false) = (self.scene.usual(&singles, &singles[verdict.member]), whole) {
                 self.found(self.named(suspect), member, &usual, &verdict);
             }
         }
@@ -166,16 +166,16 @@ impl Explainer<'_, '_> {
     fn alone(&mut self, of: What) {
         let numbers = self.numbers(&[of]);
         let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
-        for verdict in self.scene.judge(&singles) {
+        for verdict in self.scene.judge(&singles, &singles) {
             let member = &singles[verdict.member];
-            if let Some(usual) = self.scene.usual(&singles, verdict.member) {
+            if let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) {
                 self.found(self.named(self.suspect(member.suspects[0])), member, &usual, &verdict);
             }
         }
     }
 
     /// Suspects of a node together: where they are above other nodes', and still are without the worst of them, it is the node.
-    fn families(&mut self, numbers: &[usize], node_of: impl Fn(Suspect) -> Option<NodeIndex>) {
+    fn families(&mut self, numbers: &[usize], singles: &[Member], node_of: impl Fn(Suspect) -> Option<NodeIndex>) {
         let mut families: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
         for &number in numbers {
             if let Some(node) = node_of(self.suspect(number)) {
@@ -186,9 +186,9 @@ impl Explainer<'_, '_> {
             .into_iter()
             .filter_map(|(node, numbers)| Some((node, self.scene.member(numbers)?)))
             .unzip();
-        for verdict in self.scene.judge(&members) {
+        for verdict in self.scene.judge(&members, singles) {
             let (node, member) = (nodes[verdict.member], &members[verdict.member]);
-            let Some(usual) = self.scene.usual(&members, verdict.member) else { continue };
+            let Some(usual) = self.scene.usual(singles, member) else { continue };
             let unseen = member.suspects.iter().all(|&number| what(self.suspect(number)) == What::Leg);
             let named = if unseen { Named::Unknown(node) } else { Named::Node(node) };
             if unseen || self.is_whole(member, &usual, verdict.margin) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::tally::{Bin, MARGINS, Numbers, Tally, WHOLE, Window, margin_nanos};
+use super::tally::{Bin, MARGINS, Numbers, Tally, Window, at_least, margin_nanos};
 
 /// How much likelier what was counted has to be with a rate of its own than with its equals', as a logarithm. Among equals chance
 /// reaches it in one of e^25 (7e10) judgements; ten days of a cluster of 36 suspects are some 10^9, most of them of the same counts.
@@ -17,8 +17,8 @@ const FAR_ABOVE: f64 = 2.0;
 /// Fewer say nothing.
 const FEWEST: u32 = 6;
 
-/// Fewer writes that would have been its own among equals say nothing about it or its equals.
-const FEWEST_CHANCES: f64 = 5.0;
+/// Fewer writes say nothing about a suspect or its equals.
+const FEWEST_WRITES: u32 = 12;
 
 /// It matters when it added this share of what its writes took ...
 const ADDED_SHARE: f64 = 0.04;
@@ -44,19 +44,19 @@ pub(super) struct Member {
     /// Their numbers.
     pub(super) suspects: Vec<usize>,
     pub(super) writes: f64,
-    chances: f64,
     added_nanos: f64,
     write_nanos: f64,
-    at_least: [u32; MARGINS],
+    beyond: [u32; MARGINS],
+    above: [u32; MARGINS],
 }
 
 /// What equals do.
 #[derive(Clone, Debug)]
 pub(super) struct Usual {
-    /// How often beyond each margin, a chance.
+    /// How often above each margin, a write.
     rates: [f64; MARGINS],
-    /// Chances that this was drawn from.
-    chances: [f64; MARGINS],
+    /// Writes that this was drawn from.
+    writes: [f64; MARGINS],
     /// Time added, a write.
     pub(super) added_nanos: f64,
 }
@@ -95,37 +95,39 @@ impl<'a> Scene<'a> {
         for &number in &suspects {
             sum.take(self.window.sums.get(number)?);
         }
-        let chances = sum.chances as f64 / WHOLE as f64;
-        (chances >= FEWEST_CHANCES).then(|| Member {
+        (sum.writes >= FEWEST_WRITES).then(|| Member {
             suspects,
             writes: f64::from(sum.writes),
-            chances,
             added_nanos: sum.added_nanos as f64,
             write_nanos: sum.write_nanos as f64,
-            at_least: sum.beyond_at_least(),
+            beyond: at_least(sum.beyond),
+            above: at_least(sum.above),
         })
     }
 
-    /// What a member's equals do: those that are the least often beyond a margin, so that a few that are worse change nothing.
-    pub(super) fn usual(&self, members: &[Member], at: usize) -> Option<Usual> {
-        let others: Vec<&Member> = members.iter().enumerate().filter(|&(other, _)| other != at).map(|(_, member)| member).collect();
+    /// What a member's equals do: of those that it is not made of, the third that is the least often above a margin, so that a few
+    /// that are worse change nothing. How often they are above what is usual bounds how often one among equals is beyond all others.
+    pub(super) fn usual(&self, singles: &[Member], member: &Member) -> Option<Usual> {
+        let others = singles.iter().filter(|other| !other.suspects.iter().any(|number| member.suspects.contains(number)));
+        let others: Vec<&Member> = others.collect();
         if others.is_empty() {
             return None;
         }
         let mut usual = Usual {
             rates: [0.0; MARGINS],
-            chances: [0.0; MARGINS],
+            writes: [0.0; MARGINS],
             added_nanos: 0.0,
         };
         for margin in 0..MARGINS {
-            let mut rates: Vec<(f64, &Member)> = others.iter().map(|member| (member.rate(margin), *member)).collect();
+            let mut rates: Vec<(f64, &Member)> =
+                others.iter().map(|member| (f64::from(member.above[margin]) / member.writes, *member)).collect();
             rates.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let third = rates[(rates.len() - 1) / 3].0;
-            let low = &rates[..rates.len().div_ceil(2)];
-            let chances: f64 = low.iter().map(|(_, member)| member.chances).sum();
-            let counts: f64 = low.iter().map(|(_, member)| f64::from(member.at_least[margin])).sum();
-            usual.rates[margin] = third.max((counts + 0.5) / chances);
-            usual.chances[margin] = chances;
+            let third = (rates.len() - 1) / 3;
+            let low = &rates[..=third];
+            let writes: f64 = low.iter().map(|(_, member)| member.writes).sum();
+            let counts: f64 = low.iter().map(|(_, member)| f64::from(member.above[margin])).sum();
+            usual.rates[margin] = rates[third].0.max((counts + 0.5) / writes);
+            usual.writes[margin] = writes;
         }
         let mut added: Vec<f64> = others.iter().map(|member| member.added_nanos / member.writes.max(1.0)).collect();
         added.sort_by(f64::total_cmp);
@@ -133,26 +135,27 @@ impl<'a> Scene<'a> {
         Some(usual)
     }
 
-    /// Those members that are far above their equals.
-    pub(super) fn judge(&self, members: &[Member]) -> Vec<Verdict> {
+    /// Those members that are far above single suspects of their kind.
+    pub(super) fn judge(&self, members: &[Member], singles: &[Member]) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         for (at, member) in members.iter().enumerate() {
             // Nobody who was never far beyond anybody is looked at closely.
-            if member.at_least[0] < FEWEST {
+            if member.beyond[0] < FEWEST {
                 continue;
             }
-            let Some(usual) = self.usual(members, at) else { continue };
+            let Some(usual) = self.usual(singles, member) else { continue };
             let added = member.added_nanos - usual.added_nanos * member.writes;
             let matters = added >= ADDED_SHARE * member.write_nanos;
             let mut best: Option<Verdict> = None;
             for margin in 0..MARGINS {
                 let Some((count, expected, strength)) = member.above(&usual, margin, 0) else { continue };
-                let share = (f64::from(count) - expected) / member.writes.max(1.0);
+                let share = (f64::from(count) - expected) / member.writes;
                 let tail = share >= TAIL_SHARE && margin_nanos(margin) as f64 >= TAIL_OF_P99 * self.p99 as f64;
                 if strength < SURE || !(matters || tail) || best.as_ref().is_some_and(|best| best.strength >= strength) {
                     continue;
                 }
-                if member.above(&usual, margin, self.busiest(member, margin)).is_some_and(|(_, _, left)| left >= SURE_WITHOUT_A_STALL) {
+                let left = member.above(&usual, margin, self.busiest(member, margin));
+                if left.is_some_and(|(_, _, left)| left >= SURE_WITHOUT_A_STALL) {
                     best = Some(Verdict {
                         member: at,
                         margin,
@@ -179,29 +182,26 @@ impl<'a> Scene<'a> {
 }
 
 impl Member {
-    fn rate(&self, margin: usize) -> f64 {
-        f64::from(self.at_least[margin]) / self.chances
-    }
-
     /// How often it was beyond a margin, leaving out so many, how often its equals would have been, and how sure it is that this is no
     /// chance; none when it was not far above.
     pub(super) fn above(&self, usual: &Usual, margin: usize, without: u32) -> Option<(u32, f64, f64)> {
-        let count = self.at_least[margin].saturating_sub(without);
-        let expected = usual.rates[margin] * self.chances;
-        if count < FEWEST.min(self.at_least[margin]) || f64::from(count) < FAR_ABOVE * expected {
+        let count = self.beyond[margin].saturating_sub(without);
+        let expected = usual.rates[margin] * self.writes;
+        if (without == 0 && count < FEWEST) || f64::from(count) < FAR_ABOVE * expected {
             return None;
         }
-        Some((count, expected, strength(f64::from(count), self.chances, usual.rates[margin], usual.chances[margin])))
+        Some((count, expected, self.strength(count, usual, margin)))
     }
 
     /// The same without being far above: how many times what is usual, and how sure.
     pub(super) fn against(&self, usual: &Usual, margin: usize) -> (f64, f64) {
-        let count = f64::from(self.at_least[margin]);
-        let expected = usual.rates[margin] * self.chances;
-        (
-            count / expected.max(1e-9),
-            strength(count, self.chances, usual.rates[margin], usual.chances[margin]),
-        )
+        let count = self.beyond[margin];
+        let expected = usual.rates[margin] * self.writes;
+        (f64::from(count) / expected.max(1e-9), self.strength(count, usual, margin))
+    }
+
+    fn strength(&self, count: u32, usual: &Usual, margin: usize) -> f64 {
+        strength(f64::from(count), self.writes, usual.rates[margin], usual.writes[margin])
     }
 }
 

@@ -18,19 +18,33 @@ const MANY: u64 = 4000;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measure {
     pub(super) suspect: Suspect,
-    /// How much longer than the longest of what it is held against; 0 when it was not.
-    pub(super) excess_nanos: u64,
-    /// How many it is held against, itself included: among equals it is the longest in one of so many.
-    pub(super) among: u32,
+    /// How much longer than the longest of the write's other copies, and than what is usual; 0 when it was not.
+    pub(super) beyond_nanos: u64,
+    /// How much longer than what is usual for requests of its size; 0 when it was not.
+    pub(super) above_nanos: u64,
     /// What it added to the write.
     pub(super) added_nanos: u64,
 }
 
-/// What is usual of components that a write has one of, a size of write: the middle of recent values.
+/// What is usual of a component, a size of request: the middle of recent values of all suspects of the kind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct References {
-    outside: BTreeMap<u32, Recent>,
-    ways: BTreeMap<u32, Recent>,
+pub(super) struct References(BTreeMap<(u8, u32), Recent>);
+
+impl References {
+    /// What is usual, before this value is counted.
+    fn usual(&mut self, suspect: Suspect, length: u64, nanos: u64) -> Option<u64> {
+        let kind = match suspect {
+            Suspect::Disk(_) => 0,
+            Suspect::Node(_) => 1,
+            Suspect::Link { .. } => 2,
+            Suspect::FarSide(_) => 3,
+            Suspect::Unseen { .. } => 4,
+            Suspect::Initiator(_) => 5,
+        };
+        // Requests of one size class take alike.
+        let class = length.max(1).ilog2();
+        self.0.entry((kind, class)).or_default().usual(nanos)
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,11 +70,6 @@ impl Recent {
     }
 }
 
-/// Requests of one size class take alike.
-fn class(io: &Io) -> u32 {
-    io.length.max(1).ilog2()
-}
-
 /// All measures of a write. Legs that could be another write's are left out: what took long may not be theirs.
 pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -> SmallVec<[Measure; 12]> {
     let legs = rows.legs_of(io);
@@ -69,7 +78,9 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
         let all: SmallVec<[_; 6]> = legs.iter().map(|leg| parts(io, leg)).collect();
         for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
             for part in own {
-                let (mut longest, mut among) = (0, 1);
+                let Some(usual) = references.usual(part.suspect, legs[at].length, part.nanos) else { continue };
+                let mut longest = usual;
+                let mut others = 0;
                 for other in (0..legs.len()).filter(|&other| other != at) {
                     if legs[other].ambiguous || legs[other].part != legs[at].part {
                         continue;
@@ -83,20 +94,16 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
                     };
                     if let Some(nanos) = theirs {
                         longest = longest.max(nanos);
-                        among += 1;
+                        others += 1;
                     }
                 }
+                // The only way of its write is held against what ways of such writes usually take.
                 let is_way = matches!(part.suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
-                if among == 1 && is_way {
-                    // The only way of its write: held against what ways of such writes usually take.
-                    let Some(usual) = references.ways.entry(class(io)).or_default().usual(part.nanos) else { continue };
-                    (longest, among) = (usual, 2);
-                }
-                if among > 1 {
+                if others > 0 || is_way {
                     measures.push(Measure {
                         suspect: part.suspect,
-                        excess_nanos: part.nanos.saturating_sub(longest),
-                        among,
+                        beyond_nanos: part.nanos.saturating_sub(longest),
+                        above_nanos: part.nanos.saturating_sub(usual),
                         added_nanos: 0,
                     });
                 }
@@ -110,20 +117,20 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
         }
     }
     if let Some(nanos) = outside(io, legs)
-        && let Some(usual) = references.outside.entry(class(io)).or_default().usual(nanos)
+        && let Some(usual) = references.usual(Suspect::Initiator(io.node), io.length, nanos)
     {
-        let excess_nanos = nanos.saturating_sub(usual);
+        let above_nanos = nanos.saturating_sub(usual);
         measures.push(Measure {
             suspect: Suspect::Initiator(io.node),
-            excess_nanos,
-            among: 2,
-            added_nanos: excess_nanos,
+            beyond_nanos: above_nanos,
+            above_nanos,
+            added_nanos: above_nanos,
         });
     }
     // The longest of its write and alone in its way added what it took longer.
     for measure in measures.iter_mut().filter(|measure| matches!(measure.suspect, Suspect::Link { .. })) {
         if legs.len() <= 2 && measure.added_nanos == 0 && legs.iter().any(|leg| leg.local) {
-            measure.added_nanos = measure.excess_nanos;
+            measure.added_nanos = measure.beyond_nanos;
         }
     }
     measures

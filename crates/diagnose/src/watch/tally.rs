@@ -14,9 +14,6 @@ use crate::spread::{BINS, bin};
 pub(super) const MARGINS: usize = 32;
 const FIRST_OCTAVE: u32 = 10;
 
-/// Of a write with so many copies a share of one is a whole number of these, and close to it with more.
-pub(super) const WHOLE: u64 = 60;
-
 /// The lower end of a margin, in nanoseconds.
 pub(super) const fn margin_nanos(margin: usize) -> u64 {
     1 << (FIRST_OCTAVE + margin as u32)
@@ -27,14 +24,14 @@ pub(super) const fn margin_nanos(margin: usize) -> u64 {
 pub(super) struct Tally {
     /// Writes that it took part in.
     pub(super) writes: u32,
-    /// In how many of them it would have been the longest among equals, in parts of [`WHOLE`].
-    pub(super) chances: u64,
     /// What it added to them, in all.
     pub(super) added_nanos: u64,
     /// What they took.
     pub(super) write_nanos: u64,
     /// How often it was longer than the longest of the others, by how much (not cumulative).
     pub(super) beyond: [u32; MARGINS],
+    /// How often it was longer than what is usual, by how much (not cumulative).
+    pub(super) above: [u32; MARGINS],
     /// The write in which it was the most.
     pub(super) worst: Option<(u64, Shown)>,
 }
@@ -42,32 +39,41 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn take(&mut self, other: &Self) {
         self.writes += other.writes;
-        self.chances += other.chances;
         self.added_nanos += other.added_nanos;
         self.write_nanos += other.write_nanos;
         for (own, theirs) in self.beyond.iter_mut().zip(&other.beyond) {
+            *own += theirs;
+        }
+        for (own, theirs) in self.above.iter_mut().zip(&other.above) {
             *own += theirs;
         }
     }
 
     fn give_back(&mut self, other: &Self) {
         self.writes -= other.writes;
-        self.chances -= other.chances;
         self.added_nanos -= other.added_nanos;
         self.write_nanos -= other.write_nanos;
         for (own, theirs) in self.beyond.iter_mut().zip(&other.beyond) {
             *own -= theirs;
         }
-    }
-
-    /// How often it was beyond each margin.
-    pub(super) fn beyond_at_least(&self) -> [u32; MARGINS] {
-        let mut counts = self.beyond;
-        for at in (0..MARGINS - 1).rev() {
-            counts[at] += counts[at + 1];
+        for (own, theirs) in self.above.iter_mut().zip(&other.above) {
+            *own -= theirs;
         }
-        counts
     }
+}
+
+/// From counts a margin to counts of that margin or more.
+pub(super) fn at_least(mut counts: [u32; MARGINS]) -> [u32; MARGINS] {
+    for at in (0..MARGINS - 1).rev() {
+        counts[at] += counts[at + 1];
+    }
+    counts
+}
+
+/// The margin that a time reaches.
+fn margin(nanos: u64) -> Option<usize> {
+    let octave = nanos.checked_ilog2().filter(|&octave| octave >= FIRST_OCTAVE)?;
+    Some(((octave - FIRST_OCTAVE) as usize).min(MARGINS - 1))
 }
 
 /// Suspects by number, in the order in which they were met.
@@ -128,15 +134,15 @@ impl Bin {
             }
             let tally = &mut self.tallies[number];
             tally.writes += 1;
-            tally.chances += WHOLE / u64::from(measure.among.max(1));
             tally.added_nanos += measure.added_nanos.min(1 << 50);
             tally.write_nanos += write_nanos.min(1 << 50);
-            let octave = measure.excess_nanos.checked_ilog2().unwrap_or(0);
-            if octave >= FIRST_OCTAVE {
-                let margin = ((octave - FIRST_OCTAVE) as usize).min(MARGINS - 1);
+            if let Some(margin) = margin(measure.above_nanos) {
+                tally.above[margin] += 1;
+            }
+            if let Some(margin) = margin(measure.beyond_nanos) {
                 tally.beyond[margin] += 1;
-                if tally.worst.is_none_or(|(worst, _)| worst < measure.excess_nanos) {
-                    tally.worst = Some((measure.excess_nanos, write));
+                if tally.worst.is_none_or(|(worst, _)| worst < measure.beyond_nanos) {
+                    tally.worst = Some((measure.beyond_nanos, write));
                 }
             }
         }
