@@ -195,3 +195,6 @@ impl Watch {
         self.findings.push(finding);
     }
 }
+
+#[cfg(test)]
+mod tests;

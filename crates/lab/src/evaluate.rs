@@ -348,3 +348,6 @@ fn show_name(name: &Name) -> String {
         (None, None) => format!("{kind} {node}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
