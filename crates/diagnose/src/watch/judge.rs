@@ -138,9 +138,13 @@ impl<'a> Scene<'a> {
     /// Those members that are far above single suspects of their kind.
     pub(super) fn judge(&self, members: &[Member], singles: &[Member]) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
+        let rough = rough(singles);
         for (at, member) in members.iter().enumerate() {
-            // Nobody who was never far beyond anybody is looked at closely.
-            if member.beyond[0] < FEWEST {
+            // Most are nowhere near: they are not looked at closely.
+            let near = |margin: usize| {
+                member.beyond[margin] >= FEWEST && f64::from(member.beyond[margin]) >= rough[margin] * member.writes
+            };
+            if !(0..MARGINS).any(near) {
                 continue;
             }
             let Some(usual) = self.usual(singles, member) else { continue };
@@ -179,6 +183,17 @@ impl<'a> Scene<'a> {
         };
         recent.map(in_bin).max().unwrap_or(0)
     }
+}
+
+/// For each margin a rate that is never more than far above what any member's others do.
+fn rough(singles: &[Member]) -> [f64; MARGINS] {
+    std::array::from_fn(|margin| {
+        let mut rates: Vec<f64> = singles.iter().map(|member| f64::from(member.above[margin]) / member.writes).collect();
+        rates.sort_by(f64::total_cmp);
+        // One member fewer moves the third by one place at most.
+        let at = (rates.len().saturating_sub(1) / 3).saturating_sub(1);
+        FAR_ABOVE * rates.get(at).copied().unwrap_or(0.0)
+    })
 }
 
 impl Member {
