@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,6 +68,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom import hv01.etl                             what is in it\n  fathom import hv01.etl.zip --events events.jsonl   every disk I/O, a JSON line each\n  fathom import --node hv01=a.etl --node hv02=b.etl --events all.jsonl.zst\n  fathom import disk-io.csv.bz2 --csv-start 2026-09-22T03:13:00Z --events events.jsonl\n  fathom import hv0*.etl --extents extents.json --disks physical.json --disks disks.json --store store\n\nTake a trace with: wpr -start DiskIO -filemode, then wpr -stop hv01.etl\nTake the lists with (once; on the owner of the pool):\n  Get-VirtualDisk | Get-PhysicalExtent | ConvertTo-Json > extents.json\n  Get-PhysicalDisk | Get-PhysicalDiskStorageNodeView | ConvertTo-Json -Depth 3 > physical.json\n  Invoke-Command (Get-ClusterNode).Name { Get-Disk } | Select PSComputerName,Number,UniqueId,FriendlyName | ConvertTo-Json > disks.json"
     )]
     Import(ImportArgs),
+    /// Measure how well the diagnosis names what is wrong, on simulated clusters with known faults
+    #[command(
+        after_help = "Examples:\n  fathom evaluate --seeds 0..40             two rounds of the built-in catalogue\n  fathom evaluate --seeds 100000..100200    what is reported; 30 minutes at most on two cores\n  fathom evaluate --seeds 0..200 -o json    one document, every scenario with what was named\n  fathom evaluate mine.toml                 scenarios of your own, once each\n\nWhat is scored and how, and the format of FILE: docs/design/0015-evaluate.md\nSeeds 0 to 1000 are for tuning and not for reporting."
+    )]
+    Evaluate(EvaluateArgs),
     /// Run a coordinator
     #[command(
         after_help = "Example:\n  fathom coordinator --listen 0.0.0.0:7443 --store /var/lib/fathom --ca ca.crt --cert c.crt --key c.key"
@@ -247,6 +253,30 @@ fn point_in_time(text: &str) -> Result<i64, String> {
         .map_err(|_| "give date, time and offset, such as 2026-09-22T03:13:00Z".to_owned())?;
     let nanos = i64::try_from(time.as_nanosecond()).ok().filter(|&nanos| nanos >= 0);
     nanos.ok_or_else(|| "a time between 1970 and 2262 is wanted".to_owned())
+}
+
+pub(crate) struct EvaluateArgs {
+    /// Scenarios with their truth, as TOML [default: a built-in catalogue in which every seed is a scenario]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Seeds, the last not included [default: 0..200, with FILE one a scenario]
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    pub(crate) seeds: Option<Range<u64>>,
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// Two numbers with dots between them, the second the greater.
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let form = || format!("`{text}` is not of the form A..B, such as 0..200");
+    let (from, until) = text.split_once("..").ok_or_else(form)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| form());
+    let (from, until) = (number(from)?, number(until)?);
+    if from >= until {
+        return Err(format!("no seed lies within {text}: B is not included"));
+    }
+    Ok(from..until)
 }
 
 #[derive(Debug, Args)]

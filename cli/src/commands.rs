@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod demo;
+pub(crate) mod evaluate;
 pub(crate) mod import;
 pub(crate) mod io;
 pub(crate) mod ios;

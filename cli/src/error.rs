@@ -53,6 +53,9 @@ pub(crate) enum Error {
     /// The configuration of a simulation cannot be read.
     #[error("{path}: {cause}", path = path.display())]
     SimulateConfig { path: PathBuf, cause: String },
+    /// A file of scenarios cannot be read.
+    #[error("{path}: {cause}; its format: docs/design/0015-evaluate.md", path = path.display())]
+    Scenarios { path: PathBuf, cause: String },
     /// A recording cannot be found.
     #[error(
         "there is no recording `{name}` (known: {known}); `fathom demo --list` shows them, --recordings names another folder"
@@ -91,6 +94,7 @@ impl Error {
             | Self::NoRecording { .. }
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }
+            | Self::Scenarios { .. }
             | Self::Lab(fathom_lab::Error::Simulate(_) | fathom_lab::Error::NotEmpty { .. })
             | Self::CoordinatorConfig(_)
             | Self::NodeConfig(_)

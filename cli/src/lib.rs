@@ -52,6 +52,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Score(score) => commands::score::run(&score, output),
         Command::Simulate(simulate) => commands::simulate::run(&simulate, output),
         Command::Import(import) => commands::import::run(&import, output),
+        Command::Evaluate(evaluate) => commands::evaluate::run(&evaluate, output),
         Command::Coordinator(coordinator) => commands::roles::coordinator(*coordinator),
         Command::Node(node) => commands::roles::node(*node),
         Command::Nodes(nodes) => commands::nodes::run(&nodes, output),

@@ -187,7 +187,7 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
 
 /// Ways measured in two manners do not compare. A copy on the initiator's own node has no way: its drive is on the initiator's
 /// clock, and compares with any.
-fn in_two_manners(legs: &[Leg]) -> bool {
+pub(crate) fn in_two_manners(legs: &[Leg]) -> bool {
     let mut remote = legs.iter().filter(|leg| !leg.local).map(|leg| leg.initiator.is_some());
     remote.next().is_some_and(|first| remote.any(|seen| seen != first))
 }

@@ -21,3 +21,4 @@ pub mod latency;
 pub mod overview;
 mod spread;
 pub mod summary;
+pub mod watch;

@@ -95,6 +95,14 @@ pub enum Error {
         /// What does not fit, and what to do.
         cause: String,
     },
+    /// A file of scenarios does not say what it has to.
+    #[error("scenario `{scenario}`: {cause}")]
+    Scenario {
+        /// The scenario, as far as it has a name.
+        scenario: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// There is nothing to score against.
     #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
     NoTruth {

@@ -2,9 +2,11 @@
 //!
 //! [`replay`] plays a recording through the same source and the same engine that daemons and coordinator use; [`export`] writes
 //! its fan-outs as JSON Lines; [`score`] holds fan-outs against a recording's truth, wherever they were joined; [`simulate`] writes
-//! recordings of clusters that nobody has at hand; [`import`] reads what Windows' tracing wrote.
+//! recordings of clusters that nobody has at hand; [`import`] reads what Windows' tracing wrote;
+//! [`evaluate`] measures how well the diagnosis names what is wrong with such clusters.
 
 mod error;
+pub mod evaluate;
 pub mod export;
 pub mod import;
 pub mod replay;

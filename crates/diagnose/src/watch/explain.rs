@@ -1,0 +1,293 @@
+//! From suspects that are far above their equals to as few objects as explain them.
+
+use std::collections::BTreeMap;
+
+use fathom_model::NodeIndex;
+
+use super::finding::{Finding, Named};
+use super::judge::{Member, Scene, Usual, Verdict};
+use super::tally::margin_nanos;
+use crate::blame::Suspect;
+
+/// What is left of a family without its worst member is above its equals too from this multiple on ...
+const TOO: f64 = 1.5;
+
+/// ... and this sure.
+const TOO_SURE: f64 = 6.0;
+
+/// One object that explains what was found.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) named: Named,
+    /// The far node of a link: where it is worse.
+    pub(super) far: Option<NodeIndex>,
+    /// Whose cost it has, with what is usual a write.
+    pub(super) suspects: Vec<(usize, f64)>,
+    pub(super) what: What,
+    pub(super) margin_nanos: u64,
+    pub(super) count: u32,
+    pub(super) expected: f64,
+    pub(super) writes: u64,
+    pub(super) strength: f64,
+}
+
+/// Which component it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    Drive,
+    Target,
+    Way,
+    FarSide,
+    Leg,
+    Outside,
+}
+
+const fn what(suspect: Suspect) -> What {
+    match suspect {
+        Suspect::Disk(_) => What::Drive,
+        Suspect::Node(_) => What::Target,
+        Suspect::Link { .. } => What::Way,
+        Suspect::FarSide(_) => What::FarSide,
+        Suspect::Unseen { .. } => What::Leg,
+        Suspect::Initiator(_) => What::Outside,
+    }
+}
+
+/// All cases of a stretch.
+pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec<Case> {
+    let mut cases: BTreeMap<Named, Case> = BTreeMap::new();
+    let mut explainer = Explainer {
+        scene,
+        cases: &mut cases,
+    };
+    explainer.ways();
+    explainer.drives();
+    for of in [What::Target, What::FarSide, What::Outside] {
+        explainer.alone(of);
+    }
+    let nodes: Vec<NodeIndex> = cases.keys().filter_map(|named| named.whole_node()).collect();
+    let known = findings
+        .iter()
+        .filter(|finding| finding.is_active(time, super::OVER_SECONDS));
+    let known: Vec<NodeIndex> = known.filter_map(|finding| finding.named.whole_node()).collect();
+    let mut left = Vec::new();
+    let mut more: Vec<(NodeIndex, Case)> = Vec::new();
+    for (named, case) in cases {
+        let whole = nodes
+            .iter()
+            .chain(&known)
+            .find(|&&node| named.whole_node() != Some(node) && named.is_part_of(node));
+        match whole {
+            Some(&node) => more.push((node, case)),
+            None => left.push(case),
+        }
+    }
+    // What a node does as an initiator costs too, and is of the node.
+    for (node, case) in more {
+        if let Some(whole) = left.iter_mut().find(|whole| whole.named.whole_node() == Some(node)) {
+            for suspect in case.suspects {
+                if !whole.suspects.iter().any(|(number, _)| *number == suspect.0) {
+                    whole.suspects.push(suspect);
+                }
+            }
+        }
+    }
+    left
+}
+
+struct Explainer<'a, 'b> {
+    scene: &'a Scene<'a>,
+    cases: &'b mut BTreeMap<Named, Case>,
+}
+
+impl Explainer<'_, '_> {
+    fn numbers(&self, of: &[What]) -> Vec<usize> {
+        let suspects = self.scene.numbers.suspects().iter().enumerate();
+        suspects
+            .filter(|&(_, &suspect)| of.contains(&what(suspect)))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    fn suspect(&self, number: usize) -> Suspect {
+        self.scene.numbers.suspects()[number]
+    }
+
+    /// Ways: all to a node are the node, one is a link.
+    fn ways(&mut self) {
+        let numbers = self.numbers(&[What::Way, What::Leg]);
+        let far = |suspect: Suspect| match suspect {
+            Suspect::Link { node, .. } | Suspect::Unseen { node, .. } => Some(node),
+            _ => None,
+        };
+        let near = |suspect: Suspect| match suspect {
+            Suspect::Link { peer, .. } | Suspect::Unseen { peer, .. } => Some(peer),
+            _ => None,
+        };
+        // A node whose ways out are all worse is told by its own writes only where they differ from each other.
+        let singles: Vec<Member> = numbers
+            .iter()
+            .filter_map(|&number| self.scene.member(vec![number]))
+            .collect();
+        self.families(&numbers, &singles, far);
+        let verdicts = self.scene.judge(&singles, &singles);
+        let mut out: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
+        for verdict in &verdicts {
+            if let Some(node) = near(self.suspect(singles[verdict.member].suspects[0])) {
+                out.entry(node).or_default().push(verdict.member);
+            }
+        }
+        let whole: Vec<NodeIndex> = out
+            .iter()
+            .filter(|(node, bad)| {
+                let all = singles
+                    .iter()
+                    .filter(|member| near(self.suspect(member.suspects[0])) == Some(**node))
+                    .count();
+                bad.len() >= 2 && bad.len() == all && singles.len() > all
+            })
+            .map(|(node, _)| *node)
+            .collect();
+        for verdict in verdicts {
+            let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) else {
+                continue;
+            };
+            let member = &singles[verdict.member];
+            let suspect = self.suspect(member.suspects[0]);
+            let node = near(suspect).filter(|node| whole.contains(node));
+            let named = node.map_or_else(|| self.named(suspect), Named::Node);
+            self.found(named, member, &usual, &verdict);
+        }
+    }
+
+    /// Drives: all of a node are the node, one is a disk.
+    fn drives(&mut self) {
+        let numbers = self.numbers(&[What::Drive]);
+        let nodes = self.scene.numbers;
+        let singles: Vec<Member> = numbers
+            .iter()
+            .filter_map(|&number| self.scene.member(vec![number]))
+            .collect();
+        self.families(&numbers, &singles, |suspect| match suspect {
+            Suspect::Disk(disk) => nodes.node_of(disk),
+            _ => None,
+        });
+        for verdict in self.scene.judge(&singles, &singles) {
+            let member = &singles[verdict.member];
+            let suspect = self.suspect(member.suspects[0]);
+            let whole = matches!(suspect, Suspect::Disk(disk) if nodes.node_of(disk).is_some_and(|node| {
+                self.cases.get(&Named::Node(node)).is_some_and(|case| case.what == What::Drive)
+            }));
+            if let (Some(usual), false) = (self.scene.usual(&singles, &singles[verdict.member]), whole) {
+                self.found(self.named(suspect), member, &usual, &verdict);
+            }
+        }
+    }
+
+    /// Suspects of which a node has one.
+    fn alone(&mut self, of: What) {
+        let numbers = self.numbers(&[of]);
+        let singles: Vec<Member> = numbers
+            .iter()
+            .filter_map(|&number| self.scene.member(vec![number]))
+            .collect();
+        for verdict in self.scene.judge(&singles, &singles) {
+            let member = &singles[verdict.member];
+            if let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) {
+                self.found(self.named(self.suspect(member.suspects[0])), member, &usual, &verdict);
+            }
+        }
+    }
+
+    /// Suspects of a node together: where they are above other nodes', and still are without the worst of them, it is the node.
+    fn families(&mut self, numbers: &[usize], singles: &[Member], node_of: impl Fn(Suspect) -> Option<NodeIndex>) {
+        let mut families: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
+        for &number in numbers {
+            if let Some(node) = node_of(self.suspect(number)) {
+                families.entry(node).or_default().push(number);
+            }
+        }
+        let (nodes, members): (Vec<NodeIndex>, Vec<Member>) = families
+            .into_iter()
+            .filter_map(|(node, numbers)| Some((node, self.scene.member(numbers)?)))
+            .unzip();
+        for verdict in self.scene.judge(&members, singles) {
+            let (node, member) = (nodes[verdict.member], &members[verdict.member]);
+            let Some(usual) = self.scene.usual(singles, member) else {
+                continue;
+            };
+            let unseen = member
+                .suspects
+                .iter()
+                .all(|&number| what(self.suspect(number)) == What::Leg);
+            let named = if unseen {
+                Named::Unknown(node)
+            } else {
+                Named::Node(node)
+            };
+            if unseen || self.is_whole(member, &usual, verdict.margin) {
+                self.found(named, member, &usual, &verdict);
+            }
+        }
+    }
+
+    /// Whether a family is above its equals without any one of its members.
+    fn is_whole(&self, family: &Member, usual: &Usual, margin: usize) -> bool {
+        let rest = |without: usize| {
+            let left = family.suspects.iter().copied().filter(|&number| number != without);
+            self.scene.member(left.collect())
+        };
+        family.suspects.len() > 1
+            && family.suspects.iter().all(|&number| {
+                rest(number).is_some_and(|rest| {
+                    let (multiple, sure) = rest.against(usual, margin);
+                    multiple >= TOO && sure >= TOO_SURE
+                })
+            })
+    }
+
+    fn named(&self, suspect: Suspect) -> Named {
+        match suspect {
+            Suspect::Disk(disk) => Named::Disk(disk),
+            Suspect::Node(node) => Named::Node(node),
+            Suspect::Link { node, peer } => Named::Link(node.min(peer), node.max(peer)),
+            Suspect::FarSide(node) | Suspect::Unseen { node, .. } => Named::Unknown(node),
+            Suspect::Initiator(node) => Named::Initiator(node),
+        }
+    }
+
+    fn found(&mut self, named: Named, member: &Member, usual: &Usual, verdict: &Verdict) {
+        let suspect = self.suspect(member.suspects[0]);
+        let suspects = member.suspects.iter().map(|&number| (number, usual.added_nanos));
+        let new = Case {
+            named,
+            far: match suspect {
+                Suspect::Link { node, .. } => Some(node),
+                _ => None,
+            },
+            suspects: suspects.collect(),
+            what: what(suspect),
+            margin_nanos: margin_nanos(verdict.margin),
+            count: verdict.count,
+            expected: verdict.expected,
+            writes: member.writes as u64,
+            strength: verdict.strength,
+        };
+        let Some(case) = self.cases.get_mut(&named) else {
+            self.cases.insert(named, new);
+            return;
+        };
+        // The surer speaks for both; both cost.
+        let (mut speaks, other) = if new.strength > case.strength {
+            (new, case.clone())
+        } else {
+            (case.clone(), new)
+        };
+        for suspect in other.suspects {
+            if !speaks.suspects.iter().any(|(number, _)| *number == suspect.0) {
+                speaks.suspects.push(suspect);
+            }
+        }
+        *case = speaks;
+    }
+}

@@ -1,0 +1,238 @@
+//! What was found, and how it is said.
+
+use std::collections::VecDeque;
+
+use fathom_model::report::{Culprit, Evidence};
+use fathom_model::unit::show_nanos as show;
+use fathom_model::{Catalog, DiskIndex, Io, IoId, NodeIndex, StreamIndex};
+
+use super::explain::{Case, What};
+use super::tally::Bin;
+use super::{BIN_NANOS, OVER_SECONDS};
+use crate::culprit::timestamp;
+
+/// How many writes are shown as evidence.
+const SHOWN: usize = 3;
+
+/// A write that is shown as evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The initiator.
+    pub node: NodeIndex,
+    /// Its stream.
+    pub stream: StreamIndex,
+    /// The write's ordinal in it.
+    pub ordinal: u64,
+    /// The second of its completion.
+    pub second: i64,
+}
+
+impl Shown {
+    /// Of a write.
+    #[must_use]
+    pub const fn of(io: &Io) -> Self {
+        Self {
+            node: io.node,
+            stream: io.event.stream,
+            ordinal: io.event.ordinal,
+            second: io.second(),
+        }
+    }
+
+    fn id(self, catalog: &Catalog) -> IoId {
+        IoId {
+            node: catalog.node(self.node).clone(),
+            incarnation_prefix: catalog.stream(self.stream).incarnation.prefix(),
+            ordinal: self.ordinal,
+            second: self.second,
+        }
+    }
+}
+
+/// An object that is worse than its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Named {
+    /// A drive.
+    Disk(DiskIndex),
+    /// The ways between two nodes, the lower index first.
+    Link(NodeIndex, NodeIndex),
+    /// A node: its bus target, all ways to it, or all its drives.
+    Node(NodeIndex),
+    /// Something at or on the way to a node whose far side was not seen.
+    Unknown(NodeIndex),
+    /// A node as initiator.
+    Initiator(NodeIndex),
+}
+
+impl Named {
+    /// The node, where it is all of one.
+    pub(super) const fn whole_node(self) -> Option<NodeIndex> {
+        match self {
+            Self::Node(node) | Self::Unknown(node) => Some(node),
+            _ => None,
+        }
+    }
+
+    /// Whether it is said with a node: a way from or to it, or the node as initiator.
+    pub(super) fn is_part_of(self, whole: NodeIndex) -> bool {
+        match self {
+            Self::Link(low, high) => low == whole || high == whole,
+            Self::Initiator(node) | Self::Unknown(node) => node == whole,
+            Self::Disk(_) | Self::Node(_) => false,
+        }
+    }
+}
+
+/// Something that was found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What is worse.
+    pub named: Named,
+    /// When it was found: the newest completion among the rows by then, in seconds on the reference clock.
+    pub raised_second: i64,
+    /// What it cost so far beyond what is usual.
+    pub cost_nanos: u64,
+    /// The writes that show it, the worst first, with how much longer than the others it took.
+    pub shown: Vec<(u64, Shown)>,
+    pub(super) cost: f64,
+    /// Whose cost it is, with what is usual a write.
+    pub(super) suspects: Vec<(usize, f64)>,
+    first: i64,
+    last: i64,
+    case: Case,
+    seconds: usize,
+}
+
+impl Finding {
+    pub(super) fn new(case: Case, time: i64, seconds: usize, newest: i64) -> Self {
+        Self {
+            named: case.named,
+            raised_second: newest,
+            cost_nanos: 0,
+            shown: Vec::new(),
+            cost: 0.0,
+            suspects: case.suspects.clone(),
+            first: time - seconds as i64 + 1,
+            last: time,
+            case,
+            seconds,
+        }
+    }
+
+    /// Whether there was evidence in the last so many seconds.
+    pub(super) const fn is_active(&self, time: i64, seconds: i64) -> bool {
+        time - self.last <= seconds
+    }
+
+    /// Cost, beginning and writes from the stretch in which it was found.
+    pub(super) fn look_back(&mut self, bins: &VecDeque<Bin>, time: i64) {
+        let oldest = time - bins.len() as i64 + 1;
+        let mut begins = None;
+        for (bin, second) in bins.iter().zip(oldest..).filter(|&(_, second)| second >= self.first) {
+            for &(suspect, usual) in &self.suspects {
+                let Some(tally) = bin.tally(suspect) else { continue };
+                let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
+                self.cost += excess;
+                if let Some((nanos, write)) = tally.worst.filter(|(nanos, _)| *nanos >= self.case.margin_nanos) {
+                    self.shown.push((nanos, write));
+                    begins.get_or_insert(second);
+                }
+            }
+        }
+        self.first = begins.unwrap_or(self.first);
+        self.cost_nanos = self.cost.max(0.0) as u64;
+        self.shown
+            .sort_by(|a, b| b.0.cmp(&a.0).then(a.1.ordinal.cmp(&b.1.ordinal)));
+        self.shown.truncate(SHOWN);
+    }
+
+    /// Evidence for what is known already.
+    pub(super) fn again(&mut self, case: Case, time: i64) {
+        self.last = self.last.max(time);
+        for &(suspect, usual) in &case.suspects {
+            match self.suspects.iter_mut().find(|(number, _)| *number == suspect) {
+                Some(known) => known.1 = usual,
+                None => self.suspects.push((suspect, usual)),
+            }
+        }
+        if case.strength > self.case.strength {
+            self.case = case;
+        }
+    }
+
+    /// Whether another finding is part of this one.
+    pub(super) fn covers(&self, other: &Self, time: i64) -> bool {
+        let by_drives = self.case.what == What::Drive;
+        other.is_active(time, OVER_SECONDS)
+            && self.named.whole_node().is_some_and(|node| {
+                other.named != self.named
+                    && (other.named.is_part_of(node) || (by_drives && other.case.what == What::Drive))
+            })
+    }
+
+    /// As answers have it.
+    #[must_use]
+    pub fn report(&self, catalog: &Catalog) -> Culprit {
+        let name = |node: NodeIndex| catalog.node(node).to_string();
+        let (kind, node, disk, peer) = match self.named {
+            Named::Disk(disk) => {
+                let disk = catalog.disk(disk);
+                ("disk", disk.node.to_string(), Some(disk.name.clone()), None)
+            }
+            Named::Link(low, high) => {
+                let far = self.case.far.unwrap_or(high);
+                ("link", name(far), None, Some(name(if far == low { high } else { low })))
+            }
+            Named::Node(node) => ("node", name(node), None, None),
+            Named::Unknown(node) => ("unknown", name(node), None, None),
+            Named::Initiator(node) => ("initiator", name(node), None, None),
+        };
+        let chance = (-self.case.strength).exp();
+        Culprit {
+            kind: kind.to_owned(),
+            node: Some(node),
+            disk,
+            peer,
+            confidence: ((1.0 - chance - self.case.expected / f64::from(self.case.count.max(1))).clamp(0.0, 0.99)
+                * 100.0)
+                .round()
+                / 100.0,
+            cost_ns: self.cost_nanos,
+            since: timestamp(self.first.saturating_mul(BIN_NANOS)),
+            until: timestamp((self.last + 1).saturating_mul(BIN_NANOS)),
+            evidence: vec![Evidence {
+                text: self.text(),
+                writes: self
+                    .shown
+                    .iter()
+                    .map(|(_, write)| write.id(catalog).to_string())
+                    .collect(),
+            }],
+        }
+    }
+
+    fn text(&self) -> String {
+        let what = match self.case.what {
+            What::Drive => "time at the drive",
+            What::Target => "time at the far side's bus target beyond the drive's",
+            What::Way => "time on the way (leg less the far side's service)",
+            What::FarSide => {
+                "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)"
+            }
+            What::Leg => "time of the whole leg (the far side was not seen, so disk and link cannot be told apart)",
+            What::Outside => "time outside all legs (before the first was sent and after the last was acknowledged)",
+        };
+        let against = match self.case.what {
+            What::Outside => "what is usual for writes of their size",
+            _ => "the longest of the same writes' other copies",
+        };
+        format!(
+            "{what}: longer than {against} by {} or more in {} of {} writes within {} s, where its equals would have been in {:.1}",
+            show(self.case.margin_nanos),
+            self.case.count,
+            self.case.writes,
+            self.seconds,
+            self.case.expected,
+        )
+    }
+}

@@ -1,0 +1,142 @@
+//! What of a write is held against what: each component of each copy against the same of the other copies.
+
+use std::collections::BTreeMap;
+
+use fathom_model::{Io, JoinedRows};
+use smallvec::SmallVec;
+
+use crate::blame::{Suspect, blame, in_two_manners, like, outside, parts};
+use crate::spread::Spread;
+
+/// Fewer values say nothing about what is usual.
+const ENOUGH: u64 = 100;
+
+/// So many values, and the older ones are forgotten.
+const MANY: u64 = 4000;
+
+/// One component of one write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Measure {
+    pub(super) suspect: Suspect,
+    /// How much longer than the longest of the write's other copies, and than what is usual; 0 when it was not.
+    pub(super) beyond_nanos: u64,
+    /// How much longer than what is usual for requests of its size; 0 when it was not.
+    pub(super) above_nanos: u64,
+    /// What it added to the write.
+    pub(super) added_nanos: u64,
+}
+
+/// What is usual of a component, a size of request: the middle of recent values of all suspects of the kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct References(BTreeMap<(u8, u32), Recent>);
+
+impl References {
+    /// What is usual, before this value is counted.
+    fn usual(&mut self, suspect: Suspect, length: u64, nanos: u64) -> Option<u64> {
+        let kind = match suspect {
+            Suspect::Disk(_) => 0,
+            Suspect::Node(_) => 1,
+            Suspect::Link { .. } => 2,
+            Suspect::FarSide(_) => 3,
+            Suspect::Unseen { .. } => 4,
+            Suspect::Initiator(_) => 5,
+        };
+        // Requests of one size class take alike.
+        let class = length.max(1).ilog2();
+        self.0.entry((kind, class)).or_default().usual(nanos)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    now: Spread,
+    count: u64,
+    /// The middle of the generation before.
+    usual: Option<u64>,
+}
+
+impl Recent {
+    /// What is usual, before this value is counted.
+    fn usual(&mut self, nanos: u64) -> Option<u64> {
+        let usual = self.usual.or_else(|| (self.count >= ENOUGH).then(|| self.now.middle()));
+        self.now.add(nanos);
+        self.count += 1;
+        if self.count >= MANY {
+            self.usual = Some(self.now.middle());
+            self.now = Spread::default();
+            self.count = 0;
+        }
+        usual
+    }
+}
+
+/// All measures of a write. Legs that could be another write's are left out: what took long may not be theirs.
+pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -> SmallVec<[Measure; 12]> {
+    let legs = rows.legs_of(io);
+    let mut measures: SmallVec<[Measure; 12]> = SmallVec::new();
+    if !in_two_manners(legs) {
+        let all: SmallVec<[_; 6]> = legs.iter().map(|leg| parts(io, leg)).collect();
+        for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
+            for part in own {
+                let Some(usual) = references.usual(part.suspect, legs[at].length, part.nanos) else {
+                    continue;
+                };
+                let mut longest = usual;
+                let mut others = 0;
+                for other in (0..legs.len()).filter(|&other| other != at) {
+                    if legs[other].ambiguous || legs[other].part != legs[at].part {
+                        continue;
+                    }
+                    let theirs = match part.suspect {
+                        Suspect::FarSide(_) | Suspect::Unseen { .. } => like(part.suspect, io, &legs[other]),
+                        _ => all[other]
+                            .iter()
+                            .find(|theirs| theirs.suspect.same_kind(part.suspect))
+                            .map(|theirs| theirs.nanos),
+                    };
+                    if let Some(nanos) = theirs {
+                        longest = longest.max(nanos);
+                        others += 1;
+                    }
+                }
+                // The only way of its write is held against what ways of such writes usually take.
+                let is_way = matches!(part.suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
+                if others > 0 || is_way {
+                    measures.push(Measure {
+                        suspect: part.suspect,
+                        beyond_nanos: part.nanos.saturating_sub(longest),
+                        above_nanos: part.nanos.saturating_sub(usual),
+                        added_nanos: 0,
+                    });
+                }
+            }
+        }
+        let shares = blame(rows, io).map(|blame| blame.shares).unwrap_or_default();
+        for (suspect, nanos) in shares {
+            if let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) {
+                measure.added_nanos = nanos;
+            }
+        }
+    }
+    if let Some(nanos) = outside(io, legs)
+        && let Some(usual) = references.usual(Suspect::Initiator(io.node), io.length, nanos)
+    {
+        let above_nanos = nanos.saturating_sub(usual);
+        measures.push(Measure {
+            suspect: Suspect::Initiator(io.node),
+            beyond_nanos: above_nanos,
+            above_nanos,
+            added_nanos: above_nanos,
+        });
+    }
+    // The longest of its write and alone in its way added what it took longer.
+    for measure in measures
+        .iter_mut()
+        .filter(|measure| matches!(measure.suspect, Suspect::Link { .. }))
+    {
+        if legs.len() <= 2 && measure.added_nanos == 0 && legs.iter().any(|leg| leg.local) {
+            measure.added_nanos = measure.beyond_nanos;
+        }
+    }
+    measures
+}

@@ -1,0 +1,171 @@
+//! Several are named at once, by as few objects as explain them, soon, with writes that show it; equals are not.
+
+use fathom_model::Tap;
+
+use super::*;
+use crate::fixture::{Cluster, Request, Times, healthy};
+
+const MILLISECOND: i64 = 1_000_000;
+
+/// So many seconds at 200 writes a second, in turn by `i0` and `i1`.
+fn run(seconds: i64, worse: impl Fn(i64, usize, usize, &mut Times), without: &[Tap]) -> (Watch, Cluster) {
+    let mut cluster = Cluster::new();
+    for at in 0..200 * seconds {
+        let from = (at % 2) as usize;
+        let mut times = [0, 1, 2].map(|copy| healthy(at as u64, copy));
+        for (copy, times) in times.iter_mut().enumerate() {
+            worse(at * 5 * MILLISECOND, from, copy, times);
+        }
+        cluster.make(Request {
+            at: at * 5 * MILLISECOND,
+            from: ["i0", "i1"][from],
+            times,
+            before: 0,
+            without,
+        });
+    }
+    let mut watch = Watch::default();
+    cluster.rows.ios.iter().for_each(|io| watch.add(&cluster.rows, io));
+    watch.finish();
+    (watch, cluster)
+}
+
+fn names(watch: &Watch, cluster: &Cluster) -> Vec<(String, String, Option<String>, Option<String>)> {
+    let culprits = watch.report(&cluster.catalog).into_iter();
+    culprits
+        .map(|culprit| {
+            (
+                culprit.kind,
+                culprit.node.unwrap_or_default(),
+                culprit.disk,
+                culprit.peer,
+            )
+        })
+        .collect()
+}
+
+fn disk(node: &str) -> (String, String, Option<String>, Option<String>) {
+    ("disk".to_owned(), node.to_owned(), Some("disk0".to_owned()), None)
+}
+
+#[test]
+fn equals_are_not_named_and_neither_is_what_all_share() {
+    let (watch, _) = run(40, |_, _, _, _| {}, &[]);
+    assert!(watch.findings().is_empty(), "{:?}", watch.findings());
+    let load = |at: i64, _: usize, _: usize, times: &mut Times| {
+        if at > 15_000 * MILLISECOND {
+            times.device *= 8;
+            times.way *= 3;
+        }
+    };
+    let (watch, _) = run(40, load, &[]);
+    assert!(watch.findings().is_empty(), "{:?}", watch.findings());
+}
+
+#[test]
+fn slow_drive_is_named_within_seconds_with_writes_that_show_it() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 1 && at > 20_000 * MILLISECOND {
+            times.device += 2_000_000;
+        }
+    };
+    let (watch, cluster) = run(40, slow, &[]);
+    assert_eq!(names(&watch, &cluster), [disk("t1")]);
+    let finding = &watch.findings()[0];
+    let began = crate::fixture::START.div_euclid(1_000_000_000) + 20;
+    assert!((began..began + 6).contains(&finding.raised_second), "{finding:?}");
+    assert_eq!(finding.shown.len(), 3);
+    for (_, write) in &finding.shown {
+        let io = cluster
+            .rows
+            .ios
+            .iter()
+            .find(|io| io.event.ordinal == write.ordinal && io.node == write.node)
+            .unwrap();
+        let leg = &cluster.rows.legs_of(io)[1];
+        assert!(leg.device.unwrap().duration_nanos > 2_000_000);
+    }
+    // 200 writes a second waited about 1.9 ms longer, for 20 s.
+    assert!(
+        (6_000_000_000..8_500_000_000).contains(&finding.cost_nanos),
+        "{}",
+        finding.cost_nanos
+    );
+}
+
+#[test]
+fn two_at_once_are_both_named_the_costlier_first() {
+    let slow = |at: i64, from: usize, copy: usize, times: &mut Times| {
+        if copy == 0 && at > 10_000 * MILLISECOND && at / MILLISECOND % 4 == 0 {
+            times.device += 6_000_000;
+        }
+        if copy == 2 && from == 1 && at > 12_000 * MILLISECOND {
+            times.way += 1_000_000;
+        }
+    };
+    let (watch, cluster) = run(40, slow, &[]);
+    let link = ("link".to_owned(), "t2".to_owned(), None, Some("i1".to_owned()));
+    assert_eq!(names(&watch, &cluster), [disk("t0"), link]);
+}
+
+#[test]
+fn all_ways_to_a_node_are_the_node() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 2 && at > 10_000 * MILLISECOND {
+            times.way += 1_000_000;
+        }
+    };
+    let (watch, cluster) = run(30, slow, &[]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("node".to_owned(), "t2".to_owned(), None, None)]
+    );
+    // Without target events its queue is part of the way, and the node is as sure.
+    let (watch, cluster) = run(30, slow, &[Tap::Target]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("node".to_owned(), "t2".to_owned(), None, None)]
+    );
+}
+
+#[test]
+fn node_whose_far_side_is_not_seen_is_unknown() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 1 && at > 10_000 * MILLISECOND {
+            times.device += 2_000_000;
+        }
+    };
+    let (watch, cluster) = run(30, slow, &[Tap::Target, Tap::Device]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("unknown".to_owned(), "t1".to_owned(), None, None)]
+    );
+}
+
+#[test]
+fn one_stall_is_no_trouble() {
+    let stall = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 1 && (20_000..20_400).contains(&(at / MILLISECOND)) {
+            times.device += 300_000_000;
+        }
+    };
+    let (watch, _) = run(60, stall, &[]);
+    assert!(watch.findings().is_empty(), "{:?}", watch.findings());
+}
+
+#[test]
+fn findings_do_not_depend_on_how_rows_are_handed_over() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 1 && at > 10_000 * MILLISECOND {
+            times.device += 2_000_000;
+        }
+    };
+    let (watch, cluster) = run(30, slow, &[]);
+    let mut other = Watch::default();
+    for io in &cluster.rows.ios {
+        other.add(&cluster.rows, io);
+        let _ = other.report(&cluster.catalog);
+    }
+    other.finish();
+    assert_eq!(watch.report(&cluster.catalog), other.report(&cluster.catalog));
+}

@@ -1,0 +1,165 @@
+//! What the measure says of known clusters, that seeds are what the page says of them, and that files are checked.
+
+use super::*;
+
+fn file(text: &str) -> crate::Result<Vec<Scenario>> {
+    let file: File = toml::from_str(text).unwrap();
+    file.scenarios()
+}
+
+fn cause(text: &str) -> String {
+    file(text).unwrap_err().to_string()
+}
+
+#[test]
+fn catalogue_holds_what_is_promised_of_any_200_seeds() {
+    for start in [0, 57, 100_000] {
+        let scenarios: Vec<Scenario> = (start..start + 200).map(scenario).collect();
+        let of = |faults: usize| {
+            scenarios
+                .iter()
+                .filter(|scenario| scenario.truth.len() == faults)
+                .count()
+        };
+        assert!(
+            of(1) >= 90 && of(2) >= 30 && of(3) >= 10,
+            "{} {} {}",
+            of(1),
+            of(2),
+            of(3)
+        );
+        let healthy = scenarios.iter().filter(|scenario| scenario.truth.is_empty());
+        let seconds: f64 = healthy
+            .map(|scenario| scenario.config.expected_seconds() * scenario.stretches as f64)
+            .sum();
+        assert!(seconds >= 10.0 * DAY, "{seconds}");
+        for scenario in &scenarios {
+            scenario.config.check().unwrap();
+            assert_eq!(scenario.truth.len(), scenario.config.faults.len());
+            assert!(
+                scenario.truth.iter().all(|truth| !truth.names.is_empty()),
+                "{}",
+                scenario.name
+            );
+        }
+    }
+}
+
+#[test]
+fn same_seed_is_the_same_scenario() {
+    assert_eq!(scenario(7), scenario(7));
+    assert_ne!(scenario(7).config, scenario(27).config);
+}
+
+const SLOW: &str = r#"
+[[scenario]]
+name = "slow"
+[scenario.config]
+seconds = 30.0
+faults = [{ from-seconds = 10.0, what = { slow-disk = { on = { node = 1, disk = 2 }, factor = 8.0, add-micros = 0.0 } } }]
+"#;
+
+#[test]
+fn slow_disk_of_a_file_is_scored_named_first_and_within_a_minute() {
+    let plan = Plan {
+        seeds: 5..6,
+        scenarios: Some(file(SLOW).unwrap()),
+        threads: 1,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    assert_eq!(
+        (evaluation.n, evaluation.top1, evaluation.top3),
+        (1, Some(1.0), Some(1.0))
+    );
+    assert!(evaluation.time_to_name_p90_s.unwrap() < 20.0, "{evaluation:?}");
+    assert_eq!((evaluation.wrong_findings, evaluation.without_evidence), (0, 0));
+    assert_eq!(evaluation.scenarios[0].named, ["disk n1/disk2"]);
+    assert_eq!(evaluation.healthy_cluster_days, 0.0);
+    assert_eq!(evaluation.by_kind["slow-disk"].n, 1);
+}
+
+#[test]
+fn healthy_cluster_counts_its_time_and_names_nobody() {
+    let text = "[[scenario]]\nname = \"quiet\"\n[scenario.config]\nseconds = 120.0\n";
+    let plan = Plan {
+        seeds: 0..2,
+        scenarios: Some(file(text).unwrap()),
+        threads: 2,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    assert_eq!((evaluation.n, evaluation.top1), (0, None));
+    assert_eq!(evaluation.false_findings, 0, "{evaluation:?}");
+    assert!(
+        (0.002..0.003).contains(&evaluation.healthy_cluster_days),
+        "{evaluation:?}"
+    );
+    assert!(evaluation.time_to_name_p90_s.is_none());
+}
+
+#[test]
+fn truth_that_is_wrong_is_not_found() {
+    let text = format!(
+        "{SLOW}\n[[scenario.truth]]\nfault = 0\nnames = [{{ kind = \"disk\", node = \"n2\", disk = \"disk2\" }}]\n"
+    );
+    let plan = Plan {
+        seeds: 5..6,
+        scenarios: Some(file(&text).unwrap()),
+        threads: 1,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    assert_eq!((evaluation.n, evaluation.top1), (1, Some(0.0)));
+    assert_eq!((evaluation.time_to_name_p90_s, evaluation.wrong_findings), (None, 1));
+}
+
+#[test]
+fn files_that_do_not_say_what_they_have_to_are_refused() {
+    let slow = |truth: &str| cause(&format!("{SLOW}\n{truth}"));
+    assert!(slow("[[scenario]]\nname = \"slow\"\n").contains("a name of its own"));
+    let truth = |fault: usize, names: &str| format!("[[scenario.truth]]\nfault = {fault}\nnames = [{names}]\n");
+    let right = "{ kind = \"disk\", node = \"n1\", disk = \"disk2\" }";
+    assert!(file(&format!("{SLOW}{}", truth(0, right))).is_ok());
+    assert!(slow(&truth(1, right)).contains("nothing says how faults[0]"));
+    assert!(slow(&format!("{}{}", truth(0, right), truth(0, right))).contains("more than one truth"));
+    assert!(slow(&format!("{}{}", truth(0, right), truth(3, right))).contains("faults[3]"));
+    assert!(slow(&truth(0, "")).contains("no names"));
+    assert!(slow(&truth(0, "{ kind = \"drive\", node = \"n1\" }")).contains("no kind of culprit"));
+    assert!(slow(&truth(0, "{ kind = \"node\", node = \"n9\" }")).contains("no node `n9`"));
+    assert!(slow(&truth(0, "{ kind = \"disk\", node = \"n1\" }")).contains("`disk` is given of kind disk"));
+    assert!(cause("[[scenario]]\nname = \"x\"\n[scenario.config]\nnodes = 17\n").contains("nodes"));
+    assert!(toml::from_str::<File>("[[scenario]]\nname = \"x\"\nfaults = 3\n").is_err());
+}
+
+#[test]
+fn links_fit_by_their_ends_and_disks_by_node_and_name() {
+    let culprit = |kind: &str, node: &str, disk: Option<&str>, peer: Option<&str>| Culprit {
+        kind: kind.to_owned(),
+        node: Some(node.to_owned()),
+        disk: disk.map(str::to_owned),
+        peer: peer.map(str::to_owned),
+        confidence: 0.9,
+        cost_ns: 1,
+        since: String::new(),
+        until: String::new(),
+        evidence: Vec::new(),
+    };
+    let link = Name {
+        kind: "link".to_owned(),
+        node: "n1".to_owned(),
+        disk: None,
+        peer: Some("n2".to_owned()),
+    };
+    assert!(link.fits(&culprit("link", "n1", None, Some("n2"))));
+    assert!(link.fits(&culprit("link", "n2", None, Some("n1"))));
+    assert!(!link.fits(&culprit("link", "n1", None, Some("n3"))));
+    assert!(!link.fits(&culprit("node", "n1", None, None)));
+    let any = Name { peer: None, ..link };
+    assert!(any.fits(&culprit("link", "n3", None, Some("n1"))));
+    assert!(!any.fits(&culprit("link", "n3", None, Some("n2"))));
+    let disk = Name {
+        kind: "disk".to_owned(),
+        disk: Some("disk0".to_owned()),
+        ..any
+    };
+    assert!(disk.fits(&culprit("disk", "n1", Some("disk0"), None)));
+    assert!(!disk.fits(&culprit("disk", "n1", Some("disk1"), None)));
+}
