@@ -215,10 +215,10 @@ impl Engine {
         if requests.is_empty() {
             return;
         }
-        let mut asked = self.looked_at(stream, far, &sample(&requests, SAMPLE, LAST), far_until);
+        let (mut asked, mut strays) = self.looked_at(stream, far, &sample(&requests, SAMPLE, LAST), far_until);
         // Until when it held is looked up exactly: what lies between two of a sample may be as many.
         if requests.len() > SAMPLE && !Misfits::of(&asked).none() {
-            asked = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
+            (asked, strays) = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
         let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
@@ -255,24 +255,34 @@ impl Engine {
                 None => last.max(last_answered.unwrap_or(last)),
             });
         }
-        if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
+        let doubtful = !as_usual || last_fit.is_none() || misfits.after >= 3;
+        if count > 0 && (doubtful || (misfits.all.max(strays)) * 4 > count) {
             ends.sort_unstable();
-            let went_on = was_sure.then_some(&ends[..]);
-            self.look_for_break(stream, far, window, &requests, went_on, far_until);
+            self.look_for_break(stream, far, window, &requests, (&ends, was_sure), far_until);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
         self.settle_clocks(window);
     }
 
-    /// What requests were answered where the clock has it, and if not, what else could be their answers.
-    fn looked_at(&self, stream: StreamIndex, far: StreamIndex, chosen: &[&Request], far_until: i64) -> Vec<Asked> {
+    /// What requests were answered where the clock has it, and if not, what else could be their answers. Those of which the answer
+    /// may be lost say nothing by themselves and are left out; returns also how many of them have an answer elsewhere.
+    fn looked_at(
+        &self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        chosen: &[&Request],
+        far_until: i64,
+    ) -> (Vec<Asked>, usize) {
         let mut asked = self.ask(stream, far, chosen, None);
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
         }
+        let all = asked.len();
+        let nowhere = asked.iter().filter(|asked| !asked.counts()).count();
         asked.retain(|asked| asked.fits || !asked.may_be_lost);
-        asked
+        let strays = all - nowhere - asked.len();
+        (asked, strays)
     }
 
     /// Finds the answers, wherever they are, of requests that were not answered where the clock has it.
@@ -397,7 +407,7 @@ impl Engine {
         far: StreamIndex,
         window: i64,
         requests: &[Request],
-        ends: Option<&[(u64, i64)]>,
+        (ends, was_sure): (&[(u64, i64)], bool),
         far_until: i64,
     ) {
         // Of a clock that no earlier window bore out.
@@ -424,10 +434,10 @@ impl Engine {
         for asked in &mut asked {
             asked.fits_new = asked.answered(|x| fresh.present(&config, x));
         }
-        if self.cut_history(stream, far, window, &mut asked, fresh, ends) {
+        if self.cut_history(stream, far, window, &mut asked, fresh, was_sure.then_some(ends)) {
             return;
         }
-        let first_fit = first_fit(&mut asked);
+        let first_fit = first_fit(&mut asked, ends);
         let clock = self.clock_mut(stream, far);
         // A vote finds what holds over most of its stretch, which may not be from its beginning on.
         if is_new && let Some(from) = first_fit {
@@ -579,14 +589,26 @@ fn last_fit(asked: &[Asked]) -> Option<&Asked> {
     fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
 }
 
-/// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
-fn first_fit(asked: &mut [Asked]) -> Option<i64> {
+/// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it, and
+/// when all I/Os before that one had ended. If the initiator's clock was set back, they ended later by what it showed then.
+fn first_fit(asked: &mut [Asked], ends: &[(u64, i64)]) -> Option<i64> {
     asked.reverse();
     let until = turn(asked);
     let (after, before) = asked.split_at(until);
-    let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
-    let fitting = after.iter().filter(|asked| asked.fits && contradicts);
-    fitting.map(|asked| asked.outer.1).min()
+    if !before.iter().any(|asked| !asked.fits && !asked.answers.is_empty()) {
+        return None;
+    }
+    let fitting = || after.iter().filter(|asked| asked.fits);
+    let first = fitting().map(|asked| asked.ordinal).min()?;
+    let end = fitting().map(|asked| asked.outer.1).min()?;
+    let earlier = ends.iter().filter(|(ordinal, _)| *ordinal < first);
+    Some(
+        earlier
+            .map(|&(_, end)| end.saturating_add(1))
+            .max()
+            .unwrap_or(end)
+            .max(end),
+    )
 }
 
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.

@@ -205,6 +205,12 @@ fn what_is_stated_of_clocks_is_true_whatever_they_do() {
     let (mut statements, mut false_ones, mut wrong_joins) = (0, Vec::new(), 0);
     for number in 0..count {
         let (model, config) = model().new_tree(&mut runner).unwrap().current();
+        if let Ok(only) = std::env::var("MODEL") {
+            if only != number.to_string() {
+                continue;
+            }
+            eprintln!("{model:?} {config:?}");
+        }
         let cluster = model.cluster();
         let streams = model.streams(&cluster);
         let played = play(&config, &cluster.topology, &streams, &Plan::PLAIN);
