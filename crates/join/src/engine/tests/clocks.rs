@@ -201,12 +201,14 @@ fn stated(played: &Played, streams: &[Made]) -> (usize, Option<String>) {
 fn what_is_stated_of_clocks_is_true_whatever_they_do() {
     let asked = std::env::var("CLOCK_MODELS").ok().and_then(|asked| asked.parse().ok());
     let count: usize = asked.unwrap_or(200);
+    // One of them alone, by its number.
+    let only = std::env::var("CLOCK_MODEL").ok();
     let mut runner = TestRunner::deterministic();
     let (mut statements, mut false_ones, mut wrong_joins) = (0, Vec::new(), 0);
     for number in 0..count {
         let (model, config) = model().new_tree(&mut runner).unwrap().current();
-        if let Ok(only) = std::env::var("MODEL") {
-            if only != number.to_string() {
+        if let Some(only) = &only {
+            if *only != number.to_string() {
                 continue;
             }
             eprintln!("{model:?} {config:?}");
@@ -225,7 +227,7 @@ fn what_is_stated_of_clocks_is_true_whatever_they_do() {
     }
     eprintln!("{count} models, {statements} statements, {wrong_joins} models with a wrong join");
     assert_eq!(false_ones, Vec::<String>::new());
-    assert!(statements > 1_000 * count / 2, "{statements}");
+    assert!(only.is_some() || statements > 1_000 * count / 2, "{statements}");
     assert!(wrong_joins <= count.div_ceil(50), "{wrong_joins} of {count}");
 }
 
