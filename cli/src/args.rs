@@ -255,6 +255,7 @@ fn point_in_time(text: &str) -> Result<i64, String> {
     nanos.ok_or_else(|| "a time between 1970 and 2262 is wanted".to_owned())
 }
 
+#[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
     /// Scenarios with their truth, as TOML [default: a built-in catalogue in which every seed is a scenario]
     #[arg(value_name = "FILE")]

@@ -13,6 +13,7 @@
 
 pub mod blame;
 pub mod culprit;
+pub mod decompose;
 pub mod detail;
 #[cfg(test)]
 mod fixture;
@@ -22,3 +23,4 @@ pub mod overview;
 mod spread;
 pub mod summary;
 pub mod watch;
+pub mod what_if;

@@ -34,6 +34,9 @@ const BIN_NANOS: i64 = 1_000_000_000;
 /// A bin is judged when rows this many bins later are there: windows of several initiators close one after the other.
 const LATE_BINS: i64 = 2;
 
+/// Rows come no later than this after the newest, in bins; what seems to was seen by a clock that was set.
+const MOST_BEHIND: i64 = 90;
+
 /// Stretches that are judged, in seconds, and how often each is.
 const WINDOWS: [(usize, i64); 4] = [(5, 1), (15, 3), (60, 6), (240, 24)];
 
@@ -50,6 +53,8 @@ pub struct Watch {
     reference: Option<NodeIndex>,
     open: BTreeMap<i64, Bin>,
     newest: i64,
+    /// By how much the reference clock was set back, in bins.
+    set_back: i64,
     closed: VecDeque<Bin>,
     windows: Vec<Window>,
     /// The next bin to be judged.
@@ -66,6 +71,7 @@ impl Default for Watch {
             reference: None,
             open: BTreeMap::new(),
             newest: i64::MIN,
+            set_back: 0,
             closed: VecDeque::new(),
             windows: WINDOWS.iter().map(|&(seconds, _)| Window::new(seconds)).collect(),
             next: None,
@@ -125,8 +131,20 @@ impl Watch {
                 self.offsets.insert(io.node, clock.offset_nanos);
             }
         }
-        let offset = self.offsets.get(&io.node).copied().unwrap_or(0);
-        io.event.end_unix_nanos().saturating_add(offset).div_euclid(BIN_NANOS)
+        let offset = if io.node == reference {
+            Some(0)
+        } else {
+            self.offsets.get(&io.node).copied()
+        };
+        // Of whose clock nothing is known yet, that it is now is the best that is known.
+        let Some(offset) = offset else { return self.newest };
+        let time = io.event.end_unix_nanos().saturating_add(offset).div_euclid(BIN_NANOS);
+        let behind = self.newest.saturating_sub(time.saturating_add(self.set_back));
+        if self.newest > i64::MIN && behind > MOST_BEHIND {
+            // The reference clock was set back: it goes on from where it was.
+            self.set_back += behind;
+        }
+        time.saturating_add(self.set_back)
     }
 
     fn judge_until(&mut self, until: i64) {

@@ -60,7 +60,8 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
         scene,
         cases: &mut cases,
     };
-    explainer.ways();
+    explainer.ways(What::Way);
+    explainer.ways(What::Leg);
     explainer.drives();
     for of in [What::Target, What::FarSide, What::Outside] {
         explainer.alone(of);
@@ -114,8 +115,8 @@ impl Explainer<'_, '_> {
     }
 
     /// Ways: all to a node are the node, one is a link.
-    fn ways(&mut self) {
-        let numbers = self.numbers(&[What::Way, What::Leg]);
+    fn ways(&mut self, of: What) {
+        let numbers = self.numbers(&[of]);
         let far = |suspect: Suspect| match suspect {
             Suspect::Link { node, .. } | Suspect::Unseen { node, .. } => Some(node),
             _ => None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::{Io, JoinedRows};
+use fathom_model::{Io, JoinedRows, Leg};
 use smallvec::SmallVec;
 
 use crate::blame::{Suspect, blame, in_two_manners, like, outside, parts};
@@ -111,6 +111,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
                 }
             }
         }
+        measures.extend(whole_legs(io, legs, references));
         let shares = blame(rows, io).map(|blame| blame.shares).unwrap_or_default();
         for (suspect, nanos) in shares {
             if let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) {
@@ -137,6 +138,34 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
         if legs.len() <= 2 && measure.added_nanos == 0 && legs.iter().any(|leg| leg.local) {
             measure.added_nanos = measure.beyond_nanos;
         }
+    }
+    measures
+}
+
+/// The whole legs of a write that has one of which the far side was not seen: what that one is held against.
+fn whole_legs(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measure; 3]> {
+    let mut measures = SmallVec::new();
+    let is_unseen = |leg: &&Leg| leg.initiator.is_some() && leg.service().is_none() && !leg.local;
+    if !legs.iter().any(|leg| is_unseen(&leg)) {
+        return measures;
+    }
+    for leg in legs.iter().filter(|leg| !leg.ambiguous && leg.service().is_some()) {
+        let suspect = Suspect::Unseen {
+            node: leg.node,
+            peer: io.node,
+        };
+        let Some(nanos) = like(suspect, io, leg) else { continue };
+        let Some(usual) = references.usual(suspect, leg.length, nanos) else {
+            continue;
+        };
+        let above_nanos = nanos.saturating_sub(usual);
+        measures.push(Measure {
+            suspect,
+            // Whoever was seen is told by its parts.
+            beyond_nanos: 0,
+            above_nanos,
+            added_nanos: 0,
+        });
     }
     measures
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn file(text: &str) -> crate::Result<Vec<Scenario>> {
+fn file(text: &str) -> Result<Vec<Scenario>> {
     let file: File = toml::from_str(text).unwrap();
     file.scenarios()
 }
