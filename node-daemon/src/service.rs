@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{Config, Faults, Options};
 
-#[cfg(any(not(windows), test))]
+#[cfg(not(windows))]
 mod systemd;
 #[cfg(windows)]
 mod windows;

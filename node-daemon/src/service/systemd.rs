@@ -174,14 +174,8 @@ impl Owner {
             .map_err(Error::system(format!("give away {}", folder.display())))
     }
 
-    #[cfg(unix)]
     fn own(self, folder: &Path) -> std::io::Result<()> {
         std::os::unix::fs::chown(folder, Some(self.user), Some(self.group))
-    }
-
-    #[cfg(not(unix))]
-    fn own(self, _: &Path) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::Unsupported.into())
     }
 }
 

@@ -234,6 +234,10 @@ fn a_missing_segment_in_the_middle_is_missing_ordinals() {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "Wine keeps the name of a deleted file while the writer has it open, which Windows does not: to be run there"
+)]
 fn a_deleted_durable_segment_is_an_error_and_not_silence() {
     let folder = tempfile::tempdir().unwrap();
     let writer = ten_segments(folder.path());
