@@ -192,6 +192,7 @@ impl Watch {
                 let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
                 finding.cost += excess;
             }
+            finding.feel(bin, time);
             finding.cost_nanos = finding.cost.max(0.0) as u64;
         }
     }
@@ -205,6 +206,11 @@ impl Watch {
         let (seconds, _) = WINDOWS[window];
         let mut finding = Finding::new(case, time, seconds, self.newest);
         finding.look_back(&self.closed, time);
+        let numbers = &self.numbers;
+        let drives = self.findings.iter().filter(|other| other.is_active(time, OVER_SECONDS));
+        if drives.into_iter().any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
+            return;
+        }
         self.findings.retain(|other| !finding.covers(other, time));
         self.findings.push(finding);
     }

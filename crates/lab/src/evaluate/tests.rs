@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn file(text: &str) -> crate::Result<Vec<Scenario>> {
+fn file(text: &str) -> Result<Vec<Scenario>> {
     let file: File = toml::from_str(text).unwrap();
     file.scenarios()
 }
@@ -16,7 +16,7 @@ fn catalogue_holds_what_is_promised_of_any_200_seeds() {
     for start in [0, 57, 100_000] {
         let scenarios: Vec<Scenario> = (start..start + 200).map(scenario).collect();
         let of = |faults: usize| scenarios.iter().filter(|scenario| scenario.truth.len() == faults).count();
-        assert!(of(1) >= 90 && of(2) >= 30 && of(3) >= 10, "{} {} {}", of(1), of(2), of(3));
+        assert!(of(1) >= 80 && of(2) >= 40 && of(3) >= 10, "{} {} {}", of(1), of(2), of(3));
         let healthy = scenarios.iter().filter(|scenario| scenario.truth.is_empty());
         let seconds: f64 = healthy
             .map(|scenario| scenario.config.expected_seconds() * scenario.stretches as f64)
