@@ -207,8 +207,8 @@ impl Watch {
         let mut finding = Finding::new(case, time, seconds, self.newest);
         finding.look_back(&self.closed, time);
         let numbers = &self.numbers;
-        let drives = self.findings.iter().filter(|other| other.is_active(time, OVER_SECONDS));
-        if drives.into_iter().any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
+        let mut drives = self.findings.iter().filter(|other| other.is_active(time, OVER_SECONDS));
+        if drives.any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
             return;
         }
         self.findings.retain(|other| !finding.covers(other, time));

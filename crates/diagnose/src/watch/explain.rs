@@ -126,7 +126,7 @@ impl Explainer<'_, '_> {
             Suspect::Link { peer, .. } | Suspect::Unseen { peer, .. } => Some(peer),
             _ => None,
         };
-                // A node whose ways out are all worse is told by its own writes only where they differ from each other.
+        // A node whose ways out are all worse is told by its own writes only where they differ from each other.
         let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
         self.families(&numbers, &singles, far);
         let verdicts = self.scene.judge(&singles, &singles);

@@ -133,8 +133,8 @@ impl Finding {
     /// Cost, beginning and writes from the stretch in which it was found.
     pub(super) fn look_back(&mut self, bins: &VecDeque<Bin>, time: i64) {
         let oldest = time - bins.len() as i64 + 1;
-        let mut begins = None;
-        for (bin, second) in bins.iter().zip(oldest..).filter(|&(_, second)| second >= self.first) {
+        let (first, mut begins) = (self.first, None);
+        for (bin, second) in bins.iter().zip(oldest..).filter(|&(_, second)| second >= first) {
             self.feel(bin, second);
             for &(suspect, usual) in &self.suspects {
                 let Some(tally) = bin.tally(suspect) else { continue };
