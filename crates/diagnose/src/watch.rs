@@ -198,12 +198,12 @@ impl Watch {
     }
 
     fn raise(&mut self, case: explain::Case, time: i64, window: usize) {
+        let (seconds, _) = WINDOWS[window];
         let known = self.findings.iter_mut().find(|finding| finding.named == case.named && finding.is_active(time, OVER_SECONDS));
         if let Some(finding) = known {
-            finding.again(case, time);
+            finding.again(case, time, seconds);
             return;
         }
-        let (seconds, _) = WINDOWS[window];
         let mut finding = Finding::new(case, time, seconds, self.newest);
         finding.look_back(&self.closed, time);
         let numbers = &self.numbers;
@@ -211,7 +211,7 @@ impl Watch {
         if drives.any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
             return;
         }
-        self.findings.retain(|other| !finding.covers(other, time));
+        self.findings.retain(|other| !finding.covers(other, time, |disk| numbers.node_of(disk)));
         self.findings.push(finding);
     }
 }

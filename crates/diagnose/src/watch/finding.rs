@@ -163,7 +163,7 @@ impl Finding {
     }
 
     /// Evidence for what is known already.
-    pub(super) fn again(&mut self, case: Case, time: i64) {
+    pub(super) fn again(&mut self, case: Case, time: i64, seconds: usize) {
         self.last = self.last.max(time);
         for &(suspect, usual) in &case.suspects {
             match self.suspects.iter_mut().find(|(number, _)| *number == suspect) {
@@ -172,7 +172,7 @@ impl Finding {
             }
         }
         if case.strength > self.case.strength {
-            self.case = case;
+            (self.case, self.seconds) = (case, seconds);
         }
     }
 
@@ -189,11 +189,12 @@ impl Finding {
     }
 
     /// Whether another finding is part of this one.
-    pub(super) fn covers(&self, other: &Self, time: i64) -> bool {
+    pub(super) fn covers(&self, other: &Self, time: i64, node_of: impl Fn(DiskIndex) -> Option<NodeIndex>) -> bool {
         let by_drives = self.case.what == What::Drive;
         other.is_active(time, OVER_SECONDS)
             && self.named.whole_node().is_some_and(|node| {
-                other.named != self.named && (other.named.is_part_of(node) || (by_drives && other.case.what == What::Drive))
+                let is_drive = matches!(other.named, Named::Disk(disk) if node_of(disk) == Some(node));
+                other.named != self.named && (other.named.is_part_of(node) || (by_drives && is_drive))
             })
     }
 
