@@ -58,8 +58,8 @@ impl Engine {
 
     /// Lowest and highest offset of a far stream's clock when the initiator's shows `x`; `None` if it is not known.
     pub(super) fn offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<(i64, i64)> {
-        // One node has one clock, whatever the number of its streams.
-        if self.streams[&stream].node == self.streams[&far].node {
+        // Another life of the same node may have booted with another clock.
+        if stream == far {
             return Some((0, 0));
         }
         self.clocks.get(&(stream, far))?.bounds(&self.config, x)
@@ -68,7 +68,7 @@ impl Engine {
     /// Lowest offset at the start and highest at the end of something on the initiator's clock; `None` where that is not known, or
     /// a clock was set in between.
     pub(super) fn span_offset(&self, stream: StreamIndex, far: StreamIndex, (a, b): (i64, i64)) -> Option<(i64, i64)> {
-        if self.streams[&stream].node == self.streams[&far].node {
+        if stream == far {
             return Some((0, 0));
         }
         self.clocks.get(&(stream, far))?.span(&self.config, a, b)
@@ -81,7 +81,7 @@ impl Engine {
 
     /// Lowest and highest offset of a far stream's clock around `x` by anything that is known.
     pub(super) fn widest_offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<(i64, i64)> {
-        if self.streams[&stream].node == self.streams[&far].node {
+        if stream == far {
             return Some((0, 0));
         }
         self.clocks.get(&(stream, far))?.widest(&self.config, x)
@@ -345,9 +345,10 @@ impl Engine {
             });
         }
         let state = &self.streams[&far];
+        let wanted = Wanted::of(requests);
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != tap {
+            if columns.taps()[row] != tap || !wanted.may_have(columns.offsets()[row]) {
                 continue;
             }
             let device = &state.devices[columns.devices()[row] as usize];
@@ -385,9 +386,10 @@ impl Engine {
             });
         }
         let state = &self.streams[&stream];
+        let wanted = Wanted::of(requests);
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != Tap::Initiator {
+            if columns.taps()[row] != Tap::Initiator || !wanted.may_have(columns.offsets()[row]) {
                 continue;
             }
             let key = (columns.ops()[row], columns.offsets()[row]);
@@ -398,6 +400,36 @@ impl Engine {
             }
         }
         found
+    }
+}
+
+/// The offsets of some requests, as far as a bit each tells: nearly all events of a lane are nobody's whom is asked for, and one
+/// look says so.
+struct Wanted {
+    bits: Vec<u64>,
+}
+
+impl Wanted {
+    /// So many bits, as a power of two: 8 KiB stay close to the processor.
+    const BITS: u32 = 16;
+
+    fn of(requests: &[&Request]) -> Self {
+        let mut bits = vec![0; 1 << (Self::BITS - 6)];
+        for request in requests {
+            let at = Self::at(request.place.offset);
+            bits[at / 64] |= 1_u64 << (at % 64);
+        }
+        Self { bits }
+    }
+
+    /// Whether a request with this offset may be among them; false for sure.
+    fn may_have(&self, offset: u64) -> bool {
+        let at = Self::at(offset);
+        self.bits[at / 64] & (1 << (at % 64)) != 0
+    }
+
+    const fn at(offset: u64) -> usize {
+        (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize
     }
 }
 

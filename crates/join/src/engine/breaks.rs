@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
 use super::align::{Request, tightest};
-use super::resolve::{Claimant, Contested, Links, contains, interval};
+use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
 use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
@@ -147,46 +147,46 @@ impl Engine {
         (from.saturating_sub(slack), until.saturating_add(slack))
     }
 
-    /// Claims whose far clock is not known take no part, but what others found may be theirs: then it is not sure. Returns the
-    /// events that stay contested.
-    pub(super) fn doubt(
-        &self,
-        claimants: &mut [Claimant],
-        unknown: &[(usize, Interval)],
-        tap: Tap,
-        links: &mut Links,
-    ) -> Vec<Contested> {
-        let mut contested = Vec::new();
+    /// Claims whose far clock is not known take no part, but what others found may be theirs: then it is not sure. Returns the I/Os
+    /// of a window to which that happened.
+    pub(super) fn doubt(&self, claimants: &mut [Claimant], far: StreamIndex, window: i64) -> Vec<usize> {
+        let mut unknown = Vec::new();
+        for (at, claimant) in claimants.iter().enumerate() {
+            let found = claimant.found.target.is_some() || !claimant.found.device.is_empty();
+            if !found && self.span_offset(claimant.stream, far, claimant.outer).is_none() {
+                unknown.push((at, self.anywhere(claimant, far)));
+            }
+        }
+        let mut doubtful = Vec::new();
+        if unknown.is_empty() {
+            return doubtful;
+        }
         for at in 0..claimants.len() {
+            let io = &self.pool.ios[claimants[at].claim.io].event;
+            if io.end_unix_nanos().div_euclid(self.config.window_nanos) != window {
+                continue;
+            }
             let found = &claimants[at].found;
-            let event = match tap {
-                Tap::Target => found.target,
-                _ => found.device.first().copied(),
+            let mut events = found.target.iter().chain(&found.device).copied();
+            let could_have = |event: usize| {
+                let of_far = self.pool.events[event].event.stream == far;
+                let span = interval(&self.pool.events[event]);
+                let by = |&(other, anywhere): &(usize, Interval)| {
+                    other != at && contains(anywhere, span) && self.may_have(&claimants[other], event)
+                };
+                of_far && unknown.iter().any(by)
             };
-            let Some(event) = event.filter(|_| !unknown.is_empty()) else {
-                continue;
-            };
-            let span = interval(&self.pool.events[event]);
-            let could_have = |&&(other, anywhere): &&(usize, Interval)| {
-                other != at && contains(anywhere, span) && self.may_have(&claimants[other], event)
-            };
-            let others: Vec<usize> = unknown.iter().filter(could_have).map(|&(other, _)| other).collect();
-            if others.is_empty() {
+            if !events.any(could_have) {
                 continue;
             }
-            for other in others {
-                links.join(claimants[at].number, claimants[other].number);
-            }
-            let by = claimants[at].number;
-            contested.push(Contested { by, event });
+            doubtful.push(claimants[at].claim.io);
             let found = &mut claimants[at].found;
             if !found.unsure {
                 found.confidence *= 0.5;
             }
             found.unsure = true;
-            found.by_order = true;
         }
-        contested
+        doubtful
     }
 
     /// Looks, once a window, whether a pair's clock still is what it was, and changes it if not. Does nothing until the far node
@@ -400,17 +400,7 @@ impl Engine {
         for asked in &mut asked {
             asked.fits_new = asked.answered(|x| fresh.present(&config, x));
         }
-        if let Some((until, from)) = self.place_break(stream, far, &asked, &fresh, ends) {
-            let clock = self.clock_mut(stream, far);
-            clock.end(&config, until);
-            let past = std::mem::replace(clock, fresh).into_past();
-            clock.succeed(past, from);
-            clock.doubt.checked = Some(window);
-            clock.doubt.last_fit = asked
-                .iter()
-                .filter(|asked| asked.fits_new)
-                .map(|asked| asked.outer.0)
-                .max();
+        if self.cut_history(stream, far, window, &mut asked, fresh, ends) {
             return;
         }
         let clock = self.clock_mut(stream, far);
@@ -430,17 +420,66 @@ impl Engine {
         }
     }
 
+    /// Cuts a pair's history where the requests say that one of its clocks was set; false if they do not.
+    fn cut_history(
+        &mut self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        window: i64,
+        asked: &mut [Asked],
+        fresh: PairClock,
+        ends: Option<&[(u64, i64)]>,
+    ) -> bool {
+        let config = self.config.clone();
+        let old = &self.clocks[&(stream, far)];
+        // The first vote goes over a longer time than a window: then what was known may be what came later.
+        let places = |wanted: fn(&Asked) -> bool| {
+            let at = asked.iter().enumerate().filter(|(_, asked)| wanted(asked));
+            at.fold((0, 0), |(sum, count), (at, _)| (sum + at, count + 1))
+        };
+        let of_old = places(|asked| asked.fits && !asked.fits_new);
+        let of_new = places(|asked| asked.fits_new && !asked.fits);
+        let is_earlier = of_new.0 * of_old.1 < of_old.0 * of_new.1 && old.holds_from() == i64::MIN;
+        if !is_earlier {
+            let Some((until, from)) = self.place_break(asked, old, &fresh, ends) else {
+                return false;
+            };
+            let last_fit = asked
+                .iter()
+                .filter(|asked| asked.fits_new)
+                .map(|asked| asked.outer.0)
+                .max();
+            let clock = self.clock_mut(stream, far);
+            clock.end(&config, until);
+            let past = std::mem::replace(clock, fresh).into_past();
+            clock.succeed(past, from);
+            clock.doubt.checked = Some(window);
+            clock.doubt.last_fit = last_fit;
+            return true;
+        }
+        for asked in asked.iter_mut() {
+            std::mem::swap(&mut asked.fits, &mut asked.fits_new);
+        }
+        let Some((until, from)) = self.place_break(asked, &fresh, old, ends) else {
+            return false;
+        };
+        let mut fresh = fresh;
+        fresh.end(&config, until);
+        let clock = self.clock_mut(stream, far);
+        clock.succeed(fresh.into_past(), from);
+        clock.doubt.until = None;
+        true
+    }
+
     /// Until when what was known holds, and from when on what a vote found; `None` where the requests do not bear the vote out.
     /// `ends` are those of the initiator's I/Os, by ordinal, if nothing was in doubt before them.
     fn place_break(
         &self,
-        stream: StreamIndex,
-        far: StreamIndex,
         asked: &[Asked],
+        old: &PairClock,
         fresh: &PairClock,
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
-        let old = &self.clocks[&(stream, far)];
         // What fits both says nothing.
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
         let first = asked.iter().filter(is_new).min_by_key(|asked| asked.ordinal)?;

@@ -97,9 +97,18 @@ impl Links {
 }
 
 /// An event that a claimant which is not sure of its own could have had.
-pub(super) struct Contested {
-    pub(super) by: usize,
-    pub(super) event: usize,
+struct Contested {
+    by: usize,
+    event: usize,
+}
+
+/// What is known of a place before anything is changed.
+pub(super) struct Considered {
+    pub(super) claimants: Vec<Claimant>,
+    links: Links,
+    contested: Vec<Contested>,
+    /// I/Os of the window that have what could as well be somebody's whose clock is not known.
+    doubtful: Vec<usize>,
 }
 
 /// What deciding a place leaves.
@@ -139,14 +148,22 @@ impl Engine {
         likely: Option<&Likely>,
     ) -> Resolved {
         let closing = self.pool.ios[claim.io].event.stream;
-        let (claimants, mut links, contested) = self.consider(claim, self.cut(window), ties, likely);
+        let Considered {
+            claimants,
+            mut links,
+            contested,
+            doubtful,
+        } = self.consider(claim, window, ties, likely);
+        let mut resolved = Resolved {
+            ios: doubtful,
+            ..Resolved::default()
+        };
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
         let this_window = |pool: &Pool, claimant: &Claimant| {
             let io = &pool.ios[claimant.claim.io].event;
             io.stream == closing && io.end_unix_nanos().div_euclid(self.config.window_nanos) == window
         };
-        let mut resolved = Resolved::default();
         for claimant in claimants.iter().filter(|claimant| this_window(&self.pool, claimant)) {
             concerned[links.root(claimant.number)] |= likely.is_none() || claimant.found.unsure;
             resolved.is_open |= claimant.found.unsure;
@@ -176,21 +193,16 @@ impl Engine {
         }
     }
 
-    /// All claims on the place of `claim`, with what each of them has for all that completed before the cut, who of them could have
-    /// the same events, and which those are. Changes nothing.
-    pub(super) fn consider(
-        &self,
-        claim: ClaimRef,
-        cut: i64,
-        ties: &Ties,
-        likely: Option<&Likely>,
-    ) -> (Vec<Claimant>, Links, Vec<Contested>) {
+    /// All claims on the place of `claim`, with what each of them has for all that completed before the window's cut. Changes nothing.
+    pub(super) fn consider(&self, claim: ClaimRef, window: i64, ties: &Ties, likely: Option<&Likely>) -> Considered {
+        let cut = self.cut(window);
         let io = &self.pool.ios[claim.io];
         let (op, place) = (io.op, io.places.places[claim.place]);
         let closing = io.event.stream;
         let mut claimants = self.claimants(op, &place, cut);
         let mut links = Links::new(claimants.len());
         let mut contested = self.match_legs(op, &mut claimants, cut, ties, (&mut links, likely));
+        let mut doubtful = Vec::new();
         // Legs may be shared between disks, what the disks say is not.
         claimants.sort_by_key(|claimant| claimant.place.disk);
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
@@ -200,6 +212,7 @@ impl Engine {
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, (&mut links, likely)));
                 }
+                doubtful.extend(self.doubt(of_disk, far, window));
             }
         }
         // Where it is known how likely what is, only those are linked who could well have the same events.
@@ -210,7 +223,12 @@ impl Engine {
                 links.join(*by, *first.entry(*event).or_insert(*by));
             }
         }
-        (claimants, links, contested)
+        Considered {
+            claimants,
+            links,
+            contested,
+            doubtful,
+        }
     }
 
     /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known
@@ -394,8 +412,7 @@ impl Engine {
         };
         let events = self.far_events(op, &place, (far, tap), far_cut);
         let mut widened = Vec::with_capacity(claimants.len());
-        let mut unknown = Vec::new();
-        for (at, claimant) in claimants.iter_mut().enumerate() {
+        for claimant in claimants.iter_mut() {
             let already = match tap {
                 Tap::Target => claimant.found.target.is_some(),
                 _ => !claimant.found.device.is_empty(),
@@ -405,15 +422,10 @@ impl Engine {
             } else {
                 self.far_interval(claimant, far, tap)
             };
-            if outer.is_none() && !already {
-                unknown.push((at, self.anywhere(claimant, far)));
-            }
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        let mut contested = self.settle(claimants, &events, &widened, tap, (links, likely));
-        contested.extend(self.doubt(claimants, &unknown, tap, links));
-        contested
+        self.settle(claimants, &events, &widened, tap, (links, likely))
     }
 
     /// The events of a place at a tap of a far stream.

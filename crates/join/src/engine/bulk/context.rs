@@ -137,7 +137,7 @@ impl Context {
                 continue;
             }
             for (other, far) in self.sides.iter().enumerate() {
-                let table = if own.node == far.node {
+                let table = if own.stream == far.stream {
                     Table::SameClock
                 } else if !own.gives(Tap::Volume) {
                     Table::Unknown

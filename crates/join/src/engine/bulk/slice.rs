@@ -472,7 +472,7 @@ impl<'a> Work<'a> {
                     continue;
                 }
                 for one in &found {
-                    let far = usize::from(one.far);
+                    let far = one.far;
                     let mut pick = Pick {
                         far: far as u16,
                         seen: [false; 3],

@@ -239,7 +239,7 @@ impl Engine {
         if let Some(found) = decisions.get(&claim).or_else(|| rivals.get(&claim)) {
             return found.clone();
         }
-        let (claimants, ..) = self.consider(claim, self.cut(window), ties, None);
+        let claimants = self.consider(claim, window, ties, None).claimants;
         for claimant in claimants {
             rivals.entry(claimant.claim).or_insert(claimant.found);
         }
