@@ -184,6 +184,12 @@ pub(crate) struct Doubt {
     pub(crate) until: Option<i64>,
     /// Requests that were not, with answers that have their key.
     pub(crate) misfits: Vec<Candidate>,
+    /// Of how many in 1,024 requests of a window that is answered in time is usual: not all are seen, or have one answer.
+    #[serde(default)]
+    pub(crate) usual: Option<u32>,
+    /// The first window that bore the clock out.
+    #[serde(default)]
+    pub(crate) since: Option<i64>,
     /// In how many windows with requests, one after the other, none was answered in time, and how many requests that were.
     pub(crate) windows: u32,
     pub(crate) requests: u32,

@@ -7,7 +7,7 @@
 //! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
 //! last answer either, for as long as no vote says more.
 
-use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
@@ -51,9 +51,9 @@ struct Misfits {
 
 impl Misfits {
     /// Of requests in the order of their ordinals.
-    fn of(asked: &[Asked]) -> Self {
+    fn of(asked: &[Asked], usual: u32) -> Self {
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
+        let before = || asked[..turn(asked, usual)].iter().filter(|asked| asked.fits);
         let last_start = before().map(|asked| asked.outer.0).max();
         let last_ordinal = before().map(|asked| asked.ordinal).max();
         let mut found = Self::default();
@@ -89,9 +89,16 @@ struct Asked {
     fits: bool,
     /// Whether one is where another clock has it.
     fits_new: bool,
+    /// Whether the far stream says that it may have lost what would be where the clock that is known has it.
+    may_be_lost: bool,
 }
 
 impl Asked {
+    /// Whether it says anything: without an answer anywhere it does not where that may be lost.
+    const fn counts(&self) -> bool {
+        self.fits || !self.may_be_lost || !self.answers.is_empty()
+    }
+
     /// How much longer it lasted than the longest answer that could be its own: by so much the clock could be off.
     fn room(&self) -> i64 {
         let lasted = self.outer.1.saturating_sub(self.outer.0);
@@ -210,17 +217,27 @@ impl Engine {
             self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
         }
         self.leave_out_unknown(far, &mut asked);
-        let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
-        let misfits = Misfits::of(&asked);
+        asked.retain(Asked::counts);
+        let usual = self.clocks[&(stream, far)].doubt.usual.unwrap_or(0);
+        let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
+        let misfits = Misfits::of(&asked, usual);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
         let doubt = &mut clock.doubt;
         let was_sure = doubt.checked == Some(window - 1) && doubt.until.is_none();
         doubt.checked = Some(window);
-        doubt.last_fit = doubt.last_fit.max(last_fit);
+        let fits = asked.iter().filter(|asked| asked.fits).count();
+        // A few that another's answer happens to fit do not make up for most that have none.
+        let as_usual = doubt.usual.is_none_or(|usual| !is_too_few(fits, count, usual));
+        if as_usual {
+            doubt.last_fit = doubt.last_fit.max(last_fit);
+        }
         let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
-        if sound && last_fit.is_some() {
+        if sound && as_usual && last_fit.is_some() {
+            let share = (fits * 1024 / count.max(1)) as u32;
+            doubt.usual = Some(doubt.usual.map_or(share, |usual| (3 * usual + share) / 4));
+            doubt.since.get_or_insert(window);
             doubt.until = None;
             doubt.windows = 0;
             doubt.requests = 0;
@@ -229,7 +246,7 @@ impl Engine {
             let last = doubt.last_fit.unwrap_or(since);
             doubt.until = Some(misfits.first.map_or(last, |first| last.min(first.saturating_sub(1))));
         }
-        if count > 0 && (last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
+        if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
             let went_on = was_sure.then_some(&ends[..]);
             self.look_for_break(stream, far, window, &requests, went_on, far_until);
@@ -316,8 +333,7 @@ impl Engine {
         (requests, ends)
     }
 
-    /// Looks for answers to requests: where the clock has them or, given until when, anywhere. Leaves out requests whose answers the
-    /// far stream says that it may have lost.
+    /// Looks for answers to requests: where the clock has them or, given until when, anywhere.
     fn ask(&self, stream: StreamIndex, far: StreamIndex, requests: &[&Request], anywhere: Option<i64>) -> Vec<Asked> {
         let clock = &self.clocks[&(stream, far)];
         let far_tap = self.far_tap(far);
@@ -358,14 +374,14 @@ impl Engine {
                 answers: answers.filter(near).collect(),
                 fits: false,
                 fits_new: false,
+                may_be_lost: false,
             };
             asked.fits = asked.answered(bounds);
             if !asked.fits
                 && let (Some((low, _)), Some((_, high))) = (bounds(outer.0), bounds(outer.1))
-                && let span = (outer.0.saturating_add(low), outer.1.saturating_add(high))
-                && self.uncovered(far, span).is_some()
             {
-                continue;
+                let span = (outer.0.saturating_add(low), outer.1.saturating_add(high));
+                asked.may_be_lost = self.uncovered(far, span).is_some();
             }
             found.push(asked);
         }
@@ -382,13 +398,19 @@ impl Engine {
         ends: Option<&[(u64, i64)]>,
         far_until: i64,
     ) {
+        // Of a clock that no earlier window bore out.
+        let is_new = self.clocks[&(stream, far)]
+            .doubt
+            .since
+            .is_none_or(|since| since == window);
         let chosen = sample(requests, MOST, LAST);
         let mut asked = self.ask(stream, far, &chosen, Some(far_until));
+        asked.retain(Asked::counts);
         let misfits = || asked.iter().filter(|asked| !asked.fits);
         let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
         // In an order that does not depend on where the events waited.
         now.sort_unstable_by_key(|pair| (pair.outer, pair.inner));
-        let none_fits = misfits().count() == asked.len();
+        let few_fit = misfits().count() * 8 >= asked.len() * 7;
         let lost = misfits().count() as u32;
         let mut candidates = now.clone();
         candidates.extend(&self.clocks[&(stream, far)].doubt.misfits);
@@ -403,12 +425,17 @@ impl Engine {
         if self.cut_history(stream, far, window, &mut asked, fresh, ends) {
             return;
         }
+        let first_fit = first_fit(&mut asked);
         let clock = self.clock_mut(stream, far);
+        // A vote finds what holds over most of its stretch, which may not be from its beginning on.
+        if is_new && let Some(from) = first_fit {
+            clock.begin(clock.holds_from().max(from));
+        }
         let doubt = &mut clock.doubt;
         doubt.misfits.extend(now);
         let surplus = doubt.misfits.len().saturating_sub(MISFITS);
         doubt.misfits.drain(..surplus);
-        if !none_fits || asked.is_empty() {
+        if !few_fit || asked.is_empty() {
             return;
         }
         doubt.windows += 1;
@@ -480,10 +507,12 @@ impl Engine {
         fresh: &PairClock,
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
-        // What fits both says nothing.
+        // What fits both says nothing, and what fits the new one before the old one ends does by chance.
+        let usual = old.doubt.usual.unwrap_or(0);
+        let later = &asked[turn(asked, usual)..];
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
-        let first = asked.iter().filter(is_new).min_by_key(|asked| asked.ordinal)?;
-        let since = asked
+        let first = later.iter().find(is_new)?;
+        let since = later
             .iter()
             .filter(|asked| !asked.fits && asked.ordinal >= first.ordinal);
         let (agreeing, all) = since.fold((0, 0), |(agreeing, all), asked| {
@@ -499,13 +528,31 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = last_fit(asked).map(|asked| asked.outer.0);
+        let last_fit = last_fit(asked, usual).map(|asked| asked.outer.0);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
-        let first = asked.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
+        let first = later.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
         let went_on = || ends.is_some_and(|ends| went_on(ends, size));
+        // What fits neither is of a third clock: where that is, neither holds.
+        let neither = || {
+            asked
+                .iter()
+                .filter(|asked| !asked.fits && !asked.fits_new && !asked.answers.is_empty())
+        };
+        let narrowed = |(until, from): (i64, i64)| {
+            if neither().count() * 8 <= asked.len() {
+                return (until, from);
+            }
+            let (least, most) = neither().fold((until, from), |(least, most), asked| {
+                (
+                    least.min(asked.start.saturating_sub(1)),
+                    most.max(asked.outer.1.saturating_add(1)),
+                )
+            });
+            (least, most)
+        };
         if last < first && (after.1 < before.0 || went_on()) {
-            return Some((last, first));
+            return Some(narrowed((last, first)));
         }
         // The initiator's clock may have been set back: it shows the time before that twice, and which was which is not told. It was
         // set after it had shown the last request by the old clock, and by no more than the step before the first by the new one.
@@ -514,30 +561,42 @@ impl Engine {
         let until = others.map(|asked| asked.start).min().unwrap_or(last).min(last);
         // Others than these requests may have come a little earlier.
         let until = until.saturating_sub(size / 16).max(earliest);
-        Some((until, first.saturating_add(size)))
+        Some(narrowed((until, first.saturating_add(size))))
     }
 }
 
 /// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
 /// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
 /// happens to fit: what counts is until when more requests speak for the clock than against it.
-fn last_fit(asked: &[Asked]) -> Option<&Asked> {
+fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
     let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
     let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
-    let before = asked[..turn(asked)].iter();
+    let before = asked[..turn(asked, usual)].iter();
     let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
     fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
 }
 
+/// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
+fn first_fit(asked: &mut [Asked]) -> Option<i64> {
+    asked.reverse();
+    let until = turn(asked, 0);
+    let (after, before) = asked.split_at(until);
+    let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
+    let fitting = after.iter().filter(|asked| asked.fits && contradicts);
+    fitting.map(|asked| asked.outer.1).min()
+}
+
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
-fn turn(asked: &[Asked]) -> usize {
+fn turn(asked: &[Asked], usual: u32) -> usize {
     let (mut sum, mut best, mut until) = (0_i64, 0, 0);
     for (at, asked) in asked.iter().enumerate() {
         match (asked.fits, asked.fits_new) {
-            (true, false) => sum += 1,
-            (false, _) if !asked.answers.is_empty() => sum -= 1,
+            (true, false) => sum += 1024,
+            (false, _) if !asked.answers.is_empty() => sum -= 1024,
+            // One without any answer says the more the rarer that is.
+            (false, _) => sum -= (2 * i64::from(usual) - 1024).max(0),
             _ => {}
         }
         if sum >= best && sum > 0 {
@@ -557,6 +616,14 @@ fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
         let step = pair[1].1.saturating_sub(latest);
         -most < step && step < most
     })
+}
+
+/// Whether so few of so many requests are answered in time that chance would make it so less than once in ten thousand times, where
+/// `usual` in 1,024 are: by Hoeffding's bound, exp(-2 n d^2) for a share that is short by d.
+fn is_too_few(fits: usize, count: usize, usual: u32) -> bool {
+    let (fits, count) = (fits as i128 * 1024, count as i128);
+    let short = (count * i128::from(usual) - fits).max(0);
+    2 * short * short > 9 * count * 1024 * 1024
 }
 
 /// So many of the requests, spread evenly, and all of the last ones.
