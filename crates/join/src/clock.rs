@@ -173,6 +173,35 @@ impl Past {
     }
 }
 
+/// How many requests of late were answered where the clock has it: not all answers are seen, or are whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Usual {
+    fits: u32,
+    of: u32,
+}
+
+impl Usual {
+    /// So many requests of before are remembered.
+    const MOST: u32 = 1_024;
+
+    pub(crate) fn add(&mut self, fits: usize, of: usize) {
+        let kept = Self::MOST.saturating_sub(of as u32).min(self.of);
+        // Older ones give way in the share that they have.
+        self.fits = (u64::from(self.fits) * u64::from(kept) / u64::from(self.of.max(1))) as u32 + fits as u32;
+        self.of = kept + of as u32;
+    }
+
+    /// Whether so few of so many requests are answered in time that chance would make it so less than once in ten thousand times,
+    /// by Hoeffding's bound for the means of two samples: exp(-2 d^2 n m / (n + m)) for shares that differ by d.
+    pub(crate) fn is_less(self, fits: usize, of: usize) -> bool {
+        let (fits, of) = (fits as i128, of as i128);
+        let (usual, usual_of) = (i128::from(self.fits), i128::from(self.of));
+        // d = short / (of * usual_of).
+        let short = (of * usual - fits * usual_of).max(0);
+        2 * short * short > 9 * of * usual_of * (of + usual_of)
+    }
+}
+
 /// What speaks against a pair's clock being still what it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Doubt {
@@ -184,9 +213,9 @@ pub(crate) struct Doubt {
     pub(crate) until: Option<i64>,
     /// Requests that were not, with answers that have their key.
     pub(crate) misfits: Vec<Candidate>,
-    /// Of how many in 1,024 requests of a window that is answered in time is usual: not all are seen, or have one answer.
+    /// What is usual of requests while the clock is right.
     #[serde(default)]
-    pub(crate) usual: Option<u32>,
+    pub(crate) usual: Usual,
     /// The first window that bore the clock out.
     #[serde(default)]
     pub(crate) since: Option<i64>,

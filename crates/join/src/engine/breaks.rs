@@ -51,9 +51,9 @@ struct Misfits {
 
 impl Misfits {
     /// Of requests in the order of their ordinals.
-    fn of(asked: &[Asked], usual: u32) -> Self {
+    fn of(asked: &[Asked]) -> Self {
         // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let before = || asked[..turn(asked, usual)].iter().filter(|asked| asked.fits);
+        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
         let last_start = before().map(|asked| asked.outer.0).max();
         let last_ordinal = before().map(|asked| asked.ordinal).max();
         let mut found = Self::default();
@@ -71,6 +71,11 @@ impl Misfits {
             }
         }
         found
+    }
+
+    /// Whether nothing speaks against the clock.
+    const fn none(&self) -> bool {
+        self.after_alone == 0 && self.after < 2 && self.unanswered_after < UNANSWERED
     }
 }
 
@@ -211,16 +216,14 @@ impl Engine {
         if requests.is_empty() {
             return;
         }
-        let chosen = sample(&requests, SAMPLE, LAST);
-        let mut asked = self.ask(stream, far, &chosen, None);
-        if asked.iter().any(|asked| !asked.fits) {
-            self.look_elsewhere(stream, far, &chosen, &mut asked, far_until);
+        let mut asked = self.looked_at(stream, far, &sample(&requests, SAMPLE, LAST), far_until);
+        // Until when it held is looked up exactly: what lies between two of a sample may be as many.
+        if requests.len() > SAMPLE && !Misfits::of(&asked).none() {
+            asked = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
         }
-        self.leave_out_unknown(far, &mut asked);
-        asked.retain(Asked::counts);
-        let usual = self.clocks[&(stream, far)].doubt.usual.unwrap_or(0);
-        let last_fit = last_fit(&asked, usual).map(|asked| asked.outer.0);
-        let misfits = Misfits::of(&asked, usual);
+        let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
+        let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
+        let misfits = Misfits::of(&asked);
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
@@ -229,14 +232,16 @@ impl Engine {
         doubt.checked = Some(window);
         let fits = asked.iter().filter(|asked| asked.fits).count();
         // A few that another's answer happens to fit do not make up for most that have none.
-        let as_usual = doubt.usual.is_none_or(|usual| !is_too_few(fits, count, usual));
+        let answered = asked
+            .iter()
+            .filter(|asked| asked.fits || !asked.answers.is_empty())
+            .count();
+        let as_usual = !doubt.usual.is_less(fits, answered);
         if as_usual {
             doubt.last_fit = doubt.last_fit.max(last_fit);
         }
-        let sound = misfits.after_alone == 0 && misfits.after < 2 && misfits.unanswered_after < UNANSWERED;
-        if sound && as_usual && last_fit.is_some() {
-            let share = (fits * 1024 / count.max(1)) as u32;
-            doubt.usual = Some(doubt.usual.map_or(share, |usual| (3 * usual + share) / 4));
+        if misfits.none() && as_usual && last_fit.is_some() {
+            doubt.usual.add(fits, answered);
             doubt.since.get_or_insert(window);
             doubt.until = None;
             doubt.windows = 0;
@@ -244,7 +249,12 @@ impl Engine {
         } else if count > 0 {
             // Of a clock that was found by a vote and has not been seen at work nothing holds yet.
             let last = doubt.last_fit.unwrap_or(since);
-            doubt.until = Some(misfits.first.map_or(last, |first| last.min(first.saturating_sub(1))));
+            doubt.until = Some(match misfits.first {
+                Some(first) => last.min(first.saturating_sub(1)),
+                // Had it been set by little, answers would be seen: by as much as hides them, what lasted long tells as well, and to
+                // its end, as what was under way beside it is not to be lost for that.
+                None => last.max(last_answered.unwrap_or(last)),
+            });
         }
         if count > 0 && (!as_usual || last_fit.is_none() || misfits.after >= 3 || misfits.all * 4 > count) {
             ends.sort_unstable();
@@ -254,6 +264,17 @@ impl Engine {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
         self.settle_clocks(window);
+    }
+
+    /// What requests were answered where the clock has it, and if not, what else could be their answers.
+    fn looked_at(&self, stream: StreamIndex, far: StreamIndex, chosen: &[&Request], far_until: i64) -> Vec<Asked> {
+        let mut asked = self.ask(stream, far, chosen, None);
+        if asked.iter().any(|asked| !asked.fits) {
+            self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
+        }
+        self.leave_out_unknown(far, &mut asked);
+        asked.retain(|asked| asked.fits || !asked.may_be_lost);
+        asked
     }
 
     /// Finds the answers, wherever they are, of requests that were not answered where the clock has it.
@@ -508,8 +529,7 @@ impl Engine {
         ends: Option<&[(u64, i64)]>,
     ) -> Option<(i64, i64)> {
         // What fits both says nothing, and what fits the new one before the old one ends does by chance.
-        let usual = old.doubt.usual.unwrap_or(0);
-        let later = &asked[turn(asked, usual)..];
+        let later = &asked[turn(asked)..];
         let is_new = |asked: &&Asked| asked.fits_new && !asked.fits;
         let first = later.iter().find(is_new)?;
         let since = later
@@ -528,7 +548,7 @@ impl Engine {
             return None;
         }
         // The service of the last one began before the clock was set, that of the first one ended later.
-        let last_fit = last_fit(asked, usual).map(|asked| asked.outer.0);
+        let last_fit = last_fit(asked).map(|asked| asked.outer.0);
         let last = last_fit.max(old.doubt.last_fit).unwrap_or_else(|| old.holds_from());
         let first = later.iter().filter(is_new).map(|asked| asked.outer.1).min()?;
         let size = (after.1.saturating_sub(before.0)).max(before.1.saturating_sub(after.0));
@@ -568,12 +588,12 @@ impl Engine {
 /// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
 /// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
 /// happens to fit: what counts is until when more requests speak for the clock than against it.
-fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
+fn last_fit(asked: &[Asked]) -> Option<&Asked> {
     let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
     let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
     rooms.sort_unstable();
     let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
-    let before = asked[..turn(asked, usual)].iter();
+    let before = asked[..turn(asked)].iter();
     let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
     fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
 }
@@ -581,7 +601,7 @@ fn last_fit(asked: &[Asked], usual: u32) -> Option<&Asked> {
 /// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it.
 fn first_fit(asked: &mut [Asked]) -> Option<i64> {
     asked.reverse();
-    let until = turn(asked, 0);
+    let until = turn(asked);
     let (after, before) = asked.split_at(until);
     let contradicts = before.iter().any(|asked| !asked.fits && !asked.answers.is_empty());
     let fitting = after.iter().filter(|asked| asked.fits && contradicts);
@@ -589,14 +609,12 @@ fn first_fit(asked: &mut [Asked]) -> Option<i64> {
 }
 
 /// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
-fn turn(asked: &[Asked], usual: u32) -> usize {
+fn turn(asked: &[Asked]) -> usize {
     let (mut sum, mut best, mut until) = (0_i64, 0, 0);
     for (at, asked) in asked.iter().enumerate() {
         match (asked.fits, asked.fits_new) {
             (true, false) => sum += 1024,
             (false, _) if !asked.answers.is_empty() => sum -= 1024,
-            // One without any answer says the more the rarer that is.
-            (false, _) => sum -= (2 * i64::from(usual) - 1024).max(0),
             _ => {}
         }
         if sum >= best && sum > 0 {
@@ -616,14 +634,6 @@ fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
         let step = pair[1].1.saturating_sub(latest);
         -most < step && step < most
     })
-}
-
-/// Whether so few of so many requests are answered in time that chance would make it so less than once in ten thousand times, where
-/// `usual` in 1,024 are: by Hoeffding's bound, exp(-2 n d^2) for a share that is short by d.
-fn is_too_few(fits: usize, count: usize, usual: u32) -> bool {
-    let (fits, count) = (fits as i128 * 1024, count as i128);
-    let short = (count * i128::from(usual) - fits).max(0);
-    2 * short * short > 9 * count * 1024 * 1024
 }
 
 /// So many of the requests, spread evenly, and all of the last ones.
