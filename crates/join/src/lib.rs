@@ -43,7 +43,7 @@ pub use config::Config;
 pub use delays::Delays;
 pub use engine::{
     CacheState, ClockReport, CorrelationState, DelaysState, End, Engine, OpenLoss, OverdueState, PairState,
-    RepliesState, SharedState, ShiftReport, ShiftState, State, StreamAccount, StreamInfo, StreamReport, StreamState,
+    RepliesState, SharedState, ShiftReport, ShiftState, Standing, State, StreamAccount, StreamInfo, StreamReport, StreamState,
     Waiting,
 };
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@
 //! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
 //! last answer either, for as long as no vote says more.
 
-use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex};
+use fathom_model::{NodeIndex, Op, StreamIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
@@ -16,6 +16,9 @@ use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
 use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
+use crate::layout::Place;
+
+mod causes;
 
 /// So many requests of a window are looked at to see whether the clock is what it was, and all of the last ones.
 const SAMPLE: usize = 256;
@@ -80,9 +83,10 @@ impl Misfits {
 }
 
 /// A request with its answers.
-struct Asked {
+pub(super) struct Asked {
     ordinal: u64,
-    disk: DiskIndex,
+    op: Op,
+    place: Place,
     /// When its I/O began.
     start: i64,
     /// Whether no other request that was looked at has its key.
@@ -111,14 +115,19 @@ impl Asked {
         lasted - took.filter(|took| *took <= lasted).max().unwrap_or(0)
     }
 
+    /// Where on the far clock its answer must lie.
+    fn span(&self, bounds: impl Fn(i64) -> Option<(i64, i64)>) -> Option<Interval> {
+        let ((low, _), (_, high)) = (bounds(self.outer.0)?, bounds(self.outer.1)?);
+        Some((
+            self.outer.0.saturating_add(low).saturating_sub(self.slack),
+            self.outer.1.saturating_add(high).saturating_add(2 * self.slack),
+        ))
+    }
+
     /// Whether an answer lies where a clock has it.
     fn answered(&self, bounds: impl Fn(i64) -> Option<(i64, i64)>) -> bool {
-        let (Some((low, _)), Some((_, high))) = (bounds(self.outer.0), bounds(self.outer.1)) else {
-            return false;
-        };
-        let from = self.outer.0.saturating_add(low).saturating_sub(self.slack);
-        let until = self.outer.1.saturating_add(high).saturating_add(2 * self.slack);
-        self.answers.iter().any(|&(start, end)| from <= start && end <= until)
+        let span = self.span(bounds);
+        span.is_some_and(|span| self.answers.iter().any(|&answer| contains(span, answer)))
     }
 
     fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
@@ -272,7 +281,7 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
         }
-        self.leave_out_unknown(far, &mut asked);
+        self.leave_out_other_causes(stream, far, &mut asked);
         asked.retain(|asked| asked.fits || !asked.may_be_lost);
         asked
     }
@@ -303,15 +312,6 @@ impl Engine {
         for asked in asked.iter_mut().filter(|asked| !asked.fits) {
             asked.answers = found.remove(&(asked.ordinal, asked.outer)).unwrap_or_default();
         }
-    }
-
-    /// Leaves out requests of disks of which nothing was answered, at no time, and of which it is not known at which offsets they
-    /// show what they did: their silence says nothing of the clock.
-    fn leave_out_unknown(&self, far: StreamIndex, asked: &mut Vec<Asked>) {
-        let tap = self.far_tap(far);
-        let answered = asked.iter().filter(|asked| asked.fits || !asked.answers.is_empty());
-        let answered: FxHashSet<DiskIndex> = answered.map(|asked| asked.disk).collect();
-        asked.retain(|asked| answered.contains(&asked.disk) || self.shifts.is_sure(asked.disk, tap));
     }
 
     fn clock_mut(&mut self, stream: StreamIndex, far: StreamIndex) -> &mut PairClock {
@@ -387,7 +387,8 @@ impl Engine {
             let answers = services.get(&request.key()).into_iter().flatten().copied();
             let mut asked = Asked {
                 ordinal: request.ordinal,
-                disk: request.place.disk,
+                op: request.op,
+                place: request.place,
                 start: request.whole.0,
                 alone: times[&request.key()] == 1,
                 outer,
@@ -426,6 +427,7 @@ impl Engine {
             .is_none_or(|since| since == window);
         let chosen = sample(requests, MOST, LAST);
         let mut asked = self.ask(stream, far, &chosen, Some(far_until));
+        self.leave_out_other_causes(stream, far, &mut asked);
         asked.retain(Asked::counts);
         let misfits = || asked.iter().filter(|asked| !asked.fits);
         let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();

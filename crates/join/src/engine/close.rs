@@ -74,8 +74,7 @@ impl Engine {
             round.read_clocks(self, stream);
         }
         self.note_overdue(stream, &claims, &decisions);
-        let in_bulk = |disk| round.as_deref().is_some_and(|round| round.has_decided(stream, disk));
-        self.doubt_shifts(&claims, &decisions, in_bulk);
+        self.weigh_shifts(stream, &claims, &decisions, round.as_deref());
         self.doubt_caches(&claims, &decisions);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::align::Request;
+use super::bulk::Round;
 use super::lane::Batch;
 use super::resolve::{Decisions, widen};
 use crate::assign::Interval;
@@ -40,14 +41,25 @@ const TAPS: [Tap; 2] = [Tap::Target, Tap::Device];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shift {
     bytes: i64,
-    /// Nothing was found with it in the last window that looked.
-    doubted: bool,
+    standing: Standing,
+}
+
+/// What a shift rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Something was found with it, by chance or not: no vote was clear so far.
+    Seen,
+    /// A vote settled it.
+    Settled,
+    /// A vote settled it, but nothing was found with it in the last window that looked.
+    Doubted,
 }
 
 /// All that is known of shifts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shifts {
-    settled: BTreeMap<(DiskIndex, Tap), Shift>,
+    known: BTreeMap<(DiskIndex, Tap), Shift>,
     /// Of the window that closes: events were seen, but none where the map says.
     displaced: BTreeSet<(DiskIndex, Tap)>,
 }
@@ -61,8 +73,8 @@ pub struct ShiftState {
     pub tap: Tap,
     /// How far beyond the extent map's.
     pub bytes: i64,
-    /// Whether nothing was found with it in the last window that looked.
-    pub doubted: bool,
+    /// What it rests on.
+    pub standing: Standing,
 }
 
 /// What a tap's offsets on a disk were found to be.
@@ -79,11 +91,18 @@ pub struct ShiftReport {
 impl Shifts {
     /// How far a tap's offsets on a disk lie beyond the extent map's, as far as is known.
     pub(super) fn of(&self, disk: DiskIndex, tap: Tap) -> i64 {
-        self.settled.get(&(disk, tap)).map_or(0, |shift| shift.bytes)
+        self.known.get(&(disk, tap)).map_or(0, |shift| shift.bytes)
     }
 
     pub(super) fn is_sure(&self, disk: DiskIndex, tap: Tap) -> bool {
-        self.settled.get(&(disk, tap)).is_some_and(|shift| !shift.doubted)
+        self.known
+            .get(&(disk, tap))
+            .is_some_and(|shift| shift.standing == Standing::Settled)
+    }
+
+    /// Whether something was ever found on a disk where its tap is thought to show it.
+    pub(super) fn is_known(&self, disk: DiskIndex, tap: Tap) -> bool {
+        self.known.contains_key(&(disk, tap))
     }
 
     /// Whether events of a tap were seen on a disk in the window that closes, but none where the map says.
@@ -93,13 +112,13 @@ impl Shifts {
 
     pub(super) fn state(&self, catalog: &Catalog) -> Vec<ShiftState> {
         let mut kept: Vec<ShiftState> = self
-            .settled
+            .known
             .iter()
             .map(|(&(disk, tap), shift)| ShiftState {
                 disk: catalog.disk(disk).clone(),
                 tap,
                 bytes: shift.bytes,
-                doubted: shift.doubted,
+                standing: shift.standing,
             })
             .collect();
         kept.sort_by(|a, b| (&a.disk.id, a.tap).cmp(&(&b.disk.id, b.tap)));
@@ -107,15 +126,15 @@ impl Shifts {
     }
 
     pub(super) fn restore(catalog: &mut Catalog, kept: Vec<ShiftState>) -> Self {
-        let settled = kept.into_iter().map(|kept| {
+        let known = kept.into_iter().map(|kept| {
             let shift = Shift {
                 bytes: kept.bytes,
-                doubted: kept.doubted,
+                standing: kept.standing,
             };
             ((catalog.intern_disk(&kept.disk), kept.tap), shift)
         });
         Self {
-            settled: settled.collect(),
+            known: known.collect(),
             displaced: BTreeSet::new(),
         }
     }
@@ -153,7 +172,8 @@ impl Engine {
     /// What is known of each disk's offsets, by disk and tap.
     #[must_use]
     pub fn shifts(&self) -> Vec<ShiftReport> {
-        let settled = self.shifts.settled.iter();
+        let known = self.shifts.known.iter();
+        let settled = known.filter(|(_, shift)| shift.standing != Standing::Seen);
         settled
             .map(|(&(disk, tap), shift)| ShiftReport {
                 disk,
@@ -228,8 +248,9 @@ impl Engine {
                 let votes = votes(&voters, choices, at);
                 match settle(&votes, known) {
                     Some(bytes) => {
-                        let shift = Shift { bytes, doubted: false };
-                        self.shifts.settled.insert((disk, tap), shift);
+                        let standing = Standing::Settled;
+                        let shift = Shift { bytes, standing };
+                        self.shifts.known.insert((disk, tap), shift);
                         self.shifts.displaced.remove(&(disk, tap));
                         if bytes != known {
                             self.pool.shift(disk, tap, bytes);
@@ -369,17 +390,14 @@ impl Engine {
         found
     }
 
-    /// Doubts what is known of disks on which a window found nothing where it looked; `elsewhere` says whether something of a
-    /// disk was found besides.
-    pub(super) fn doubt_shifts(
+    /// Notes of which disks an initiator's window found something where it looked, and doubts what is known of the others.
+    pub(super) fn weigh_shifts(
         &mut self,
+        stream: StreamIndex,
         claims: &[ClaimRef],
         decisions: &Decisions,
-        elsewhere: impl Fn(DiskIndex) -> bool,
+        round: Option<&Round>,
     ) {
-        if self.shifts.settled.is_empty() {
-            return;
-        }
         let mut met: BTreeMap<(DiskIndex, Tap), bool> = BTreeMap::new();
         for claim in claims {
             let io = &self.pool.ios[claim.io];
@@ -389,14 +407,27 @@ impl Engine {
             let disk = io.places.places[claim.place].disk;
             if io.op != Op::Flush {
                 *met.entry((disk, Tap::Target)).or_default() |= found.target.is_some();
-                *met.entry((disk, Tap::Device)).or_default() |= !found.device.is_empty();
+                *met.entry((disk, Tap::Device)).or_default() |= !found.device.is_empty() && found.cache.is_none();
+            }
+        }
+        if let Some(round) = round {
+            // Those of which it matters: nearly all were known long ago.
+            let matters = |key: &(DiskIndex, Tap)| !self.shifts.is_known(key.0, key.1) || met.get(key) == Some(&false);
+            let disks = (0..self.catalog.disks().len() as u32).map(DiskIndex);
+            let disks = disks.filter(|&disk| self.layout.node_of(disk).is_some());
+            let open = disks.flat_map(|disk| TAPS.map(|tap| (disk, tap))).filter(matters);
+            for key in round.seen_of(stream, open.collect()) {
+                met.insert(key, true);
             }
         }
         for (key, any) in met {
-            if let Some(shift) = self.shifts.settled.get_mut(&key).filter(|_| !any)
-                && !elsewhere(key.0)
-            {
-                shift.doubted = true;
+            match self.shifts.known.get_mut(&key) {
+                Some(shift) if shift.standing == Standing::Settled && !any => shift.standing = Standing::Doubted,
+                None if any => {
+                    let (bytes, standing) = (0, Standing::Seen);
+                    self.shifts.known.insert(key, Shift { bytes, standing });
+                }
+                _ => {}
             }
         }
     }
@@ -411,9 +442,12 @@ impl Engine {
         requests: impl IntoIterator<Item = &'a Request>,
     ) -> FxHashMap<DiskIndex, i64> {
         let mut asked: BTreeMap<DiskIndex, BTreeSet<(u64, u64, u8)>> = BTreeMap::new();
+        let mut from = i64::MAX;
         for request in requests {
             let place = &request.place;
             if !self.shifts.is_sure(place.disk, tap) && request.op.goes_to_every_copy() {
+                let (start, end) = request.whole;
+                from = from.min(start.max(end.saturating_sub(self.config.longest_io_nanos)));
                 let key = (place.offset, place.length, request.op as u8);
                 asked.entry(place.disk).or_default().insert(key);
             }
@@ -422,6 +456,8 @@ impl Engine {
         if asked.is_empty() {
             return found;
         }
+        // What is further away may be in memory or not, by when this is asked.
+        let from = from.saturating_sub(self.config.max_offset_nanos);
         let choices = self.choices(&asked.keys().copied().collect());
         for (disk, asked) in asked {
             let Some(choices) = choices.get(&(disk, tap)) else {
@@ -430,7 +466,7 @@ impl Engine {
             let known = self.shifts.of(disk, tap);
             let seen: FxHashSet<(u64, u64, u8)> = choices
                 .iter()
-                .filter(|choice| choice.stream == far && choice.end < until)
+                .filter(|choice| choice.stream == far && choice.end >= from && choice.end < until)
                 .map(|choice| (choice.offset, choice.length, choice.op as u8))
                 .collect();
             if let Some(bytes) = settle(&votes_of_keys(&asked, &seen), known) {

@@ -1,8 +1,10 @@
 //! From what a round decided to rows.
 
+use std::collections::BTreeSet;
+
 use fathom_model::fan_out::MoreOrdinals;
 use fathom_model::{
-    ClockStatement, DiskIndex, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex,
+    ClockStatement, DiskIndex, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap,
 };
 
 use super::context::{Context, Side};
@@ -65,13 +67,30 @@ impl Round {
         slices.flat_map(|decided| decided.fanned(source.gathered))
     }
 
-    /// Whether something of a stream was decided on a disk.
-    pub(in crate::engine) fn has_decided(&self, stream: StreamIndex, disk: DiskIndex) -> bool {
-        let on_disk = |source: &Source<'_>| {
-            let mut all = self.all_of(source);
-            all.any(|one| one.places.iter().any(|place| place.disk == disk))
+    /// Of some disks and taps those at which something of a stream's I/Os was seen.
+    pub(in crate::engine) fn seen_of(
+        &self,
+        stream: StreamIndex,
+        mut wanted: BTreeSet<(DiskIndex, Tap)>,
+    ) -> Vec<(DiskIndex, Tap)> {
+        let mut found = Vec::new();
+        let Some(source) = self.source(stream).filter(|_| !wanted.is_empty()) else {
+            return found;
         };
-        self.source(stream).is_some_and(|source| on_disk(&source))
+        for one in self.all_of(&source) {
+            for (place, pick) in one.places.iter().zip(one.picks) {
+                let [_, target, device] = pick.seen;
+                for (seen, tap) in [(target, Tap::Target), (device, Tap::Device)] {
+                    if seen && wanted.remove(&(place.disk, tap)) {
+                        found.push((place.disk, tap));
+                    }
+                }
+            }
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        found
     }
 
     /// How many I/Os of a stream were decided.

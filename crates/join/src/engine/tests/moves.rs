@@ -17,8 +17,14 @@ const CHANGE: i64 = START + 2_000 * MS;
 /// How well the moment is known.
 const UNSURE: i64 = 300 * MS;
 
-/// A cluster in which copy 0 of the first chunk moves from `n0` to `n2`, and what is written, read and flushed meanwhile.
+/// A cluster in which copy 0 of the first chunk moves from `n0` to `n2`, and what is written and read meanwhile.
 fn moving(seed: u64, ios: u64) -> Cluster {
+    // What does not move lies on `n1` and `n2`.
+    moving_among(seed, ios, 2)
+}
+
+/// The same with I/Os to so many chunks.
+fn moving_among(seed: u64, ios: u64, chunks: u64) -> Cluster {
     let mut cluster = Cluster::idle(&Options {
         seed,
         millis: 4_000,
@@ -47,8 +53,8 @@ fn moving(seed: u64, ios: u64) -> Cluster {
         let request = Request {
             initiator: 0,
             op: if rng.chance(200) { Op::Read } else { Op::Write },
-            // Half of them where nothing moves, some over the border.
-            offset: rng.below((2 * CHUNK - length) / 4096) * 4096,
+            // Most of them where nothing moves, some over a border.
+            offset: rng.below((chunks * CHUNK - length) / 4096) * 4096,
             length,
             start,
         };
@@ -109,14 +115,20 @@ fn rows_of_what_moves_depend_on_events_alone() {
     }
 }
 
-/// A map that says nothing of the change finds the copies where they were, and says that the others are not there.
-#[test]
-fn move_that_the_map_does_not_know_is_not_guessed() {
-    let mut cluster = moving(3, 600);
+/// Takes from a map what it says of the change.
+fn forget_change(cluster: &mut Cluster) {
     let mut extents = cluster.topology.extents.extents().to_vec();
     extents.retain(|extent| extent.valid.from_unix_nanos.is_none());
     extents.iter_mut().for_each(|extent| extent.valid = Validity::default());
     cluster.topology.extents = ExtentMap::try_new(extents).unwrap();
+}
+
+/// A map that says nothing of the change finds the copies where they were, and says that the others are not there: what else is
+/// asked of the node bears out its clock.
+#[test]
+fn move_that_the_map_does_not_know_is_not_guessed() {
+    let mut cluster = moving_among(3, 600, 3);
+    forget_change(&mut cluster);
     let streams = cluster.streams();
     let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
     assert_eq!(score(&played, &streams).wrong, 0);
@@ -124,6 +136,25 @@ fn move_that_the_map_does_not_know_is_not_guessed() {
     assert!(after.count() > 50);
     let absent = |leg: &fathom_model::Leg| leg.missing_device == Some(Missing::Absent);
     assert!(played.rows.legs.iter().any(absent));
+}
+
+/// A node that answers nothing at all any more may as well have had its clock set: then that is said, and nothing is guessed.
+#[test]
+fn node_that_answers_nothing_any_more_is_not_said_to_lack_what_was_asked() {
+    let mut cluster = moving(3, 600);
+    forget_change(&mut cluster);
+    let streams = cluster.streams();
+    let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
+    assert_eq!(score(&played, &streams).wrong, 0);
+    let lacking = played.rows.legs.iter().filter(|leg| leg.missing_device.is_some());
+    let mut count = 0;
+    for leg in lacking {
+        let cause = leg.missing_device.unwrap();
+        assert!(matches!(cause, Missing::Absent | Missing::Unaligned), "{leg:?}");
+        assert_eq!(played.engine.catalog().node(leg.node).as_str(), "n0", "{leg:?}");
+        count += 1;
+    }
+    assert!(count > 50);
 }
 
 #[test]
