@@ -203,6 +203,16 @@ impl Engine {
     ) -> Option<Vec<ClaimRef>> {
         let row = &self.pool.events[event];
         let end = row.offset.checked_add(row.length)?;
+        let whole = Place {
+            offset: row.offset,
+            length: row.length,
+            ..*place
+        };
+        // What asked for just as much may have it, when its window closes if not now.
+        let mut others = self.pool.claims(row.op, &whole);
+        if others.any(|claim| self.could_have(claim, event, decisions, cut)) {
+            return None;
+        }
         let mut members = Vec::new();
         let mut at = row.offset;
         while at < end {
@@ -218,6 +228,16 @@ impl Engine {
             members.push(member);
         }
         Some(members)
+    }
+
+    /// Whether an event as long as a claim that has none yet lies in its time, or may.
+    fn could_have(&self, claim: ClaimRef, event: usize, decisions: &Decisions, cut: i64) -> bool {
+        let nothing = Found::default();
+        let claimant = self.claimant(claim, decisions.get(&claim).unwrap_or(&nothing));
+        let row = &self.pool.events[event];
+        let is_open = claimant.found.lacks_device() && self.pool.ios[claim.io].event.end_unix_nanos() < cut;
+        let outer = self.far_interval(&claimant, row.event.stream, Tap::Device);
+        is_open && outer.is_none_or(|outer| contains(outer, interval(row)))
     }
 
     /// Whether a claim without an event of its own has an event in its time.
