@@ -43,8 +43,8 @@ pub use config::Config;
 pub use delays::Delays;
 pub use engine::{
     CacheState, ClockReport, CorrelationState, DelaysState, End, Engine, OpenLoss, OverdueState, PairState,
-    RepliesState, SharedState, ShiftReport, ShiftState, Standing, State, StreamAccount, StreamInfo, StreamReport, StreamState,
-    Waiting,
+    RepliesState, SharedState, ShiftReport, ShiftState, Standing, State, StreamAccount, StreamInfo, StreamReport,
+    StreamState, Waiting,
 };
 pub use error::{Error, Result};
 pub use slowest::Replies;

@@ -348,12 +348,16 @@ impl Engine {
         let wanted = Wanted::of(requests);
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != tap || !wanted.may_have(columns.offsets()[row]) {
+            if columns.taps()[row] != tap {
                 continue;
             }
             let device = &state.devices[columns.devices()[row] as usize];
             let Some(disk) = device.disk else { continue };
+            // Where the map has it, not as the tap shows it: that is what is asked for.
             let offset = self.mapped_offset(far, batch, row).wrapping_sub_signed(shift_of(disk));
+            if !wanted.may_have(offset) {
+                continue;
+            }
             let key = (columns.ops()[row], disk, offset, columns.lengths()[row]);
             if let Some(spans) = found.get_mut(&key) {
                 spans.push((columns.starts_unix_nanos()[row], batch.end(row)));
@@ -422,7 +426,7 @@ impl Wanted {
         Self { bits }
     }
 
-    /// Whether a request with this offset may be among them; false for sure.
+    /// Whether a request with this offset of the extent map may be among them; false for sure.
     fn may_have(&self, offset: u64) -> bool {
         let at = Self::at(offset);
         self.bits[at / 64] & (1 << (at % 64)) != 0

@@ -70,7 +70,12 @@ pub(super) fn score(played: &Played, streams: &[Made]) -> Score {
                 let by_time = tap == fathom_model::Tap::Device && leg.cache.is_some() && !leg.ambiguous;
                 score.by_time += usize::from(by_time);
                 score.wrong_by_time += usize::from(wrong && by_time);
-                if wrong && !leg.ambiguous && !by_time { eprintln!("WRONG {tap:?} {io:?} {leg:?} truth {truth:?} is {:?}", played.owner(streams, event)); }
+                if wrong && !leg.ambiguous && !by_time {
+                    eprintln!(
+                        "WRONG {tap:?} {io:?} {leg:?} truth {truth:?} is {:?}",
+                        played.owner(streams, event)
+                    );
+                }
                 score.wrong += usize::from(wrong && !leg.ambiguous && !by_time);
                 score.wrong_ambiguous += usize::from(wrong && leg.ambiguous);
             }
