@@ -33,16 +33,17 @@ impl Engine {
         }
     }
 
-    /// Leaves out requests without an answer of their own where an event of another length has a part of them, in their time.
+    /// Leaves out requests that were not answered where an event of another length has a part of them, in their time: what else
+    /// has their key is another's.
     fn leave_out_reshaped(&self, stream: StreamIndex, far: StreamIndex, asked: &mut Vec<Asked>) {
         let clock = &self.clocks[&(stream, far)];
         let span = |asked: &Asked| asked.span(|x| clock.present(&self.config, x));
-        let silent = |asked: &Asked| !asked.fits && asked.answers.is_empty();
-        let spans = asked.iter().filter(|asked| silent(asked)).filter_map(span);
+        let open = |asked: &&Asked| !asked.fits;
+        let spans = asked.iter().filter(open).filter_map(span);
         let Some(whole) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
             return;
         };
-        let disks = asked.iter().filter(|asked| silent(asked));
+        let disks = asked.iter().filter(open);
         let disks: FxHashSet<DiskIndex> = disks.map(|asked| asked.place.disk).collect();
         let shown = self.shown(far, whole, &disks);
         asked.retain(|asked| {
@@ -58,7 +59,7 @@ impl Engine {
             let mut parts = near.filter(|&&(at, bytes, op, time)| {
                 bytes != length && op == asked.op && at.saturating_add(bytes) > offset && contains(span, time)
             });
-            !silent(asked) || parts.next().is_none()
+            asked.fits || parts.next().is_none()
         });
     }
 

@@ -44,7 +44,7 @@ fn what_a_cache_took_is_tied_by_time_and_nothing_is_tied_wrongly() {
             let streams = cluster.streams();
             let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
             let score = score(&played, &streams);
-            let context = format!("seed {seed}, without {without:?}: {score:?}");
+            let context = format!("seed {seed}, without {without:?}: {score:?}, {:?}", played.missing());
             assert_eq!((score.wrong, score.wrong_by_time), (0, 0), "{context}");
             // Sparse traffic: hardly two of one length are at a node at a time.
             assert!(score.exact * 100 >= score.ios * 80, "{context}");

@@ -48,7 +48,7 @@ fn every_leg_of_a_merged_request_has_it_and_one_counts_it() {
             let streams = cluster.streams();
             let played = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
             let score = score(&played, &streams);
-            let context = format!("seed {seed}, without {without:?}: {score:?}");
+            let context = format!("seed {seed}, without {without:?}: {score:?}, {:?}", played.missing());
             assert_eq!(score.wrong, 0, "{context}");
             assert!(score.exact * 100 >= score.ios * 98, "{context}");
             let shares = shares(&played);

@@ -1,6 +1,8 @@
 //! What the engine says, against what truly happened.
 
-use fathom_model::{Io, Leg};
+use std::collections::BTreeMap;
+
+use fathom_model::{Io, Leg, Tap};
 
 use super::cluster::{Cluster, Made, Owner};
 use super::play::{Played, events_of};
@@ -17,6 +19,22 @@ impl Played {
             .find(|io| (io.event.stream, io.event.ordinal) == (stream, ordinal));
         let io = io.unwrap_or_else(|| panic!("I/O {number} has no row"));
         (io, self.rows.legs_of(io))
+    }
+
+    /// How often what is missing at a tap, and why.
+    pub(super) fn missing(&self) -> BTreeMap<String, usize> {
+        let mut missing: BTreeMap<String, usize> = BTreeMap::new();
+        for leg in &self.rows.legs {
+            let of_tap = [
+                (Tap::Initiator, leg.missing_initiator),
+                (Tap::Target, leg.missing_target),
+                (Tap::Device, leg.missing_device),
+            ];
+            for (tap, cause) in of_tap.into_iter().filter_map(|(tap, cause)| Some((tap, cause?))) {
+                *missing.entry(format!("{tap:?} {cause:?}")).or_default() += 1;
+            }
+        }
+        missing
     }
 
     /// Who truly made an event.
@@ -70,12 +88,7 @@ pub(super) fn score(played: &Played, streams: &[Made]) -> Score {
                 let by_time = tap == fathom_model::Tap::Device && leg.cache.is_some() && !leg.ambiguous;
                 score.by_time += usize::from(by_time);
                 score.wrong_by_time += usize::from(wrong && by_time);
-                if wrong && !leg.ambiguous && !by_time {
-                    eprintln!(
-                        "WRONG {tap:?} {io:?} {leg:?} truth {truth:?} is {:?}",
-                        played.owner(streams, event)
-                    );
-                }
+                if wrong && !leg.ambiguous && !by_time { let o = played.owner(streams, event); eprintln!("WRONG {tap:?} {leg:?} truth {truth:?} is {o:?} has row {:?}", o.io.map(|io| Cluster::numbers(streams).contains_key(&io))); }
                 score.wrong += usize::from(wrong && !leg.ambiguous && !by_time);
                 score.wrong_ambiguous += usize::from(wrong && leg.ambiguous);
             }
