@@ -140,6 +140,7 @@ fn busy_drive_that_is_no_cache_is_not_taken_for_one() {
             cache: false,
             ios: 2000,
             lost_per_mille: 150,
+            lost_at: Some(Tap::Device),
             ..cached(seed)
         });
         let mut rng = Rng::new(seed);

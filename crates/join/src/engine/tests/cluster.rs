@@ -100,6 +100,8 @@ pub(super) struct Options {
     /// Events of far sides that no I/O made.
     pub(super) foreign: usize,
     pub(super) lost_per_mille: u64,
+    /// Where events are lost: at every tap, or at this one.
+    pub(super) lost_at: Option<Tap>,
     /// How far from the order of completion events are logged.
     pub(super) disorder_nanos: i64,
     /// Resolution of what disks say.
@@ -149,6 +151,7 @@ impl Default for Options {
             merges_per_mille: 0,
             foreign: 0,
             lost_per_mille: 0,
+            lost_at: None,
             disorder_nanos: 0,
             device_resolution: 1_000,
             unplaced: false,

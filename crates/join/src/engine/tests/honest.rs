@@ -196,7 +196,10 @@ fn what_is_stated_is_true_under_every_difficulty() {
             });
             let score = score(&played, &streams);
             let (claimed, broken) = clocks(&cluster, &played);
-            let context = format!("{name}, without {without:?}: {score:?}, {broken} of {claimed} clocks, {:?}", played.missing());
+            let context = format!(
+                "{name}, without {without:?}: {score:?}, {broken} of {claimed} clocks, {:?}",
+                played.missing()
+            );
             assert_eq!((score.wrong, broken), (0, 0), "{context}");
             // Each is right with a probability of at least 0.999.
             assert!(score.wrong_by_time * 1000 <= score.by_time + 2000, "{context}");

@@ -47,7 +47,10 @@ fn shift_of_each_drive_is_learnt_and_everything_is_found() {
                 let streams = cluster.streams();
                 let played = played(&cluster, &streams);
                 let score = score(&played, &streams);
-                let context = format!("seed {seed}, without {without:?}, targets {shift_targets}: {score:?}, {:?}", played.missing());
+                let context = format!(
+                    "seed {seed}, without {without:?}, targets {shift_targets}: {score:?}, {:?}",
+                    played.missing()
+                );
                 assert_eq!(score.wrong, 0, "{context}");
                 assert!(score.exact * 100 >= score.ios * 98, "{context}");
                 for (disk, bytes) in shifts_of(&played.engine, Tap::Device) {

@@ -85,10 +85,9 @@ pub(super) fn score(played: &Played, streams: &[Made]) -> Score {
             for (tap, event) in events_of(leg) {
                 score.claims += 1;
                 let wrong = played.owner(streams, event) != truth;
-                let by_time = tap == fathom_model::Tap::Device && leg.cache.is_some() && !leg.ambiguous;
+                let by_time = tap == Tap::Device && leg.cache.is_some() && !leg.ambiguous;
                 score.by_time += usize::from(by_time);
                 score.wrong_by_time += usize::from(wrong && by_time);
-                if wrong && !leg.ambiguous && !by_time { let o = played.owner(streams, event); eprintln!("WRONG {tap:?} {leg:?} truth {truth:?} is {o:?} has row {:?}", o.io.map(|io| Cluster::numbers(streams).contains_key(&io))); }
                 score.wrong += usize::from(wrong && !leg.ambiguous && !by_time);
                 score.wrong_ambiguous += usize::from(wrong && leg.ambiguous);
             }

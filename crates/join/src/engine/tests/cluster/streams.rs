@@ -34,6 +34,7 @@ impl Cluster {
             let mut fate = Rng::new(self.options.seed ^ (at as u64 + 1).wrapping_mul(0xff51_afd7_ed55_8ccd));
             let logged = draft.end + fate.between(0, self.options.disorder_nanos + 1);
             let lost = fate.chance(self.options.lost_per_mille);
+            let lost = lost && self.options.lost_at.is_none_or(|tap| tap == draft.device.tap);
             if draft.node == node && gives(&draft.device.tap) && !lost && keep(draft) {
                 own.push((logged, at, draft));
             }
