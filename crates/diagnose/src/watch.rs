@@ -2,11 +2,11 @@
 //!
 //! # Method
 //!
-//! Each component of each copy is held against the same component of the write's other copies ([`measure`]): how much longer it took
+//! Each component of each copy is held against the same component of the write's other copies (`measure`): how much longer it took
 //! than the longest of them. Among equals every copy is the longest equally often and by as much, so how often a suspect was beyond a
-//! margin is compared, at every margin (powers of two) and over stretches of 5 s to 4 min, with how often its equals were ([`judge`]).
+//! margin is compared, at every margin (powers of two) and over stretches of 5 s to 4 min, with how often its equals were (`judge`).
 //! What is far above and not by chance is explained by as few objects as possible: all ways to a node are the node, one way is a
-//! link ([`explain`]).
+//! link (`explain`).
 //!
 //! What all share is in everybody's count and names nobody. One pass, no rows kept; the same rows in the same order give the same
 //! findings, whatever the calls.
