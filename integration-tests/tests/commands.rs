@@ -212,12 +212,16 @@ fn broken_recordings_are_refused_with_file_row_and_cause() {
 /// Of drives that nobody saw it is not said that nothing is worse.
 #[test]
 fn nobody_is_cleared_of_what_was_not_seen() {
-    let folder = fixture::recording("clean-3way-qd16").display().to_string();
+    let folder = text(&fixture::recording("reads-by-hand"));
     let ran = program().run(["replay", &folder, "--without-tap", "device"]);
     assert!(ran.out.contains("nothing was seen at device"), "{}", ran.out);
     assert!(!ran.out.contains("nothing that was seen is worse"), "{}", ran.out);
     let ran = program().run(["replay", &folder]);
     assert!(ran.out.contains("nothing that was seen is worse"), "{}", ran.out);
+    // A drive that is slow is behind its node.
+    let folder = text(&fixture::recording("fault-slow-drive"));
+    let ran = program().run(["replay", &folder, "--without-tap", "device"]);
+    assert!(ran.out.contains("Culprit: unknown, behind node t1"), "{}", ran.out);
 }
 
 #[test]

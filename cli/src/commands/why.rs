@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
         Output::Json => {
             let coverage = answer.coverage.clone().unwrap_or_default();
             json::print(json!({
-                "cluster": cluster, "culprit": to_value(&report.culprit), "last_copies": to_value(&report.last_copies),
+                "cluster": cluster, "culprit": to_value(&report.culprit), "culprits": to_value(&report.culprits), "last_copies": to_value(&report.last_copies),
                 "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
                 "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
             }))?;

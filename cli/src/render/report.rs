@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fathom_model::report::{LastCopy, Latency, Report, Score, Unseen};
+use fathom_model::report::{Culprit, LastCopy, Latency, Report, Score, Unseen};
 use fathom_model::unit::show_nanos;
 
 use super::table::{Grid, one_line};
@@ -218,23 +218,36 @@ pub(crate) fn last_copies(rows: &[LastCopy]) -> String {
     }
 }
 
-/// Who is to blame.
+/// Who is to blame, and what else is worse than its equals.
 pub(crate) fn culprit(report: &Report) -> String {
-    let Some(culprit) = &report.culprit else {
-        return nobody(report);
+    let mut text = match &report.culprit {
+        Some(culprit) => verdict("Culprit", culprit),
+        None if report.culprits.is_empty() => nobody(report),
+        None => String::new(),
     };
+    let first = report.culprit.as_ref().map(who);
+    let others = report.culprits.iter().filter(|other| Some(who(other)) != first);
+    others.for_each(|other| text.push_str(&verdict("Worse than its equals", other)));
+    text
+}
+
+fn who(culprit: &Culprit) -> String {
     let node = culprit.node.clone().unwrap_or_default();
-    let who = match (culprit.kind.as_str(), &culprit.disk, &culprit.peer) {
+    match (culprit.kind.as_str(), &culprit.disk, &culprit.peer) {
         ("disk", Some(disk), _) => format!("disk {node}/{disk}"),
         ("link", _, Some(peer)) => format!("link {peer} -> {node}"),
         ("node", _, _) => format!("node {node}"),
         ("unknown", _, _) => format!("unknown, behind node {node}"),
         (kind, _, _) => format!("{kind} {node}"),
-    };
+    }
+}
+
+fn verdict(word: &str, culprit: &Culprit) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "Culprit: {who}, {:.0} % sure, cost {} between {} and {}",
+        "{word}: {}, {:.0} % sure, cost {} between {} and {}",
+        who(culprit),
         culprit.confidence * 100.0,
         show_nanos(culprit.cost_ns),
         culprit.since,

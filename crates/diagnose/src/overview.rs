@@ -8,6 +8,7 @@ use crate::detail::detail;
 use crate::last_copy::LastCopies;
 use crate::latency::{By, Latencies};
 use crate::summary::Summary;
+use crate::watch::Watch;
 
 /// The first pass over the rows of a stretch of time.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct Overview {
     latencies: Latencies,
     last_copies: LastCopies,
     search: Search,
+    watch: Watch,
     slowest: Option<IoDetail>,
 }
 
@@ -26,6 +28,7 @@ impl Default for Overview {
             latencies: Latencies::new(By::Node, Op::Write),
             last_copies: LastCopies::default(),
             search: Search::default(),
+            watch: Watch::default(),
             slowest: None,
         }
     }
@@ -40,6 +43,7 @@ impl Overview {
             self.latencies.add(io, legs);
             self.last_copies.add(rows, io);
             self.search.add(rows, io);
+            self.watch.add(rows, io);
             let slower = self
                 .slowest
                 .as_ref()
@@ -59,12 +63,14 @@ impl Overview {
     /// What the rows say, and whom to gather evidence against in a second pass ([`Case::add`], [`Case::close`]). Clocks and
     /// what was not heard are the caller's to add.
     #[must_use]
-    pub fn finish(self, catalog: &Catalog) -> (Report, Option<Case>) {
+    pub fn finish(mut self, catalog: &Catalog) -> (Report, Option<Case>) {
+        self.watch.finish();
         let report = Report {
             joined: self.summary.joined(),
             latency: self.latencies.report(catalog),
             last_copies: self.last_copies.report(catalog),
             culprit: None,
+            culprits: self.watch.report(catalog),
             slowest_write: self.slowest,
             clocks: Vec::new(),
             unseen: Unseen {

@@ -2,11 +2,11 @@
 //!
 //! # Method
 //!
-//! Each component of each copy is held against the same component of the write's other copies ([`measure`]): how much longer it took
+//! Each component of each copy is held against the same component of the write's other copies (`measure`): how much longer it took
 //! than the longest of them. Among equals every copy is the longest equally often and by as much, so how often a suspect was beyond a
-//! margin is compared, at every margin (powers of two) and over stretches of 5 s to 4 min, with how often its equals were ([`judge`]).
+//! margin is compared, at every margin (powers of two) and over stretches of 5 s to 4 min, with how often its equals were (`judge`).
 //! What is far above and not by chance is explained by as few objects as possible: all ways to a node are the node, one way is a
-//! link ([`explain`]).
+//! link (`explain`).
 //!
 //! What all share is in everybody's count and names nobody. One pass, no rows kept; the same rows in the same order give the same
 //! findings, whatever the calls.
@@ -196,23 +196,30 @@ impl Watch {
                 let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
                 finding.cost += excess;
             }
+            finding.feel(bin, time);
             finding.cost_nanos = finding.cost.max(0.0) as u64;
         }
     }
 
     fn raise(&mut self, case: explain::Case, time: i64, window: usize) {
+        let (seconds, _) = WINDOWS[window];
         let known = self
             .findings
             .iter_mut()
             .find(|finding| finding.named == case.named && finding.is_active(time, OVER_SECONDS));
         if let Some(finding) = known {
-            finding.again(case, time);
+            finding.again(case, time, seconds);
             return;
         }
-        let (seconds, _) = WINDOWS[window];
         let mut finding = Finding::new(case, time, seconds, self.newest);
         finding.look_back(&self.closed, time);
-        self.findings.retain(|other| !finding.covers(other, time));
+        let numbers = &self.numbers;
+        let mut drives = self.findings.iter().filter(|other| other.is_active(time, OVER_SECONDS));
+        if drives.any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
+            return;
+        }
+        self.findings
+            .retain(|other| !finding.covers(other, time, |disk| numbers.node_of(disk)));
         self.findings.push(finding);
     }
 }

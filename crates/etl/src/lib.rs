@@ -22,7 +22,7 @@
 //! # Errors
 //!
 //! What is no trace is an [`Error`]. What is wrong within a trace is a [`Fault`] with its place, and the rest is still read; what
-//! is of a kind or version that is not known here is counted ([`Report::undecoded`]). Nothing is left out in silence. No input
+//! is of a kind or version that is not known here is counted (`Report::undecoded`). Nothing is left out in silence. No input
 //! makes a panic, and no size that a file claims is believed before the bytes are there.
 //!
 //! # Sources of facts

@@ -105,9 +105,9 @@ pub struct FaultOutcome {
     pub fault: String,
     /// How it should be named; any.
     pub truth: Vec<String>,
-    /// The p99 of all writes while it lasted.
+    /// The p99 of all writes while it lasted, with it alone.
     pub p99_ns: u64,
-    /// The same of the same cluster without it.
+    /// The same of the same cluster without any fault.
     pub p99_without_ns: u64,
     /// Whether it is scored.
     pub scored: bool,
@@ -241,11 +241,19 @@ fn fault(
 ) -> Result<FaultOutcome> {
     let mark = &simulated.faults[truth.fault];
     let span = mark.from_nanos..mark.until_nanos;
-    let mut without = config.clone();
-    // It keeps its number, so that the others draw what they drew.
-    without.faults[truth.fault].until_seconds = Some(without.faults[truth.fault].from_seconds);
-    let p99_ns = p99(simulated, &span);
-    let p99_without_ns = p99(&simulate(&without)?, &span);
+    // Faults that are left out keep their numbers, so that the others draw what they drew.
+    let only = |kept: Option<usize>| {
+        let mut config = config.clone();
+        for (_, fault) in config.faults.iter_mut().enumerate().filter(|&(at, _)| Some(at) != kept) {
+            fault.until_seconds = Some(fault.from_seconds);
+        }
+        simulate(&config)
+    };
+    let p99_ns = match config.faults.len() {
+        1 => p99(simulated, &span),
+        _ => p99(&only(Some(truth.fault))?, &span),
+    };
+    let p99_without_ns = p99(&only(None)?, &span);
     let fits = |culprit: &Culprit| truth.names.iter().any(|name| name.fits(culprit));
     let place = played.culprits.iter().position(fits);
     let first = played

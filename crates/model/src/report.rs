@@ -18,6 +18,9 @@ pub struct Report {
     pub last_copies: Vec<LastCopy>,
     /// What is worse than its peers or its own past; `None` when nothing is.
     pub culprit: Option<Culprit>,
+    /// All that is worse than its equals at some time, the costliest first: several may be wrong at once.
+    #[serde(default)]
+    pub culprits: Vec<Culprit>,
     /// The slowest write with its legs.
     pub slowest_write: Option<IoDetail>,
     /// What is known of the clocks.

@@ -290,6 +290,7 @@ pub fn report_to_wire(
             })
             .collect(),
         culprit: report.culprit.as_ref().map(Into::into),
+        culprits: report.culprits.iter().map(Into::into).collect(),
         slowest_write: slowest,
         clocks: report.clocks.iter().map(Into::into).collect(),
         missing: unseen
@@ -363,6 +364,7 @@ pub fn report_from_wire(answer: &wire::GetReportResponse) -> Result<report::Repo
             })
             .collect(),
         culprit: answer.culprit.as_ref().map(Into::into),
+        culprits: answer.culprits.iter().map(Into::into).collect(),
         slowest_write: answer.slowest_write.as_ref().map(io_from_wire),
         clocks: answer.clocks.iter().map(Into::into).collect(),
         unseen: report::Unseen {

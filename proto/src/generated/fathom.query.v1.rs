@@ -554,6 +554,9 @@ pub struct GetReportResponse {
     /// What was not complete.
     #[prost(message, optional, tag = "9")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// All that is worse than its equals at some time, the costliest first. Empty: nothing is, or the coordinator does not say.
+    #[prost(message, repeated, tag = "10")]
+    pub culprits: ::prost::alloc::vec::Vec<Culprit>,
 }
 /// How many I/Os and legs were joined. exact + ambiguous + incomplete = writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,6 +1,6 @@
 //! From suspects that are far above their equals to as few objects as explain them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::NodeIndex;
 
@@ -13,7 +13,10 @@ use crate::blame::Suspect;
 const TOO: f64 = 1.5;
 
 /// ... and this sure.
-const TOO_SURE: f64 = 6.0;
+const TOO_SURE: f64 = 8.0;
+
+/// A member is well when it is not above its equals, and this surely not as bad as the rest of its family.
+const WELL: f64 = 4.0;
 
 /// One object that explains what was found.
 #[derive(Clone, Debug)]
@@ -55,10 +58,16 @@ const fn what(suspect: Suspect) -> What {
 
 /// All cases of a stretch.
 pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec<Case> {
+    let known = findings
+        .iter()
+        .filter(|finding| finding.is_active(time, super::OVER_SECONDS));
+    let known: BTreeSet<NodeIndex> = known.filter_map(|finding| finding.named.whole_node()).collect();
     let mut cases: BTreeMap<Named, Case> = BTreeMap::new();
     let mut explainer = Explainer {
         scene,
         cases: &mut cases,
+        known: known.clone(),
+        done: BTreeSet::new(),
     };
     explainer.ways(What::Way);
     explainer.ways(What::Leg);
@@ -67,10 +76,6 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
         explainer.alone(of);
     }
     let nodes: Vec<NodeIndex> = cases.keys().filter_map(|named| named.whole_node()).collect();
-    let known = findings
-        .iter()
-        .filter(|finding| finding.is_active(time, super::OVER_SECONDS));
-    let known: Vec<NodeIndex> = known.filter_map(|finding| finding.named.whole_node()).collect();
     let mut left = Vec::new();
     let mut more: Vec<(NodeIndex, Case)> = Vec::new();
     for (named, case) in cases {
@@ -99,6 +104,10 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
 struct Explainer<'a, 'b> {
     scene: &'a Scene<'a>,
     cases: &'b mut BTreeMap<Named, Case>,
+    /// Nodes that were found before and still are.
+    known: BTreeSet<NodeIndex>,
+    /// Nodes that were found in this round of families.
+    done: BTreeSet<NodeIndex>,
 }
 
 impl Explainer<'_, '_> {
@@ -200,50 +209,69 @@ impl Explainer<'_, '_> {
         }
     }
 
-    /// Suspects of a node together: where they are above other nodes', and still are without the worst of them, it is the node.
+    /// Suspects of a node together: where they are above other nodes' and each has its part in it, it is the node. The surest comes
+    /// first, and what has it at the other end says nothing of other nodes any more.
     fn families(&mut self, numbers: &[usize], singles: &[Member], node_of: impl Fn(Suspect) -> Option<NodeIndex>) {
-        let mut families: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
-        for &number in numbers {
-            if let Some(node) = node_of(self.suspect(number)) {
-                families.entry(node).or_default().push(number);
+        let mut explained: BTreeSet<NodeIndex> = self.known.clone();
+        loop {
+            let mut families: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
+            for &number in numbers {
+                let suspect = self.suspect(number);
+                let by_other = matches!(suspect, Suspect::Link { peer, .. } if explained.contains(&peer));
+                if let Some(node) = node_of(suspect).filter(|_| !by_other) {
+                    families.entry(node).or_default().push(number);
+                }
             }
-        }
-        let (nodes, members): (Vec<NodeIndex>, Vec<Member>) = families
-            .into_iter()
-            .filter_map(|(node, numbers)| Some((node, self.scene.member(numbers)?)))
-            .unzip();
-        for verdict in self.scene.judge(&members, singles) {
-            let (node, member) = (nodes[verdict.member], &members[verdict.member]);
-            let Some(usual) = self.scene.usual(singles, member) else {
-                continue;
-            };
-            let unseen = member
-                .suspects
-                .iter()
-                .all(|&number| what(self.suspect(number)) == What::Leg);
-            let named = if unseen {
-                Named::Unknown(node)
-            } else {
-                Named::Node(node)
-            };
-            if unseen || self.is_whole(member, &usual, verdict.margin) {
-                self.found(named, member, &usual, &verdict);
+            families.retain(|node, _| !explained.contains(node) || self.known.contains(node));
+            let (nodes, members): (Vec<NodeIndex>, Vec<Member>) = families
+                .into_iter()
+                .filter(|(node, _)| !self.done.contains(node))
+                .filter_map(|(node, numbers)| Some((node, self.scene.member(numbers)?)))
+                .unzip();
+            let mut verdicts = self.scene.judge(&members, singles);
+            verdicts.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+            let mut whole = None;
+            for verdict in verdicts {
+                let (node, member) = (nodes[verdict.member], &members[verdict.member]);
+                let Some(usual) = self.scene.usual(singles, member) else {
+                    continue;
+                };
+                let unseen = member
+                    .suspects
+                    .iter()
+                    .all(|&number| what(self.suspect(number)) == What::Leg);
+                if unseen || self.is_whole(member, &usual, verdict.margin) {
+                    let named = if unseen {
+                        Named::Unknown(node)
+                    } else {
+                        Named::Node(node)
+                    };
+                    self.found(named, member, &usual, &verdict);
+                    whole = Some(node);
+                    break;
+                }
             }
+            let Some(node) = whole else { break };
+            explained.insert(node);
+            self.done.insert(node);
         }
+        self.done.clear();
     }
 
-    /// Whether a family is above its equals without any one of its members.
+    /// Whether a family is above its equals without any one of its members, and none of them is well.
     fn is_whole(&self, family: &Member, usual: &Usual, margin: usize) -> bool {
-        let rest = |without: usize| {
-            let left = family.suspects.iter().copied().filter(|&number| number != without);
-            self.scene.member(left.collect())
-        };
         family.suspects.len() > 1
             && family.suspects.iter().all(|&number| {
-                rest(number).is_some_and(|rest| {
-                    let (multiple, sure) = rest.against(usual, margin);
-                    multiple >= TOO && sure >= TOO_SURE
-                })
+                let left = family.suspects.iter().copied().filter(|&other| other != number);
+                let Some(rest) = self.scene.member(left.collect()) else {
+                    return false;
+                };
+                let (multiple, sure) = rest.against(usual, margin);
+                let is_well = self
+                    .scene
+                    .member(vec![number])
+                    .is_some_and(|one| one.against(usual, margin).0 < TOO && one.below(&rest, margin) >= WELL);
+                multiple >= TOO && sure >= TOO_SURE && !is_well
             })
     }
 

@@ -14,6 +14,9 @@ use crate::culprit::timestamp;
 /// How many writes are shown as evidence.
 const SHOWN: usize = 3;
 
+/// Waiting behind a drive costs less than the drive by at least this multiple.
+const BEHIND: f64 = 3.0;
+
 /// A write that is shown as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {
@@ -99,6 +102,8 @@ pub struct Finding {
     pub(super) suspects: Vec<(usize, f64)>,
     first: i64,
     last: i64,
+    /// The last second in which it was felt.
+    felt: i64,
     case: Case,
     seconds: usize,
 }
@@ -114,6 +119,7 @@ impl Finding {
             suspects: case.suspects.clone(),
             first: time - seconds as i64 + 1,
             last: time,
+            felt: time - seconds as i64,
             case,
             seconds,
         }
@@ -127,8 +133,9 @@ impl Finding {
     /// Cost, beginning and writes from the stretch in which it was found.
     pub(super) fn look_back(&mut self, bins: &VecDeque<Bin>, time: i64) {
         let oldest = time - bins.len() as i64 + 1;
-        let mut begins = None;
-        for (bin, second) in bins.iter().zip(oldest..).filter(|&(_, second)| second >= self.first) {
+        let (first, mut begins) = (self.first, None);
+        for (bin, second) in bins.iter().zip(oldest..).filter(|&(_, second)| second >= first) {
+            self.feel(bin, second);
             for &(suspect, usual) in &self.suspects {
                 let Some(tally) = bin.tally(suspect) else { continue };
                 let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
@@ -146,8 +153,18 @@ impl Finding {
         self.shown.truncate(SHOWN);
     }
 
+    /// It is felt in a second in which it is beyond its margin at least half as often as in the stretch in which it was found.
+    pub(super) fn feel(&mut self, bin: &Bin, second: i64) {
+        let tallies = self.case.suspects.iter().filter_map(|&(suspect, _)| bin.tally(suspect));
+        let count: u64 = tallies.map(|tally| tally.beyond_at_least(self.case.margin_nanos)).sum();
+        let half = f64::from(self.case.count) / self.seconds as f64 / 2.0;
+        if count > 0 && count as f64 >= half {
+            self.felt = self.felt.max(second);
+        }
+    }
+
     /// Evidence for what is known already.
-    pub(super) fn again(&mut self, case: Case, time: i64) {
+    pub(super) fn again(&mut self, case: Case, time: i64, seconds: usize) {
         self.last = self.last.max(time);
         for &(suspect, usual) in &case.suspects {
             match self.suspects.iter_mut().find(|(number, _)| *number == suspect) {
@@ -156,17 +173,29 @@ impl Finding {
             }
         }
         if case.strength > self.case.strength {
-            self.case = case;
+            (self.case, self.seconds) = (case, seconds);
         }
     }
 
+    /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
+    pub(super) fn is_behind(&self, drive: &Self, node_of: impl Fn(DiskIndex) -> Option<NodeIndex>) -> bool {
+        let Named::Disk(disk) = drive.named else { return false };
+        let Some(node) = node_of(disk) else { return false };
+        let at_node = match self.named {
+            Named::Link(low, high) => self.case.far.is_none_or(|far| far == node) && (low == node || high == node),
+            Named::Node(whole) | Named::Unknown(whole) => whole == node && self.case.what != What::Drive,
+            Named::Disk(_) | Named::Initiator(_) => false,
+        };
+        at_node && self.cost * BEHIND <= drive.cost
+    }
+
     /// Whether another finding is part of this one.
-    pub(super) fn covers(&self, other: &Self, time: i64) -> bool {
+    pub(super) fn covers(&self, other: &Self, time: i64, node_of: impl Fn(DiskIndex) -> Option<NodeIndex>) -> bool {
         let by_drives = self.case.what == What::Drive;
         other.is_active(time, OVER_SECONDS)
             && self.named.whole_node().is_some_and(|node| {
-                other.named != self.named
-                    && (other.named.is_part_of(node) || (by_drives && other.case.what == What::Drive))
+                let is_drive = matches!(other.named, Named::Disk(disk) if node_of(disk) == Some(node));
+                other.named != self.named && (other.named.is_part_of(node) || (by_drives && is_drive))
             })
     }
 
@@ -199,7 +228,7 @@ impl Finding {
                 / 100.0,
             cost_ns: self.cost_nanos,
             since: timestamp(self.first.saturating_mul(BIN_NANOS)),
-            until: timestamp((self.last + 1).saturating_mul(BIN_NANOS)),
+            until: timestamp((self.felt.max(self.first) + 1).saturating_mul(BIN_NANOS)),
             evidence: vec![Evidence {
                 text: self.text(),
                 writes: self

@@ -233,6 +233,12 @@ impl Member {
         )
     }
 
+    /// How sure it is that it is less often beyond a margin than another.
+    pub(super) fn below(&self, other: &Self, margin: usize) -> f64 {
+        let rate = f64::from(self.beyond[margin]) / self.writes;
+        strength(f64::from(other.beyond[margin]), other.writes, rate, self.writes)
+    }
+
     fn strength(&self, count: u32, usual: &Usual, margin: usize) -> f64 {
         strength(f64::from(count), self.writes, usual.rates[margin], usual.writes[margin])
     }

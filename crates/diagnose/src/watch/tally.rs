@@ -49,6 +49,12 @@ impl Tally {
         }
     }
 
+    /// How often it was beyond a time that is the lower end of a margin.
+    pub(super) fn beyond_at_least(&self, nanos: u64) -> u64 {
+        let from = margin(nanos).unwrap_or(0);
+        self.beyond[from..].iter().map(|&count| u64::from(count)).sum()
+    }
+
     fn give_back(&mut self, other: &Self) {
         self.writes -= other.writes;
         self.added_nanos -= other.added_nanos;

@@ -96,6 +96,17 @@ fn report_comes_back() {
                 writes: vec![text("i0.00000000.1.2")],
             }],
         }),
+        culprits: vec![Culprit {
+            kind: text("node"),
+            node: Some(text("t2")),
+            disk: None,
+            peer: None,
+            confidence: 0.8,
+            cost_ns: 5,
+            since: text("2026-09-22T03:13:25Z"),
+            until: text("2026-09-22T03:13:26Z"),
+            evidence: Vec::new(),
+        }],
         slowest_write: Some(io()),
         clocks: vec![Clock {
             node: text("t1"),
