@@ -82,8 +82,6 @@ fn steps(args: &Args) -> Vec<Step> {
             .iter()
             .copied()
             .filter(|&step| step != Step::Demo || !args.skip_demo)
-            // Asked for by name: the run under Wine was not seen whole on this tree yet.
-            .filter(|&step| step != Step::Windows)
             .collect(),
     }
 }
