@@ -348,3 +348,6 @@ impl Reporter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
