@@ -31,13 +31,29 @@ fn file_of_scenarios_is_run_and_scored_in_one_document() {
     let ran = program().run(["evaluate", &path, "-o", "json"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let document = ran.json();
-    for key in ["n", "top1", "top3", "n_two_faults", "top1_two_faults", "time_to_name_p90_s", "healthy_cluster_days", "false_findings", "by_kind"] {
+    for key in [
+        "n",
+        "top1",
+        "top3",
+        "n_two_faults",
+        "top1_two_faults",
+        "time_to_name_p90_s",
+        "healthy_cluster_days",
+        "false_findings",
+        "by_kind",
+    ] {
         assert!(document.get(key).is_some(), "{key}: {document}");
     }
     assert_eq!(document["schema"], 1);
     assert_eq!(document["seeds"], serde_json::json!({"from": 0, "until": 2}));
-    assert_eq!((&document["n"], &document["top1"]), (&Value::from(1), &Value::from(1.0)));
-    assert_eq!((&document["n_two_faults"], &document["top1_two_faults"]), (&Value::from(0), &Value::Null));
+    assert_eq!(
+        (&document["n"], &document["top1"]),
+        (&Value::from(1), &Value::from(1.0))
+    );
+    assert_eq!(
+        (&document["n_two_faults"], &document["top1_two_faults"]),
+        (&Value::from(0), &Value::Null)
+    );
     assert_eq!(document["false_findings"], 0);
     assert_eq!(document["by_kind"]["slow-disk"]["n"], 1);
     assert_eq!(document["scenarios"].as_array().unwrap().len(), 2);
@@ -64,9 +80,15 @@ fn evaluate_refuses_what_it_cannot_do() {
     for (text, cause) in [
         ("[[scenario]]\nname = 3\n", "mine.toml"),
         ("", "scenario"),
-        ("[[scenario]]\nname = \"a\"\n[[scenario]]\nname = \"a\"\n", "a name of its own"),
+        (
+            "[[scenario]]\nname = \"a\"\n[[scenario]]\nname = \"a\"\n",
+            "a name of its own",
+        ),
         ("[[scenario]]\nname = \"a\"\nconfig = { nodes = 17 }\n", "nodes is 17"),
-        ("[[scenario]]\nname = \"a\"\n[[scenario.truth]]\nfault = 0\nnames = []\n", "faults[0]"),
+        (
+            "[[scenario]]\nname = \"a\"\n[[scenario.truth]]\nfault = 0\nnames = []\n",
+            "faults[0]",
+        ),
     ] {
         fs::write(&path, text).unwrap();
         assert_fails(&program().run(["evaluate", &file]), 2, &[cause, "0015-evaluate"]);

@@ -36,7 +36,9 @@ pub(crate) fn run(arguments: &EvaluateArgs, output: Output) -> Result<Code> {
     match output {
         Output::Json => {
             let mut document = serde_json::json!({"seeds": {"from": seeds.start, "until": seeds.end}});
-            if let (Some(document), serde_json::Value::Object(values)) = (document.as_object_mut(), json::to_value(&evaluation)) {
+            if let (Some(document), serde_json::Value::Object(values)) =
+                (document.as_object_mut(), json::to_value(&evaluation))
+            {
                 document.extend(values);
             }
             json::print(document)?;
@@ -67,7 +69,11 @@ fn line(outcome: &Outcome) -> String {
             (Some(place), Some(after)) => format!("named at place {place}, first after {after} s"),
             _ => "not named".to_owned(),
         };
-        let scored = if fault.scored { "" } else { " (costs too little to be scored)" };
+        let scored = if fault.scored {
+            ""
+        } else {
+            " (costs too little to be scored)"
+        };
         let _ = write!(line, "; {} {named}{scored}", fault.fault);
     }
     match outcome.wrong {
@@ -83,12 +89,19 @@ fn text(evaluation: &Evaluation) -> String {
     let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.1} %", value * 100.0));
     let mut grid = Grid::new(&["fault", "single", "scored", "first", "among three"]);
     for (name, kind) in &evaluation.by_kind {
-        grid.row([name.clone(), count(kind.faults), count(kind.n), share(kind.top1), share(kind.top3)]);
+        grid.row([
+            name.clone(),
+            count(kind.faults),
+            count(kind.n),
+            share(kind.top1),
+            share(kind.top3),
+        ]);
     }
     let mut text = grid.lines("");
-    let named = evaluation
-        .time_to_name_p90_s
-        .map_or_else(|| "not named in 90 of 100 cases".to_owned(), |seconds| format!("within {seconds} s (p90)"));
+    let named = evaluation.time_to_name_p90_s.map_or_else(
+        || "not named in 90 of 100 cases".to_owned(),
+        |seconds| format!("within {seconds} s (p90)"),
+    );
     let _ = writeln!(
         text,
         "\nSingle faults: {} scored, {} named first, {} among three, {named}",

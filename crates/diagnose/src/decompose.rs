@@ -48,7 +48,11 @@ pub fn decompose(rows: &JoinedRows, io: &Io) -> Decomposition {
             let apart = |from: i64, until: i64| u64::try_from(until.saturating_sub(from)).unwrap_or(0);
             let before = apart(io.event.start_unix_nanos, first).min(io.event.duration_nanos);
             let after = apart(last, io.event.end_unix_nanos()).min(io.event.duration_nanos - before);
-            (Some(before), Some(io.event.duration_nanos - before - after), Some(after))
+            (
+                Some(before),
+                Some(io.event.duration_nanos - before - after),
+                Some(after),
+            )
         }
         None => (None, None, None),
     };

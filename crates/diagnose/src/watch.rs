@@ -131,7 +131,11 @@ impl Watch {
                 self.offsets.insert(io.node, clock.offset_nanos);
             }
         }
-        let offset = if io.node == reference { Some(0) } else { self.offsets.get(&io.node).copied() };
+        let offset = if io.node == reference {
+            Some(0)
+        } else {
+            self.offsets.get(&io.node).copied()
+        };
         // Of whose clock nothing is known yet, that it is now is the best that is known.
         let Some(offset) = offset else { return self.newest };
         let time = io.event.end_unix_nanos().saturating_add(offset).div_euclid(BIN_NANOS);
@@ -199,7 +203,10 @@ impl Watch {
 
     fn raise(&mut self, case: explain::Case, time: i64, window: usize) {
         let (seconds, _) = WINDOWS[window];
-        let known = self.findings.iter_mut().find(|finding| finding.named == case.named && finding.is_active(time, OVER_SECONDS));
+        let known = self
+            .findings
+            .iter_mut()
+            .find(|finding| finding.named == case.named && finding.is_active(time, OVER_SECONDS));
         if let Some(finding) = known {
             finding.again(case, time, seconds);
             return;
@@ -211,7 +218,8 @@ impl Watch {
         if drives.any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
             return;
         }
-        self.findings.retain(|other| !finding.covers(other, time, |disk| numbers.node_of(disk)));
+        self.findings
+            .retain(|other| !finding.covers(other, time, |disk| numbers.node_of(disk)));
         self.findings.push(finding);
     }
 }

@@ -58,7 +58,9 @@ impl WhatIf {
         record(&mut self.all, io.event.duration_nanos);
         let Some(slowest) = io.slowest else { return };
         let legs = rows.legs_of(io);
-        let Some(leg) = slowest.leg.checked_sub(io.legs.start).and_then(|at| legs.get(at)) else { return };
+        let Some(leg) = slowest.leg.checked_sub(io.legs.start).and_then(|at| legs.get(at)) else {
+            return;
+        };
         let changed = self.disks.entry(leg.disk).or_insert_with(|| Changed {
             took: histogram(),
             would: histogram(),

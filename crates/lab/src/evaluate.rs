@@ -209,13 +209,23 @@ fn outcome(seed: u64, scenario: &Scenario) -> Result<Outcome> {
         outcome.without_evidence += played.without_evidence;
         if healthy {
             outcome.wrong += played.said.len() as u64;
-            outcome.named.extend(played.said.iter().map(|(culprit, _)| shown(culprit)));
+            outcome
+                .named
+                .extend(played.said.iter().map(|(culprit, _)| shown(culprit)));
             continue;
         }
         for truth in &scenario.truth {
-            outcome.faults.push(fault(scenario, &config, &simulated, truth, &played)?);
+            outcome
+                .faults
+                .push(fault(scenario, &config, &simulated, truth, &played)?);
         }
-        let is_true = |culprit: &Culprit| scenario.truth.iter().flat_map(|truth| &truth.names).any(|name| name.fits(culprit));
+        let is_true = |culprit: &Culprit| {
+            scenario
+                .truth
+                .iter()
+                .flat_map(|truth| &truth.names)
+                .any(|name| name.fits(culprit))
+        };
         outcome.wrong += played.culprits.iter().filter(|culprit| !is_true(culprit)).count() as u64;
         outcome.named = played.culprits.iter().map(shown).collect();
     }
@@ -246,7 +256,12 @@ fn fault(
     let p99_without_ns = p99(&only(None)?, &span);
     let fits = |culprit: &Culprit| truth.names.iter().any(|name| name.fits(culprit));
     let place = played.culprits.iter().position(fits);
-    let first = played.said.iter().filter(|(culprit, _)| fits(culprit)).map(|(_, at)| *at).min();
+    let first = played
+        .said
+        .iter()
+        .filter(|(culprit, _)| fits(culprit))
+        .map(|(_, at)| *at)
+        .min();
     Ok(FaultOutcome {
         fault: scenario.config.faults[truth.fault].what.name().to_owned(),
         truth: truth.names.iter().map(show_name).collect(),

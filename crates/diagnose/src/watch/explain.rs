@@ -58,7 +58,9 @@ const fn what(suspect: Suspect) -> What {
 
 /// All cases of a stretch.
 pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec<Case> {
-    let known = findings.iter().filter(|finding| finding.is_active(time, super::OVER_SECONDS));
+    let known = findings
+        .iter()
+        .filter(|finding| finding.is_active(time, super::OVER_SECONDS));
     let known: BTreeSet<NodeIndex> = known.filter_map(|finding| finding.named.whole_node()).collect();
     let mut cases: BTreeMap<Named, Case> = BTreeMap::new();
     let mut explainer = Explainer {
@@ -77,7 +79,10 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
     let mut left = Vec::new();
     let mut more: Vec<(NodeIndex, Case)> = Vec::new();
     for (named, case) in cases {
-        let whole = nodes.iter().chain(&known).find(|&&node| named.whole_node() != Some(node) && named.is_part_of(node));
+        let whole = nodes
+            .iter()
+            .chain(&known)
+            .find(|&&node| named.whole_node() != Some(node) && named.is_part_of(node));
         match whole {
             Some(&node) => more.push((node, case)),
             None => left.push(case),
@@ -108,7 +113,10 @@ struct Explainer<'a, 'b> {
 impl Explainer<'_, '_> {
     fn numbers(&self, of: &[What]) -> Vec<usize> {
         let suspects = self.scene.numbers.suspects().iter().enumerate();
-        suspects.filter(|&(_, &suspect)| of.contains(&what(suspect))).map(|(at, _)| at).collect()
+        suspects
+            .filter(|&(_, &suspect)| of.contains(&what(suspect)))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     fn suspect(&self, number: usize) -> Suspect {
@@ -127,7 +135,10 @@ impl Explainer<'_, '_> {
             _ => None,
         };
         // A node whose ways out are all worse is told by its own writes only where they differ from each other.
-        let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
+        let singles: Vec<Member> = numbers
+            .iter()
+            .filter_map(|&number| self.scene.member(vec![number]))
+            .collect();
         self.families(&numbers, &singles, far);
         let verdicts = self.scene.judge(&singles, &singles);
         let mut out: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
@@ -139,13 +150,18 @@ impl Explainer<'_, '_> {
         let whole: Vec<NodeIndex> = out
             .iter()
             .filter(|(node, bad)| {
-                let all = singles.iter().filter(|member| near(self.suspect(member.suspects[0])) == Some(**node)).count();
+                let all = singles
+                    .iter()
+                    .filter(|member| near(self.suspect(member.suspects[0])) == Some(**node))
+                    .count();
                 bad.len() >= 2 && bad.len() == all && singles.len() > all
             })
             .map(|(node, _)| *node)
             .collect();
         for verdict in verdicts {
-            let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) else { continue };
+            let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) else {
+                continue;
+            };
             let member = &singles[verdict.member];
             let suspect = self.suspect(member.suspects[0]);
             let node = near(suspect).filter(|node| whole.contains(node));
@@ -158,7 +174,10 @@ impl Explainer<'_, '_> {
     fn drives(&mut self) {
         let numbers = self.numbers(&[What::Drive]);
         let nodes = self.scene.numbers;
-        let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
+        let singles: Vec<Member> = numbers
+            .iter()
+            .filter_map(|&number| self.scene.member(vec![number]))
+            .collect();
         self.families(&numbers, &singles, |suspect| match suspect {
             Suspect::Disk(disk) => nodes.node_of(disk),
             _ => None,
@@ -178,7 +197,10 @@ impl Explainer<'_, '_> {
     /// Suspects of which a node has one.
     fn alone(&mut self, of: What) {
         let numbers = self.numbers(&[of]);
-        let singles: Vec<Member> = numbers.iter().filter_map(|&number| self.scene.member(vec![number])).collect();
+        let singles: Vec<Member> = numbers
+            .iter()
+            .filter_map(|&number| self.scene.member(vec![number]))
+            .collect();
         for verdict in self.scene.judge(&singles, &singles) {
             let member = &singles[verdict.member];
             if let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) {
@@ -211,10 +233,19 @@ impl Explainer<'_, '_> {
             let mut whole = None;
             for verdict in verdicts {
                 let (node, member) = (nodes[verdict.member], &members[verdict.member]);
-                let Some(usual) = self.scene.usual(singles, member) else { continue };
-                let unseen = member.suspects.iter().all(|&number| what(self.suspect(number)) == What::Leg);
+                let Some(usual) = self.scene.usual(singles, member) else {
+                    continue;
+                };
+                let unseen = member
+                    .suspects
+                    .iter()
+                    .all(|&number| what(self.suspect(number)) == What::Leg);
                 if unseen || self.is_whole(member, &usual, verdict.margin) {
-                    let named = if unseen { Named::Unknown(node) } else { Named::Node(node) };
+                    let named = if unseen {
+                        Named::Unknown(node)
+                    } else {
+                        Named::Node(node)
+                    };
                     self.found(named, member, &usual, &verdict);
                     whole = Some(node);
                     break;
@@ -232,11 +263,14 @@ impl Explainer<'_, '_> {
         family.suspects.len() > 1
             && family.suspects.iter().all(|&number| {
                 let left = family.suspects.iter().copied().filter(|&other| other != number);
-                let Some(rest) = self.scene.member(left.collect()) else { return false };
+                let Some(rest) = self.scene.member(left.collect()) else {
+                    return false;
+                };
                 let (multiple, sure) = rest.against(usual, margin);
-                let is_well = self.scene.member(vec![number]).is_some_and(|one| {
-                    one.against(usual, margin).0 < TOO && one.below(&rest, margin) >= WELL
-                });
+                let is_well = self
+                    .scene
+                    .member(vec![number])
+                    .is_some_and(|one| one.against(usual, margin).0 < TOO && one.below(&rest, margin) >= WELL);
                 multiple >= TOO && sure >= TOO_SURE && !is_well
             })
     }
@@ -273,7 +307,11 @@ impl Explainer<'_, '_> {
             return;
         };
         // The surer speaks for both; both cost.
-        let (mut speaks, other) = if new.strength > case.strength { (new, case.clone()) } else { (case.clone(), new) };
+        let (mut speaks, other) = if new.strength > case.strength {
+            (new, case.clone())
+        } else {
+            (case.clone(), new)
+        };
         for suspect in other.suspects {
             if !speaks.suspects.iter().any(|(number, _)| *number == suspect.0) {
                 speaks.suspects.push(suspect);

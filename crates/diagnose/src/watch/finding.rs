@@ -148,7 +148,8 @@ impl Finding {
         }
         self.first = begins.unwrap_or(self.first);
         self.cost_nanos = self.cost.max(0.0) as u64;
-        self.shown.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.ordinal.cmp(&b.1.ordinal)));
+        self.shown
+            .sort_by(|a, b| b.0.cmp(&a.0).then(a.1.ordinal.cmp(&b.1.ordinal)));
         self.shown.truncate(SHOWN);
     }
 
@@ -221,13 +222,20 @@ impl Finding {
             node: Some(node),
             disk,
             peer,
-            confidence: ((1.0 - chance - self.case.expected / f64::from(self.case.count.max(1))).clamp(0.0, 0.99) * 100.0).round() / 100.0,
+            confidence: ((1.0 - chance - self.case.expected / f64::from(self.case.count.max(1))).clamp(0.0, 0.99)
+                * 100.0)
+                .round()
+                / 100.0,
             cost_ns: self.cost_nanos,
             since: timestamp(self.first.saturating_mul(BIN_NANOS)),
             until: timestamp((self.felt.max(self.first) + 1).saturating_mul(BIN_NANOS)),
             evidence: vec![Evidence {
                 text: self.text(),
-                writes: self.shown.iter().map(|(_, write)| write.id(catalog).to_string()).collect(),
+                writes: self
+                    .shown
+                    .iter()
+                    .map(|(_, write)| write.id(catalog).to_string())
+                    .collect(),
             }],
         }
     }
@@ -237,7 +245,9 @@ impl Finding {
             What::Drive => "time at the drive",
             What::Target => "time at the far side's bus target beyond the drive's",
             What::Way => "time on the way (leg less the far side's service)",
-            What::FarSide => "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)",
+            What::FarSide => {
+                "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)"
+            }
             What::Leg => "time of the whole leg (the far side was not seen, so disk and link cannot be told apart)",
             What::Outside => "time outside all legs (before the first was sent and after the last was acknowledged)",
         };

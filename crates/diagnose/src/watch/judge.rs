@@ -108,7 +108,9 @@ impl<'a> Scene<'a> {
     /// What a member's equals do: of those that it is not made of, the third that is the least often above a margin, so that a few
     /// that are worse change nothing. How often they are above what is usual bounds how often one among equals is beyond all others.
     pub(super) fn usual(&self, singles: &[Member], member: &Member) -> Option<Usual> {
-        let others = singles.iter().filter(|other| !other.suspects.iter().any(|number| member.suspects.contains(number)));
+        let others = singles
+            .iter()
+            .filter(|other| !other.suspects.iter().any(|number| member.suspects.contains(number)));
         let others: Vec<&Member> = others.collect();
         if others.is_empty() {
             return None;
@@ -119,8 +121,10 @@ impl<'a> Scene<'a> {
             added_nanos: 0.0,
         };
         for margin in 0..MARGINS {
-            let mut rates: Vec<(f64, &Member)> =
-                others.iter().map(|member| (f64::from(member.above[margin]) / member.writes, *member)).collect();
+            let mut rates: Vec<(f64, &Member)> = others
+                .iter()
+                .map(|member| (f64::from(member.above[margin]) / member.writes, *member))
+                .collect();
             rates.sort_by(|a, b| a.0.total_cmp(&b.0));
             let third = (rates.len() - 1) / 3;
             let low = &rates[..=third];
@@ -129,7 +133,10 @@ impl<'a> Scene<'a> {
             usual.rates[margin] = rates[third].0.max((counts + 0.5) / writes);
             usual.writes[margin] = writes;
         }
-        let mut added: Vec<f64> = others.iter().map(|member| member.added_nanos / member.writes.max(1.0)).collect();
+        let mut added: Vec<f64> = others
+            .iter()
+            .map(|member| member.added_nanos / member.writes.max(1.0))
+            .collect();
         added.sort_by(f64::total_cmp);
         usual.added_nanos = added[(added.len() - 1) / 3];
         Some(usual)
@@ -147,15 +154,20 @@ impl<'a> Scene<'a> {
             if !(0..MARGINS).any(near) {
                 continue;
             }
-            let Some(usual) = self.usual(singles, member) else { continue };
+            let Some(usual) = self.usual(singles, member) else {
+                continue;
+            };
             let added = member.added_nanos - usual.added_nanos * member.writes;
             let matters = added >= ADDED_SHARE * member.write_nanos;
             let mut best: Option<Verdict> = None;
             for margin in 0..MARGINS {
-                let Some((count, expected, strength)) = member.above(&usual, margin, 0) else { continue };
+                let Some((count, expected, strength)) = member.above(&usual, margin, 0) else {
+                    continue;
+                };
                 let share = (f64::from(count) - expected) / member.writes;
                 let tail = share >= TAIL_SHARE && margin_nanos(margin) as f64 >= TAIL_OF_P99 * self.p99 as f64;
-                if strength < SURE || !(matters || tail) || best.as_ref().is_some_and(|best| best.strength >= strength) {
+                if strength < SURE || !(matters || tail) || best.as_ref().is_some_and(|best| best.strength >= strength)
+                {
                     continue;
                 }
                 let left = member.above(&usual, margin, self.busiest(member, margin));
@@ -188,7 +200,10 @@ impl<'a> Scene<'a> {
 /// For each margin a rate that is never more than far above what any member's others do.
 fn rough(singles: &[Member]) -> [f64; MARGINS] {
     std::array::from_fn(|margin| {
-        let mut rates: Vec<f64> = singles.iter().map(|member| f64::from(member.above[margin]) / member.writes).collect();
+        let mut rates: Vec<f64> = singles
+            .iter()
+            .map(|member| f64::from(member.above[margin]) / member.writes)
+            .collect();
         rates.sort_by(f64::total_cmp);
         // One member fewer moves the third by one place at most.
         let at = (rates.len().saturating_sub(1) / 3).saturating_sub(1);
@@ -212,7 +227,10 @@ impl Member {
     pub(super) fn against(&self, usual: &Usual, margin: usize) -> (f64, f64) {
         let count = self.beyond[margin];
         let expected = usual.rates[margin] * self.writes;
-        (f64::from(count) / expected.max(1e-9), self.strength(count, usual, margin))
+        (
+            f64::from(count) / expected.max(1e-9),
+            self.strength(count, usual, margin),
+        )
     }
 
     /// How sure it is that it is less often beyond a margin than another.
@@ -234,7 +252,11 @@ fn strength(count: f64, chances: f64, usual: f64, usual_chances: f64) -> f64 {
         return 0.0;
     }
     let term = |counted: f64, chances: f64| {
-        if counted > 0.0 { counted * (counted / (both * chances)).ln() } else { 0.0 }
+        if counted > 0.0 {
+            counted * (counted / (both * chances)).ln()
+        } else {
+            0.0
+        }
     };
     term(count, chances) + term(usual_count, usual_chances)
 }

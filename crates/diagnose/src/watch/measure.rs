@@ -78,7 +78,9 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
         let all: SmallVec<[_; 6]> = legs.iter().map(|leg| parts(io, leg)).collect();
         for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
             for part in own {
-                let Some(usual) = references.usual(part.suspect, legs[at].length, part.nanos) else { continue };
+                let Some(usual) = references.usual(part.suspect, legs[at].length, part.nanos) else {
+                    continue;
+                };
                 let mut longest = usual;
                 let mut others = 0;
                 for other in (0..legs.len()).filter(|&other| other != at) {
@@ -129,7 +131,10 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
         });
     }
     // The longest of its write and alone in its way added what it took longer.
-    for measure in measures.iter_mut().filter(|measure| matches!(measure.suspect, Suspect::Link { .. })) {
+    for measure in measures
+        .iter_mut()
+        .filter(|measure| matches!(measure.suspect, Suspect::Link { .. }))
+    {
         if legs.len() <= 2 && measure.added_nanos == 0 && legs.iter().any(|leg| leg.local) {
             measure.added_nanos = measure.beyond_nanos;
         }
@@ -150,7 +155,9 @@ fn whole_legs(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[M
             peer: io.node,
         };
         let Some(nanos) = like(suspect, io, leg) else { continue };
-        let Some(usual) = references.usual(suspect, leg.length, nanos) else { continue };
+        let Some(usual) = references.usual(suspect, leg.length, nanos) else {
+            continue;
+        };
         let above_nanos = nanos.saturating_sub(usual);
         measures.push(Measure {
             suspect,

@@ -33,7 +33,14 @@ fn run(seconds: i64, worse: impl Fn(i64, usize, usize, &mut Times), without: &[T
 fn names(watch: &Watch, cluster: &Cluster) -> Vec<(String, String, Option<String>, Option<String>)> {
     let culprits = watch.report(&cluster.catalog).into_iter();
     culprits
-        .map(|culprit| (culprit.kind, culprit.node.unwrap_or_default(), culprit.disk, culprit.peer))
+        .map(|culprit| {
+            (
+                culprit.kind,
+                culprit.node.unwrap_or_default(),
+                culprit.disk,
+                culprit.peer,
+            )
+        })
         .collect()
 }
 
@@ -69,12 +76,21 @@ fn slow_drive_is_named_within_seconds_with_writes_that_show_it() {
     assert!((began..began + 6).contains(&finding.raised_second), "{finding:?}");
     assert!(!finding.shown.is_empty());
     for (_, write) in &finding.shown {
-        let io = cluster.rows.ios.iter().find(|io| io.event.ordinal == write.ordinal && io.node == write.node).unwrap();
+        let io = cluster
+            .rows
+            .ios
+            .iter()
+            .find(|io| io.event.ordinal == write.ordinal && io.node == write.node)
+            .unwrap();
         let leg = &cluster.rows.legs_of(io)[1];
         assert!(leg.device.unwrap().duration_nanos > 2_000_000);
     }
     // 200 writes a second waited about 1.9 ms longer, for 20 s.
-    assert!((6_000_000_000..8_500_000_000).contains(&finding.cost_nanos), "{}", finding.cost_nanos);
+    assert!(
+        (6_000_000_000..8_500_000_000).contains(&finding.cost_nanos),
+        "{}",
+        finding.cost_nanos
+    );
 }
 
 #[test]
@@ -100,10 +116,16 @@ fn all_ways_to_a_node_are_the_node() {
         }
     };
     let (watch, cluster) = run(30, slow, &[]);
-    assert_eq!(names(&watch, &cluster), [("node".to_owned(), "t2".to_owned(), None, None)]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("node".to_owned(), "t2".to_owned(), None, None)]
+    );
     // Without target events its queue is part of the way, and the node is as sure.
     let (watch, cluster) = run(30, slow, &[Tap::Target]);
-    assert_eq!(names(&watch, &cluster), [("node".to_owned(), "t2".to_owned(), None, None)]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("node".to_owned(), "t2".to_owned(), None, None)]
+    );
 }
 
 #[test]
@@ -114,7 +136,10 @@ fn node_whose_far_side_is_not_seen_is_unknown() {
         }
     };
     let (watch, cluster) = run(30, slow, &[Tap::Target, Tap::Device]);
-    assert_eq!(names(&watch, &cluster), [("unknown".to_owned(), "t1".to_owned(), None, None)]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("unknown".to_owned(), "t1".to_owned(), None, None)]
+    );
 }
 
 #[test]

@@ -18,7 +18,10 @@ fn p99_without_the_slow_disk_is_that_of_the_others_and_without_another_the_same(
     let mut what_if = WhatIf::default();
     cluster.rows.ios.iter().for_each(|io| what_if.add(&cluster.rows, io));
     let slow = what_if.without(DiskIndex(1), 0.99).unwrap();
-    assert!(slow.with_nanos > 5_000_000 && slow.without_nanos < 1_000_000, "{slow:?}");
+    assert!(
+        slow.with_nanos > 5_000_000 && slow.without_nanos < 1_000_000,
+        "{slow:?}"
+    );
     assert!(slow.sooner >= 50, "{slow:?}");
     let other = what_if.without(DiskIndex(0), 0.99).unwrap();
     assert!(other.without_nanos > 5_000_000, "{other:?}");

@@ -72,7 +72,11 @@ impl Draw {
 
 /// A cluster with one volume a node and so many writes a second in all.
 fn cluster(seed: u64, nodes: u32, rate: f64, draw: &mut Draw) -> Config {
-    let resiliency = if nodes == 2 || draw.below(6) == 0 { Resiliency::TwoWay } else { Resiliency::ThreeWay };
+    let resiliency = if nodes == 2 || draw.below(6) == 0 {
+        Resiliency::TwoWay
+    } else {
+        Resiliency::ThreeWay
+    };
     let volumes = (0..nodes).map(|node| Volume {
         initiators: vec![node],
         resiliency,
@@ -102,7 +106,10 @@ fn with_faults(seed: u64, count: usize, windows: bool, draw: &mut Draw) -> Scena
     let mut config = cluster(seed, nodes, rate, draw);
     config.seconds = Some(FAULT_SECONDS);
     let sizes = sizes(draw);
-    config.volumes.iter_mut().for_each(|volume| volume.sizes.clone_from(&sizes));
+    config
+        .volumes
+        .iter_mut()
+        .for_each(|volume| volume.sizes.clone_from(&sizes));
     if nodes > 2 && config.volumes[0].resiliency == Resiliency::TwoWay {
         // A far copy without another far copy beside it is told by other writes; with a third node there are some.
         config.nodes = nodes.max(4);
@@ -113,8 +120,20 @@ fn with_faults(seed: u64, count: usize, windows: bool, draw: &mut Draw) -> Scena
         let node = (first + number as u32) % nodes;
         let what = fault(node, nodes, config.disks.count, draw);
         if let FaultKind::MtuMismatch { .. } = what {
-            let sizes = vec![SizeShare { bytes: 4096, share: 60.0 }, SizeShare { bytes: 65_536, share: 40.0 }];
-            config.volumes.iter_mut().for_each(|volume| volume.sizes.clone_from(&sizes));
+            let sizes = vec![
+                SizeShare {
+                    bytes: 4096,
+                    share: 60.0,
+                },
+                SizeShare {
+                    bytes: 65_536,
+                    share: 40.0,
+                },
+            ];
+            config
+                .volumes
+                .iter_mut()
+                .for_each(|volume| volume.sizes.clone_from(&sizes));
         }
         let from_seconds = 15.0 + f64::from(draw.below(8)) + number as f64 * 2.0;
         let until_seconds = match what {
@@ -256,11 +275,18 @@ fn busy(seed: u64, hot: bool, draw: &mut Draw) -> Scenario {
                 exponent: 1.2,
             };
         }
-        volume.arrival = if hot { Arrival::Rate(1500.0) } else { Arrival::QueueDepth(depth) };
+        volume.arrival = if hot {
+            Arrival::Rate(1500.0)
+        } else {
+            Arrival::QueueDepth(depth)
+        };
     }
     config.writes = Some(40_000);
     let sizes = sizes(draw);
-    config.volumes.iter_mut().for_each(|volume| volume.sizes.clone_from(&sizes));
+    config
+        .volumes
+        .iter_mut()
+        .for_each(|volume| volume.sizes.clone_from(&sizes));
     let name = if hot { "busy-hot-spot" } else { "busy-deep-queues" };
     finish(seed, name.to_owned(), config, 1)
 }
@@ -271,7 +297,10 @@ fn quiet(seed: u64, at: u64, draw: &mut Draw) -> Scenario {
     let mut config = cluster(seed, nodes, QUIET_RATE, draw);
     config.seconds = Some(QUIET_SECONDS);
     let sizes = sizes(draw);
-    config.volumes.iter_mut().for_each(|volume| volume.sizes.clone_from(&sizes));
+    config
+        .volumes
+        .iter_mut()
+        .for_each(|volume| volume.sizes.clone_from(&sizes));
     let name = match at {
         15 => {
             clock_trouble(&mut config, QUIET_SECONDS, draw);

@@ -40,7 +40,12 @@ pub(super) fn play(simulated: &Simulated, keep: bool) -> Result<Played> {
     let mut engine = Engine::new(JoinConfig::default());
     engine.set_topology(&simulated.topology);
     let mut players = Vec::new();
-    for (events, &clock) in simulated.nodes.iter().zip(&simulated.clocks).filter(|(node, _)| node.observed) {
+    for (events, &clock) in simulated
+        .nodes
+        .iter()
+        .zip(&simulated.clocks)
+        .filter(|(node, _)| node.observed)
+    {
         players.push(open(&mut engine, simulated, events, clock)?);
     }
     let mut watch = Watch::default();
@@ -101,13 +106,19 @@ fn follows(write: Shown, rows: &JoinedRows, catalog: &Catalog, simulated: &Simul
         let events = simulated.nodes.iter().find(|events| events.id == *node)?;
         events.rows.get(usize::try_from(ordinal).ok()?)
     };
-    let row = rows.ios.iter().find(|io| io.event.stream == write.stream && io.event.ordinal == write.ordinal);
+    let row = rows
+        .ios
+        .iter()
+        .find(|io| io.event.stream == write.stream && io.event.ordinal == write.ordinal);
     let Some(io) = row else { return false };
-    let is_write = event(io.event.stream, io.event.ordinal)
-        .is_some_and(|event| event.tap == Tap::Volume && event.op == Op::Write && event.duration_nanos == io.event.duration_nanos);
+    let is_write = event(io.event.stream, io.event.ordinal).is_some_and(|event| {
+        event.tap == Tap::Volume && event.op == Op::Write && event.duration_nanos == io.event.duration_nanos
+    });
     let legs = rows.legs_of(io);
     let seen = legs.iter().flat_map(|leg| {
-        [Tap::Initiator, Tap::Target, Tap::Device].into_iter().filter_map(|tap| Some((tap, leg.observation(tap)?)))
+        [Tap::Initiator, Tap::Target, Tap::Device]
+            .into_iter()
+            .filter_map(|tap| Some((tap, leg.observation(tap)?)))
     });
     let mut count = 0;
     let all = seen.into_iter().all(|(tap, seen)| {

@@ -45,9 +45,16 @@ impl Name {
             let ends = [node, peer];
             let other = |end: &Option<&str>| *end != Some(self.node.as_str());
             return ends.contains(&Some(self.node.as_str()))
-                && self.peer.as_deref().is_none_or(|wanted| ends.iter().filter(|end| other(end)).any(|end| *end == Some(wanted)));
+                && self
+                    .peer
+                    .as_deref()
+                    .is_none_or(|wanted| ends.iter().filter(|end| other(end)).any(|end| *end == Some(wanted)));
         }
-        node == Some(self.node.as_str()) && self.disk.as_deref().is_none_or(|disk| culprit.disk.as_deref() == Some(disk))
+        node == Some(self.node.as_str())
+            && self
+                .disk
+                .as_deref()
+                .is_none_or(|disk| culprit.disk.as_deref() == Some(disk))
     }
 }
 
@@ -119,13 +126,26 @@ impl File {
             let truth = given.truth.unwrap_or_else(|| truth_of(&config));
             for fault in 0..faults {
                 match truth.iter().filter(|truth| truth.fault == fault).count() {
-                    0 => return Err(failed(&name, format!("nothing says how faults[{fault}] is to be named"))),
+                    0 => {
+                        return Err(failed(
+                            &name,
+                            format!("nothing says how faults[{fault}] is to be named"),
+                        ));
+                    }
                     1 => {}
-                    _ => return Err(failed(&name, format!("faults[{fault}] has more than one truth; give one with several names"))),
+                    _ => {
+                        return Err(failed(
+                            &name,
+                            format!("faults[{fault}] has more than one truth; give one with several names"),
+                        ));
+                    }
                 }
             }
             if let Some(beyond) = truth.iter().find(|truth| truth.fault >= faults) {
-                let cause = format!("truth is of faults[{}], and there are {faults}, counted from 0", beyond.fault);
+                let cause = format!(
+                    "truth is of faults[{}], and there are {faults}, counted from 0",
+                    beyond.fault
+                );
                 return Err(failed(&name, cause));
             }
             check_names(&config, &truth).map_err(|cause| failed(&name, cause))?;
@@ -150,7 +170,11 @@ fn check_names(config: &Config, truth: &[Truth]) -> std::result::Result<(), Stri
         }
         for name in &truth.names {
             if !KINDS.contains(&name.kind.as_str()) {
-                return Err(format!("`{}` is no kind of culprit; there are {}", name.kind, KINDS.join(", ")));
+                return Err(format!(
+                    "`{}` is no kind of culprit; there are {}",
+                    name.kind,
+                    KINDS.join(", ")
+                ));
             }
             for node in [Some(&name.node), name.peer.as_ref()].into_iter().flatten() {
                 if !nodes.contains(node) {
@@ -195,7 +219,10 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
     };
     // All ways of a node are the node's; where there is only one other, that is the link as well.
     let ways = |node: u32| {
-        let mut names = vec![Name::new(if is_unseen(node) { "unknown" } else { "node" }, node_name(node))];
+        let mut names = vec![Name::new(
+            if is_unseen(node) { "unknown" } else { "node" },
+            node_name(node),
+        )];
         if config.nodes == 2 {
             names.push(Name::new("link", node_name(node)));
         }
@@ -233,7 +260,10 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
         }
         FaultKind::Bitlocker { node, .. } => vec![Name::new("initiator", node_name(node))],
         FaultKind::RefsStall { volume, .. } => {
-            let writers = config.volumes.get(volume as usize).map(|volume| volume.initiators.clone());
+            let writers = config
+                .volumes
+                .get(volume as usize)
+                .map(|volume| volume.initiators.clone());
             let writers = writers.unwrap_or_default().into_iter();
             writers.map(|node| Name::new("initiator", node_name(node))).collect()
         }

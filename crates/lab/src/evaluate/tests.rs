@@ -15,8 +15,19 @@ fn cause(text: &str) -> String {
 fn catalogue_holds_what_is_promised_of_any_200_seeds() {
     for start in [0, 57, 100_000] {
         let scenarios: Vec<Scenario> = (start..start + 200).map(scenario).collect();
-        let of = |faults: usize| scenarios.iter().filter(|scenario| scenario.truth.len() == faults).count();
-        assert!(of(1) >= 80 && of(2) >= 40 && of(3) >= 10, "{} {} {}", of(1), of(2), of(3));
+        let of = |faults: usize| {
+            scenarios
+                .iter()
+                .filter(|scenario| scenario.truth.len() == faults)
+                .count()
+        };
+        assert!(
+            of(1) >= 80 && of(2) >= 40 && of(3) >= 10,
+            "{} {} {}",
+            of(1),
+            of(2),
+            of(3)
+        );
         let healthy = scenarios.iter().filter(|scenario| scenario.truth.is_empty());
         let seconds: f64 = healthy
             .map(|scenario| scenario.config.expected_seconds() * scenario.stretches as f64)
@@ -25,7 +36,11 @@ fn catalogue_holds_what_is_promised_of_any_200_seeds() {
         for scenario in &scenarios {
             scenario.config.check().unwrap();
             assert_eq!(scenario.truth.len(), scenario.config.faults.len());
-            assert!(scenario.truth.iter().all(|truth| !truth.names.is_empty()), "{}", scenario.name);
+            assert!(
+                scenario.truth.iter().all(|truth| !truth.names.is_empty()),
+                "{}",
+                scenario.name
+            );
         }
     }
 }
@@ -52,7 +67,10 @@ fn slow_disk_of_a_file_is_scored_named_first_and_within_a_minute() {
         threads: 1,
     };
     let evaluation = evaluate(&plan, |_| {}).unwrap();
-    assert_eq!((evaluation.n, evaluation.top1, evaluation.top3), (1, Some(1.0), Some(1.0)));
+    assert_eq!(
+        (evaluation.n, evaluation.top1, evaluation.top3),
+        (1, Some(1.0), Some(1.0))
+    );
     assert!(evaluation.time_to_name_p90_s.unwrap() < 20.0, "{evaluation:?}");
     assert_eq!((evaluation.wrong_findings, evaluation.without_evidence), (0, 0));
     assert_eq!(evaluation.scenarios[0].named, ["disk n1/disk2"]);
@@ -71,7 +89,10 @@ fn healthy_cluster_counts_its_time_and_names_nobody() {
     let evaluation = evaluate(&plan, |_| {}).unwrap();
     assert_eq!((evaluation.n, evaluation.top1), (0, None));
     assert_eq!(evaluation.false_findings, 0, "{evaluation:?}");
-    assert!((0.002..0.003).contains(&evaluation.healthy_cluster_days), "{evaluation:?}");
+    assert!(
+        (0.002..0.003).contains(&evaluation.healthy_cluster_days),
+        "{evaluation:?}"
+    );
     assert!(evaluation.time_to_name_p90_s.is_none());
 }
 
