@@ -212,7 +212,9 @@ fn outcome(seed: u64, scenario: &Scenario) -> Result<Outcome> {
         outcome.without_evidence += played.without_evidence;
         if healthy {
             outcome.wrong += played.said.len() as u64;
-            outcome.culprits.extend(played.said.into_iter().map(|(culprit, _)| culprit));
+            outcome
+                .culprits
+                .extend(played.said.into_iter().map(|(culprit, _)| culprit));
             continue;
         }
         for truth in &scenario.truth {
