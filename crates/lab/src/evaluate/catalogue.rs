@@ -52,7 +52,7 @@ impl Draw {
     }
 
     const fn below(&mut self, bound: u32) -> u32 {
-        ((self.next() >> 32) * bound as u64 >> 32) as u32
+        (((self.next() >> 32) * bound as u64) >> 32) as u32
     }
 
     fn share(&mut self) -> f64 {
