@@ -92,6 +92,8 @@ pub struct Outcome {
     pub faults: Vec<FaultOutcome>,
     /// What is named at the end, the costliest first; of a healthy cluster all that was named at any time.
     pub named: Vec<String>,
+    /// The same in full, with its evidence.
+    pub culprits: Vec<Culprit>,
     /// Of those, how many are no fault of it.
     pub wrong: u64,
     /// Findings whose evidence does not lead to events.
@@ -195,6 +197,7 @@ fn outcome(seed: u64, scenario: &Scenario) -> Result<Outcome> {
         seconds: 0.0,
         faults: Vec::new(),
         named: Vec::new(),
+        culprits: Vec::new(),
         wrong: 0,
         without_evidence: 0,
     };
@@ -210,8 +213,8 @@ fn outcome(seed: u64, scenario: &Scenario) -> Result<Outcome> {
         if healthy {
             outcome.wrong += played.said.len() as u64;
             outcome
-                .named
-                .extend(played.said.iter().map(|(culprit, _)| shown(culprit)));
+                .culprits
+                .extend(played.said.into_iter().map(|(culprit, _)| culprit));
             continue;
         }
         for truth in &scenario.truth {
@@ -227,8 +230,9 @@ fn outcome(seed: u64, scenario: &Scenario) -> Result<Outcome> {
                 .any(|name| name.fits(culprit))
         };
         outcome.wrong += played.culprits.iter().filter(|culprit| !is_true(culprit)).count() as u64;
-        outcome.named = played.culprits.iter().map(shown).collect();
+        outcome.culprits = played.culprits;
     }
+    outcome.named = outcome.culprits.iter().map(shown).collect();
     Ok(outcome)
 }
 

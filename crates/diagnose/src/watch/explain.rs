@@ -15,6 +15,9 @@ const TOO: f64 = 1.5;
 /// ... and this sure.
 const TOO_SURE: f64 = 8.0;
 
+/// ... of drives as sure as one alone has to be: ways of a node share its adapters, drives have nothing that most would share.
+const TOO_SURE_OF_DRIVES: f64 = 25.0;
+
 /// A member is well when it is not above its equals, and this surely not as bad as the rest of its family.
 const WELL: f64 = 4.0;
 
@@ -260,6 +263,11 @@ impl Explainer<'_, '_> {
 
     /// Whether a family is above its equals without any one of its members, and none of them is well.
     fn is_whole(&self, family: &Member, usual: &Usual, margin: usize) -> bool {
+        let drives = family
+            .suspects
+            .iter()
+            .any(|&number| what(self.suspect(number)) == What::Drive);
+        let too_sure = if drives { TOO_SURE_OF_DRIVES } else { TOO_SURE };
         family.suspects.len() > 1
             && family.suspects.iter().all(|&number| {
                 let left = family.suspects.iter().copied().filter(|&other| other != number);
@@ -271,7 +279,7 @@ impl Explainer<'_, '_> {
                     .scene
                     .member(vec![number])
                     .is_some_and(|one| one.against(usual, margin).0 < TOO && one.below(&rest, margin) >= WELL);
-                multiple >= TOO && sure >= TOO_SURE && !is_well
+                multiple >= TOO && sure >= too_sure && !is_well
             })
     }
 
