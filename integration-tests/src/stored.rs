@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fathom_model::{Catalog, ClusterId, Io, JoinedRows, Observation, StreamId};
+use fathom_model::{Catalog, ClusterId, Io, JoinedRows, Merged, Observation, StreamId};
 use fathom_store::blobs::Blobs;
 use fathom_store::{manifest, read_pending, read_rows};
 use serde_json::Value;
@@ -98,7 +98,7 @@ fn io_text(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> String {
     for leg in rows.legs_of(io) {
         let seen = |seen: &Option<Observation>| seen.as_ref().map(|seen| observation(seen, catalog));
         text += &format!(
-            " | {}.{} {} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:.4} {} {} {:?}",
+            " | {}.{} {} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:.4} {} {} {:?}",
             leg.part,
             leg.copy,
             catalog.disk(leg.disk).id,
@@ -108,6 +108,8 @@ fn io_text(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> String {
             seen(&leg.initiator),
             seen(&leg.target),
             seen(&leg.device),
+            leg.cache.map(|drive| &catalog.disk(drive).id),
+            leg.merged,
             leg.more,
             leg.missing_initiator,
             leg.missing_target,
@@ -132,7 +134,12 @@ pub fn ordinals(stored: &Stored) -> BTreeMap<(String, u64), usize> {
     for io in &stored.joined.ios {
         take(node(&io.event), io.event.ordinal);
         for leg in stored.joined.legs_of(io) {
-            for seen in [&leg.initiator, &leg.target, &leg.device].into_iter().flatten() {
+            // Of a merged request the ordinal counts at one leg.
+            let device = leg.device.as_ref().filter(|_| leg.merged != Some(Merged::Further));
+            for seen in [leg.initiator.as_ref(), leg.target.as_ref(), device]
+                .into_iter()
+                .flatten()
+            {
                 take(node(seen), seen.ordinal);
             }
             leg.more

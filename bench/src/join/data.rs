@@ -237,6 +237,7 @@ fn topology(table: &Table) -> Result<Topology> {
             copy: copy[at] as u32,
             disk: disk_id(disk[at]),
             disk_offset: on_disk[at] as u64,
+            valid: fathom_model::Validity::default(),
         });
     }
     let all_disks = most(disk);

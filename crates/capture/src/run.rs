@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fathom_model::topology::Node;
-use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, PhysicalDiskId, Topology, Volume, VolumeId};
+use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, PhysicalDiskId, Topology, Validity, Volume, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -84,6 +84,12 @@ pub struct RunExtent {
     pub disk: String,
     /// First byte on the disk.
     pub disk_offset: u64,
+    /// Not in force before this, on any initiator's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from_ns: Option<i64>,
+    /// Not in force after this, on any initiator's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until_ns: Option<i64>,
 }
 
 /// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start; after a change of
@@ -306,6 +312,10 @@ fn topology(run: &Run, nodes: &[RecordingNode]) -> Result<Topology, String> {
             copy: extent.copy,
             disk: id,
             disk_offset: extent.disk_offset,
+            valid: Validity {
+                from_unix_nanos: extent.valid_from_ns,
+                until_unix_nanos: extent.valid_until_ns,
+            },
         });
     }
     Ok(Topology {

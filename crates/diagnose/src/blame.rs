@@ -74,7 +74,7 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
     let (node, peer) = (leg.node, io.node);
     if let Some(device) = leg.device {
         parts.push(Part {
-            suspect: Suspect::Disk(leg.disk),
+            suspect: Suspect::Disk(leg.cache.unwrap_or(leg.disk)),
             nanos: device.duration_nanos,
         });
         if let Some(target) = leg.target {

@@ -113,6 +113,8 @@ impl Cluster {
                 initiator: keep(Tap::Initiator, seen(sent, whole)),
                 target: keep(Tap::Target, seen(target, service)),
                 device: keep(Tap::Device, seen(target, time.device)),
+                cache: None,
+                merged: None,
                 more: MoreOrdinals::default(),
                 missing_initiator: None,
                 missing_target: None,

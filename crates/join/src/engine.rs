@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::PairClock;
 use crate::config::Config;
+use crate::delays::Delays;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Places};
 use crate::pauses::Pauses;
@@ -27,18 +28,22 @@ use crate::slowest::Replies;
 mod align;
 mod breaks;
 mod bulk;
+mod caches;
 mod close;
 mod devices;
 mod inspect;
 mod lacking;
 mod lane;
 mod legs;
+mod likely;
 mod links;
 mod lives;
 mod losses;
+mod merged;
 mod overdue;
 mod pieces;
 mod resolve;
+mod shifts;
 mod state;
 mod unplaced;
 mod windows;
@@ -47,10 +52,14 @@ use devices::DeviceEntry;
 use overdue::OverdueLegs;
 
 pub use align::ClockReport;
+pub use caches::CacheState;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
+pub use merged::SharedState;
 pub use overdue::OverdueState;
-pub use state::{PairState, RepliesState, State, StreamAccount, StreamState};
+pub(crate) use shifts::beats;
+pub use shifts::{ShiftReport, ShiftState, Standing};
+pub use state::{DelaysState, PairState, RepliesState, State, StreamAccount, StreamState};
 pub use unplaced::CorrelationState;
 
 /// Resolutions are taken to be no coarser than this.
@@ -99,6 +108,13 @@ pub struct Engine {
     replies: FxHashMap<StreamIndex, Replies>,
     /// Whether legs without an offset carry the IRP of their I/O, an initiator.
     correlations: unplaced::Correlations,
+    shifts: shifts::Shifts,
+    caches: caches::Caches,
+    shared: merged::SharedEvents,
+    /// Drives that hold no extent, as dictionaries name them.
+    spares: BTreeSet<DiskIndex>,
+    /// How long the steps of legs take, an initiator.
+    delays: FxHashMap<StreamIndex, Delays>,
     rows: JoinedRows,
     workers: bulk::Workers,
     /// Disks that were seen to split requests.
@@ -177,6 +193,11 @@ impl Engine {
             unsettled: BTreeSet::new(),
             replies: FxHashMap::default(),
             correlations: unplaced::Correlations::default(),
+            shifts: shifts::Shifts::default(),
+            caches: caches::Caches::default(),
+            shared: merged::SharedEvents::default(),
+            spares: BTreeSet::new(),
+            delays: FxHashMap::default(),
             rows: JoinedRows::default(),
             barred: BTreeSet::new(),
             chunks: Vec::new(),
@@ -197,12 +218,19 @@ impl Engine {
         // What came before belongs to the map that was in force then.
         self.spill_all();
         self.layout = Layout::new(topology, &mut self.catalog);
+        for disk in &topology.disks {
+            if let Some(disk) = self.catalog.find_disk(disk) {
+                self.spares.remove(&disk);
+            }
+        }
+        self.layout.leave_out(&self.spares);
         self.observed = topology
             .nodes
             .iter()
             .map(|node| (self.catalog.intern_node(&node.id), node.observed))
             .collect();
         self.find_disks();
+        self.note_shifts();
         self.set_lane_roles();
     }
 
@@ -294,7 +322,8 @@ impl Engine {
                 None => UnmatchedCause::UnknownDevice,
                 Some(_) if window < self.streams[&observation.stream].closed_until => UnmatchedCause::Late,
                 Some(volume) => {
-                    let places = self.places(event.op, volume, event.offset, event.length);
+                    let time = (observation.start_unix_nanos, observation.end_unix_nanos());
+                    let places = self.places(event.op, volume, (event.offset, event.length), time);
                     let io = self.pool.insert_io(PendingIo {
                         event: observation,
                         node,
@@ -322,7 +351,7 @@ impl Engine {
                 let disk = if unplaced {
                     device.disk
                 } else {
-                    device.disk.or_else(by_map)
+                    device.disk.or_else(by_map).or(device.spare)
                 };
                 // A disk without an offset says of a node at least which it is.
                 let by_disk = || self.layout.node_of(disk.filter(|_| unplaced)?);
@@ -334,13 +363,15 @@ impl Engine {
                     _ => disk.is_some(),
                 };
                 if has_place && (device.has_offsets || unplaced || event.op == Op::Flush) {
+                    let shift = if event.op == Op::Flush { 0 } else { device.shift };
                     self.pool.insert_event(LegEvent {
                         event: observation,
                         tap: event.tap,
                         node,
                         device: event.device,
                         op: event.op,
-                        offset: event.offset,
+                        offset: event.offset.wrapping_sub_signed(shift),
+                        shift,
                         length: event.length,
                         disk,
                         peer,
@@ -370,10 +401,10 @@ impl Engine {
         });
     }
 
-    fn places(&self, op: Op, volume: VolumeIndex, offset: u64, length: u64) -> Places {
+    fn places(&self, op: Op, volume: VolumeIndex, (offset, length): (u64, u64), time: (i64, i64)) -> Places {
         match op {
-            Op::Flush => self.layout.disks(volume),
-            Op::Read | Op::Write | Op::Unmap => self.layout.places(volume, offset, length),
+            Op::Flush => self.layout.disks(volume, time),
+            Op::Read | Op::Write | Op::Unmap => self.layout.places_at(volume, offset, length, time),
         }
     }
 

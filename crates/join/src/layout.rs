@@ -15,6 +15,8 @@ pub(crate) struct Place {
     pub(crate) node: NodeIndex,
     pub(crate) offset: u64,
     pub(crate) length: u64,
+    /// Another place may be meant instead: the extent map changed about when the I/O was made.
+    pub(crate) alternative: bool,
 }
 
 /// The copies of one I/O, in order of part and copy.
@@ -33,14 +35,16 @@ pub(crate) struct Layout {
     volumes: Vec<Option<VolumeLayout>>,
     /// Every disk ever known, by the node that it is connected to.
     disks: FxHashMap<NodeIndex, Vec<DiskIndex>>,
-    /// The node of every disk.
-    nodes: Vec<NodeIndex>,
+    /// The node of every disk that a topology has named.
+    nodes: Vec<Option<NodeIndex>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct VolumeLayout {
     /// By copy number; each copy's extents by offset.
     copies: Vec<(u32, Vec<Piece>)>,
+    /// Whether the map changes with time.
+    timed: bool,
     /// The length of all pieces, where they are all as long and follow on one another from 0: then a piece needs no search.
     even: Option<u64>,
 }
@@ -63,6 +67,11 @@ impl VolumeLayout {
             let from = (at as u64).checked_mul(length);
             from == Some(piece.from) && piece.until - piece.from == length
         };
+        self.timed = self.copies.iter().any(|(_, pieces)| pieces.iter().any(Piece::is_timed));
+        if self.timed {
+            self.copies.iter_mut().for_each(|(_, pieces)| note_sure(pieces));
+            return;
+        }
         let even = self
             .copies
             .iter()
@@ -78,6 +87,47 @@ struct Piece {
     disk: DiskIndex,
     node: NodeIndex,
     disk_offset: u64,
+    /// When it may be in force.
+    valid: (i64, i64),
+    /// Between these, both left out, nothing else can be in its place.
+    sure: (i64, i64),
+}
+
+/// Since ever, for ever.
+const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
+
+impl Piece {
+    fn is_timed(&self) -> bool {
+        self.valid != ALWAYS
+    }
+
+    const fn meets(&self, (start, end): (i64, i64)) -> bool {
+        self.valid.0 <= end && start <= self.valid.1
+    }
+
+    const fn is_sure(&self, (start, end): (i64, i64)) -> bool {
+        (self.sure.0 == i64::MIN || self.sure.0 < start) && (self.sure.1 == i64::MAX || end < self.sure.1)
+    }
+}
+
+/// Notes from when until when each piece of a copy, in order of offset, is the only one that can be meant.
+fn note_sure(pieces: &mut [Piece]) {
+    let longest = pieces.iter().map(|piece| piece.until - piece.from).max().unwrap_or(0);
+    for at in 0..pieces.len() {
+        let piece = pieces[at];
+        let first = pieces.partition_point(|other| other.from < piece.from.saturating_sub(longest));
+        let near = pieces[first..].iter().take_while(|other| other.from < piece.until);
+        let others = near.filter(|other| other.until > piece.from && other.valid != piece.valid);
+        let mut sure = ALWAYS;
+        for other in others {
+            if other.valid.1 < piece.valid.1 {
+                sure.0 = sure.0.max(other.valid.1);
+            } else {
+                sure.1 = sure.1.min(other.valid.0);
+            }
+        }
+        pieces[at].sure = sure;
+    }
 }
 
 impl Layout {
@@ -91,7 +141,7 @@ impl Layout {
         for (at, disk) in catalog.disks().to_vec().iter().enumerate() {
             let node = catalog.intern_node(&disk.node);
             layout.disks.entry(node).or_default().push(DiskIndex(at as u32));
-            layout.nodes.push(node);
+            layout.nodes.push(Some(node));
         }
         for volume in &topology.volumes {
             layout.volume(catalog.intern_volume(&volume.id));
@@ -108,6 +158,8 @@ impl Layout {
                 disk,
                 node,
                 disk_offset: extent.disk_offset,
+                valid: extent.valid.span(),
+                sure: ALWAYS,
             };
             match volume.copies.last_mut() {
                 Some((copy, pieces)) if *copy == extent.copy => pieces.push(piece),
@@ -116,6 +168,18 @@ impl Layout {
         }
         layout.volumes.iter_mut().flatten().for_each(VolumeLayout::note_even);
         layout
+    }
+
+    /// Forgets disks that no topology has named.
+    pub(crate) fn leave_out(&mut self, disks: &BTreeSet<DiskIndex>) {
+        for of_node in self.disks.values_mut() {
+            of_node.retain(|disk| !disks.contains(disk));
+        }
+        for disk in disks {
+            if let Some(node) = self.nodes.get_mut(disk.as_usize()) {
+                *node = None;
+            }
+        }
     }
 
     fn volume(&mut self, volume: VolumeIndex) -> &mut VolumeLayout {
@@ -137,7 +201,7 @@ impl Layout {
 
     /// The node that a disk is connected to.
     pub(crate) fn node_of(&self, disk: DiskIndex) -> Option<NodeIndex> {
-        self.nodes.get(disk.as_usize()).copied()
+        self.nodes.get(disk.as_usize()).copied().flatten()
     }
 
     /// Whether a volume has an extent on one of some disks.
@@ -151,6 +215,57 @@ impl Layout {
 
     pub(crate) fn knows(&self, volume: VolumeIndex) -> bool {
         self.get(volume).is_some()
+    }
+
+    /// Whether the extent map of a volume changes with time.
+    pub(crate) fn is_timed(&self, volume: VolumeIndex) -> bool {
+        self.get(volume).is_some_and(|volume| volume.timed)
+    }
+
+    /// Where the bytes of an I/O lie that was made between two moments: where the map changed about then, both as it was before
+    /// and after.
+    pub(crate) fn places_at(&self, volume: VolumeIndex, offset: u64, length: u64, time: (i64, i64)) -> Places {
+        let Some(layout) = self.get(volume).filter(|volume| volume.timed) else {
+            return self.places(volume, offset, length);
+        };
+        let end = offset.saturating_add(length);
+        let mut found = Places {
+            whole: true,
+            ..Places::default()
+        };
+        let mut starts: SmallVec<[u64; 8]> = SmallVec::new();
+        for (copy, pieces) in &layout.copies {
+            let mut at = offset;
+            let near = pieces.iter().skip_while(|piece| piece.until <= offset);
+            let near = near.take_while(|piece| piece.from < end);
+            for piece in near.filter(|piece| piece.until > offset && piece.meets(time)) {
+                found.whole &= piece.from <= at;
+                let from = piece.from.max(offset);
+                let until = piece.until.min(end);
+                starts.push(from);
+                found.places.push(Place {
+                    part: 0,
+                    copy: *copy,
+                    disk: piece.disk,
+                    node: piece.node,
+                    offset: piece.disk_offset + (from - piece.from),
+                    length: until - from,
+                    alternative: !piece.is_sure(time),
+                });
+                at = at.max(until);
+            }
+            found.whole &= at >= end;
+        }
+        let in_order = starts.clone();
+        starts.sort_unstable();
+        starts.dedup();
+        for (place, start) in found.places.iter_mut().zip(in_order) {
+            place.part = starts.partition_point(|&other| other < start) as u32;
+        }
+        found.places.sort_by_key(|place| (place.part, place.copy));
+        found.whole &= !found.places.is_empty();
+        found.parts = starts.len() as u32;
+        found
     }
 
     /// Where the bytes of an I/O lie. An I/O that crosses borders has a part for each stretch between them.
@@ -192,6 +307,7 @@ impl Layout {
                     node: piece.node,
                     offset: piece.disk_offset + (from - piece.from),
                     length: until - from,
+                    alternative: false,
                 });
                 at = until;
             }
@@ -213,8 +329,8 @@ impl Layout {
         (whole, starts.len() as u32)
     }
 
-    /// Every (copy, disk) that a flush of the volume reaches.
-    pub(crate) fn disks(&self, volume: VolumeIndex) -> Places {
+    /// Every (copy, disk) that a flush of the volume reaches that was made between two moments.
+    pub(crate) fn disks(&self, volume: VolumeIndex, time: (i64, i64)) -> Places {
         let mut found = Places {
             whole: true,
             parts: 1,
@@ -224,7 +340,7 @@ impl Layout {
             return found;
         };
         for (copy, pieces) in &volume.copies {
-            for piece in pieces {
+            for piece in pieces.iter().filter(|piece| piece.meets(time)) {
                 let place = Place {
                     part: 0,
                     copy: *copy,
@@ -232,9 +348,13 @@ impl Layout {
                     node: piece.node,
                     offset: 0,
                     length: 0,
+                    alternative: !piece.is_sure(time),
                 };
-                if !found.places.contains(&place) {
-                    found.places.push(place);
+                let same = |other: &&mut Place| (other.copy, other.disk) == (place.copy, place.disk);
+                match found.places.iter_mut().find(same) {
+                    // One extent that is there for sure is enough.
+                    Some(other) => other.alternative &= place.alternative,
+                    None => found.places.push(place),
                 }
             }
         }

@@ -10,8 +10,8 @@
 //! # Architecture
 //!
 //! [`Engine`] takes events of any number of streams, in any interleaving, and closes windows one at a time in a fixed
-//! order. Closing a window decides its I/Os by key (`engine/resolve`), one-to-one (`assign`), inside bounds that the
-//! clocks allow (`clock`), names the slowest copy (`slowest`) and learns from what was sure.
+//! order. Closing a window decides its I/Os by key (`engine/resolve`), one-to-one (`assign`, and by `delays` and `posterior`
+//! where that leaves a choice), inside bounds that the clocks allow (`clock`), names the slowest copy (`slowest`) and learns from what was sure.
 //!
 //! # Promises
 //!
@@ -29,19 +29,24 @@
 mod assign;
 mod clock;
 mod config;
+mod delays;
 mod durations;
 mod engine;
 mod error;
 mod layout;
 mod pauses;
 mod pool;
+mod posterior;
 mod slowest;
+pub mod striping;
 
 pub use clock::ClockState;
 pub use config::Config;
+pub use delays::Delays;
 pub use engine::{
-    ClockReport, CorrelationState, End, Engine, OpenLoss, OverdueState, PairState, RepliesState, State, StreamAccount,
-    StreamInfo, StreamReport, StreamState, Waiting,
+    CacheState, ClockReport, CorrelationState, DelaysState, End, Engine, OpenLoss, OverdueState, PairState,
+    RepliesState, SharedState, ShiftReport, ShiftState, Standing, State, StreamAccount, StreamInfo, StreamReport,
+    StreamState, Waiting,
 };
 pub use error::{Error, Result};
 pub use pauses::Pauses;

@@ -45,7 +45,10 @@ pub(crate) struct LegEvent {
     /// Index into the stream's device dictionary.
     pub(crate) device: u32,
     pub(crate) op: Op,
+    /// Where the extent map has it: what its tap showed without the disk's shift.
     pub(crate) offset: u64,
+    /// How far its tap shows offsets beyond the extent map's.
+    pub(crate) shift: i64,
     pub(crate) length: u64,
     /// Far side: its disk. Initiator: the disk that the path leads to, if known.
     pub(crate) disk: Option<DiskIndex>,
@@ -63,6 +66,13 @@ pub(crate) struct LegEvent {
     pub(crate) late: bool,
     /// A record has it as pending: it will not be sent again.
     pub(crate) kept: bool,
+}
+
+impl LegEvent {
+    /// The offset as its tap showed it.
+    pub(crate) const fn shown_offset(&self) -> u64 {
+        self.offset.wrapping_add_signed(self.shift)
+    }
 }
 
 /// A copy of a part of an I/O in the pool.
@@ -252,6 +262,26 @@ impl Pool {
     /// Whether there are initiator legs that could lead to several disks of their peer.
     pub(crate) const fn has_vague_legs(&self) -> bool {
         self.vague_legs > 0
+    }
+
+    /// Takes all events of a tap on a disk to be shifted by so many bytes.
+    pub(crate) fn shift(&mut self, disk: DiskIndex, tap: Tap, bytes: i64) {
+        let of_disk = |event: &LegEvent| event.disk == Some(disk) && event.tap == tap && event.op != Op::Flush;
+        let events: Vec<usize> = self
+            .events
+            .iter()
+            .filter(|(_, event)| of_disk(event))
+            .map(|(at, _)| at)
+            .collect();
+        for at in events {
+            let event = &mut self.events[at];
+            let before = event.offset;
+            event.offset = event.shown_offset().wrapping_sub_signed(bytes);
+            event.shift = bytes;
+            let after = event.offset;
+            remove(&mut self.far, (disk, before), |&other| other != at);
+            self.far.entry((disk, after)).or_default().push(at);
+        }
     }
 
     /// Takes out the events of a stream that ended no later than `last`, in the order of their ends.

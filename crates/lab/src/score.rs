@@ -12,6 +12,10 @@ use fathom_model::{NodeId, Op, Tap};
 use crate::error::{Error, Result};
 use crate::export::Line;
 
+mod calibration;
+
+pub use calibration::{Band, Calibration, calibration};
+
 /// Scores fan-outs against the recording's truth, of whose events those of `without` taps are left out.
 ///
 /// A fan-out is exact when it names, for every copy that has target events in the truth, exactly one of them and nothing

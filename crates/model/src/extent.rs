@@ -19,6 +19,53 @@ pub struct Extent {
     pub disk: PhysicalDiskId,
     /// First byte on the disk.
     pub disk_offset: u64,
+    /// When this may have been so.
+    #[serde(default, skip_serializing_if = "Validity::is_always")]
+    pub valid: Validity,
+}
+
+/// From when until when an extent may be in force. Maps are polled and nodes' clocks differ, so that a moment of change is known as a
+/// stretch alone: what was before ends when that is over, and what comes after begins with it. In between either may be meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Validity {
+    /// Not before this, on any initiator's clock; none: since ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_unix_nanos: Option<i64>,
+    /// Not after this, on any initiator's clock; none: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_unix_nanos: Option<i64>,
+}
+
+impl Validity {
+    /// Whether it has no bounds.
+    #[must_use]
+    pub const fn is_always(&self) -> bool {
+        self.from_unix_nanos.is_none() && self.until_unix_nanos.is_none()
+    }
+
+    /// The first and the last moment.
+    #[must_use]
+    pub fn span(&self) -> (i64, i64) {
+        let from = self.from_unix_nanos.unwrap_or(i64::MIN);
+        (from, self.until_unix_nanos.unwrap_or(i64::MAX))
+    }
+
+    /// Whether it may be in force at some moment between two.
+    #[must_use]
+    pub fn meets(&self, start_unix_nanos: i64, end_unix_nanos: i64) -> bool {
+        let (from, until) = self.span();
+        from <= end_unix_nanos && start_unix_nanos <= until
+    }
+
+    /// Whether one of two follows on the other: one ends, and the other does not begin before it.
+    #[must_use]
+    pub fn follows(&self, other: &Self) -> bool {
+        let after = |one: &Self, other: &Self| match (one.until_unix_nanos, other.from_unix_nanos) {
+            (Some(_), Some(from)) => from > one.span().0 && other.span().1 > one.span().1,
+            _ => false,
+        };
+        after(self, other) || after(other, self)
+    }
 }
 
 impl Extent {
@@ -29,7 +76,7 @@ impl Extent {
     }
 }
 
-/// One version of the extents of a cluster, sorted by volume, copy and offset.
+/// The extents of a cluster, sorted by volume, copy, offset and time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExtentMap {
@@ -51,7 +98,7 @@ pub enum ExtentError {
         /// Its length.
         length: u64,
     },
-    /// Two extents claim the same bytes of the same copy.
+    /// Two extents claim the same bytes of the same copy, and neither takes the other's place at some time.
     #[error("extents of volume {volume} copy {copy} overlap at {volume_offset}")]
     Overlap {
         /// The volume.
@@ -70,7 +117,10 @@ impl ExtentMap {
     ///
     /// When an extent is empty or too long, or two of one copy overlap. The same list in another order is the same map.
     pub fn try_new(mut extents: Vec<Extent>) -> Result<Self, ExtentError> {
-        extents.sort_by(|a, b| (&a.volume, a.copy, a.volume_offset).cmp(&(&b.volume, b.copy, b.volume_offset)));
+        extents.sort_by(|a, b| {
+            let key = |extent: &Extent| (extent.copy, extent.volume_offset, extent.valid);
+            a.volume.cmp(&b.volume).then_with(|| key(a).cmp(&key(b)))
+        });
         for extent in &extents {
             let fits = extent.volume_offset.checked_add(extent.length).is_some()
                 && extent.disk_offset.checked_add(extent.length).is_some();
@@ -83,20 +133,27 @@ impl ExtentMap {
                 });
             }
         }
-        for pair in extents.windows(2) {
-            let same = pair[0].volume == pair[1].volume && pair[0].copy == pair[1].copy;
-            if same && pair[1].volume_offset < pair[0].volume_end() {
+        // Those before that reach beyond where the next one begins: more than one only where there are several versions.
+        let mut open: Vec<&Extent> = Vec::new();
+        for extent in &extents {
+            let overlaps = |other: &&Extent| {
+                let same = other.volume == extent.volume && other.copy == extent.copy;
+                same && extent.volume_offset < other.volume_end()
+            };
+            open.retain(overlaps);
+            if open.iter().any(|other| !other.valid.follows(&extent.valid)) {
                 return Err(ExtentError::Overlap {
-                    volume: pair[1].volume.clone(),
-                    copy: pair[1].copy,
-                    volume_offset: pair[1].volume_offset,
+                    volume: extent.volume.clone(),
+                    copy: extent.copy,
+                    volume_offset: extent.volume_offset,
                 });
             }
+            open.push(extent);
         }
         Ok(Self { extents })
     }
 
-    /// All extents, sorted by volume, copy and offset.
+    /// All extents, sorted by volume, copy, offset and time.
     #[must_use]
     pub fn extents(&self) -> &[Extent] {
         &self.extents

@@ -141,6 +141,10 @@ pub struct Leg {
     pub target: Option<Observation>,
     /// The request at the drive; where the drive split it, from the first start to the last end.
     pub device: Option<Observation>,
+    /// The drive that `device` is of, where a cache took the request in the disk's place.
+    pub cache: Option<DiskIndex>,
+    /// Where the drive made one request of this leg's and others': whether its ordinal counts here.
+    pub merged: Option<Merged>,
     /// Ordinals of further events of this leg: retries, and the pieces of a split request.
     pub more: MoreOrdinals,
     /// Why there is no `initiator`; `None` where there is one or none is to be expected.
@@ -153,7 +157,7 @@ pub struct Leg {
     pub method: LegMethod,
     /// Probability that every observation is the right one, as far as the join can tell; 0 where nothing was found.
     pub confidence: f32,
-    /// Whether another assignment was possible.
+    /// Whether another assignment was possible that is not unlikely: the confidence is below 0.99.
     pub ambiguous: bool,
     /// Whether this may be the leg that the I/O waited for, given what the clocks allow. More than one leg of an I/O may be.
     pub candidate: bool,
@@ -182,6 +186,29 @@ impl Leg {
             Tap::Target => self.target,
             Tap::Device => self.device,
             Tap::Guest | Tap::Vhdx | Tap::Csv | Tap::Refs | Tap::Volume => None,
+        }
+    }
+}
+
+/// How a leg has part in a request that a drive made of several legs' requests, of one I/O or of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Merged {
+    /// The request's ordinal counts at this leg.
+    First,
+    /// The request's ordinal counts at another leg; here it is only referred to.
+    Further,
+}
+
+impl Merged {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::First, Self::Further];
+
+    /// Lower case, as columns show it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Further => "further",
         }
     }
 }
@@ -228,9 +255,9 @@ impl Deref for MoreOrdinals {
 pub enum LegMethod {
     /// By (drive, offset, length), and time allowed only this.
     Key,
-    /// By key; among several that time allowed, by order.
+    /// By key; among several that time allowed, by order and by how long legs take.
     Order,
-    /// By time alone (a flush has no offset).
+    /// By time alone (a flush has no offset), or at the drive by time and length (a cache has offsets of its own).
     Time,
 }
 
@@ -266,11 +293,15 @@ pub enum Missing {
     Absent,
     /// The extent map has no copy for these bytes.
     NoExtent,
+    /// The tap shows requests of this disk, but at other offsets than the extent map has, and by no constant that explains them.
+    Displaced,
+    /// A cache drive took the request, and more than one of its requests could be this one.
+    Indistinct,
 }
 
 impl Missing {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NoDaemon,
         Self::Silent,
         Self::NotCovered,
@@ -278,6 +309,8 @@ impl Missing {
         Self::Unaligned,
         Self::Absent,
         Self::NoExtent,
+        Self::Displaced,
+        Self::Indistinct,
     ];
 
     /// Snake case, as columns and JSON show it.
@@ -291,6 +324,8 @@ impl Missing {
             Self::Unaligned => "unaligned",
             Self::Absent => "absent",
             Self::NoExtent => "no_extent",
+            Self::Displaced => "displaced",
+            Self::Indistinct => "indistinct",
         }
     }
 }

@@ -23,15 +23,16 @@ pub mod id;
 pub mod io_event;
 pub mod range_set;
 pub mod report;
+pub mod striping;
 pub mod tap;
 pub mod topology;
 pub mod unit;
 
 pub use catalog::{Catalog, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
-pub use extent::{Extent, ExtentMap};
+pub use extent::{Extent, ExtentMap, Validity};
 pub use fan_out::{
-    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Missing, Observation, PendingEvent, Slowest, Unmatched,
-    UnmatchedCause,
+    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Merged, Missing, Observation, PendingEvent, Slowest,
+    Unmatched, UnmatchedCause,
 };
 pub use id::{ClusterId, Incarnation, IoId, NodeId, PhysicalDiskId, StreamId, StreamKind, VolumeId};
 pub use io_event::{IoColumns, IoEvent};

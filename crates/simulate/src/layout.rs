@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::config::{Config, Resiliency, Volume};
+use crate::config::{Config, Resiliency, SlabMove, Volume};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Random};
 
@@ -28,6 +28,9 @@ pub(crate) struct Part {
 pub(crate) struct ExtentRow {
     pub(crate) volume_offset: u64,
     pub(crate) part: Part,
+    /// From when on, and until when, in true time since the run's start, where it does not hold for the whole run.
+    pub(crate) from: Option<u64>,
+    pub(crate) until: Option<u64>,
 }
 
 /// A disk of the cluster: node by node, the cache drive of a node (if any) last.
@@ -57,8 +60,18 @@ struct VolumeLayout {
     slab_bytes: u64,
     /// By (row of slabs, copy, column).
     slabs: Vec<Slab>,
-    /// Every disk that holds a copy, with the first slab and the lowest copy on it.
-    disks: Vec<Part>,
+    moves: Vec<Moved>,
+}
+
+/// Slabs of a copy that lie elsewhere from some time on.
+#[derive(Debug)]
+struct Moved {
+    row: u32,
+    copy: u32,
+    /// In true time since the run's start.
+    at: u64,
+    /// By column.
+    slabs: Vec<Slab>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,22 +124,43 @@ impl Layout {
     }
 
     /// Copies of the bytes of an I/O: parts in the order of the volume, each with its copies in order.
-    pub(crate) fn parts(&self, volume: u32, offset: u64, length: u64) -> SmallVec<[Part; 4]> {
+    /// As they lie at some time.
+    pub(crate) fn parts(&self, volume: u32, offset: u64, length: u64, now: u64) -> SmallVec<[Part; 4]> {
         let volume = &self.volumes[volume as usize];
         let mut parts = SmallVec::new();
         let end = (offset + length).min(volume.size);
         let mut at = offset;
         while at < end {
             let until = volume.border_after(at).min(end);
-            parts.extend((0..volume.copies).map(|copy| volume.part(copy, at, until - at)));
+            parts.extend((0..volume.copies).map(|copy| volume.part(copy, at, until - at, now)));
             at = until;
         }
         parts
     }
 
-    /// Where a flush of a volume goes: every disk of it once.
-    pub(crate) fn disks_of(&self, volume: u32) -> &[Part] {
-        &self.volumes[volume as usize].disks
+    /// Where a flush of a volume goes: every disk that holds a copy at that time once, with the first slab and the lowest copy on
+    /// it.
+    pub(crate) fn disks_of(&self, volume: u32, now: u64) -> SmallVec<[Part; 4]> {
+        let volume = &self.volumes[volume as usize];
+        let mut disks: SmallVec<[Part; 4]> = SmallVec::new();
+        let mut known = std::collections::BTreeSet::new();
+        for row in 0..volume.rows() {
+            for copy in 0..volume.copies {
+                for column in 0..volume.columns {
+                    let disk = volume.slab(row, copy, column, now).disk;
+                    if known.insert(disk) {
+                        disks.push(Part {
+                            copy,
+                            slab: row,
+                            disk,
+                            disk_offset: 0,
+                            length: 0,
+                        });
+                    }
+                }
+            }
+        }
+        disks
     }
 
     pub(crate) fn copies(&self, volume: u32) -> u32 {
@@ -147,9 +181,19 @@ impl Layout {
         });
         starts.flat_map(move |at| {
             let length = volume.border_after(at).min(volume.size) - at;
-            (0..volume.copies).map(move |copy| ExtentRow {
-                volume_offset: at,
-                part: volume.part(copy, at, length),
+            (0..volume.copies).flat_map(move |copy| {
+                let moved = volume
+                    .moved((at / volume.row_bytes()) as u32, copy)
+                    .map(|moved| moved.at);
+                let row = |from: Option<u64>, until: Option<u64>| ExtentRow {
+                    volume_offset: at,
+                    part: volume.part(copy, at, length, from.unwrap_or(0)),
+                    from,
+                    until,
+                };
+                // A slab that lies elsewhere from the start on was never where it lay before.
+                let before = (moved != Some(0)).then(|| row(None, moved));
+                before.into_iter().chain(moved.map(|moved| row(Some(moved), None)))
             })
         })
     }
@@ -164,6 +208,8 @@ impl Layout {
             .enumerate()
             .filter(|(at, _)| (*at as u32) % volume.copies == copy)
             .flat_map(|(_, slabs)| slabs);
+        let moved = volume.moves.iter().filter(|moved| moved.copy == copy);
+        let of_copy = of_copy.chain(moved.flat_map(|moved| &moved.slabs));
         let mut there = of_copy.map(|slab| slab.disk).filter(|&disk| self.node_of(disk) == node);
         let first = there.next()?;
         there.all(|disk| disk == first).then_some(first)
@@ -180,6 +226,13 @@ fn extent_rows(volume: &Volume) -> u64 {
         .size_bytes
         .div_ceil(unit.max(1))
         .saturating_mul(volume.resiliency.copies().into())
+        .saturating_add(
+            volume
+                .slab_bytes
+                .saturating_mul(volume.columns.into())
+                .div_ceil(unit.max(1))
+                * volume.moves.len() as u64,
+        )
 }
 
 impl VolumeLayout {
@@ -195,7 +248,7 @@ impl VolumeLayout {
             },
             slab_bytes: volume.slab_bytes,
             slabs: Vec::new(),
-            disks: Vec::new(),
+            moves: Vec::new(),
         };
         for _ in 0..layout.rows() {
             let mut taken: SmallVec<[DiskNumber; 16]> = SmallVec::new();
@@ -207,23 +260,42 @@ impl VolumeLayout {
                 }
             }
         }
-        for row in 0..layout.rows() {
-            for copy in 0..layout.copies {
-                for column in 0..layout.columns {
-                    let slab = layout.slab(row, copy, column);
-                    if !layout.disks.iter().any(|known| known.disk == slab.disk) {
-                        layout.disks.push(Part {
-                            copy,
-                            slab: row,
-                            disk: slab.disk,
-                            disk_offset: 0,
-                            length: 0,
-                        });
-                    }
-                }
-            }
+        for slabs in &volume.moves {
+            let moved = layout.move_slabs(volume, slabs, nodes, room)?;
+            layout.moves.push(moved);
         }
         Ok(layout)
+    }
+
+    /// Finds room for slabs that move: on their own node where that has any, else on the next one that has.
+    fn move_slabs(&self, volume: &Volume, slabs: &SlabMove, nodes: u32, room: &mut Room) -> Result<Moved> {
+        let mut taken: SmallVec<[DiskNumber; 16]> = SmallVec::new();
+        for copy in 0..self.copies {
+            taken.extend((0..self.columns).map(|column| self.slab(slabs.slab, copy, column, 0).disk));
+        }
+        let own = self.slab(slabs.slab, slabs.copy, 0, 0).disk.0 / room.disks_a_node;
+        let mut moved = Vec::new();
+        for _ in 0..self.columns {
+            let mut found = room.take(volume, own, &taken);
+            for node in (own + 1..nodes).chain(0..own) {
+                if found.is_err() {
+                    found = room.take(volume, node, &taken);
+                }
+            }
+            let slab = found?;
+            taken.push(slab.disk);
+            moved.push(slab);
+        }
+        Ok(Moved {
+            row: slabs.slab,
+            copy: slabs.copy,
+            at: (slabs.at_seconds * 1e9) as u64,
+            slabs: moved,
+        })
+    }
+
+    fn moved(&self, row: u32, copy: u32) -> Option<&Moved> {
+        self.moves.iter().find(|moved| (moved.row, moved.copy) == (row, copy))
     }
 
     /// Bytes of a row of slabs: one a column.
@@ -235,7 +307,10 @@ impl VolumeLayout {
         self.size.div_ceil(self.row_bytes()) as u32
     }
 
-    fn slab(&self, row: u32, copy: u32, column: u32) -> Slab {
+    fn slab(&self, row: u32, copy: u32, column: u32, now: u64) -> Slab {
+        if let Some(moved) = self.moved(row, copy).filter(|moved| moved.at <= now) {
+            return moved.slabs[column as usize];
+        }
         self.slabs[((row * self.copies + copy) * self.columns + column) as usize]
     }
 
@@ -244,13 +319,13 @@ impl VolumeLayout {
         (offset / self.interleave + 1) * self.interleave
     }
 
-    fn part(&self, copy: u32, offset: u64, length: u64) -> Part {
+    fn part(&self, copy: u32, offset: u64, length: u64, now: u64) -> Part {
         let row = (offset / self.row_bytes()) as u32;
         let within = offset % self.row_bytes();
         let stripe = within / self.interleave;
         let column = (stripe % u64::from(self.columns)) as u32;
         let on_column = stripe / u64::from(self.columns) * self.interleave + within % self.interleave;
-        let slab = self.slab(row, copy, column);
+        let slab = self.slab(row, copy, column, now);
         Part {
             copy,
             slab: row,

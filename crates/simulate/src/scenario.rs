@@ -73,6 +73,8 @@ pub enum Scenario {
     Shift,
     /// Cache drives take the writes.
     Cache,
+    /// Slabs move to other disks in mid-run.
+    Moves,
     /// One node has no daemon.
     MissingDaemon,
     /// Stretches of events are lost at every node.
@@ -100,7 +102,7 @@ pub struct Options {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Healthy,
         Self::SlowDisk,
         Self::SporadicStalls,
@@ -132,6 +134,7 @@ impl Scenario {
         Self::Merge,
         Self::Shift,
         Self::Cache,
+        Self::Moves,
         Self::MissingDaemon,
         Self::LostEvents,
         Self::Windows,
@@ -173,6 +176,7 @@ impl Scenario {
             Self::Merge => "merge",
             Self::Shift => "shift",
             Self::Cache => "cache",
+            Self::Moves => "moves",
             Self::MissingDaemon => "missing-daemon",
             Self::LostEvents => "lost-events",
             Self::Windows => "windows",
@@ -215,6 +219,7 @@ impl Scenario {
             Self::Merge => "Sequential writes; drives are given adjacent ones as one request.",
             Self::Shift => "Offsets at each drive are shifted by a constant of its own.",
             Self::Cache => "A cache drive a node takes the writes, at offsets of its own.",
+            Self::Moves => "Slabs of each volume move to other disks in mid-run.",
             Self::MissingDaemon => "n1 has no daemon.",
             Self::LostEvents => "Every node lost a stretch of its events.",
             Self::Windows => "What a Windows cluster gives: no target, initiator legs without offset.",
@@ -244,6 +249,7 @@ impl Scenario {
             | Self::Merge
             | Self::Shift
             | Self::Cache
+            | Self::Moves
             | Self::Columns
             | Self::RefsStall
             | Self::LostEvents

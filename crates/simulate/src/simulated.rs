@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fathom_model::topology::Node;
-use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, Topology, Volume, VolumeId};
+use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, Topology, Validity, Volume, VolumeId};
 
 use crate::clock::Clock;
 use crate::config::{Config, Fault};
@@ -99,7 +99,13 @@ fn mark(fault: &Fault, duration: u64, clocks: &[Clock]) -> FaultMark {
     }
 }
 
+/// A map is polled about this often: when something moved is known to lie so near. A choice; no interval is documented.
+const POLL_NANOS: i64 = 1_000_000_000;
+
 fn topology(config: &Config, layout: &Layout) -> Topology {
+    // Maps are polled, and what a poll says is as wrong as the clocks are.
+    let unsure = POLL_NANOS + (config.clocks.offset_millis * 1e6) as i64;
+    let moment = |at: u64| config.epoch_unix_nanos.saturating_add_unsigned(at);
     let mut extents = Vec::new();
     for (number, volume) in config.volumes.iter().enumerate() {
         let id = VolumeId::new(volume.label());
@@ -110,6 +116,10 @@ fn topology(config: &Config, layout: &Layout) -> Topology {
             copy: row.part.copy,
             disk: disk_id(layout, row.part.disk),
             disk_offset: row.part.disk_offset,
+            valid: Validity {
+                from_unix_nanos: row.from.map(|at| moment(at).saturating_sub(unsure)),
+                until_unix_nanos: row.until.map(|at| moment(at).saturating_add(unsure)),
+            },
         }));
     }
     let extents = ExtentMap::try_new(extents).expect("slabs have bytes, and a byte of a copy lies in one of them");

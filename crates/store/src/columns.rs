@@ -170,6 +170,18 @@ impl<'a> Columns<'a> {
         self.batch.column_by_name(name).is_some()
     }
 
+    /// A column that files of before it was there do not have; theirs is all nulls.
+    pub(crate) fn since<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&'static str) -> Result<Values<T>>,
+    ) -> Result<Values<T>> {
+        if self.batch.column_by_name(name).is_some() {
+            return read(name);
+        }
+        Ok((0..self.rows()).map(|_| None).collect())
+    }
+
     /// A column without nulls.
     pub(crate) fn all<T>(&self, name: &'static str, values: Values<T>) -> Result<Vec<T>> {
         values

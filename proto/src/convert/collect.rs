@@ -4,7 +4,7 @@ use fathom_model::coverage::GapCause;
 use fathom_model::topology::Node;
 use fathom_model::{
     Device, Extent, ExtentMap, Incarnation, NodeId, Op, PhysicalDisk, PhysicalDiskId, StreamId, StreamKind, Tap,
-    Topology, Volume, VolumeId,
+    Topology, Validity, Volume, VolumeId,
 };
 
 use super::{Error, Result};
@@ -304,6 +304,8 @@ impl From<&VersionedTopology> for wire::Topology {
             copy: extent.copy,
             physical_disk_id: extent.disk.to_string(),
             disk_offset: extent.disk_offset,
+            valid_from_unix_nanos: extent.valid.from_unix_nanos,
+            valid_until_unix_nanos: extent.valid.until_unix_nanos,
         };
         Self {
             version: versioned.version,
@@ -360,6 +362,10 @@ impl TryFrom<&wire::Topology> for VersionedTopology {
                 copy: extent.copy,
                 disk: extent.physical_disk_id.as_str().into(),
                 disk_offset: extent.disk_offset,
+                valid: Validity {
+                    from_unix_nanos: extent.valid_from_unix_nanos,
+                    until_unix_nanos: extent.valid_until_unix_nanos,
+                },
             })
         });
         Ok(Self {

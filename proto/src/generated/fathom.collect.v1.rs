@@ -211,7 +211,7 @@ pub struct Topology {
     /// All volumes.
     #[prost(message, repeated, tag = "5")]
     pub volumes: ::prost::alloc::vec::Vec<Volume>,
-    /// All extents. A volume's byte may have any number of copies, each at most once.
+    /// All extents. A volume's byte may have any number of copies, each at most once at a time.
     #[prost(message, repeated, tag = "6")]
     pub extents: ::prost::alloc::vec::Vec<Extent>,
 }
@@ -272,6 +272,13 @@ pub struct Extent {
     /// First byte on the disk.
     #[prost(uint64, tag = "6")]
     pub disk_offset: u64,
+    /// Not in force before this, on any initiator's clock. Absent: since ever. Where extents of one copy have the same bytes, one ends
+    /// and the other begins; for what is in flight in between either may be meant.
+    #[prost(int64, optional, tag = "7")]
+    pub valid_from_unix_nanos: ::core::option::Option<i64>,
+    /// Not in force after this, on any initiator's clock. Absent: for ever.
+    #[prost(int64, optional, tag = "8")]
+    pub valid_until_unix_nanos: ::core::option::Option<i64>,
 }
 /// The daemon lives, and up to where everything was said.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

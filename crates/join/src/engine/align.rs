@@ -1,6 +1,6 @@
 //! Clocks of pairs: finding a first alignment, and what is known of each.
 
-use fathom_model::{NodeIndex, Op, StreamIndex, Tap};
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -202,6 +202,23 @@ impl Engine {
     /// Holds a vote over everything that completed before one time on the initiator's clock, and before another on the far one.
     fn try_alignment(&mut self, stream: StreamIndex, far: StreamIndex, (until, far_until): (i64, i64)) -> bool {
         let requests = self.requests(stream, self.streams[&far].node, until);
+        if self.align_by(stream, far, far_until, &requests, &FxHashMap::default()) {
+            return true;
+        }
+        // Perhaps the far side shows other offsets than the map.
+        let shifts = self.shifts_without_clocks(far, self.far_tap(far), far_until, &requests.places);
+        shifts.values().any(|&bytes| bytes != 0) && self.align_by(stream, far, far_until, &requests, &shifts)
+    }
+
+    /// Holds a vote on requests and on services before `until` that are shifted by so much more than is known of each disk.
+    fn align_by(
+        &mut self,
+        stream: StreamIndex,
+        far: StreamIndex,
+        until: i64,
+        requests: &Requests,
+        shifts: &FxHashMap<DiskIndex, i64>,
+    ) -> bool {
         let mut looked_at = 0;
         for most in SAMPLES {
             // A larger sample of the same is no other.
@@ -210,7 +227,7 @@ impl Engine {
                 break;
             }
             looked_at = one_in;
-            let candidates = self.candidates(stream, far, far_until, &requests.places, one_in);
+            let candidates = self.candidates(stream, far, until, &requests.places, one_in, shifts);
             let Some(constraints) = vote(&self.config, candidates) else {
                 continue;
             };
@@ -224,7 +241,7 @@ impl Engine {
     }
 
     /// What an initiator's I/Os that completed before `until` asked of a node, in the order of their ordinals.
-    fn requests(&self, stream: StreamIndex, node: NodeIndex, until: i64) -> Requests {
+    pub(super) fn requests(&self, stream: StreamIndex, node: NodeIndex, until: i64) -> Requests {
         let mut requests = Requests::default();
         let pooled = self.streams[&stream].windows.values().flatten();
         for io in pooled.map(|&io| &self.pool.ios[io]) {
@@ -256,6 +273,7 @@ impl Engine {
         until: i64,
         requests: &[Request],
         one_in: u64,
+        shifts: &FxHashMap<DiskIndex, i64>,
     ) -> Vec<Candidate> {
         let far_tap = self.far_tap(far);
         let sampled = |place: &Place| place.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
@@ -278,7 +296,7 @@ impl Engine {
                 chosen.push(request);
             }
         }
-        let services = self.services(far, far_tap, (i64::MIN, until), &chosen);
+        let services = self.services((far, far_tap), (i64::MIN, until), &chosen, shifts);
         let legs = self.legs_of(stream, (i64::MIN, i64::MAX), &chosen);
         let mut candidates = Vec::new();
         for request in chosen {
@@ -303,19 +321,22 @@ impl Engine {
         }
     }
 
-    /// The services at a far stream that have the keys of some requests, and ended in a stretch of time.
+    /// The services at a tap of a far stream that have the keys of some requests, and ended in a stretch of time; each disk's
+    /// offsets are shifted by so much more than is known.
     pub(super) fn services(
         &self,
-        far: StreamIndex,
-        tap: Tap,
+        (far, tap): (StreamIndex, Tap),
         (from, until): (i64, i64),
         requests: &[&Request],
+        shifts: &FxHashMap<DiskIndex, i64>,
     ) -> FxHashMap<Key, Spans> {
+        let shift_of = |disk: DiskIndex| shifts.get(&disk).copied().unwrap_or(0);
         let mut found: FxHashMap<Key, Spans> = FxHashMap::default();
         for request in requests {
             let place = &request.place;
             found.entry(request.key()).or_insert_with(|| {
-                let pooled = self.pool.far(request.op, place.disk, place.offset);
+                let offset = place.offset.wrapping_add_signed(shift_of(place.disk));
+                let pooled = self.pool.far(request.op, place.disk, offset);
                 let pooled = pooled.map(|at| &self.pool.events[at]).filter(|event| {
                     let seen = event.event.stream == far && event.tap == tap && event.length == place.length;
                     seen && (from..until).contains(&event.event.end_unix_nanos())
@@ -327,12 +348,17 @@ impl Engine {
         let wanted = Wanted::of(requests);
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
-            if columns.taps()[row] != tap || !wanted.may_have(columns.offsets()[row]) {
+            if columns.taps()[row] != tap {
                 continue;
             }
             let device = &state.devices[columns.devices()[row] as usize];
             let Some(disk) = device.disk else { continue };
-            let key = (columns.ops()[row], disk, columns.offsets()[row], columns.lengths()[row]);
+            // Where the map has it, not as the tap shows it: that is what is asked for.
+            let offset = self.mapped_offset(far, batch, row).wrapping_sub_signed(shift_of(disk));
+            if !wanted.may_have(offset) {
+                continue;
+            }
+            let key = (columns.ops()[row], disk, offset, columns.lengths()[row]);
             if let Some(spans) = found.get_mut(&key) {
                 spans.push((columns.starts_unix_nanos()[row], batch.end(row)));
             }
@@ -400,7 +426,7 @@ impl Wanted {
         Self { bits }
     }
 
-    /// Whether a request with this offset may be among them; false for sure.
+    /// Whether a request with this offset of the extent map may be among them; false for sure.
     fn may_have(&self, offset: u64) -> bool {
         let at = Self::at(offset);
         self.bits[at / 64] & (1 << (at % 64)) != 0
@@ -434,10 +460,10 @@ impl Request {
     }
 }
 
-pub(super) type Key = (Op, fathom_model::DiskIndex, u64, u64);
+pub(super) type Key = (Op, DiskIndex, u64, u64);
 pub(super) type Spans = SmallVec<[(i64, i64); 2]>;
 /// Interval, length, disk.
-pub(super) type Leg = ((i64, i64), u64, Option<fathom_model::DiskIndex>);
+pub(super) type Leg = ((i64, i64), u64, Option<DiskIndex>);
 
 /// The tightest interval on the initiator's clock within which a copy was written: its leg, if exactly one is seen.
 pub(super) fn tightest(request: &Request, legs: &FxHashMap<(Op, u64), SmallVec<[Leg; 1]>>) -> ((i64, i64), Tap) {

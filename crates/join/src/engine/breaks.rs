@@ -16,6 +16,10 @@ use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
 use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
+use asked::{Asked, Misfits, first_fit, last_fit, turn};
+
+mod asked;
+mod causes;
 
 /// So many requests of a window are looked at to see whether the clock is what it was, and all of the last ones.
 const SAMPLE: usize = 256;
@@ -30,105 +34,6 @@ const MISFITS: usize = 256;
 /// A pair whose requests found nothing in so many windows one after the other, and were so many, starts anew.
 const LOST_WINDOWS: u32 = 3;
 const LOST_REQUESTS: u32 = 8;
-
-/// Requests without any answer at the end of a window mean something when they are so many: single ones are lost, or were split.
-const UNANSWERED: usize = 8;
-
-/// Of the requests of a sample that were not answered where the clock has it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Misfits {
-    /// Those that have an answer elsewhere.
-    all: usize,
-    /// Of these the ones after the last that was answered in time, and those among them whose key is met once in the window:
-    /// others' answers may have been taken by requests that came before.
-    after: usize,
-    after_alone: usize,
-    /// When the first of these began.
-    first: Option<i64>,
-    /// After that one, those that have no answer at all.
-    unanswered_after: usize,
-}
-
-impl Misfits {
-    /// Of requests in the order of their ordinals.
-    fn of(asked: &[Asked]) -> Self {
-        // After a clock was set back its times come again: what was asked later is told by the order of ordinals as well.
-        let before = || asked[..turn(asked)].iter().filter(|asked| asked.fits);
-        let last_start = before().map(|asked| asked.outer.0).max();
-        let last_ordinal = before().map(|asked| asked.ordinal).max();
-        let mut found = Self::default();
-        for asked in asked.iter().filter(|asked| !asked.fits) {
-            let after = Some(asked.outer.0) > last_start || Some(asked.ordinal) > last_ordinal;
-            if asked.answers.is_empty() {
-                found.unanswered_after += usize::from(after);
-                continue;
-            }
-            found.all += 1;
-            if after {
-                found.after += 1;
-                found.after_alone += usize::from(asked.alone);
-                found.first = Some(found.first.map_or(asked.start, |first| first.min(asked.start)));
-            }
-        }
-        found
-    }
-
-    /// Whether nothing speaks against the clock.
-    const fn none(&self) -> bool {
-        self.after_alone == 0 && self.after < 2 && self.unanswered_after < UNANSWERED
-    }
-}
-
-/// A request with its answers.
-struct Asked {
-    ordinal: u64,
-    /// When its I/O began.
-    start: i64,
-    /// Whether no other request that was looked at has its key.
-    alone: bool,
-    outer: (i64, i64),
-    slack: i64,
-    answers: Vec<(i64, i64)>,
-    /// Whether one of them is where the clock that is known has it.
-    fits: bool,
-    /// Whether one is where another clock has it.
-    fits_new: bool,
-    /// Whether the far stream says that it may have lost what would be where the clock that is known has it.
-    may_be_lost: bool,
-}
-
-impl Asked {
-    /// Whether it says anything: without an answer anywhere it does not where that may be lost.
-    const fn counts(&self) -> bool {
-        self.fits || !self.may_be_lost || !self.answers.is_empty()
-    }
-
-    /// How much longer it lasted than the longest answer that could be its own: by so much the clock could be off.
-    fn room(&self) -> i64 {
-        let lasted = self.outer.1.saturating_sub(self.outer.0);
-        let took = self.answers.iter().map(|(start, end)| end.saturating_sub(*start));
-        lasted - took.filter(|took| *took <= lasted).max().unwrap_or(0)
-    }
-
-    /// Whether an answer lies where a clock has it.
-    fn answered(&self, bounds: impl Fn(i64) -> Option<(i64, i64)>) -> bool {
-        let (Some((low, _)), Some((_, high))) = (bounds(self.outer.0), bounds(self.outer.1)) else {
-            return false;
-        };
-        let from = self.outer.0.saturating_add(low).saturating_sub(self.slack);
-        let until = self.outer.1.saturating_add(high).saturating_add(2 * self.slack);
-        self.answers.iter().any(|&(start, end)| from <= start && end <= until)
-    }
-
-    fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
-        self.answers.iter().map(|&inner| Candidate {
-            outer: self.outer,
-            inner,
-            start_slack: self.slack,
-            end_slack: 2 * self.slack,
-        })
-    }
-}
 
 impl Engine {
     /// Finds out which streams' events may wait in lanes when the windows of a number are next: of those that may not, what waits
@@ -278,6 +183,7 @@ impl Engine {
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
         }
+        self.leave_out_other_causes(stream, far, &mut asked);
         let all = asked.len();
         let nowhere = asked.iter().filter(|asked| !asked.counts()).count();
         asked.retain(|asked| asked.fits || !asked.may_be_lost);
@@ -335,7 +241,12 @@ impl Engine {
             if !matches!(io.op, Op::Write | Op::Unmap) {
                 continue;
             }
-            let places = io.places.places.iter().filter(|place| place.node == node);
+            // Of two places that a map gives one only is meant.
+            let places = io
+                .places
+                .places
+                .iter()
+                .filter(|place| place.node == node && !place.alternative);
             requests.extend(places.map(|place| Request {
                 ordinal: io.event.ordinal,
                 whole,
@@ -364,7 +275,9 @@ impl Engine {
             ),
             _ => return Vec::new(),
         };
-        let services = self.services(far, far_tap, within, requests);
+        // What a disk shows at other offsets than the map is no sign of another time.
+        let shifts = self.shifts_without_clocks(far, far_tap, within.1, requests.iter().copied());
+        let services = self.services((far, far_tap), within, requests, &shifts);
         let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
         let mut times: FxHashMap<_, u32> = FxHashMap::default();
         requests
@@ -379,6 +292,8 @@ impl Engine {
             let answers = services.get(&request.key()).into_iter().flatten().copied();
             let mut asked = Asked {
                 ordinal: request.ordinal,
+                op: request.op,
+                place: request.place,
                 start: request.whole.0,
                 alone: times[&request.key()] == 1,
                 outer,
@@ -417,6 +332,7 @@ impl Engine {
             .is_none_or(|since| since == window);
         let chosen = sample(requests, MOST, LAST);
         let mut asked = self.ask(stream, far, &chosen, Some(far_until));
+        self.leave_out_other_causes(stream, far, &mut asked);
         asked.retain(Asked::counts);
         let misfits = || asked.iter().filter(|asked| !asked.fits);
         let mut now: Vec<Candidate> = misfits().flat_map(Asked::candidates).collect();
@@ -574,57 +490,6 @@ impl Engine {
         let until = until.saturating_sub(size / 16).max(earliest);
         Some(narrowed((until, first.saturating_add(size))))
     }
-}
-
-/// The last request that was answered by the old clock and says something. One that lasted much longer than its answer does not:
-/// it would have been answered in time by another clock too. Nor does one after the clock was set that some other request's answer
-/// happens to fit: what counts is until when more requests speak for the clock than against it.
-fn last_fit(asked: &[Asked]) -> Option<&Asked> {
-    let fitting = || asked.iter().filter(|asked| asked.fits && !asked.fits_new);
-    let mut rooms: Vec<i64> = fitting().map(Asked::room).collect();
-    rooms.sort_unstable();
-    let most = rooms.get(rooms.len() / 2)?.saturating_mul(2);
-    let before = asked[..turn(asked)].iter();
-    let fitting = before.filter(|asked| asked.fits && !asked.fits_new && asked.room() <= most);
-    fitting.max_by_key(|asked| (asked.outer.0, asked.ordinal))
-}
-
-/// From when on a clock holds for sure of which more requests say the contrary before: the end of the first request by it, and
-/// when all I/Os before that one had ended. If the initiator's clock was set back, they ended later by what it showed then.
-fn first_fit(asked: &mut [Asked], ends: &[(u64, i64)]) -> Option<i64> {
-    asked.reverse();
-    let until = turn(asked);
-    let (after, before) = asked.split_at(until);
-    if !before.iter().any(|asked| !asked.fits && !asked.answers.is_empty()) {
-        return None;
-    }
-    let fitting = || after.iter().filter(|asked| asked.fits);
-    let first = fitting().map(|asked| asked.ordinal).min()?;
-    let end = fitting().map(|asked| asked.outer.1).min()?;
-    let earlier = ends.iter().filter(|(ordinal, _)| *ordinal < first);
-    Some(
-        earlier
-            .map(|&(_, end)| end.saturating_add(1))
-            .max()
-            .unwrap_or(end)
-            .max(end),
-    )
-}
-
-/// How many of the requests, in the order of their ordinals, to look at until more speak against the old clock than for it.
-fn turn(asked: &[Asked]) -> usize {
-    let (mut sum, mut best, mut until) = (0_i64, 0, 0);
-    for (at, asked) in asked.iter().enumerate() {
-        match (asked.fits, asked.fits_new) {
-            (true, false) => sum += 1024,
-            (false, _) if !asked.answers.is_empty() => sum -= 1024,
-            _ => {}
-        }
-        if sum >= best && sum > 0 {
-            (best, until) = (sum, at + 1);
-        }
-    }
-    until
 }
 
 /// Whether an initiator's clock was not set back by `size` while it had I/Os: then these completed in the order of their times. (In

@@ -190,9 +190,9 @@ impl Engine {
         self.streams.values_mut().for_each(|stream| stream.lane.sweep());
     }
 
-    /// Keeps a disk that splits requests, and all volumes on it, out of the lanes: whose piece an event is depends on more than
-    /// what has the same key.
-    fn bar(&mut self, disk: DiskIndex) {
+    /// Keeps a disk that splits or merges requests, and all volumes on it, out of the lanes: whose piece an event is depends on
+    /// more than what has the same key.
+    pub(super) fn bar(&mut self, disk: DiskIndex) {
         self.barred.insert(disk);
         self.set_lane_roles();
         self.spill_all();

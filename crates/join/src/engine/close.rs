@@ -14,6 +14,7 @@ use crate::pool::{ClaimRef, PendingIo};
 impl Engine {
     /// Closes the windows of one number, which are those of `streams`.
     pub(super) fn close_all(&mut self, window: i64, streams: &[StreamIndex]) {
+        self.vote_on_shifts(window, streams);
         let mut round = self.bulk_round(window, streams);
         // What one initiator's window says about clocks must not change what is decided of the next one's: the bulk decided all of
         // them by what was known before.
@@ -48,18 +49,33 @@ impl Engine {
             .collect();
         let mut decisions = Decisions::default();
         let unplaced = self.unplaced(stream, window, &ios);
+        let mut open = Vec::new();
+        // Where legs have no offset, what is only likely of the far sides would decide whose legs are whose.
+        let likely = !self.has_unplaced(stream);
         for claim in &claims {
-            if !decisions.contains_key(claim) {
-                self.resolve(*claim, window, &unplaced.ties, &mut decisions);
+            if decisions.contains_key(claim) {
+                continue;
+            }
+            let resolved = self.resolve(*claim, window, &unplaced.ties, &mut decisions, None);
+            if likely && resolved.is_open && matches!(self.pool.ios[claim.io].op, Op::Write | Op::Unmap) {
+                open.push(*claim);
+            } else {
+                self.contest(&resolved);
             }
         }
+        let known = (round.as_deref(), &unplaced.ties);
+        self.resolve_by_likelihood((stream, window), &ios, &open, &mut decisions, known);
         self.find_pieces(&mut decisions, &claims, self.cut(window));
+        self.find_merged(&mut decisions, &claims, self.cut(window));
+        self.find_cached(stream, &mut decisions, &claims, self.cut(window));
         self.tie_unplaced(&unplaced, window, &mut decisions);
         let mut clocks = self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {
             round.read_clocks(self, stream);
         }
         self.note_overdue(stream, &claims, &decisions);
+        self.weigh_shifts(stream, &claims, &decisions, round.as_deref());
+        self.doubt_caches(&claims, &decisions);
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
         for &io in &ios {
@@ -120,11 +136,16 @@ impl Engine {
         let mut learnt: BTreeMap<(StreamIndex, StreamIndex), Constraints> = in_bulk.into_iter().flatten().collect();
         for claim in claims {
             let io = &self.pool.ios[claim.io];
-            let Some(found) = decisions.get(claim).filter(|found| !found.unsure) else {
+            let Some(found) = decisions
+                .get(claim)
+                .filter(|found| !found.unsure && !found.by_likelihood)
+            else {
                 continue;
             };
             // A flush has no offset, and the pieces of a split request are found last: neither is sure enough to learn from.
+            let own = found.cache.is_none() && !found.merged;
             let single = if let [one] = found.device[..] { Some(one) } else { None };
+            let single = single.filter(|_| own);
             let Some(inner) = found.target.or(single).filter(|_| io.op != Op::Flush) else {
                 continue;
             };

@@ -1,6 +1,10 @@
 //! Device dictionaries: what the devices of a stream's events stand for.
 
-use fathom_model::{Catalog, Device, DiskIndex, NodeIndex, StreamIndex, Tap, VolumeIndex};
+use std::collections::BTreeSet;
+
+use fathom_model::{
+    Catalog, Device, DiskIndex, NodeIndex, PhysicalDisk, PhysicalDiskId, StreamIndex, Tap, VolumeIndex,
+};
 
 use super::Engine;
 use super::lane::LaneRole;
@@ -13,11 +17,15 @@ pub(super) struct DeviceEntry {
     pub(super) volume: Option<VolumeIndex>,
     /// None also while no topology has the disk that the entry names.
     pub(super) disk: Option<DiskIndex>,
+    /// The drive that the entry names, where no topology has it: it holds no extent.
+    pub(super) spare: Option<DiskIndex>,
     /// The entry names a disk that no topology has.
     pub(super) disk_unknown: bool,
     pub(super) copy: Option<u32>,
     pub(super) peer: Option<NodeIndex>,
     pub(super) has_offsets: bool,
+    /// How far its offsets lie beyond the extent map's.
+    pub(super) shift: i64,
     /// Its events are initiator legs of which only the way is known: device, operation, length and time, but no offset.
     pub(super) unplaced: bool,
     /// Which of its events may wait in the lane.
@@ -44,7 +52,8 @@ impl Engine {
         if devices.len() > state.described.len() {
             state.described = devices.to_vec();
         }
-        state.devices = entries(&mut self.catalog, &state.described);
+        state.devices = entries(&mut self.catalog, &mut self.spares, state.node, &state.described);
+        self.note_shifts();
         // Whose legs have no offset, all of its I/Os have to be looked at together.
         if self.has_unplaced(stream) {
             self.spill_until(stream, i64::MAX);
@@ -59,33 +68,64 @@ impl Engine {
         streams.sort_unstable();
         for stream in streams {
             if let Some(state) = self.streams.get_mut(&stream) {
-                state.devices = entries(&mut self.catalog, &state.described);
+                state.devices = entries(&mut self.catalog, &mut self.spares, state.node, &state.described);
             }
         }
     }
 }
 
-fn entries(catalog: &mut Catalog, devices: &[Device]) -> Vec<DeviceEntry> {
+fn entries(
+    catalog: &mut Catalog,
+    spares: &mut BTreeSet<DiskIndex>,
+    node: NodeIndex,
+    devices: &[Device],
+) -> Vec<DeviceEntry> {
     devices
         .iter()
         .map(|device| {
-            let disk = device.disk.as_ref().and_then(|id| {
-                let at = catalog.disks().iter().position(|disk| disk.id == *id)?;
-                Some(DiskIndex(at as u32))
-            });
+            let disk = device.disk.as_ref().and_then(|id| find_disk(catalog, spares, id));
             DeviceEntry {
                 name: device.name.clone(),
                 volume: device.volume.as_ref().map(|volume| catalog.intern_volume(volume)),
                 disk,
+                spare: spare(catalog, spares, node, device),
                 disk_unknown: device.disk.is_some() && disk.is_none(),
                 copy: device.copy,
                 peer: device.peer.as_ref().map(|peer| catalog.intern_node(peer)),
                 has_offsets: device.has_offsets,
+                shift: 0,
                 unplaced: device.tap == Tap::Initiator && !device.has_offsets,
                 lane: LaneRole::default(),
             }
         })
         .collect()
+}
+
+fn find_disk(catalog: &Catalog, spares: &BTreeSet<DiskIndex>, id: &PhysicalDiskId) -> Option<DiskIndex> {
+    let mut disks = (0..).map(DiskIndex).zip(catalog.disks());
+    disks
+        .find(|(at, disk)| disk.id == *id && !spares.contains(at))
+        .map(|(at, _)| at)
+}
+
+/// The drive of an entry, if no topology has named it.
+fn spare(
+    catalog: &mut Catalog,
+    spares: &mut BTreeSet<DiskIndex>,
+    node: NodeIndex,
+    device: &Device,
+) -> Option<DiskIndex> {
+    let id = device.disk.as_ref().filter(|_| device.tap == Tap::Device)?;
+    if find_disk(catalog, spares, id).is_some() {
+        return None;
+    }
+    let drive = catalog.intern_disk(&PhysicalDisk {
+        id: id.clone(),
+        node: catalog.node(node).clone(),
+        name: device.name.clone(),
+    });
+    spares.insert(drive);
+    Some(drive)
 }
 
 /// An entry in words, with everything that it means.

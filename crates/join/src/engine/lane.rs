@@ -244,7 +244,9 @@ impl Engine {
             let unplaced = stream.devices.iter().any(|device| device.unplaced);
             for device in &mut stream.devices {
                 let own = |disk: DiskIndex| layout.node_of(disk) == Some(stream.node) && !barred.contains(&disk);
-                let plain = |volume: VolumeIndex| layout.knows(volume) && !layout.is_on_any(volume, barred);
+                let plain = |volume: VolumeIndex| {
+                    layout.knows(volume) && !layout.is_timed(volume) && !layout.is_on_any(volume, barred)
+                };
                 device.lane = LaneRole {
                     // An I/O whose legs have no offset is decided with all others of its initiator.
                     io: !unplaced && device.volume.is_some_and(plain),

@@ -41,12 +41,14 @@ impl Engine {
         if !io.op.goes_to_every_copy() {
             torn = one_copy_a_part(&mut chosen);
         }
+        let both = one_version_a_copy(&mut chosen);
+        torn |= both;
         let legs: Vec<Leg> = chosen
             .iter()
             .map(|(place, found)| self.leg(&io, place, found, torn))
             .collect();
         let legs_expected = if io.op.goes_to_every_copy() {
-            io.places.places.len() as u32
+            copies_of(&chosen)
         } else {
             io.places.parts
         };
@@ -83,10 +85,11 @@ impl Engine {
         let seen_by = found
             .target
             .or_else(|| found.device.first().copied())
-            .map(|at| event(at).stream);
+            .map(|at| event(at).stream)
+            .or_else(|| found.shared.map(|shared| shared.stream));
         let far = seen_by.or_else(|| self.life_at(place.node, io.event.stream, io.event.end_unix_nanos()));
         let clock = far.and_then(|far| self.statement(io.event.stream, far, io.event.start_unix_nanos));
-        let nothing = found.initiator.is_none() && found.target.is_none() && found.device.is_empty();
+        let nothing = found.initiator.is_none() && found.target.is_none() && found.lacks_device();
         let unsure = (found.is_unsure() && !nothing) || torn;
         let missing = |tap: Tap, there: bool| {
             if there {
@@ -105,7 +108,9 @@ impl Engine {
             local,
             initiator: found.initiator.map(event),
             target: found.target.map(event),
-            device: span(found.device.iter().map(|&at| event(at))),
+            device: span(found.device.iter().map(|&at| event(at))).or(found.shared),
+            cache: found.cache,
+            merged: found.merged(),
             more: MoreOrdinals::from(Further {
                 initiator: found.attempts.iter().map(|&at| event(at).ordinal).collect(),
                 target: Vec::new(),
@@ -113,9 +118,10 @@ impl Engine {
             }),
             missing_initiator: missing(Tap::Initiator, found.initiator.is_some()),
             missing_target: missing(Tap::Target, found.target.is_some()),
-            missing_device: missing(Tap::Device, !found.device.is_empty()),
+            missing_device: missing(Tap::Device, !found.lacks_device()),
             method: match io.op {
                 Op::Flush => LegMethod::Time,
+                _ if found.cache.is_some() => LegMethod::Time,
                 _ if found.by_order => LegMethod::Order,
                 _ => LegMethod::Key,
             },
@@ -179,10 +185,11 @@ impl Engine {
         let Some((low, high)) = self.span_offset(own, far, (start, end)) else {
             return Some(Missing::Unaligned);
         };
-        Some(
-            self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)))
-                .unwrap_or(Missing::Absent),
-        )
+        let uncovered = self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)));
+        let displaced = self.shifts.is_displaced(place.disk, tap) && !self.caches.has(place.disk);
+        let displaced = displaced.then_some(Missing::Displaced);
+        let indistinct = (tap == Tap::Device && found.indistinct).then_some(Missing::Indistinct);
+        Some(indistinct.or(uncovered).or(displaced).unwrap_or(Missing::Absent))
     }
 
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.
@@ -242,7 +249,7 @@ impl Engine {
 /// Keeps, of the copies that a read could have gone to, those where something was seen. Returns whether more than one is
 /// left of a part, so that it stays open which it was.
 fn one_copy_a_part(chosen: &mut Vec<(Place, &Found)>) -> bool {
-    let seen = |found: &Found| found.initiator.is_some() || found.target.is_some() || !found.device.is_empty();
+    let seen = |found: &Found| found.initiator.is_some() || found.target.is_some() || !found.lacks_device();
     let parts_with_leg: Vec<u32> = chosen
         .iter()
         .filter(|(_, found)| found.initiator.is_some())
@@ -250,6 +257,47 @@ fn one_copy_a_part(chosen: &mut Vec<(Place, &Found)>) -> bool {
         .collect();
     chosen.retain(|(place, found)| seen(found) && (found.initiator.is_some() || !parts_with_leg.contains(&place.part)));
     chosen.windows(2).any(|pair| pair[0].0.part == pair[1].0.part)
+}
+
+/// How many copies of parts there are; a flush has as many as it reaches disks.
+fn copies_of(chosen: &[(Place, &Found)]) -> u32 {
+    let key = |place: &Place| (place.part, place.copy, (place.length == 0).then_some(place.disk));
+    let mut copies: Vec<_> = chosen.iter().map(|(place, _)| key(place)).collect();
+    copies.sort_unstable();
+    copies.dedup();
+    copies.len() as u32
+}
+
+/// Of the places of a copy that the extent map had before and after a change keeps those where something was seen; where nothing
+/// was, the first. Returns whether more than one is left, so that it stays open which it was.
+fn one_version_a_copy(chosen: &mut Vec<(Place, &Found)>) -> bool {
+    if chosen.iter().all(|(place, _)| !place.alternative) {
+        return false;
+    }
+    let seen = |found: &Found| {
+        let device = usize::from(!found.lacks_device());
+        usize::from(found.initiator.is_some()) + usize::from(found.target.is_some()) + device
+    };
+    let same = |a: &Place, b: &Place| (a.part, a.copy) == (b.part, b.copy) && a.length > 0;
+    let all = chosen.clone();
+    let mut at = 0;
+    chosen.retain(|(place, found)| {
+        at += 1;
+        let others = || {
+            let others = all
+                .iter()
+                .enumerate()
+                .filter(|(other, (one, _))| *other != at - 1 && same(one, place));
+            others.map(|(other, (_, found))| (other, seen(found)))
+        };
+        // A disk that a flush may have had no reason to reach is only looked at where it did.
+        let flush = place.length == 0;
+        let most = others().map(|(_, seen)| seen).max().unwrap_or(0);
+        let first = others().all(|(other, _)| other > at - 1);
+        let own = seen(found);
+        !place.alternative || own > 0 && own >= most || own == 0 && most == 0 && first && !flush
+    });
+    chosen.windows(2).any(|pair| same(&pair[0].0, &pair[1].0))
 }
 
 /// One observation from the pieces of a request: the first's identity, from the first start to the last end.

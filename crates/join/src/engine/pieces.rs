@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    fn claimant(&self, claim: ClaimRef, found: &Found) -> Claimant {
+    pub(super) fn claimant(&self, claim: ClaimRef, found: &Found) -> Claimant {
         let io = &self.pool.ios[claim.io];
         let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
         let leg = found.initiator.map(|at| interval(&self.pool.events[at]));

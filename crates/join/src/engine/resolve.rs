@@ -1,9 +1,10 @@
 //! Which events belong to which claims: all I/Os and events with one key are decided together.
 
-use fathom_model::{Op, StreamIndex, Tap};
+use fathom_model::{DiskIndex, Observation, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 
 use super::Engine;
+use super::likely::Likely;
 use crate::assign::{Assigned, Interval, assign};
 use crate::layout::Place;
 use crate::pool::{ClaimRef, LegEvent, Pool};
@@ -25,6 +26,16 @@ pub(super) struct Found {
     pub(super) tie: Tie,
     /// Of a doubtful leg when it ended, first and last, where all that it may be are known.
     pub(super) leg_end: Option<Interval>,
+    /// Another assignment was possible, and this one is likely enough to be decided: not sure enough to learn clocks from.
+    pub(super) by_likelihood: bool,
+    /// The event in `device` covers other legs too.
+    pub(super) merged: bool,
+    /// An event at the drive that counts at another leg.
+    pub(super) shared: Option<Observation>,
+    /// The drive whose event `device` is, where it is not the place's own.
+    pub(super) cache: Option<DiskIndex>,
+    /// Several events of a cache could be its own.
+    pub(super) indistinct: bool,
 }
 
 /// What the tie of a leg rests on.
@@ -40,6 +51,11 @@ pub(super) enum Tie {
 }
 
 impl Found {
+    /// Whether nothing was found at a drive.
+    pub(super) const fn lacks_device(&self) -> bool {
+        self.device.is_empty() && self.shared.is_none()
+    }
+
     /// Whether another assignment was possible for anything that was found.
     pub(super) fn is_unsure(&self) -> bool {
         self.unsure || self.tie == Tie::Doubtful
@@ -48,6 +64,9 @@ impl Found {
 
 /// Legs without an offset that are known to be a claim's before anything else is.
 pub(super) type Ties = FxHashMap<ClaimRef, usize>;
+
+/// What is at least this likely counts as decided.
+pub(super) const DECIDED: f32 = 0.99;
 
 pub(super) type Decisions = FxHashMap<ClaimRef, Found>;
 
@@ -92,6 +111,16 @@ pub(super) struct Considered {
     doubtful: Vec<usize>,
 }
 
+/// What deciding a place leaves.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    /// Whether something of the closing window is not decided.
+    pub(super) is_open: bool,
+    /// Events that such a claim could have had, and I/Os of later windows that could have an event of one.
+    events: Vec<usize>,
+    ios: Vec<usize>,
+}
+
 /// A claim on its way through the taps.
 pub(super) struct Claimant {
     /// Its number among those that are decided together.
@@ -108,17 +137,27 @@ pub(super) struct Claimant {
 impl Engine {
     /// Decides all claims on the place of `claim` that an I/O completed before the cut makes; those of other windows
     /// than the closing one take part as rivals.
-    pub(super) fn resolve(&mut self, claim: ClaimRef, window: i64, ties: &Ties, decisions: &mut Decisions) {
+    ///
+    /// Without `likely` only what no other assignment is possible for is decided.
+    pub(super) fn resolve(
+        &self,
+        claim: ClaimRef,
+        window: i64,
+        ties: &Ties,
+        decisions: &mut Decisions,
+        likely: Option<&Likely>,
+    ) -> Resolved {
         let closing = self.pool.ios[claim.io].event.stream;
         let Considered {
             claimants,
             mut links,
             contested,
             doubtful,
-        } = self.consider(claim, window, ties);
-        for io in doubtful {
-            self.pool.ios[io].contested = true;
-        }
+        } = self.consider(claim, window, ties, likely);
+        let mut resolved = Resolved {
+            ios: doubtful,
+            ..Resolved::default()
+        };
         // What rivals of later windows are unsure of among themselves is decided when theirs close.
         let mut concerned = vec![false; claimants.len()];
         let this_window = |pool: &Pool, claimant: &Claimant| {
@@ -126,31 +165,43 @@ impl Engine {
             io.stream == closing && io.end_unix_nanos().div_euclid(self.config.window_nanos) == window
         };
         for claimant in claimants.iter().filter(|claimant| this_window(&self.pool, claimant)) {
-            concerned[links.root(claimant.number)] = true;
+            concerned[links.root(claimant.number)] |= likely.is_none() || claimant.found.unsure;
+            resolved.is_open |= claimant.found.unsure;
         }
         for Contested { by, event } in contested {
             if concerned[links.root(by)] {
-                self.pool.events[event].contested = true;
+                resolved.events.push(event);
             }
         }
         for claimant in claimants {
             if this_window(&self.pool, &claimant) {
                 decisions.insert(claimant.claim, claimant.found);
             } else if claimant.found.unsure && concerned[links.root(claimant.number)] {
-                self.pool.ios[claimant.claim.io].contested = true;
+                resolved.ios.push(claimant.claim.io);
             }
+        }
+        resolved
+    }
+
+    /// Notes for later windows what a place leaves contested.
+    pub(super) fn contest(&mut self, resolved: &Resolved) {
+        for &event in &resolved.events {
+            self.pool.events[event].contested = true;
+        }
+        for &io in &resolved.ios {
+            self.pool.ios[io].contested = true;
         }
     }
 
     /// All claims on the place of `claim`, with what each of them has for all that completed before the window's cut. Changes nothing.
-    pub(super) fn consider(&self, claim: ClaimRef, window: i64, ties: &Ties) -> Considered {
+    pub(super) fn consider(&self, claim: ClaimRef, window: i64, ties: &Ties, likely: Option<&Likely>) -> Considered {
         let cut = self.cut(window);
         let io = &self.pool.ios[claim.io];
         let (op, place) = (io.op, io.places.places[claim.place]);
         let closing = io.event.stream;
         let mut claimants = self.claimants(op, &place, cut);
         let mut links = Links::new(claimants.len());
-        let mut contested = self.match_legs(op, &mut claimants, cut, ties, &mut links);
+        let mut contested = self.match_legs(op, &mut claimants, cut, ties, (&mut links, likely));
         let mut doubtful = Vec::new();
         // Legs may be shared between disks, what the disks say is not.
         claimants.sort_by_key(|claimant| claimant.place.disk);
@@ -159,9 +210,17 @@ impl Engine {
             for far in self.far_streams(op, &place, closing, cut) {
                 let far_cut = cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0));
                 for tap in [Tap::Target, Tap::Device] {
-                    contested.extend(self.match_far(op, far, tap, far_cut, of_disk, &mut links));
+                    contested.extend(self.match_far(op, far, tap, far_cut, of_disk, (&mut links, likely)));
                 }
                 doubtful.extend(self.doubt(of_disk, far, window));
+            }
+        }
+        // Where it is known how likely what is, only those are linked who could well have the same events.
+        if likely.is_some() {
+            links = Links::new(claimants.len());
+            let mut first: FxHashMap<usize, usize> = FxHashMap::default();
+            for Contested { by, event } in &contested {
+                links.join(*by, *first.entry(*event).or_insert(*by));
             }
         }
         Considered {
@@ -174,7 +233,7 @@ impl Engine {
 
     /// Who claims a place, in an order that depends on the I/Os alone. While there are legs of which only the node is known
     /// that they lead to, also who claims the same offset on another disk of that node: they could have the same legs.
-    fn claimants(&self, op: Op, place: &Place, cut: i64) -> Vec<Claimant> {
+    pub(super) fn claimants(&self, op: Op, place: &Place, cut: i64) -> Vec<Claimant> {
         let others = self.layout.disks_of(place.node).iter();
         let others = others.filter(|&&disk| disk != place.disk && self.pool.has_vague_legs());
         let places = std::iter::once(*place).chain(others.map(|&disk| Place { disk, ..*place }));
@@ -224,7 +283,7 @@ impl Engine {
         claimants: &mut [Claimant],
         cut: i64,
         ties: &Ties,
-        links: &mut Links,
+        (links, likely): (&mut Links, Option<&Likely>),
     ) -> Vec<Contested> {
         let mut contested = Vec::new();
         let mut from = 0;
@@ -240,21 +299,10 @@ impl Engine {
             if !self.gives(stream, Tap::Initiator) {
                 continue;
             }
-            let place = group[0].place;
-            let node = self.streams[&stream].node;
-            let legs = self.pool.legs(op, node, place.node, place.offset);
-            let legs = legs.filter(|&at| {
-                let leg = &self.pool.events[at];
-                let leads_here = |disk| group.iter().any(|claimant| claimant.place.disk == disk);
-                let same = leg.length == place.length && leg.disk.is_none_or(leads_here);
-                same && leg.event.stream == stream && leg.event.end_unix_nanos() < cut
-            });
-            let legs = self.in_order(legs);
-            let (failed, done): (Vec<usize>, Vec<usize>) =
-                legs.into_iter().partition(|&at| self.pool.events[at].event.status != 0);
+            let (failed, done) = self.legs_for(op, group, cut);
             let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
             let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
-            contested.extend(self.settle(group, &done, &widened, Tap::Initiator, links));
+            contested.extend(self.settle(group, &done, &widened, Tap::Initiator, (links, likely)));
             self.legs_after_their_io(group, &done, cut, slack);
             self.failed_attempts(group, &failed, &widened);
             for claimant in group {
@@ -268,6 +316,22 @@ impl Engine {
             }
         }
         contested
+    }
+
+    /// The legs that claimants of one initiator could have: those that failed, and the others.
+    pub(super) fn legs_for(&self, op: Op, group: &[Claimant], cut: i64) -> (Vec<usize>, Vec<usize>) {
+        let (place, stream) = (group[0].place, group[0].stream);
+        let node = self.streams[&stream].node;
+        let legs = self.pool.legs(op, node, place.node, place.offset);
+        let legs = legs.filter(|&at| {
+            let leg = &self.pool.events[at];
+            let leads_here = |disk| group.iter().any(|claimant| claimant.place.disk == disk);
+            let same = leg.length == place.length && leg.disk.is_none_or(leads_here);
+            same && leg.event.stream == stream && leg.event.end_unix_nanos() < cut
+        });
+        self.in_order(legs)
+            .into_iter()
+            .partition(|&at| self.pool.events[at].event.status != 0)
     }
 
     /// A leg that ended after its I/O: the I/O did not wait for it. Taken only when there is no doubt whose it is.
@@ -338,7 +402,7 @@ impl Engine {
         tap: Tap,
         far_cut: i64,
         claimants: &mut [Claimant],
-        links: &mut Links,
+        (links, likely): (&mut Links, Option<&Likely>),
     ) -> Vec<Contested> {
         if !self.gives(far, tap) {
             return Vec::new();
@@ -346,12 +410,7 @@ impl Engine {
         let Some(place) = claimants.first().map(|claimant| claimant.place) else {
             return Vec::new();
         };
-        let events = self.pool.far(op, place.disk, place.offset).filter(|&at| {
-            let event = &self.pool.events[at];
-            let same = event.tap == tap && event.event.stream == far && event.length == place.length;
-            same && event.event.end_unix_nanos() < far_cut
-        });
-        let events = self.in_order(events);
+        let events = self.far_events(op, &place, (far, tap), far_cut);
         let mut widened = Vec::with_capacity(claimants.len());
         for claimant in claimants.iter_mut() {
             let already = match tap {
@@ -366,7 +425,17 @@ impl Engine {
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
         }
-        self.settle(claimants, &events, &widened, tap, links)
+        self.settle(claimants, &events, &widened, tap, (links, likely))
+    }
+
+    /// The events of a place at a tap of a far stream.
+    pub(super) fn far_events(&self, op: Op, place: &Place, (far, tap): (StreamIndex, Tap), far_cut: i64) -> Vec<usize> {
+        let events = self.pool.far(op, place.disk, place.offset).filter(|&at| {
+            let event = &self.pool.events[at];
+            let same = event.tap == tap && event.event.stream == far && event.length == place.length;
+            same && event.event.end_unix_nanos() < far_cut
+        });
+        self.in_order(events)
     }
 
     /// Where on the far clock an event of a claim must lie.
@@ -391,7 +460,7 @@ impl Engine {
         events: &[usize],
         widened: &[Interval],
         tap: Tap,
-        links: &mut Links,
+        (links, likely): (&mut Links, Option<&Likely>),
     ) -> Vec<Contested> {
         if events.is_empty() {
             return Vec::new();
@@ -399,24 +468,36 @@ impl Engine {
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let linked = |one: usize, other: usize| links.join(claimants[one].number, claimants[other].number);
-        let assigned: Vec<Assigned> = assign(widened, &inners, fits, linked);
+        let mut assigned: Vec<Assigned> = assign(widened, &inners, fits, linked);
+        let refined = likely.map(|likely| self.refine(likely, claimants, events, widened, tap, &mut assigned));
         let mut contested = Vec::new();
         for (at, one) in assigned.into_iter().enumerate() {
             let event = one.inner.map(|inner| events[inner]);
             let was_contested = event.is_some_and(|event| self.pool.events[event].contested);
-            if !one.sure || was_contested {
-                let could_have = |&event: &usize| {
-                    contains(widened[at], interval(&self.pool.events[event])) && self.may_have(&claimants[at], event)
-                };
+            let decided = one.sure || one.confidence >= DECIDED;
+            if !decided || was_contested {
                 let by = claimants[at].number;
-                let events = events.iter().copied().filter(could_have);
+                let probable = refined.as_ref().and_then(|refined| refined.get(&at));
+                let could_have = |event: usize| match (probable, &refined) {
+                    (Some(probable), _) => probable.contains(&event),
+                    // It has nothing to do with the window that closes.
+                    (None, Some(_)) if !one.sure => false,
+                    _ => {
+                        contains(widened[at], interval(&self.pool.events[event]))
+                            && self.may_have(&claimants[at], event)
+                    }
+                };
+                let events = events.iter().copied().filter(|&event| could_have(event));
                 contested.extend(events.map(|event| Contested { by, event }));
                 claimants[at].found.unsure = true;
             }
             let found = &mut claimants[at].found;
             let Some(event) = event else { continue };
             found.by_order |= !one.sure;
-            found.confidence *= if one.sure && was_contested { 0.5 } else { one.confidence };
+            found.by_likelihood |= !one.sure;
+            found.confidence *= if decided && was_contested { 0.5 } else { one.confidence };
+            // Several steps, each likely enough by itself, may not be so together.
+            found.unsure |= found.confidence < DECIDED;
             match tap {
                 Tap::Initiator => found.initiator = Some(event),
                 Tap::Target => found.target = Some(event),

@@ -5,13 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, Device, NodeId, Observation, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
+    Catalog, Device, NodeId, Observation, Op, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
 };
 use serde::{Deserialize, Serialize};
 
+use super::caches::{CacheState, Caches};
+use super::merged::{SharedEvents, SharedState};
+use super::shifts::{ShiftState, Shifts};
 use super::{CorrelationState, End, Engine, OpenLoss, OverdueLegs, OverdueState, StreamInfo};
 use crate::clock::{ClockState, PairClock};
 use crate::config::Config;
+use crate::delays::Delays;
 use crate::error::Result;
 use crate::pauses::Pauses;
 use crate::pool::LegEvent;
@@ -26,6 +30,9 @@ pub struct State {
     pub clocks: Vec<PairState>,
     /// How long replies take, an initiator.
     pub replies: Vec<RepliesState>,
+    /// How long the steps of legs take, an initiator; none in records of before they were kept.
+    #[serde(default)]
+    pub delays: Vec<DelaysState>,
     /// Until when windows closed that a silent node could have had legs in.
     pub closed_without: Vec<(NodeId, i64)>,
     /// I/Os that closed without a leg that may still come; none in records of before they were kept.
@@ -34,6 +41,15 @@ pub struct State {
     /// Whether legs without an offset carry the IRP of their I/O; none in records of before this was learnt.
     #[serde(default)]
     pub correlations: Vec<CorrelationState>,
+    /// How far offsets at each disk are shifted; none in records of before they were learnt.
+    #[serde(default)]
+    pub shifts: Vec<ShiftState>,
+    /// Drives that take other disks' requests; none in records of before they were learnt.
+    #[serde(default)]
+    pub caches: Vec<CacheState>,
+    /// Drives' events that legs of open windows share with decided ones.
+    #[serde(default)]
+    pub shared: Vec<SharedState>,
 }
 
 /// What is kept of a stream.
@@ -97,6 +113,17 @@ pub struct RepliesState {
     pub nodes: Vec<NodeId>,
     /// The distributions.
     pub replies: Replies,
+}
+
+/// What is kept of how long an initiator's legs take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelaysState {
+    /// The initiator's stream.
+    pub initiator: StreamId,
+    /// Nodes by the numbers that `delays` uses.
+    pub nodes: Vec<NodeId>,
+    /// The distributions.
+    pub delays: Delays,
 }
 
 /// Up to where a stream is accounted for.
@@ -166,7 +193,7 @@ impl Engine {
                 tap: event.tap,
                 device: event.device,
                 op: event.op,
-                offset: event.offset,
+                offset: event.shown_offset(),
                 length: event.length,
                 disk: event.disk.map(|disk| self.catalog.disk(disk).clone()),
                 peer: event.peer.map(|peer| self.catalog.node(peer).clone()),
@@ -298,6 +325,16 @@ impl Engine {
             })
             .collect();
         replies.sort_by(|a, b| a.initiator.cmp(&b.initiator));
+        let mut delays: Vec<DelaysState> = self
+            .delays
+            .iter()
+            .map(|(&initiator, delays)| DelaysState {
+                initiator: id(initiator),
+                nodes: self.catalog.nodes().to_vec(),
+                delays: delays.clone(),
+            })
+            .collect();
+        delays.sort_by(|a, b| a.initiator.cmp(&b.initiator));
         let closed_without = self
             .closed_without
             .iter()
@@ -307,9 +344,13 @@ impl Engine {
             streams,
             clocks,
             replies,
+            delays,
             closed_without,
             overdue: self.overdue.state(&self.catalog),
             correlations: self.correlation_state(),
+            shifts: self.shifts.state(&self.catalog),
+            caches: self.caches.state(&self.catalog),
+            shared: self.shared.state(&self.catalog),
         }
     }
 
@@ -321,6 +362,10 @@ impl Engine {
     pub fn restore(config: Config, topology: &Topology, state: State, pending: Vec<PendingEvent>) -> Result<Self> {
         let mut engine = Self::new(config);
         engine.set_topology(topology);
+        engine.shifts = Shifts::restore(&mut engine.catalog, state.shifts);
+        engine.caches = Caches::restore(&mut engine.catalog, state.caches);
+        engine.shared = SharedEvents::restore(&mut engine.catalog, state.shared);
+        engine.resume_caches();
         for stream in state.streams {
             let info = StreamInfo {
                 id: stream.id,
@@ -365,6 +410,11 @@ impl Engine {
             let replies = kept.replies.with_nodes(|node| renamed.get(node as usize).copied());
             engine.replies.insert(catalog.intern_stream(&kept.initiator), replies);
         }
+        for kept in state.delays {
+            let renamed: Vec<u32> = kept.nodes.iter().map(|node| catalog.intern_node(node).0).collect();
+            let delays = kept.delays.with_nodes(|node| renamed.get(node as usize).copied());
+            engine.delays.insert(catalog.intern_stream(&kept.initiator), delays);
+        }
         for (node, until) in state.closed_without {
             engine.closed_without.insert(catalog.intern_node(&node), until);
         }
@@ -373,6 +423,13 @@ impl Engine {
         for event in pending {
             let mut event = revive(&mut engine.catalog, event);
             event.unplaced = engine.is_unplaced(&event);
+            if let Some(disk) = event
+                .disk
+                .filter(|_| event.tap != Tap::Initiator && event.op != Op::Flush)
+            {
+                event.shift = engine.shifts.of(disk, event.tap);
+                event.offset = event.offset.wrapping_sub_signed(event.shift);
+            }
             engine.pool.insert_event(event);
         }
         Ok(engine)
@@ -388,6 +445,7 @@ fn revive(catalog: &mut Catalog, kept: PendingEvent) -> LegEvent {
         device: kept.device,
         op: kept.op,
         offset: kept.offset,
+        shift: 0,
         length: kept.length,
         disk: kept.disk.map(|disk| catalog.intern_disk(&disk)),
         peer: kept.peer.map(|peer| catalog.intern_node(&peer)),

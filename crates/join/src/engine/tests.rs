@@ -1,6 +1,7 @@
 //! The engine as a whole, on a made-up cluster whose truth is known.
 
 mod bulk;
+mod caches;
 mod clocks;
 mod cluster;
 mod devices;
@@ -8,9 +9,12 @@ mod honest;
 mod lacking;
 mod legs;
 mod losses;
+mod merged;
+mod moves;
 mod options;
 mod play;
 mod same_rows;
+mod shifts;
 mod traffic;
 mod truth;
 mod unplaced;

@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// The nodes that hold copies of the I/Os of a window.
-    fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
+    pub(super) fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
         let stream = &self.streams[&stream];
         let ios = stream.windows.get(&window).into_iter().flatten();
         let pooled = ios.flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node));
@@ -155,6 +155,11 @@ impl Engine {
         }
         self.sweep_lanes();
         self.overdue.forget(last);
+        let (streams, window_nanos) = (&self.streams, self.config.window_nanos);
+        self.shared.forget(|stream| {
+            let closed = streams.get(&stream).map_or(i64::MIN, |stream| stream.closed_until);
+            closed.saturating_mul(window_nanos)
+        });
     }
 
     /// How long before an I/O, by whatever clock, its events may have ended.
@@ -180,7 +185,10 @@ impl Engine {
 
     fn give_up(&mut self, event: LegEvent) {
         let device = self.streams[&event.event.stream].devices.get(event.device as usize);
+        // A drive without extents that turned out to be nobody's cache is no business of the join.
+        let known = event.disk.is_none_or(|disk| self.layout.node_of(disk).is_some());
         let cause = match event.tap {
+            _ if !known => UnmatchedCause::UnknownDevice,
             _ if event.late => UnmatchedCause::Late,
             Tap::Initiator if event.unplaced && event.contested => UnmatchedCause::Ambiguous,
             Tap::Initiator if self.came_after_its_io(&event) => UnmatchedCause::AfterWrite,
@@ -191,10 +199,10 @@ impl Engine {
             event: event.event,
             tap: event.tap,
             node: event.node,
-            disk: event.disk,
+            disk: event.disk.filter(|_| known),
             device: device.map_or_else(String::new, |device| device.name.clone()),
             op: event.op,
-            offset: event.offset,
+            offset: event.shown_offset(),
             length: event.length,
             cause,
         });

@@ -1,7 +1,7 @@
 //! Places of an I/O inside, across and outside of extents.
 
 use fathom_model::topology::Node;
-use fathom_model::{Extent, ExtentMap, PhysicalDisk, Volume};
+use fathom_model::{Extent, ExtentMap, PhysicalDisk, Validity, Volume};
 
 use super::*;
 
@@ -21,6 +21,7 @@ fn layout() -> (Layout, VolumeIndex) {
                 copy,
                 disk: format!("n{copy}/{}", chunk % 2).as_str().into(),
                 disk_offset: 1000 * u64::from(copy + 1) + chunk / 2 * 100,
+                valid: Validity::default(),
             })
         })
         .collect();
@@ -93,7 +94,7 @@ fn io_past_the_map_is_not_whole() {
 #[test]
 fn flush_reaches_every_disk_of_every_copy_once() {
     let (layout, volume) = layout();
-    assert_eq!(layout.disks(volume).places.len(), 4);
+    assert_eq!(layout.disks(volume, ALWAYS).places.len(), 4);
 }
 
 #[test]
@@ -136,5 +137,6 @@ fn only_even_chunks(layout: &VolumeLayout) -> VolumeLayout {
             .map(|(copy, pieces)| (*copy, even(pieces)))
             .collect(),
         even: None,
+        timed: false,
     }
 }

@@ -17,6 +17,8 @@ fn leg(node: u32) -> Leg {
         initiator: None,
         target: None,
         device: None,
+        cache: None,
+        merged: None,
         more: MoreOrdinals::default(),
         missing_initiator: None,
         missing_target: None,

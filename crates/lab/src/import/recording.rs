@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fathom_capture::{EventWriter, Run, RunExtent, RunTopology, RunVolume};
 use fathom_etl::DiskIo;
-use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDiskId, VolumeId};
+use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDiskId, Validity, VolumeId};
 
 use super::events::{disk_name, row};
 use super::places::{DiskKey, Places, node_key};
@@ -244,6 +244,7 @@ impl Cluster {
             copy: extent.copy,
             disk: PhysicalDiskId::new(extent.disk.0.as_str()),
             disk_offset: extent.disk_offset,
+            valid: Validity::default(),
         });
         ExtentMap::try_new(extents.collect())
             .map(|_| ())
@@ -274,6 +275,8 @@ impl Cluster {
                 node: node.clone(),
                 disk: disk.clone(),
                 disk_offset: extent.disk_offset,
+                valid_from_ns: None,
+                valid_until_ns: None,
             })
         });
         Run {

@@ -153,3 +153,29 @@ fn fan_outs_without_target_and_drive_events_in_play_are_not_called_exact() {
     let score = score(&recording, [line], &[Tap::Target, Tap::Device]).unwrap();
     assert_eq!((score.exact_fanout, score.leg_recall), (None, None));
 }
+
+#[test]
+fn calibration_counts_wrong_legs_by_confidence() {
+    let (_directory, recording) = recording();
+    let mut line = right();
+    line.copies[0].confidence = 0.95;
+    line.copies[1].confidence = 0.6;
+    line.copies[1].target_row = Some(99);
+    let bands = |line: &Line| calibration(&recording, [line]).unwrap();
+    let counted = bands(&line);
+    let of = |from: f64| {
+        counted
+            .bands
+            .iter()
+            .find(|band| band.from == from)
+            .map(|band| (band.legs, band.wrong))
+    };
+    assert_eq!((of(0.9), of(0.5), of(1.0)), (Some((1, 0)), Some((1, 1)), None));
+    assert_eq!((counted.writes, counted.flagged, counted.decided_wrong), (1, 0, 1));
+    line.ambiguous = true;
+    let counted = bands(&line);
+    assert_eq!((counted.flagged, counted.decided_wrong), (1, 0));
+    // What is not named is not wrong.
+    line.copies[1].target_row = None;
+    assert!(bands(&line).bands.iter().all(|band| band.wrong == 0));
+}

@@ -59,6 +59,8 @@ fn extents(simulated: &Simulated) -> Vec<RunExtent> {
                 node: disk.node.to_string(),
                 disk: disk.name.clone(),
                 disk_offset: extent.disk_offset,
+                valid_from_ns: extent.valid.from_unix_nanos,
+                valid_until_ns: extent.valid.until_unix_nanos,
             })
         })
         .collect()

@@ -12,6 +12,7 @@ use crate::export;
 use crate::replay::{self, RowMap};
 use crate::score;
 
+mod ambiguity;
 mod legs;
 
 fn recorded(scenario: Scenario, options: &Options) -> (tempfile::TempDir, Simulated, Summary) {

@@ -218,6 +218,26 @@ impl Config {
                 return Err(Error::field(format!("{of}.initiators[{at}]"), node, "there once"));
             }
         }
+        let row_bytes = volume.slab_bytes.saturating_mul(volume.columns.into()).max(1);
+        for (at, slabs) in volume.moves.iter().enumerate() {
+            let of = format!("{of}.moves[{at}]");
+            let rows = volume.size_bytes.div_ceil(row_bytes);
+            number(&format!("{of}.slab"), slabs.slab.into(), 0, rows.saturating_sub(1))?;
+            number(
+                &format!("{of}.copy"),
+                slabs.copy.into(),
+                0,
+                u64::from(volume.resiliency.copies()) - 1,
+            )?;
+            real(&format!("{of}.at-seconds"), slabs.at_seconds, 0.0, LONGEST_SECONDS)?;
+            let earlier = volume.moves[..at].iter();
+            if earlier
+                .into_iter()
+                .any(|other| (other.slab, other.copy) == (slabs.slab, slabs.copy))
+            {
+                return Err(Error::field(of, "a second move", "the only one of its slab and copy"));
+            }
+        }
         self.check_load(of, volume)
     }
 

@@ -31,8 +31,23 @@ pub struct Volume {
     pub sizes: Vec<SizeShare>,
     /// Where reads and writes go. Default uniform.
     pub offsets: Offsets,
+    /// Slabs that move to other disks in mid-run. Default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<SlabMove>,
     /// Most writes under way to one offset; a write beyond goes elsewhere or waits. Default 64.
     pub same_block_limit: u32,
+}
+
+/// The slabs of one copy of a row move to other disks of their node, or of another one where it has none left.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SlabMove {
+    /// Which row of slabs, from 0.
+    pub slab: u32,
+    /// Which copy.
+    pub copy: u32,
+    /// When, in seconds since the run's start: what is fanned out later goes to the new place.
+    pub at_seconds: f64,
 }
 
 impl Default for Volume {
@@ -52,6 +67,7 @@ impl Default for Volume {
                 share: 1.0,
             }],
             offsets: Offsets::Uniform,
+            moves: Vec::new(),
             same_block_limit: 64,
         }
     }

@@ -91,9 +91,9 @@ impl Engine<'_> {
             ..
         } = self.ios[io];
         let parts: SmallVec<[Part; 4]> = match op {
-            Op::Flush => SmallVec::from_slice(self.layout.disks_of(volume)),
+            Op::Flush => self.layout.disks_of(volume, self.now),
             Op::Read => self.one_copy_each(io),
-            Op::Write | Op::Unmap => self.layout.parts(volume, offset, length),
+            Op::Write | Op::Unmap => self.layout.parts(volume, offset, length, self.now),
         };
         let layout = self.layout;
         let first_truth = if truth == NOBODY {
@@ -133,7 +133,7 @@ impl Engine<'_> {
     /// A read asks one copy of each part: the local one where there is one.
     fn one_copy_each(&mut self, io: u32) -> SmallVec<[Part; 4]> {
         let io = &self.ios[io];
-        let parts = self.layout.parts(io.volume, io.offset, io.length);
+        let parts = self.layout.parts(io.volume, io.offset, io.length, self.now);
         let copies = self.layout.copies(io.volume) as usize;
         let chosen = parts.chunks(copies).filter_map(|of_part| {
             let local = of_part.iter().find(|part| self.layout.node_of(part.disk) == io.node);

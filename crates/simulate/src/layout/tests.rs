@@ -85,7 +85,7 @@ fn columns_take_turns_at_the_interleave() {
     let layout = Layout::new(&config).unwrap();
     let interleave = 256 << 10;
     // From 4 KiB before the first border to 4 KiB after the second.
-    let parts = layout.parts(0, interleave - 4096, interleave + 8192);
+    let parts = layout.parts(0, interleave - 4096, interleave + 8192, 0);
     assert_eq!(
         parts.iter().map(|part| part.length).collect::<Vec<_>>(),
         [4096, 4096, 4096, interleave, interleave, interleave, 4096, 4096, 4096]
@@ -104,10 +104,10 @@ fn columns_take_turns_at_the_interleave() {
 fn flush_reaches_every_disk_once() {
     let config = config(4, |_| ());
     let layout = Layout::new(&config).unwrap();
-    let disks: BTreeSet<DiskNumber> = layout.disks_of(0).iter().map(|part| part.disk).collect();
+    let disks: BTreeSet<DiskNumber> = layout.disks_of(0, 0).iter().map(|part| part.disk).collect();
     let all: BTreeSet<DiskNumber> = layout.extents(0).map(|extent| extent.part.disk).collect();
     assert_eq!(disks, all);
-    assert_eq!(disks.len(), layout.disks_of(0).len());
+    assert_eq!(disks.len(), layout.disks_of(0, 0).len());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Options, Scenario};
 use crate::config::{
     Arrival, ClockChange, Config, DiskRef, Fault, FaultKind, LinkRef, Lost, MOST_NODES, Offsets, OpMix, Resiliency,
-    SizeShare, Taps, Volume,
+    SizeShare, SlabMove, Taps, Volume,
 };
 
 /// The node that faults are at.
@@ -162,6 +162,16 @@ fn surroundings(scenario: Scenario, config: &mut Config) {
         Scenario::FarClocks => config.clocks.offset_millis = 60_000.0,
         Scenario::Shift => config.disks.shift_bytes = 16 << 20,
         Scenario::Cache => config.disks.cache = true,
+        Scenario::Moves => volumes(config, |_, volume| {
+            volume.size_bytes = 1 << 30;
+            volume.moves = (0..4)
+                .map(|slab| SlabMove {
+                    slab,
+                    copy: slab % volume.resiliency.copies(),
+                    at_seconds: length * (0.3 + 0.1 * f64::from(slab)),
+                })
+                .collect();
+        }),
         Scenario::MissingDaemon => config.recording.missing_nodes = vec![BAD],
         Scenario::LostEvents => {
             config.recording.lost = (0..config.nodes)

@@ -3,8 +3,8 @@
 use fathom_model::coverage::{CoverageState, GapCause};
 use fathom_model::fan_out::{Further, MoreOrdinals};
 use fathom_model::{
-    ClockStatement, Incarnation, IoClass, Leg, LegMethod, Missing, Observation, Op, PhysicalDisk, Slowest, StreamId,
-    StreamKind, Tap, UnmatchedCause,
+    ClockStatement, Incarnation, IoClass, Leg, LegMethod, Merged, Missing, Observation, Op, PhysicalDisk, Slowest,
+    StreamId, StreamKind, Tap, UnmatchedCause,
 };
 
 use super::*;
@@ -54,6 +54,12 @@ fn rows(catalog: &mut Catalog, count: u64) -> JoinedRows {
             initiator: some.then(|| seen(own, at)),
             target: (!some).then(|| seen(far, at)),
             device: Some(seen(far, at + 1)),
+            cache: (!some).then_some(disk),
+            merged: if some {
+                None
+            } else {
+                Some([Merged::First, Merged::Further][at as usize / 2 % 2])
+            },
             more: MoreOrdinals::from(Further {
                 device: if some { vec![7, 8] } else { vec![] },
                 ..Further::default()

@@ -10,6 +10,8 @@
 //! | initiator_ordinal, _start, _duration_nanos, _status | null | as the initiator saw it; same stream as the I/O |
 //! | far_incarnation | text, null | the stream of target and device events, on `node` |
 //! | target_ordinal, … ; device_ordinal, … | null | as the far side saw it, on its own clock |
+//! | cache | text, null | the id of the drive that the device event is of, where a cache took the request in the disk's place |
+//! | merged | text, null | of a request that the drive made of several legs': `first` where its ordinal counts, else `further` |
 //! | further_initiator, further_device | text, null | ordinals of failed attempts, of further pieces; `3,4` |
 //! | missing_initiator, missing_target, missing_device | text, null | why an observation is not there |
 //! | method, confidence, ambiguous | text, f32, bool | how it was joined and how sure that is |
@@ -19,7 +21,8 @@
 use bytes::Bytes;
 use fathom_model::fan_out::{Further, MoreOrdinals};
 use fathom_model::{
-    Catalog, ClockStatement, ClusterId, Io, JoinedRows, Leg, LegMethod, Missing, NodeId, PhysicalDisk, PhysicalDiskId,
+    Catalog, ClockStatement, ClusterId, DiskIndex, Io, JoinedRows, Leg, LegMethod, Merged, Missing, NodeId,
+    PhysicalDisk, PhysicalDiskId,
 };
 
 use super::{EventNames, Incarnations, event_columns, read_events, read_streams};
@@ -86,6 +89,10 @@ pub(crate) fn write(path: &str, ios: &[&Io], rows: &JoinedRows, catalog: &Catalo
     event_columns(&mut builder, "target_", true, &events);
     let events: Vec<_> = of_leg().map(|leg| leg.device.as_ref()).collect();
     event_columns(&mut builder, "device_", true, &events);
+    let cache = |leg: &Leg| leg.cache.map(|drive| catalog.disk(drive).id.as_str());
+    builder.name("cache", of_leg().map(cache), true);
+    let merged = |leg: &Leg| leg.merged.map(Merged::as_str);
+    builder.name("merged", of_leg().map(merged), true);
     builder.text("further_initiator", of_leg().map(|leg| ordinals(&leg.more.initiator)));
     builder.text("further_device", of_leg().map(|leg| ordinals(&leg.more.device)));
     let missing = |cause: Option<Missing>| cause.map(Missing::as_str);
@@ -136,6 +143,10 @@ fn load_batch(columns: &Columns<'_>, cluster: &ClusterId, catalog: &mut Catalog,
     let offsets = columns.all("disk_offset", columns.u64s("disk_offset")?)?;
     let lengths = columns.all("length", columns.u64s("length")?)?;
     let local = columns.all("local", columns.bools("local")?)?;
+    // Files of before there were such columns do not have them.
+    let caches = columns.since("cache", |name| columns.names(name))?;
+    let merged = |text: &str| Merged::ALL.into_iter().find(|merged| merged.as_str() == text);
+    let merged = columns.since("merged", |name| columns.parsed(name, merged))?;
     let further_initiator = further(columns, "further_initiator")?;
     let further_device = further(columns, "further_device")?;
     let missing_initiator = missing(columns, "missing_initiator")?;
@@ -165,6 +176,8 @@ fn load_batch(columns: &Columns<'_>, cluster: &ClusterId, catalog: &mut Catalog,
             initiator: initiators[row],
             target: targets[row],
             device: devices[row],
+            cache: caches[row].map(|id| cache_drive(catalog, id, nodes[row])),
+            merged: merged[row],
             more: MoreOrdinals::from(Further {
                 initiator: further_initiator[row].clone(),
                 target: Vec::new(),
@@ -184,6 +197,22 @@ fn load_batch(columns: &Columns<'_>, cluster: &ClusterId, catalog: &mut Catalog,
         });
     }
     Ok(())
+}
+
+/// A drive by its identity; one that nothing else names is called by that.
+fn cache_drive(catalog: &mut Catalog, id: &str, node: &str) -> DiskIndex {
+    let known = (0..)
+        .map(DiskIndex)
+        .zip(catalog.disks())
+        .find(|(_, disk)| disk.id.as_str() == id);
+    let known = known.map(|(at, _)| at);
+    known.unwrap_or_else(|| {
+        catalog.intern_disk(&PhysicalDisk {
+            id: PhysicalDiskId::new(id),
+            node: NodeId::new(node),
+            name: id.to_owned(),
+        })
+    })
 }
 
 fn ordinals(ordinals: &[u64]) -> Option<String> {

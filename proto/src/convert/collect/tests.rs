@@ -90,6 +90,10 @@ fn devices_and_topology_come_back() {
                 copy: 0,
                 disk: "t1/disk0".into(),
                 disk_offset: 4096,
+                valid: Validity {
+                    from_unix_nanos: Some(-5),
+                    until_unix_nanos: None,
+                },
             }])
             .unwrap(),
         },

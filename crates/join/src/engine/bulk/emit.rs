@@ -1,11 +1,16 @@
 //! From what a round decided to rows.
 
+use std::collections::BTreeSet;
+
 use fathom_model::fan_out::MoreOrdinals;
-use fathom_model::{ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex};
+use fathom_model::{
+    ClockStatement, DiskIndex, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap,
+};
 
 use super::context::{Context, Side};
 use super::slice::Decided;
 use super::{BulkIo, Gathered, Pick, Round, Workers};
+use crate::delays::Samples;
 use crate::layout::Place;
 use crate::pauses::{Stretches, Tally};
 use crate::slowest::{self, Known, Replies, Reply};
@@ -81,6 +86,60 @@ impl Round {
         });
         tallies.iter().for_each(|tally| all.merge(tally));
         all
+    }
+
+    /// All I/Os of a stream that were decided.
+    fn all_of<'a>(&'a self, source: &'a Source<'a>) -> impl Iterator<Item = Fanned<'a>> {
+        let slices = self.slices.iter().map(|slice| &slice.of_side[source.side]);
+        slices.flat_map(|decided| decided.fanned(source.gathered))
+    }
+
+    /// Of some disks and taps those at which something of a stream's I/Os was seen.
+    pub(in crate::engine) fn seen_of(
+        &self,
+        stream: StreamIndex,
+        mut wanted: BTreeSet<(DiskIndex, Tap)>,
+    ) -> Vec<(DiskIndex, Tap)> {
+        let mut found = Vec::new();
+        let Some(source) = self.source(stream).filter(|_| !wanted.is_empty()) else {
+            return found;
+        };
+        for one in self.all_of(&source) {
+            for (place, pick) in one.places.iter().zip(one.picks) {
+                let [_, target, device] = pick.seen;
+                for (seen, tap) in [(target, Tap::Target), (device, Tap::Device)] {
+                    if seen && wanted.remove(&(place.disk, tap)) {
+                        found.push((place.disk, tap));
+                    }
+                }
+            }
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        found
+    }
+
+    /// How many I/Os of a stream were decided.
+    pub(in crate::engine) fn count(&self, stream: StreamIndex) -> usize {
+        let Some(side) = self.context.side_of(stream) else {
+            return 0;
+        };
+        let decided = self.slices.iter().flat_map(|slice| &slice.of_side[side].decided);
+        decided.filter(|decided| **decided).count()
+    }
+
+    /// What the I/Os of a stream with some ordinals say about the steps of legs.
+    pub(in crate::engine) fn delays(&self, stream: StreamIndex, wanted: impl Fn(u64) -> bool, samples: &mut Samples) {
+        let Some(source) = self.source(stream) else {
+            return;
+        };
+        let mut legs = Vec::new();
+        for one in self.all_of(&source).filter(|one| wanted(one.io.ordinal)) {
+            legs.clear();
+            legs.extend(source.legs(&one));
+            samples.observe(one.io.op, (one.io.start, one.io.end), &legs, false);
+        }
     }
 
     /// The rows of a stream's I/Os.
@@ -168,6 +227,8 @@ impl Source<'_> {
             initiator,
             target,
             device,
+            cache: None,
+            merged: None,
             more: MoreOrdinals::default(),
             missing_initiator: None,
             missing_target: None,

@@ -164,7 +164,7 @@ impl Engine {
             _ => None,
         };
         Toucher {
-            offset: columns.offsets()[row],
+            offset: self.mapped_offset(stream, batch, row),
             start: columns.starts_unix_nanos()[row],
             end: batch.end(row),
             node: peer.unwrap_or(state.node).0,

@@ -157,23 +157,25 @@ impl Rest {
         self.with_key(event).filter(|claim| event.touches(claim))
     }
 
-    /// A disk that answered a request with an event for a part of it, if there is one.
+    /// A disk that answered a request with an event for a part of it, or for more than it, if there is one.
     pub(super) fn splits(&self, pool: &Pool) -> Option<DiskIndex> {
-        let pooled = |claim: &&Claim| claim.kind == Kind::Pooled;
         let here = self.events.iter().find(|left| {
-            let part = |claim: &Claim| Some(DiskIndex(claim.disk)) == left.disk && left.length < claim.length;
-            left.event.tap == Tap::Device && self.touched(&left.event).filter(pooled).any(part)
+            let of_disk = |claim: &&Claim| Some(DiskIndex(claim.disk)) == left.disk;
+            let part = |claim: &Claim| claim.kind == Kind::Pooled && left.length < claim.length;
+            // For more than a request of a later window as well: this one's may have a part in it.
+            let whole = |claim: &Claim| left.length > claim.length;
+            let touched = || self.touched(&left.event).filter(of_disk);
+            let exactly = || self.touched(&left.event).any(|claim| claim.length == left.length);
+            left.event.tap == Tap::Device && (touched().any(part) || (touched().any(whole) && !exactly()))
         });
         let in_pool = |claim: &&Claim| {
             let mut far = pool
                 .far_at(DiskIndex(claim.disk), claim.offset)
                 .map(|at| &pool.events[at]);
-            far.any(|event| event.tap == Tap::Device && event.length < claim.length)
+            far.any(|event| event.tap == Tap::Device && event.length != claim.length)
         };
-        here.and_then(|left| left.disk).or_else(|| {
-            let mut pooled = self.claims.iter().filter(pooled);
-            pooled.find(in_pool).map(|claim| DiskIndex(claim.disk))
-        })
+        here.and_then(|left| left.disk)
+            .or_else(|| self.claims.iter().find(in_pool).map(|claim| DiskIndex(claim.disk)))
     }
 
     /// Events that touch nothing that is still to come, or something that the pool has.

@@ -411,7 +411,7 @@ impl<'a> Work<'a> {
                     op: columns.ops()[row],
                 };
                 let span = (event.start, event.end);
-                let key = (node.0, columns.offsets()[row]);
+                let key = (node.0, self.engine.mapped_offset(own.stream, batch, row));
                 if leg {
                     let touches = |claim: &Hot| claim.meets_leg(side as u16, span);
                     scratch.meet(&event, key, touches, |claim| &mut claim.leg, false);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fathom_model::topology::Node;
 use fathom_model::{
     ClusterId, Device, Extent, ExtentMap, Incarnation, IoColumns, IoEvent, NodeId, Op, PhysicalDisk, StreamId,
-    StreamKind, Tap, Topology, Volume,
+    StreamKind, Tap, Topology, Validity, Volume,
 };
 
 use super::super::{End, StreamInfo};
@@ -89,9 +89,19 @@ pub(super) struct Options {
     pub(super) without: Vec<Tap>,
     /// Disks split what is longer.
     pub(super) split_bytes: Option<u64>,
+    /// Where not 0, offsets of each disk are shifted by up to so many bytes at the drive,
+    pub(super) shift_bytes: u64,
+    /// and at the bus target.
+    pub(super) shift_targets: bool,
+    /// Whether a drive of each node that holds no extent takes its writes, at offsets of its own.
+    pub(super) cache: bool,
+    /// Writes that are followed by one of what lies behind, which drives make one request of.
+    pub(super) merges_per_mille: u64,
     /// Events of far sides that no I/O made.
     pub(super) foreign: usize,
     pub(super) lost_per_mille: u64,
+    /// Where events are lost: at every tap, or at this one.
+    pub(super) lost_at: Option<Tap>,
     /// How far from the order of completion events are logged.
     pub(super) disorder_nanos: i64,
     /// Resolution of what disks say.
@@ -135,8 +145,13 @@ impl Default for Options {
             asymmetry_nanos: 0,
             without: Vec::new(),
             split_bytes: None,
+            shift_bytes: 0,
+            shift_targets: false,
+            cache: false,
+            merges_per_mille: 0,
             foreign: 0,
             lost_per_mille: 0,
+            lost_at: None,
             disorder_nanos: 0,
             device_resolution: 1_000,
             unplaced: false,
@@ -210,6 +225,17 @@ pub(super) struct Draft {
     pub(super) owner: Owner,
 }
 
+/// What a drive does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merging {
+    /// It is one of its own.
+    Apart,
+    /// It takes so many more bytes, of the next request, with it.
+    With(u64),
+    /// It is in the one before.
+    Behind,
+}
+
 /// A stream, ready to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
@@ -247,6 +273,10 @@ pub(super) struct Cluster {
     pub(super) drafts: Vec<Draft>,
     /// How many I/Os there were.
     pub(super) ios: usize,
+    /// By node, where its cache writes next.
+    pub(super) cached: Vec<u64>,
+    /// What drives do with the requests of the I/O that is being made.
+    pub(super) merging: Merging,
     pub(super) rng: Rng,
 }
 
@@ -285,6 +315,7 @@ impl Cluster {
                         copy: copy as u32,
                         disk: format!("n{node}/disk{disk}").as_str().into(),
                         disk_offset: offset,
+                        valid: Validity::default(),
                     });
                 }
                 spots.push(places);
@@ -323,6 +354,8 @@ impl Cluster {
             spots,
             drafts: Vec::new(),
             ios: 0,
+            cached: vec![0; options.nodes],
+            merging: Merging::Apart,
             rng,
         }
     }

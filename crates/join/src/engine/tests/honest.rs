@@ -67,6 +67,52 @@ fn difficulties() -> Vec<(&'static str, f64, Options)> {
                 ..busy()
             },
         ),
+        (
+            "shifted drives",
+            0.98,
+            Options {
+                shift_bytes: 1 << 24,
+                ..busy()
+            },
+        ),
+        (
+            "shifted targets and drives",
+            0.98,
+            Options {
+                shift_bytes: 1 << 24,
+                shift_targets: true,
+                ..busy()
+            },
+        ),
+        ("cache drives", 0.5, Options { cache: true, ..busy() }),
+        (
+            "cache drives, foreign I/O and lost events",
+            0.1,
+            Options {
+                cache: true,
+                foreign: 800,
+                lost_per_mille: 100,
+                ..busy()
+            },
+        ),
+        (
+            "merged requests",
+            0.95,
+            Options {
+                merges_per_mille: 300,
+                ..busy()
+            },
+        ),
+        (
+            "merged requests, lost events and a few blocks",
+            0.1,
+            Options {
+                merges_per_mille: 300,
+                lost_per_mille: 100,
+                blocks: 20,
+                ..busy()
+            },
+        ),
         ("foreign I/O", 0.98, Options { foreign: 800, ..busy() }),
         (
             "foreign I/O and lost events",
@@ -150,8 +196,13 @@ fn what_is_stated_is_true_under_every_difficulty() {
             });
             let score = score(&played, &streams);
             let (claimed, broken) = clocks(&cluster, &played);
-            let context = format!("{name}, without {without:?}: {score:?}, {broken} of {claimed} clocks");
+            let context = format!(
+                "{name}, without {without:?}: {score:?}, {broken} of {claimed} clocks, {:?}",
+                played.missing()
+            );
             assert_eq!((score.wrong, broken), (0, 0), "{context}");
+            // Each is right with a probability of at least 0.999.
+            assert!(score.wrong_by_time * 1000 <= score.by_time + 2000, "{context}");
             assert!(score.claims > 0 && claimed > 0, "{context}");
             assert!(score.exact as f64 >= least_exact * score.ios as f64, "{context}");
         }

@@ -63,6 +63,8 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
         prop_oneof![Just(0_u64), Just(20), Just(200)],
         prop_oneof![Just(0_usize), Just(60)],
         prop_oneof![Just(None), Just(Some(16_384_u64))],
+        prop_oneof![3 => Just((0, false)), 1 => Just((1_u64 << 24, false)), 1 => Just((1 << 24, true))],
+        prop_oneof![3 => Just((false, 0)), 1 => Just((true, 0)), 2 => Just((false, 300_u64))],
         prop_oneof![Just(0_u64), Just(50)],
         prop_oneof![Just(0_i64), Just(5 * MS)],
     );
@@ -83,7 +85,15 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
             |(seed, shape, load, faults, clocks, without, (unplaced, irps), config)| {
                 let (initiators, nodes, disks, copies, converged, shared) = shape;
                 let (seconds, ios, blocks, reads_per_mille, flushes_per_mille) = load;
-                let (lost_per_mille, foreign, split_bytes, retries_per_mille, disorder_nanos) = faults;
+                let (
+                    lost_per_mille,
+                    foreign,
+                    split_bytes,
+                    shift,
+                    (cache, merges_per_mille),
+                    retries_per_mille,
+                    disorder_nanos,
+                ) = faults;
                 let options = Options {
                     seed,
                     initiators: if converged { initiators.min(nodes) } else { initiators },
@@ -104,6 +114,10 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
                     drift_ppb: clocks.1,
                     without,
                     split_bytes,
+                    shift_bytes: shift.0,
+                    shift_targets: shift.1,
+                    cache,
+                    merges_per_mille,
                     foreign,
                     lost_per_mille,
                     disorder_nanos,

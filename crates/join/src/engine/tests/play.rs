@@ -314,6 +314,10 @@ pub(super) fn events_of(leg: &Leg) -> Vec<(fathom_model::Tap, (StreamIndex, u64)
         (Tap::Device, &leg.more.device),
     ];
     for (tap, more) in more {
+        // Of a merged request the ordinal counts at one leg.
+        if tap == Tap::Device && leg.merged == Some(fathom_model::Merged::Further) {
+            continue;
+        }
         if let Some(first) = leg.observation(tap) {
             found.push((tap, (first.stream, first.ordinal)));
             found.extend(more.iter().map(|&ordinal| (tap, (first.stream, ordinal))));
@@ -358,7 +362,7 @@ pub(super) fn named(catalog: &Catalog, rows: &JoinedRows) -> Vec<String> {
             let disk = catalog.disk(leg.disk);
             assert_eq!(disk.node, *catalog.node(leg.node));
             line += &format!(
-                "\n  {}.{} {}+{} {} local {} [{} {} {}] {:?} missing {:?} {:?} {:?} {:?} {} ambiguous {} candidate {} {:?}",
+                "\n  {}.{} {}+{} {} local {} [{} {} {}] {:?} {:?} {:?} missing {:?} {:?} {:?} {:?} {} ambiguous {} candidate {} {:?}",
                 leg.part,
                 leg.copy,
                 leg.disk_offset,
@@ -368,6 +372,8 @@ pub(super) fn named(catalog: &Catalog, rows: &JoinedRows) -> Vec<String> {
                 maybe(&leg.initiator),
                 maybe(&leg.target),
                 maybe(&leg.device),
+                leg.cache.map(|drive| &catalog.disk(drive).id),
+                leg.merged,
                 leg.more,
                 leg.missing_initiator,
                 leg.missing_target,

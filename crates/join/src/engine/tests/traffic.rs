@@ -2,7 +2,7 @@
 
 use fathom_model::{Device, Op, Tap};
 
-use super::cluster::{CHUNK, Cluster, Draft, MS, Options, Owner, START, Spot};
+use super::cluster::{CHUNK, Cluster, Draft, MS, Merging, Options, Owner, START, Spot};
 
 /// How one copy of one part goes, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,12 @@ impl Cluster {
                     length,
                     start,
                 };
-                cluster.random_io(request);
+                let merges = op == Op::Write && length > 4096 && cluster.rng.chance(options.merges_per_mille);
+                if merges {
+                    cluster.random_pair(request);
+                } else {
+                    cluster.random_io(request);
+                }
             }
         }
         for _ in 0..options.foreign {
@@ -119,6 +124,64 @@ impl Cluster {
             after: rng.between(500, 20_000),
             back: rng.between(8_000, far),
         }
+    }
+
+    /// Two writes of one half each, whose copies the drives write together.
+    fn random_pair(&mut self, request: Request) {
+        let half = (request.length / 8192).max(1) * 4096;
+        let front = Request {
+            length: half,
+            ..request
+        };
+        let back = Request {
+            offset: request.offset + half,
+            length: request.length - half,
+            start: request.start + 200,
+            ..request
+        };
+        if self.asked_of_all(request).len() != self.options.copies as usize {
+            // What lies on two extents is not one request.
+            self.random_io(front);
+            self.random_io(back);
+            return;
+        }
+        let trips: Vec<Trip> = (0..self.options.copies).map(|_| self.random_trip(Op::Write)).collect();
+        let done = self.rng.between(500, 20_000);
+        self.merging = Merging::With(back.length);
+        let spots = self.asked_of_all(front);
+        self.io(front, &spots, &trips, done);
+        self.merging = Merging::Behind;
+        let spots = self.asked_of_all(back);
+        self.io(back, &spots, &trips, done);
+        self.merging = Merging::Apart;
+    }
+
+    /// Two writes of one half each, whose copies the drives write together, and of which the second completes later by so much.
+    pub(super) fn pair_apart(&mut self, request: Request, later: i64) {
+        let half = request.length / 2;
+        let front = Request {
+            length: half,
+            ..request
+        };
+        let back = Request {
+            offset: request.offset + half,
+            length: half,
+            start: request.start + 200,
+            ..request
+        };
+        let trips = vec![Trip::PLAIN; self.options.copies as usize];
+        self.merging = Merging::With(half);
+        let spots = self.asked_of_all(front);
+        self.io(front, &spots, &trips, 2_000);
+        self.merging = Merging::Behind;
+        let spots = self.asked_of_all(back);
+        self.io(back, &spots, &trips, 2_000 + later);
+        self.merging = Merging::Apart;
+    }
+
+    fn asked_of_all(&self, request: Request) -> Vec<Spot> {
+        let (_, volume) = self.initiator(request.initiator);
+        self.spots(volume, request.offset, request.length)
     }
 
     fn random_io(&mut self, request: Request) -> usize {
@@ -236,7 +299,22 @@ impl Cluster {
             Some(most) if op != Op::Flush => most,
             _ => u64::MAX,
         };
-        let device = Self::disk_device(Tap::Device, spot.node, spot.disk);
+        let spot = match self.merging {
+            Merging::Apart => spot,
+            Merging::With(more) => Spot {
+                length: spot.length + more,
+                ..spot
+            },
+            Merging::Behind => return start + service,
+        };
+        let mut device = Self::disk_device(Tap::Device, spot.node, spot.disk);
+        let mut spot = spot;
+        if self.options.cache && op == Op::Write {
+            device.name = "cache0".to_owned();
+            device.disk = Some(format!("n{}/cache0", spot.node).as_str().into());
+            spot.offset = self.cached[spot.node];
+            self.cached[spot.node] += spot.length;
+        }
         let (mut at, mut from, mut last) = (spot.offset, start, start);
         loop {
             let length = (spot.offset + spot.length - at).min(most);

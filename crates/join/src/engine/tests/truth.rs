@@ -1,6 +1,8 @@
 //! What the engine says, against what truly happened.
 
-use fathom_model::{Io, Leg};
+use std::collections::BTreeMap;
+
+use fathom_model::{Io, Leg, Tap};
 
 use super::cluster::{Cluster, Made, Owner};
 use super::play::{Played, events_of};
@@ -17,6 +19,22 @@ impl Played {
             .find(|io| (io.event.stream, io.event.ordinal) == (stream, ordinal));
         let io = io.unwrap_or_else(|| panic!("I/O {number} has no row"));
         (io, self.rows.legs_of(io))
+    }
+
+    /// How often what is missing at a tap, and why.
+    pub(super) fn missing(&self) -> BTreeMap<String, usize> {
+        let mut missing: BTreeMap<String, usize> = BTreeMap::new();
+        for leg in &self.rows.legs {
+            let of_tap = [
+                (Tap::Initiator, leg.missing_initiator),
+                (Tap::Target, leg.missing_target),
+                (Tap::Device, leg.missing_device),
+            ];
+            for (tap, cause) in of_tap.into_iter().filter_map(|(tap, cause)| Some((tap, cause?))) {
+                *missing.entry(format!("{tap:?} {cause:?}")).or_default() += 1;
+            }
+        }
+        missing
     }
 
     /// Who truly made an event.
@@ -38,6 +56,9 @@ pub(super) struct Score {
     pub(super) claims: usize,
     /// Of those in legs that are not said to be ambiguous, how many are another's.
     pub(super) wrong: usize,
+    /// Of those at drives that only time tied, which may be wrong as often as their confidence says.
+    pub(super) wrong_by_time: usize,
+    pub(super) by_time: usize,
     /// Of those in ambiguous legs.
     pub(super) wrong_ambiguous: usize,
     /// Events of I/Os that have a row, but which no leg has.
@@ -61,10 +82,13 @@ pub(super) fn score(played: &Played, streams: &[Made]) -> Score {
                 copy: leg.copy,
                 ..own
             };
-            for (_, event) in events_of(leg) {
+            for (tap, event) in events_of(leg) {
                 score.claims += 1;
                 let wrong = played.owner(streams, event) != truth;
-                score.wrong += usize::from(wrong && !leg.ambiguous);
+                let by_time = tap == Tap::Device && leg.cache.is_some() && !leg.ambiguous;
+                score.by_time += usize::from(by_time);
+                score.wrong_by_time += usize::from(wrong && by_time);
+                score.wrong += usize::from(wrong && !leg.ambiguous && !by_time);
                 score.wrong_ambiguous += usize::from(wrong && leg.ambiguous);
             }
         }

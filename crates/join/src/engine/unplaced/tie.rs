@@ -183,14 +183,16 @@ impl Engine {
             return None;
         }
         let found = self.far_side(claim, window, ties, decisions, rivals);
-        // What is not sure of the far side says nothing of the leg.
-        if found.unsure {
+        // What is not sure of the far side, or only likely, says nothing of the leg.
+        if found.unsure || found.by_likelihood {
             return Some(Vec::new());
         }
+        // What a drive made of several requests, and what a cache took, is not the copy's own.
+        let own = found.cache.is_none() && !found.merged;
         let events = found
             .target
             .iter()
-            .chain(&found.device)
+            .chain(found.device.iter().filter(|_| own))
             .map(|&at| &self.pool.events[at]);
         let inner = events.map(|event| Inner {
             stream: event.event.stream,
@@ -209,7 +211,7 @@ impl Engine {
         decisions: &Decisions,
         rivals: &mut Decisions,
     ) -> bool {
-        let seen = |found: &Found| found.target.is_some() || !found.device.is_empty();
+        let seen = |found: &Found| found.target.is_some() || !found.lacks_device();
         if seen(&self.far_side(claim, window, ties, decisions, rivals)) {
             return false;
         }
@@ -237,7 +239,7 @@ impl Engine {
         if let Some(found) = decisions.get(&claim).or_else(|| rivals.get(&claim)) {
             return found.clone();
         }
-        let claimants = self.consider(claim, window, ties).claimants;
+        let claimants = self.consider(claim, window, ties, None).claimants;
         for claimant in claimants {
             rivals.entry(claimant.claim).or_insert(claimant.found);
         }

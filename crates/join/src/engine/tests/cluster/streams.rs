@@ -34,6 +34,7 @@ impl Cluster {
             let mut fate = Rng::new(self.options.seed ^ (at as u64 + 1).wrapping_mul(0xff51_afd7_ed55_8ccd));
             let logged = draft.end + fate.between(0, self.options.disorder_nanos + 1);
             let lost = fate.chance(self.options.lost_per_mille);
+            let lost = lost && self.options.lost_at.is_none_or(|tap| tap == draft.device.tap);
             if draft.node == node && gives(&draft.device.tap) && !lost && keep(draft) {
                 own.push((logged, at, draft));
             }
@@ -56,7 +57,11 @@ impl Cluster {
                 tap: draft.device.tap,
                 device: at as u32,
                 op: draft.op,
-                offset: if draft.device.has_offsets { draft.offset } else { 0 },
+                offset: if draft.device.has_offsets {
+                    draft.offset + self.shift_of(draft)
+                } else {
+                    0
+                },
                 length: draft.length,
                 start_unix_nanos: start / step * step,
                 duration_nanos: ((end - start) / step * step) as u64,
@@ -100,6 +105,27 @@ impl Cluster {
             end: End::Finished,
             after: None,
         }
+    }
+
+    /// How far the offset of an event is shifted.
+    fn shift_of(&self, draft: &Draft) -> u64 {
+        let tap = match draft.device.tap {
+            Tap::Device => true,
+            Tap::Target => self.options.shift_targets,
+            _ => false,
+        };
+        match &draft.device.disk {
+            Some(disk) if tap && draft.op != Op::Flush && self.options.shift_bytes > 0 => self.disk_shift(disk),
+            _ => 0,
+        }
+    }
+
+    /// By how many bytes a disk's offsets are shifted: never 0.
+    pub(in super::super) fn disk_shift(&self, disk: &fathom_model::PhysicalDiskId) -> u64 {
+        let name = disk.as_str().bytes().fold(self.options.seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        4096 * (1 + (name >> 16) % (self.options.shift_bytes / 4096))
     }
 
     /// How many I/Os have an event of their own among what was not lost, by number.

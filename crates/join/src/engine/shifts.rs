@@ -1,0 +1,481 @@
+//! Disks whose events show other offsets than the extent map: by a constant of each disk and tap, which is learnt.
+//!
+//! A partition in front of the pool, or a layer that keeps a header of its own, moves all that a tap says of a disk by the same
+//! number of bytes. How many is in no inventory, so it is voted on: each request of a window lets every event of the same disk,
+//! operation and length that lies in its time vote for the distance between the two. The true distance has nearly all of the
+//! requests behind it, whatever else was in flight only some.
+//!
+//! A distance is *settled* when it explains requests that no other does, so many more than the other way round that of two equally
+//! good ones this would be less likely than once in a million votes (`shifts/vote.rs`). Until then offsets are taken as they are.
+//! What is settled is doubted when a window found nothing of a disk, and voted on again.
+//!
+//! Votes are held when windows close, from what had to be there by then: so they are the same in every run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::{Catalog, DiskIndex, NodeIndex, Op, PhysicalDisk, StreamIndex, Tap};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::align::Request;
+use super::bulk::Round;
+use super::lane::Batch;
+use super::resolve::{Decisions, widen};
+use crate::assign::Interval;
+use crate::pool::ClaimRef;
+
+/// So many different requests of a disk vote, spread evenly over a window: some ten times what the clearest case needs.
+const VOTERS: usize = 256;
+
+mod vote;
+
+pub(crate) use vote::beats;
+pub(super) use vote::voters_without;
+use vote::{settle, votes, votes_of_keys};
+
+/// The taps that may be shifted.
+const TAPS: [Tap; 2] = [Tap::Target, Tap::Device];
+
+/// How far a tap's offsets on a disk lie beyond the extent map's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shift {
+    bytes: i64,
+    standing: Standing,
+}
+
+/// What a shift rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Something was found with it, by chance or not: no vote was clear so far.
+    Seen,
+    /// A vote settled it.
+    Settled,
+    /// A vote settled it, but nothing was found with it in the last window that looked.
+    Doubted,
+}
+
+/// All that is known of shifts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shifts {
+    known: BTreeMap<(DiskIndex, Tap), Shift>,
+    /// Of the window that closes: events were seen, but none where the map says.
+    displaced: BTreeSet<(DiskIndex, Tap)>,
+}
+
+/// What is kept of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShiftState {
+    /// The disk.
+    pub disk: PhysicalDisk,
+    /// The tap whose offsets are shifted.
+    pub tap: Tap,
+    /// How far beyond the extent map's.
+    pub bytes: i64,
+    /// What it rests on.
+    pub standing: Standing,
+}
+
+/// What a tap's offsets on a disk were found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShiftReport {
+    /// The disk.
+    pub disk: DiskIndex,
+    /// The tap.
+    pub tap: Tap,
+    /// How far its offsets lie beyond the extent map's; 0 where they are the same.
+    pub bytes: i64,
+}
+
+impl Shifts {
+    /// How far a tap's offsets on a disk lie beyond the extent map's, as far as is known.
+    pub(super) fn of(&self, disk: DiskIndex, tap: Tap) -> i64 {
+        self.known.get(&(disk, tap)).map_or(0, |shift| shift.bytes)
+    }
+
+    pub(super) fn is_sure(&self, disk: DiskIndex, tap: Tap) -> bool {
+        self.known
+            .get(&(disk, tap))
+            .is_some_and(|shift| shift.standing == Standing::Settled)
+    }
+
+    /// Whether something was ever found on a disk where its tap is thought to show it.
+    pub(super) fn is_known(&self, disk: DiskIndex, tap: Tap) -> bool {
+        self.known.contains_key(&(disk, tap))
+    }
+
+    /// Whether events of a tap were seen on a disk in the window that closes, but none where the map says.
+    pub(super) fn is_displaced(&self, disk: DiskIndex, tap: Tap) -> bool {
+        self.displaced.contains(&(disk, tap))
+    }
+
+    pub(super) fn state(&self, catalog: &Catalog) -> Vec<ShiftState> {
+        let mut kept: Vec<ShiftState> = self
+            .known
+            .iter()
+            .map(|(&(disk, tap), shift)| ShiftState {
+                disk: catalog.disk(disk).clone(),
+                tap,
+                bytes: shift.bytes,
+                standing: shift.standing,
+            })
+            .collect();
+        kept.sort_by(|a, b| (&a.disk.id, a.tap).cmp(&(&b.disk.id, b.tap)));
+        kept
+    }
+
+    pub(super) fn restore(catalog: &mut Catalog, kept: Vec<ShiftState>) -> Self {
+        let known = kept.into_iter().map(|kept| {
+            let shift = Shift {
+                bytes: kept.bytes,
+                standing: kept.standing,
+            };
+            ((catalog.intern_disk(&kept.disk), kept.tap), shift)
+        });
+        Self {
+            known: known.collect(),
+            displaced: BTreeSet::new(),
+        }
+    }
+}
+
+/// What was asked of disks, by whom.
+pub(super) type Asked = BTreeMap<DiskIndex, Vec<(StreamIndex, Request)>>;
+
+/// A request that votes: where and when its event must be, but for the shift.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voter {
+    pub(super) op: Op,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    /// By tap: by whose clock, and when. None where that clock is not known.
+    pub(super) spans: [Option<(StreamIndex, Interval)>; TAPS.len()],
+}
+
+/// An event that is voted for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) stream: StreamIndex,
+    pub(super) op: Op,
+    /// As the tap shows it.
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) start: i64,
+    pub(super) end: i64,
+}
+
+/// Events of disks by disk and tap, in order of their starts.
+pub(super) type Choices = FxHashMap<(DiskIndex, Tap), Vec<Choice>>;
+
+impl Engine {
+    /// What is known of each disk's offsets, by disk and tap.
+    #[must_use]
+    pub fn shifts(&self) -> Vec<ShiftReport> {
+        let known = self.shifts.known.iter();
+        let settled = known.filter(|(_, shift)| shift.standing != Standing::Seen);
+        settled
+            .map(|(&(disk, tap), shift)| ShiftReport {
+                disk,
+                tap,
+                bytes: shift.bytes,
+            })
+            .collect()
+    }
+
+    /// Where the extent map has what an event of a lane shows.
+    pub(super) fn mapped_offset(&self, stream: StreamIndex, batch: &Batch, row: usize) -> u64 {
+        let device = &self.streams[&stream].devices[batch.columns.devices()[row] as usize];
+        batch.columns.offsets()[row].wrapping_sub_signed(device.shift)
+    }
+
+    /// Notes in the dictionaries how far each device's offsets are shifted.
+    pub(super) fn note_shifts(&mut self) {
+        for stream in self.streams.values_mut() {
+            for (device, described) in stream.devices.iter_mut().zip(&stream.described) {
+                let disk = device.disk.filter(|_| TAPS.contains(&described.tap));
+                device.shift = disk.map_or(0, |disk| self.shifts.of(disk, described.tap));
+            }
+        }
+    }
+
+    /// Whether what a disk's taps show has been settled.
+    fn is_settled(&self, node: NodeIndex, disk: DiskIndex) -> bool {
+        let given = |&tap: &Tap| self.lives(node).iter().any(|&stream| self.gives(stream, tap));
+        let sure = |&tap: &Tap| self.shifts.is_sure(disk, tap) || (tap == Tap::Device && self.caches.is_sure(disk));
+        TAPS.iter().filter(|tap| given(tap)).all(sure)
+    }
+
+    /// Votes on the disks that the I/Os of a window's streams went to and that are not settled.
+    pub(super) fn vote_on_shifts(&mut self, window: i64, streams: &[StreamIndex]) {
+        self.shifts.displaced.clear();
+        let open: BTreeSet<DiskIndex> = (0..self.catalog.disks().len() as u32)
+            .map(DiskIndex)
+            .filter(|&disk| {
+                let node = self.layout.node_of(disk);
+                node.is_some_and(|node| !self.lives(node).is_empty() && !self.is_settled(node, disk))
+            })
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let asked = self.asked(window, streams, &open);
+        let mut unexplained = self.vote_among(&asked);
+        unexplained.extend(self.vote_on_caches(&asked));
+        if !unexplained.is_empty() {
+            // A window may hold too few requests; what completes until it closes was heard as well.
+            let asked = self.asked_until(window, streams, &unexplained);
+            self.vote_among(&asked);
+            self.vote_on_caches(&asked);
+        }
+    }
+
+    /// Votes by what was asked of disks; returns those of which requests were seen, but none where the map says.
+    fn vote_among(&mut self, asked: &Asked) -> BTreeSet<DiskIndex> {
+        let mut unexplained = BTreeSet::new();
+        if asked.is_empty() {
+            return unexplained;
+        }
+        let choices = self.choices(&asked.keys().copied().collect());
+        let mut learnt = false;
+        for (&disk, requests) in asked {
+            let voters = self.voters(requests);
+            for (at, tap) in TAPS.into_iter().enumerate() {
+                let Some(choices) = choices.get(&(disk, tap)).filter(|_| !self.shifts.is_sure(disk, tap)) else {
+                    continue;
+                };
+                let known = self.shifts.of(disk, tap);
+                let votes = votes(&voters, choices, at);
+                match settle(&votes, known) {
+                    Some(bytes) => {
+                        let standing = Standing::Settled;
+                        let shift = Shift { bytes, standing };
+                        self.shifts.known.insert((disk, tap), shift);
+                        self.shifts.displaced.remove(&(disk, tap));
+                        if bytes != known {
+                            self.pool.shift(disk, tap, bytes);
+                            learnt = true;
+                        }
+                    }
+                    None if votes.contains_key(&known) => {}
+                    None => {
+                        let met: BTreeSet<u32> = votes.values().flatten().copied().collect();
+                        if !met.is_empty() {
+                            unexplained.insert(disk);
+                        }
+                        // As many that miss what they meet are none whose own events were lost.
+                        if beats(met.len(), 0) {
+                            self.shifts.displaced.insert((disk, tap));
+                        }
+                    }
+                }
+            }
+        }
+        if learnt {
+            self.note_shifts();
+        }
+        unexplained
+    }
+
+    /// What the I/Os of a window asked of some disks.
+    fn asked(&self, window: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
+        let mut asked = Asked::new();
+        for &stream in streams {
+            let mut requests = self.gathered_of_disks(stream, window, disks);
+            let pooled = self.streams[&stream].windows.get(&window).into_iter().flatten();
+            for io in pooled.map(|&io| &self.pool.ios[io]).filter(|io| io.op != Op::Flush) {
+                let places = io.places.places.iter().filter(|place| disks.contains(&place.disk));
+                requests.extend(places.map(|place| Request {
+                    ordinal: io.event.ordinal,
+                    whole: (io.event.start_unix_nanos, io.event.end_unix_nanos()),
+                    op: io.op,
+                    place: *place,
+                }));
+            }
+            requests.sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
+            for request in requests {
+                asked.entry(request.place.disk).or_default().push((stream, request));
+            }
+        }
+        asked
+    }
+
+    /// What all open I/Os of some streams that completed before a window's cut asked of some disks, where the disks' nodes were heard
+    /// as far because the window needs them.
+    fn asked_until(&self, window: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
+        let nodes: BTreeSet<NodeIndex> = disks.iter().filter_map(|&disk| self.layout.node_of(disk)).collect();
+        let mut asked = Asked::new();
+        for &stream in streams {
+            let heard = self.copy_nodes(window, stream);
+            for &node in nodes.intersection(&heard) {
+                let requests = self.requests(stream, node, self.cut(window)).places.into_iter();
+                for request in requests.filter(|request| disks.contains(&request.place.disk)) {
+                    asked.entry(request.place.disk).or_default().push((stream, request));
+                }
+            }
+        }
+        asked
+    }
+
+    /// The requests of a disk that vote.
+    pub(super) fn voters(&self, requests: &[(StreamIndex, Request)]) -> Vec<Voter> {
+        // What asks for the same again says the same again.
+        let mut met = FxHashSet::default();
+        let different = requests
+            .iter()
+            .filter(|(_, request)| met.insert((request.op, request.place.offset, request.place.length)));
+        let different: Vec<_> = different.collect();
+        let step = different.len().div_ceil(VOTERS).max(1);
+        let chosen = different.into_iter().step_by(step);
+        chosen.map(|(stream, request)| self.voter(*stream, request)).collect()
+    }
+
+    fn voter(&self, stream: StreamIndex, request: &Request) -> Voter {
+        let (start, end) = request.whole;
+        let start = start.max(end.saturating_sub(self.config.longest_io_nanos));
+        let spans = TAPS.map(|tap| {
+            // Of several lives of a node the one that had to see the request.
+            let far = self.life_at(request.place.node, stream, end)?;
+            let (low, high) = self.span_offset(stream, far, (start, end))?;
+            let slack = self.resolution(stream, Tap::Volume) + self.resolution(far, tap);
+            let (from, until) = widen((start, end), slack);
+            Some((far, (from.saturating_add(low), until.saturating_add(high))))
+        });
+        Voter {
+            op: request.op,
+            offset: request.place.offset,
+            length: request.place.length,
+            spans,
+        }
+    }
+
+    /// All events of some disks that wait, in order.
+    pub(super) fn choices(&self, disks: &BTreeSet<DiskIndex>) -> Choices {
+        let mut found = Choices::default();
+        for (_, event) in &self.pool.events {
+            let Some(disk) = event.disk.filter(|disk| disks.contains(disk)) else {
+                continue;
+            };
+            if TAPS.contains(&event.tap) {
+                found.entry((disk, event.tap)).or_default().push(Choice {
+                    stream: event.event.stream,
+                    op: event.op,
+                    offset: event.shown_offset(),
+                    length: event.length,
+                    start: event.event.start_unix_nanos,
+                    end: event.event.end_unix_nanos(),
+                });
+            }
+        }
+        for (&stream, state) in &self.streams {
+            for (_, batch, row) in state.lane.events() {
+                let (tap, columns) = (batch.columns.taps()[row], &batch.columns);
+                let disk = state.devices[columns.devices()[row] as usize].disk;
+                let Some(disk) = disk.filter(|disk| TAPS.contains(&tap) && disks.contains(disk)) else {
+                    continue;
+                };
+                found.entry((disk, tap)).or_default().push(Choice {
+                    stream,
+                    op: columns.ops()[row],
+                    offset: columns.offsets()[row],
+                    length: columns.lengths()[row],
+                    start: columns.starts_unix_nanos()[row],
+                    end: batch.end(row),
+                });
+            }
+        }
+        for choices in found.values_mut() {
+            choices.sort_unstable_by_key(|choice| (choice.start, choice.end, choice.offset, choice.length));
+        }
+        found
+    }
+
+    /// Notes of which disks an initiator's window found something where it looked, and doubts what is known of the others.
+    pub(super) fn weigh_shifts(
+        &mut self,
+        stream: StreamIndex,
+        claims: &[ClaimRef],
+        decisions: &Decisions,
+        round: Option<&Round>,
+    ) {
+        let mut met: BTreeMap<(DiskIndex, Tap), bool> = BTreeMap::new();
+        for claim in claims {
+            let io = &self.pool.ios[claim.io];
+            let Some(found) = decisions.get(claim).filter(|_| io.op.goes_to_every_copy()) else {
+                continue;
+            };
+            let disk = io.places.places[claim.place].disk;
+            if io.op != Op::Flush {
+                *met.entry((disk, Tap::Target)).or_default() |= found.target.is_some();
+                *met.entry((disk, Tap::Device)).or_default() |= !found.device.is_empty() && found.cache.is_none();
+            }
+        }
+        if let Some(round) = round {
+            // Those of which it matters: nearly all were known long ago.
+            let matters = |key: &(DiskIndex, Tap)| !self.shifts.is_known(key.0, key.1) || met.get(key) == Some(&false);
+            let disks = (0..self.catalog.disks().len() as u32).map(DiskIndex);
+            let disks = disks.filter(|&disk| self.layout.node_of(disk).is_some());
+            let open = disks.flat_map(|disk| TAPS.map(|tap| (disk, tap))).filter(matters);
+            for key in round.seen_of(stream, open.collect()) {
+                met.insert(key, true);
+            }
+        }
+        for (key, any) in met {
+            match self.shifts.known.get_mut(&key) {
+                Some(shift) if shift.standing == Standing::Settled && !any => shift.standing = Standing::Doubted,
+                None if any => {
+                    let (bytes, standing) = (0, Standing::Seen);
+                    self.shifts.known.insert(key, Shift { bytes, standing });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How far the events of a far stream's disks lie beyond the places of some requests, as offsets alone tell: for a pair
+    /// whose clocks are not known, so that nobody can say which events are of the requests' time.
+    pub(super) fn shifts_without_clocks<'a>(
+        &self,
+        far: StreamIndex,
+        tap: Tap,
+        until: i64,
+        requests: impl IntoIterator<Item = &'a Request>,
+    ) -> FxHashMap<DiskIndex, i64> {
+        let mut asked: BTreeMap<DiskIndex, BTreeSet<(u64, u64, u8)>> = BTreeMap::new();
+        let mut from = i64::MAX;
+        for request in requests {
+            let place = &request.place;
+            if !self.shifts.is_sure(place.disk, tap) && request.op.goes_to_every_copy() {
+                let (start, end) = request.whole;
+                from = from.min(start.max(end.saturating_sub(self.config.longest_io_nanos)));
+                let key = (place.offset, place.length, request.op as u8);
+                asked.entry(place.disk).or_default().insert(key);
+            }
+        }
+        let mut found = FxHashMap::default();
+        if asked.is_empty() {
+            return found;
+        }
+        // What is further away may be in memory or not, by when this is asked.
+        let from = from.saturating_sub(self.config.max_offset_nanos);
+        let choices = self.choices(&asked.keys().copied().collect());
+        for (disk, asked) in asked {
+            let Some(choices) = choices.get(&(disk, tap)) else {
+                continue;
+            };
+            let known = self.shifts.of(disk, tap);
+            let seen: FxHashSet<(u64, u64, u8)> = choices
+                .iter()
+                .filter(|choice| choice.stream == far && choice.end >= from && choice.end < until)
+                .map(|choice| (choice.offset, choice.length, choice.op as u8))
+                .collect();
+            if let Some(bytes) = settle(&votes_of_keys(&asked, &seen), known) {
+                found.insert(disk, bytes.wrapping_sub(known));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;
