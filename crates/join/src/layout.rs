@@ -277,6 +277,12 @@ impl Layout {
         found
     }
 
+    /// How many copies a volume has at most.
+    pub(crate) fn most_copies(&self) -> usize {
+        let volumes = self.volumes.iter().flatten();
+        volumes.map(|volume| volume.copies.len()).max().unwrap_or(0)
+    }
+
     /// Adds the places of an I/O in the order of part and copy; says whether the map has all of it, and the number of parts.
     pub(crate) fn add_places(
         &self,

@@ -4,6 +4,7 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::shifts::mapped_offset;
 use super::{End, Engine};
 use crate::clock::Search;
 use crate::clock::vote::{Candidate, vote};
@@ -354,7 +355,7 @@ impl Engine {
             let device = &state.devices[columns.devices()[row] as usize];
             let Some(disk) = device.disk else { continue };
             // Where the map has it, not as the tap shows it: that is what is asked for.
-            let offset = self.mapped_offset(far, batch, row).wrapping_sub_signed(shift_of(disk));
+            let offset = mapped_offset(&state.devices, batch, row).wrapping_sub_signed(shift_of(disk));
             if !wanted.may_have(offset) {
                 continue;
             }

@@ -7,11 +7,12 @@
 //! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
 //! last answer either, for as long as no vote says more.
 
-use fathom_model::{NodeIndex, Op, StreamIndex};
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
 use super::align::{Request, tightest};
+use super::bulk::Asks;
 use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
 use crate::clock::PairClock;
@@ -116,14 +117,15 @@ impl Engine {
         if clock.doubt.checked == Some(window) || !heard || self.silent.contains(&node) {
             return;
         }
-        let (requests, mut ends) = self.requests_of(stream, node, window, clock.holds_from());
-        if requests.is_empty() {
+        let requests = self.requests_of(stream, node, window, clock.holds_from());
+        let all = requests.len();
+        if all == 0 {
             return;
         }
-        let (mut asked, mut strays) = self.looked_at(stream, far, &sample(&requests, SAMPLE, LAST), far_until);
+        let (mut asked, mut strays) = self.looked_at(stream, far, &requests.sample(SAMPLE, LAST), far_until);
         // Until when it held is looked up exactly: what lies between two of a sample may be as many.
-        if requests.len() > SAMPLE && !Misfits::of(&asked).none() {
-            (asked, strays) = self.looked_at(stream, far, &sample(&requests, MOST, LAST), far_until);
+        if all > SAMPLE && !Misfits::of(&asked).none() {
+            (asked, strays) = self.looked_at(stream, far, &requests.sample(MOST, LAST), far_until);
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
         let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
@@ -162,8 +164,7 @@ impl Engine {
         }
         let doubtful = !as_usual || last_fit.is_none() || misfits.after >= 3;
         if count > 0 && (doubtful || (misfits.all.max(strays)) * 4 > count) {
-            ends.sort_unstable();
-            self.look_for_break(stream, far, window, &requests, (&ends, was_sure), far_until);
+            self.look_for_break(stream, far, window, (since, was_sure), far_until);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
@@ -176,9 +177,10 @@ impl Engine {
         &self,
         stream: StreamIndex,
         far: StreamIndex,
-        chosen: &[&Request],
+        chosen: &[Request],
         far_until: i64,
     ) -> (Vec<Asked>, usize) {
+        let chosen: &[&Request] = &chosen.iter().collect::<Vec<_>>();
         let mut asked = self.ask(stream, far, chosen, None);
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
@@ -223,20 +225,16 @@ impl Engine {
         self.clocks.entry((stream, far)).or_default()
     }
 
-    /// What the I/Os of a window asked of a node since some time, in the order of their ordinals, and when all of them completed.
-    fn requests_of(
-        &self,
-        stream: StreamIndex,
-        node: NodeIndex,
-        window: i64,
-        from: i64,
-    ) -> (Vec<Request>, Vec<(u64, i64)>) {
-        let (mut requests, mut ends) = (Vec::new(), Vec::new());
-        self.gathered_requests(stream, node, window, &mut requests, &mut ends);
-        for &io in self.streams[&stream].windows.get(&window).into_iter().flatten() {
+    /// What the I/Os of a window asked of a node since some time.
+    fn requests_of(&self, stream: StreamIndex, node: NodeIndex, window: i64, from: i64) -> Asks<'_> {
+        let waiting = self.gathered_requests(stream, node, window);
+        let pooled = self.streams[&stream].windows.get(&window);
+        if pooled.is_none() && from <= waiting.earliest() {
+            return waiting;
+        }
+        let mut requests = waiting.sample(usize::MAX, 0);
+        for &io in pooled.into_iter().flatten() {
             let io = &self.pool.ios[io];
-            let whole = (io.event.start_unix_nanos, io.event.end_unix_nanos());
-            ends.push((io.event.ordinal, whole.1));
             // A read goes to one of its copies, a flush has no place.
             if !matches!(io.op, Op::Write | Op::Unmap) {
                 continue;
@@ -249,14 +247,22 @@ impl Engine {
                 .filter(|place| place.node == node && !place.alternative);
             requests.extend(places.map(|place| Request {
                 ordinal: io.event.ordinal,
-                whole,
+                whole: (io.event.start_unix_nanos, io.event.end_unix_nanos()),
                 op: io.op,
                 place: *place,
             }));
         }
         requests.retain(|request| request.whole.0 >= from);
         requests.sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
-        (requests, ends)
+        Asks::Some(requests)
+    }
+
+    /// When the I/Os of a window completed, with their ordinals.
+    fn ends_of(&self, stream: StreamIndex, window: i64) -> Vec<(u64, i64)> {
+        let pooled = self.streams[&stream].windows.get(&window).into_iter().flatten();
+        let pooled = pooled.map(|&io| &self.pool.ios[io].event);
+        let pooled = pooled.map(|event| (event.ordinal, event.end_unix_nanos()));
+        self.gathered_ends(stream, window).chain(pooled).collect()
     }
 
     /// Looks for answers to requests: where the clock has them or, given until when, anywhere.
@@ -275,9 +281,20 @@ impl Engine {
             ),
             _ => return Vec::new(),
         };
-        // What a disk shows at other offsets than the map is no sign of another time.
-        let shifts = self.shifts_without_clocks(far, far_tap, within.1, requests.iter().copied());
-        let services = self.services((far, far_tap), within, requests, &shifts);
+        let mut services = self.services((far, far_tap), within, requests, &FxHashMap::default());
+        // What a disk shows at other offsets than the map is no sign of another time. This may be so of a disk that shows little of
+        // what is asked for.
+        let mut shown: FxHashMap<DiskIndex, i64> = FxHashMap::default();
+        for request in requests {
+            let answered = services.get(&request.key()).is_some_and(|spans| !spans.is_empty());
+            *shown.entry(request.place.disk).or_default() += if answered { 1 } else { -1 };
+        }
+        let hidden = requests.iter().copied();
+        let hidden: Vec<&Request> = hidden.filter(|request| shown[&request.place.disk] < 0).collect();
+        let shifts = self.shifts_without_clocks(far, far_tap, within.1, hidden.iter().copied());
+        if shifts.values().any(|&bytes| bytes != 0) {
+            services.extend(self.services((far, far_tap), within, &hidden, &shifts));
+        }
         let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
         let mut times: FxHashMap<_, u32> = FxHashMap::default();
         requests
@@ -321,8 +338,7 @@ impl Engine {
         stream: StreamIndex,
         far: StreamIndex,
         window: i64,
-        requests: &[Request],
-        (ends, was_sure): (&[(u64, i64)], bool),
+        (since, was_sure): (i64, bool),
         far_until: i64,
     ) {
         // Of a clock that no earlier window bore out.
@@ -330,8 +346,12 @@ impl Engine {
             .doubt
             .since
             .is_none_or(|since| since == window);
-        let chosen = sample(requests, MOST, LAST);
-        let mut asked = self.ask(stream, far, &chosen, Some(far_until));
+        let requests = self.requests_of(stream, self.streams[&far].node, window, since);
+        let chosen = requests.sample(MOST, LAST);
+        let mut asked = self.ask(stream, far, &chosen.iter().collect::<Vec<_>>(), Some(far_until));
+        let mut ends = self.ends_of(stream, window);
+        ends.sort_unstable();
+        let ends = ends.as_slice();
         self.leave_out_other_causes(stream, far, &mut asked);
         asked.retain(Asked::counts);
         let misfits = || asked.iter().filter(|asked| !asked.fits);
@@ -502,13 +522,4 @@ fn went_on(ends: &[(u64, i64)], size: i64) -> bool {
         let step = pair[1].1.saturating_sub(latest);
         -most < step && step < most
     })
-}
-
-/// So many of the requests, spread evenly, and all of the last ones.
-fn sample(requests: &[Request], most: usize, last: usize) -> Vec<&Request> {
-    let step = requests.len().div_ceil(most).max(1);
-    let tail = requests.len().saturating_sub(last);
-    let chosen = requests.iter().enumerate();
-    let chosen = chosen.filter(|(at, _)| at.is_multiple_of(step) || *at >= tail);
-    chosen.map(|(_, request)| request).collect()
 }

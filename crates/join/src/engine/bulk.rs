@@ -33,6 +33,7 @@ use context::Context;
 use gather::BulkIo;
 pub(super) use gather::Gathered;
 pub(super) use parallel::Workers;
+pub(super) use requests::Asks;
 use rest::Rest;
 use slice::{Scratch, Slice, Work};
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::resolve::{Claimant, DECIDED, Decisions, Found, contains, interval};
-use super::shifts::{Asked, Choice, Voter, voters_without};
+use super::shifts::{Asked, Choice, Voter, reach, voters_without};
 use crate::assign::{Interval, assign};
 use crate::pool::ClaimRef;
 
@@ -121,10 +121,15 @@ impl Engine {
         if self.spares.is_empty() {
             return open;
         }
-        let spares = self.choices(&self.spares);
-        let own = self.choices(&asked.keys().copied().collect());
+        let voters: Vec<(DiskIndex, Vec<Voter>)> = asked
+            .iter()
+            .map(|(&disk, requests)| (disk, self.voters(requests)))
+            .collect();
+        let reach = reach(voters.iter().flat_map(|(_, voters)| voters));
+        let spares = self.choices(&self.spares, &reach);
+        let own = self.choices(&asked.keys().copied().collect(), &reach);
         let mut bound = BTreeSet::new();
-        for (&disk, requests) in asked {
+        for (disk, voters) in voters {
             if self.shifts.is_sure(disk, Tap::Device) || self.caches.is_sure(disk) {
                 continue;
             }
@@ -132,7 +137,7 @@ impl Engine {
                 continue;
             };
             let own = own.get(&(disk, Tap::Device)).map_or(&[][..], Vec::as_slice);
-            let without = voters_without(&self.voters(requests), own, self.shifts.of(disk, Tap::Device));
+            let without = voters_without(&voters, own, self.shifts.of(disk, Tap::Device));
             for (&(spare, _), choices) in &spares {
                 if self.catalog.disk(spare).node != *self.catalog.node(node) || without.is_empty() {
                     continue;

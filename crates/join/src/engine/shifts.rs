@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::align::Request;
 use super::bulk::Round;
+use super::devices::DeviceEntry;
 use super::lane::Batch;
 use super::resolve::{Decisions, widen};
 use crate::assign::Interval;
@@ -168,6 +169,25 @@ pub(super) struct Choice {
 /// Events of disks by disk and tap, in order of their starts.
 pub(super) type Choices = FxHashMap<(DiskIndex, Tap), Vec<Choice>>;
 
+/// Of streams the stretch of their time that is looked at.
+pub(super) type Reach = BTreeMap<StreamIndex, Interval>;
+
+/// When events that some requests vote for may have happened.
+pub(super) fn reach<'a>(voters: impl IntoIterator<Item = &'a Voter>) -> Reach {
+    let mut reach = Reach::new();
+    for (stream, (from, until)) in voters.into_iter().flat_map(|voter| voter.spans).flatten() {
+        let known = reach.entry(stream).or_insert((from, until));
+        *known = (known.0.min(from), known.1.max(until));
+    }
+    reach
+}
+
+/// Where the extent map has what an event of a lane shows, by the dictionary of its stream.
+pub(super) fn mapped_offset(devices: &[DeviceEntry], batch: &Batch, row: usize) -> u64 {
+    let device = &devices[batch.columns.devices()[row] as usize];
+    batch.columns.offsets()[row].wrapping_sub_signed(device.shift)
+}
+
 impl Engine {
     /// What is known of each disk's offsets, by disk and tap.
     #[must_use]
@@ -181,12 +201,6 @@ impl Engine {
                 bytes: shift.bytes,
             })
             .collect()
-    }
-
-    /// Where the extent map has what an event of a lane shows.
-    pub(super) fn mapped_offset(&self, stream: StreamIndex, batch: &Batch, row: usize) -> u64 {
-        let device = &self.streams[&stream].devices[batch.columns.devices()[row] as usize];
-        batch.columns.offsets()[row].wrapping_sub_signed(device.shift)
     }
 
     /// Notes in the dictionaries how far each device's offsets are shifted.
@@ -236,10 +250,14 @@ impl Engine {
         if asked.is_empty() {
             return unexplained;
         }
-        let choices = self.choices(&asked.keys().copied().collect());
+        let voters: Vec<(DiskIndex, Vec<Voter>)> = asked
+            .iter()
+            .map(|(&disk, requests)| (disk, self.voters(requests)))
+            .collect();
+        let reach = reach(voters.iter().flat_map(|(_, voters)| voters));
+        let choices = self.choices(&asked.keys().copied().collect(), &reach);
         let mut learnt = false;
-        for (&disk, requests) in asked {
-            let voters = self.voters(requests);
+        for (disk, voters) in voters {
             for (at, tap) in TAPS.into_iter().enumerate() {
                 let Some(choices) = choices.get(&(disk, tap)).filter(|_| !self.shifts.is_sure(disk, tap)) else {
                     continue;
@@ -349,14 +367,18 @@ impl Engine {
         }
     }
 
-    /// All events of some disks that wait, in order.
-    pub(super) fn choices(&self, disks: &BTreeSet<DiskIndex>) -> Choices {
+    /// The events of some disks that wait and have to do with a stretch of their stream's time, in order.
+    pub(super) fn choices(&self, disks: &BTreeSet<DiskIndex>, reach: &Reach) -> Choices {
         let mut found = Choices::default();
         for (_, event) in &self.pool.events {
             let Some(disk) = event.disk.filter(|disk| disks.contains(disk)) else {
                 continue;
             };
-            if TAPS.contains(&event.tap) {
+            let Some(&(from, until)) = reach.get(&event.event.stream) else {
+                continue;
+            };
+            let near = event.event.start_unix_nanos <= until && event.event.end_unix_nanos() >= from;
+            if near && TAPS.contains(&event.tap) {
                 found.entry((disk, event.tap)).or_default().push(Choice {
                     stream: event.event.stream,
                     op: event.op,
@@ -367,20 +389,26 @@ impl Engine {
                 });
             }
         }
-        for (&stream, state) in &self.streams {
-            for (_, batch, row) in state.lane.events() {
-                let (tap, columns) = (batch.columns.taps()[row], &batch.columns);
-                let disk = state.devices[columns.devices()[row] as usize].disk;
-                let Some(disk) = disk.filter(|disk| TAPS.contains(&tap) && disks.contains(disk)) else {
-                    continue;
-                };
-                found.entry((disk, tap)).or_default().push(Choice {
-                    stream,
-                    op: columns.ops()[row],
-                    offset: columns.offsets()[row],
-                    length: columns.lengths()[row],
-                    start: columns.starts_unix_nanos()[row],
-                    end: batch.end(row),
+        for (&stream, &(from, until)) in reach {
+            let state = &self.streams[&stream];
+            let wanted = |device: &DeviceEntry| device.disk.filter(|disk| disks.contains(disk));
+            let wanted: Vec<Option<DiskIndex>> = state.devices.iter().map(wanted).collect();
+            for (_, batch) in state.lane.batches() {
+                let columns = &batch.columns;
+                batch.for_each_between(from, until, |row| {
+                    let tap = columns.taps()[row];
+                    let disk = wanted[columns.devices()[row] as usize];
+                    let Some(disk) = disk.filter(|_| TAPS.contains(&tap)) else {
+                        return;
+                    };
+                    found.entry((disk, tap)).or_default().push(Choice {
+                        stream,
+                        op: columns.ops()[row],
+                        offset: columns.offsets()[row],
+                        length: columns.lengths()[row],
+                        start: columns.starts_unix_nanos()[row],
+                        end: batch.end(row),
+                    });
                 });
             }
         }
@@ -412,9 +440,12 @@ impl Engine {
         }
         if let Some(round) = round {
             // Those of which it matters: nearly all were known long ago.
-            let matters = |key: &(DiskIndex, Tap)| !self.shifts.is_known(key.0, key.1) || met.get(key) == Some(&false);
+            let matters = |key: &(DiskIndex, Tap)| {
+                let unknown = !self.shifts.is_known(key.0, key.1) || met.get(key) == Some(&false);
+                let lives = self.layout.node_of(key.0).map_or(&[][..], |node| self.lives(node));
+                unknown && lives.iter().any(|&stream| self.gives(stream, key.1))
+            };
             let disks = (0..self.catalog.disks().len() as u32).map(DiskIndex);
-            let disks = disks.filter(|&disk| self.layout.node_of(disk).is_some());
             let open = disks.flat_map(|disk| TAPS.map(|tap| (disk, tap))).filter(matters);
             for key in round.seen_of(stream, open.collect()) {
                 met.insert(key, true);
@@ -458,7 +489,8 @@ impl Engine {
         }
         // What is further away may be in memory or not, by when this is asked.
         let from = from.saturating_sub(self.config.max_offset_nanos);
-        let choices = self.choices(&asked.keys().copied().collect());
+        let reach = Reach::from([(far, (from, until))]);
+        let choices = self.choices(&asked.keys().copied().collect(), &reach);
         for (disk, asked) in asked {
             let Some(choices) = choices.get(&(disk, tap)) else {
                 continue;

@@ -5,6 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::Engine;
 use super::super::resolve::{contains, interval};
+use super::super::shifts::mapped_offset;
 use super::Asked;
 use crate::assign::Interval;
 
@@ -90,7 +91,7 @@ impl Engine {
             let disk = state.devices[columns.devices()[row] as usize].disk;
             if let Some(disk) = disk.filter(|_| columns.taps()[row] == Tap::Device) {
                 let time = (columns.starts_unix_nanos()[row], batch.end(row));
-                let offset = self.mapped_offset(far, batch, row);
+                let offset = mapped_offset(&state.devices, batch, row);
                 add(disk, offset, columns.lengths()[row], columns.ops()[row], time);
             }
         }

@@ -8,6 +8,7 @@ use super::At;
 use super::claim::Toucher;
 use crate::engine::align::{Request, Requests};
 use crate::engine::lane::Batch;
+use crate::engine::shifts::mapped_offset;
 use crate::engine::{Engine, Stream};
 use crate::layout::{Layout, Place};
 
@@ -19,6 +20,17 @@ pub(in crate::engine) struct Gathered {
     pub(super) places: Vec<Place>,
     /// The nodes of those places.
     pub(in crate::engine) nodes: Vec<NodeIndex>,
+    /// What was asked of each node, in the order of ordinals, part and copy; empty where nobody will ask.
+    asked: Vec<Vec<Asking>>,
+    /// When the first of the I/Os began.
+    pub(super) earliest: i64,
+}
+
+/// A place with its I/O, by where they are in [`Gathered`].
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Asking {
+    io: u32,
+    place: u32,
 }
 
 /// An I/O of the lane.
@@ -69,10 +81,40 @@ impl Gathered {
         });
     }
 
+    /// Makes what was asked of each node ready for whoever looks at a few requests only.
+    fn index(&mut self, nodes: usize) {
+        let mut order: Vec<u32> = (0..self.ios.len() as u32).collect();
+        order.sort_unstable_by_key(|&io| self.ios[io as usize].ordinal);
+        self.asked.resize_with(nodes, Vec::new);
+        for io in order {
+            let places = self.ios[io as usize].places();
+            let first = places.start as u32;
+            for (place, of) in (first..).zip(&self.places[places]) {
+                self.asked[of.node.as_usize()].push(Asking { io, place });
+            }
+        }
+    }
+
+    /// What was asked of a node.
+    pub(super) fn asked(&self, node: NodeIndex) -> &[Asking] {
+        self.asked.get(node.as_usize()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn request(&self, asking: Asking) -> Request {
+        let io = &self.ios[asking.io as usize];
+        Request {
+            ordinal: io.ordinal,
+            whole: (io.start, io.end),
+            op: io.op,
+            place: self.places[asking.place as usize],
+        }
+    }
+
     fn finish(&mut self, nodes: usize) {
         if !self.ios.is_sorted_by_key(|io| io.end) {
             self.ios.sort_by_key(|io| io.end);
         }
+        self.earliest = self.ios.iter().map(|io| io.start).min().unwrap_or(i64::MAX);
         let mut met = vec![false; nodes];
         self.places.iter().for_each(|place| met[place.node.as_usize()] = true);
         let met = met.iter().enumerate().filter(|(_, met)| **met);
@@ -88,7 +130,11 @@ impl Engine {
         let streams = self.streams.iter().filter(|(_, stream)| waits(stream));
         let streams: Vec<StreamIndex> = streams.map(|(&index, _)| index).collect();
         let ends = self.span_of(window);
-        let gather = |at: usize| self.collect_ios(streams[at], &ends, i64::MAX);
+        let gather = |at: usize| {
+            let mut gathered = self.collect_ios(streams[at], &ends, i64::MAX);
+            gathered.index(self.catalog.nodes().len());
+            gathered
+        };
         let gathered = self.workers.map(streams.len(), gather);
         for (stream, gathered) in streams.into_iter().zip(gathered) {
             self.stream_mut(stream).gathered.insert(window, gathered);
@@ -99,6 +145,12 @@ impl Engine {
     pub(super) fn collect_ios(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
         let state = &self.streams[&stream];
         let mut gathered = Gathered::default();
+        let window = ends.start.div_euclid(self.config.window_nanos);
+        if *ends == self.span_of(window) {
+            let ios = state.lane.windows.get(&window).copied().unwrap_or(0);
+            gathered.ios.reserve_exact(ios);
+            gathered.places.reserve(ios.saturating_mul(self.layout.most_copies()));
+        }
         for (number, batch) in state.lane.batches() {
             if batch.min_end >= ends.end {
                 continue;
@@ -164,7 +216,7 @@ impl Engine {
             _ => None,
         };
         Toucher {
-            offset: self.mapped_offset(stream, batch, row),
+            offset: mapped_offset(&state.devices, batch, row),
             start: columns.starts_unix_nanos()[row],
             end: batch.end(row),
             node: peer.unwrap_or(state.node).0,

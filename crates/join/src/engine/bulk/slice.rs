@@ -13,6 +13,7 @@ use super::decide::{Event, Events, Found, Sought};
 use super::tightest::Tightest;
 use super::{At, BulkIo, Gathered, NOTHING, Pick};
 use crate::engine::Engine;
+use crate::engine::shifts::mapped_offset;
 
 mod hot;
 
@@ -411,7 +412,7 @@ impl<'a> Work<'a> {
                     op: columns.ops()[row],
                 };
                 let span = (event.start, event.end);
-                let key = (node.0, self.engine.mapped_offset(own.stream, batch, row));
+                let key = (node.0, mapped_offset(&state.devices, batch, row));
                 if leg {
                     let touches = |claim: &Hot| claim.meets_leg(side as u16, span);
                     scratch.meet(&event, key, touches, |claim| &mut claim.leg, false);
@@ -445,13 +446,22 @@ impl<'a> Work<'a> {
         let events = Events::new(self.engine, self.context, &scratch.events);
         let mut found: Vec<Found> = Vec::new();
         let mut of_side = Vec::with_capacity(sides);
+        let places = |side: usize, ios: &Range<usize>| -> usize {
+            let ios = &self.deciding[side].ios[ios.clone()];
+            ios.iter().map(|io| io.places as usize).sum()
+        };
+        let all_own: usize = deciding.iter().enumerate().map(|(side, ios)| places(side, ios)).sum();
+        // Events that touch others' claims are few beside these.
+        let own_events = scratch.events.len();
+        used.iter_mut().for_each(|used| used.reserve(own_events / sides));
         for (side, ios) in deciding.into_iter().enumerate() {
             let gathered = &self.deciding[side];
+            let own = places(side, &ios);
             let mut decided = Decided {
                 first: ios.start,
                 decided: Vec::with_capacity(ios.len()),
-                picks: Vec::with_capacity(ios.len() * 3),
-                seen: Vec::with_capacity(ios.len() * 6),
+                picks: Vec::with_capacity(own),
+                seen: Vec::with_capacity(own.saturating_mul(own_events).div_ceil(all_own.max(1))),
             };
             for io in &gathered.ios[ios] {
                 if self.is_long(io) {
