@@ -346,7 +346,7 @@ impl Engine {
             });
         }
         let state = &self.streams[&far];
-        let wanted = Wanted::of(requests);
+        let wanted = Wanted::of(requests.iter().map(|request| request.place.offset));
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
             if columns.taps()[row] != tap {
@@ -391,7 +391,7 @@ impl Engine {
             });
         }
         let state = &self.streams[&stream];
-        let wanted = Wanted::of(requests);
+        let wanted = Wanted::of(requests.iter().map(|request| request.place.offset));
         for (_, batch, row) in state.lane.events_between(from, until) {
             let columns = &batch.columns;
             if columns.taps()[row] != Tap::Initiator || !wanted.may_have(columns.offsets()[row]) {
@@ -408,9 +408,8 @@ impl Engine {
     }
 }
 
-/// The offsets of some requests, as far as a bit each tells: nearly all events of a lane are nobody's whom is asked for, and one
-/// look says so.
-struct Wanted {
+/// Some offsets, as far as a bit each tells: nearly all events of a lane are nobody's whom is asked for, and one look says so.
+pub(super) struct Wanted {
     bits: Vec<u64>,
 }
 
@@ -418,17 +417,17 @@ impl Wanted {
     /// So many bits, as a power of two: 8 KiB stay close to the processor.
     const BITS: u32 = 16;
 
-    fn of(requests: &[&Request]) -> Self {
+    pub(super) fn of(offsets: impl IntoIterator<Item = u64>) -> Self {
         let mut bits = vec![0; 1 << (Self::BITS - 6)];
-        for request in requests {
-            let at = Self::at(request.place.offset);
+        for offset in offsets {
+            let at = Self::at(offset);
             bits[at / 64] |= 1_u64 << (at % 64);
         }
         Self { bits }
     }
 
-    /// Whether a request with this offset of the extent map may be among them; false for sure.
-    fn may_have(&self, offset: u64) -> bool {
+    /// Whether an offset of the extent map may be among them; false for sure.
+    pub(super) fn may_have(&self, offset: u64) -> bool {
         let at = Self::at(offset);
         self.bits[at / 64] & (1 << (at % 64)) != 0
     }

@@ -97,10 +97,8 @@ impl Engine {
         } else {
             rest::horizon(&context, &initiators, ends.end)
         };
-        let rivals = sides.iter().zip(&horizon);
-        let rivals: Vec<Gathered> = rivals
-            .map(|(&stream, &until)| self.collect_ios(stream, &later, until))
-            .collect();
+        let rivals = |side: usize| self.collect_ios(sides[side], &later, horizon[side]);
+        let rivals = self.workers.map(sides.len(), rivals);
         let slices = self.slices(&context, &gathered, &rivals, anywhere);
         let round = Round {
             context,

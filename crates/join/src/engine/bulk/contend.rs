@@ -10,6 +10,8 @@ use super::claim::{Claim, Kind, Toucher, claim_at, claim_of};
 use super::context::Context;
 use super::{At, Gathered};
 use crate::engine::Engine;
+use crate::engine::align::Wanted;
+use crate::engine::shifts::mapped_offset;
 
 pub(super) type Key = (u32, u64);
 
@@ -34,10 +36,8 @@ struct Member<T> {
 pub(super) fn follow(engine: &Engine, context: &Context, mut keys: FxHashSet<Key>, window: i64) -> Vec<Vec<At>> {
     let ends = i64::MIN..engine.cut(window);
     let sides = &context.sides;
-    let waiting: Vec<Gathered> = sides
-        .iter()
-        .map(|side| engine.collect_ios(side.stream, &ends, i64::MAX))
-        .collect();
+    let collect = |side: usize| engine.collect_ios(sides[side].stream, &ends, i64::MAX);
+    let waiting = engine.workers.map(sides.len(), collect);
     let mut reached: FxHashSet<(usize, usize)> = FxHashSet::default();
     loop {
         let mut groups = groups(engine, context, &waiting, &keys, &reached);
@@ -80,9 +80,11 @@ fn groups(
     reached: &FxHashSet<(usize, usize)>,
 ) -> FxHashMap<Key, Group> {
     let mut groups: FxHashMap<Key, Group> = keys.iter().map(|&key| (key, Group::default())).collect();
+    let wanted = Wanted::of(keys.iter().map(|&(_, offset)| offset));
     for (side, gathered) in waiting.iter().enumerate() {
         for (at, io) in gathered.ios.iter().enumerate() {
-            for place in &gathered.places[io.places()] {
+            let places = gathered.places[io.places()].iter();
+            for place in places.filter(|place| wanted.may_have(place.offset)) {
                 if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
                     group.claims.push(Member {
                         is: claim_of(engine, context, side, io, place, Kind::Rival),
@@ -117,7 +119,8 @@ fn groups(
     }
     for (side, of) in context.sides.iter().enumerate() {
         for (at, batch, row) in engine.streams[&of.stream].lane.events() {
-            if batch.columns.taps()[row] == Tap::Volume {
+            let offset = mapped_offset(&engine.streams[&of.stream].devices, batch, row);
+            if batch.columns.taps()[row] == Tap::Volume || !wanted.may_have(offset) {
                 continue;
             }
             let event = engine.toucher(of.stream, side, batch, row);

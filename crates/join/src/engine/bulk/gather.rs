@@ -145,11 +145,12 @@ impl Engine {
     pub(super) fn collect_ios(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
         let state = &self.streams[&stream];
         let mut gathered = Gathered::default();
-        let window = ends.start.div_euclid(self.config.window_nanos);
-        if *ends == self.span_of(window) {
-            let ios = state.lane.windows.get(&window).copied().unwrap_or(0);
-            gathered.ios.reserve_exact(ios);
-            gathered.places.reserve(ios.saturating_mul(self.layout.most_copies()));
+        // No more than this, where no I/O started too late.
+        let windows = ends.start.div_euclid(self.config.window_nanos)..=ends.end.div_euclid(self.config.window_nanos);
+        let most: usize = state.lane.windows.range(windows).map(|(_, count)| count).sum();
+        if latest_start == i64::MAX {
+            gathered.ios.reserve(most);
+            gathered.places.reserve(most.saturating_mul(self.layout.most_copies()));
         }
         for (number, batch) in state.lane.batches() {
             if batch.min_end >= ends.end {

@@ -210,11 +210,11 @@ impl<'a> Work<'a> {
         for (side, ios) in deciding.iter().enumerate() {
             self.add_deciding(side, ios.clone(), &spans, &mut scratch.claims);
         }
-        for (side, reach) in claims.iter().enumerate() {
-            self.add_others(side, &deciding[side], *reach, &mut scratch.claims);
-        }
-        self.add_pooled(&claims, &mut scratch.claims);
         scratch.index();
+        for (side, reach) in claims.iter().enumerate() {
+            self.add_others(side, &deciding[side], *reach, scratch);
+        }
+        self.add_pooled(&claims, scratch);
         for (side, reach) in events.iter().enumerate() {
             self.meet(side, *reach, scratch);
         }
@@ -337,7 +337,7 @@ impl<'a> Work<'a> {
     }
 
     /// Adds the claims of I/Os of a side that may have something in common with the slice's own.
-    fn add_others(&self, side: usize, own: &Range<usize>, reach: Reach, claims: &mut Vec<Hot>) {
+    fn add_others(&self, side: usize, own: &Range<usize>, reach: Reach, scratch: &mut Scratch) {
         if reach.from > reach.until {
             return;
         }
@@ -349,32 +349,35 @@ impl<'a> Work<'a> {
         let after = &gathered.ios[own.end..until.max(own.end)];
         let starts_in_time = |io: &&BulkIo| io.start <= reach.until;
         for io in self.short(before).chain(self.short(after)).filter(starts_in_time) {
-            self.add_other(side, gathered, io, claims);
+            self.add_other(side, gathered, io, scratch);
         }
         let long = self.long.iter().filter(|(of, _)| *of == side);
         for io in long.map(|&(_, at)| &gathered.ios[at]).filter(starts_in_time) {
             if io.end >= reach.from {
-                self.add_other(side, gathered, io, claims);
+                self.add_other(side, gathered, io, scratch);
             }
         }
         let rivals = &self.rivals[side];
         for io in rivals.ios.iter().filter(starts_in_time) {
-            self.add_other(side, rivals, io, claims);
+            self.add_other(side, rivals, io, scratch);
         }
     }
 
-    fn add_other(&self, side: usize, gathered: &Gathered, io: &BulkIo, claims: &mut Vec<Hot>) {
+    fn add_other(&self, side: usize, gathered: &Gathered, io: &BulkIo, scratch: &mut Scratch) {
         for place in &gathered.places[io.places()] {
-            let claim = claim_of(self.engine, self.context, side, io, place, Kind::Rival);
-            claims.push(Hot::of(&claim));
+            if scratch.is_asked(place.node.0, place.offset) {
+                let claim = claim_of(self.engine, self.context, side, io, place, Kind::Rival);
+                scratch.add(Hot::of(&claim));
+            }
         }
     }
 
-    fn add_pooled(&self, reaches: &[Reach], claims: &mut Vec<Hot>) {
+    fn add_pooled(&self, reaches: &[Reach], scratch: &mut Scratch) {
         for claim in &self.pooled {
             let reach = reaches[usize::from(claim.side)];
-            if claim.end >= reach.from && claim.start <= reach.until {
-                claims.push(Hot::of(claim));
+            let near = claim.end >= reach.from && claim.start <= reach.until;
+            if near && scratch.is_asked(claim.node, claim.offset) {
+                scratch.add(Hot::of(claim));
             }
         }
     }

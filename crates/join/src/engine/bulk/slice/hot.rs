@@ -61,7 +61,7 @@ impl Hot {
 }
 
 impl Scratch {
-    /// Makes the claims ready to be met.
+    /// Makes the claims that are to be decided ready to be met.
     pub(super) fn index(&mut self) {
         let size = (self.claims.len() * 2).next_power_of_two().max(16);
         self.heads.clear();
@@ -71,6 +71,26 @@ impl Scratch {
             let head = &mut self.heads[slot(size, claim.node, claim.offset)];
             claim.next = std::mem::replace(head, at as u32);
         }
+    }
+
+    /// Whether one of the claims that are to be decided has a key. What others contend for without them is not this slice's business.
+    pub(super) fn is_asked(&self, node: u32, offset: u64) -> bool {
+        let mut next = self.heads[slot(self.heads.len(), node, offset)];
+        while let Some(claim) = self.claims.get(next as usize) {
+            if claim.offset == offset && claim.node == node {
+                return true;
+            }
+            next = claim.next;
+        }
+        false
+    }
+
+    /// Adds a claim that is not to be decided and has the key of one that is.
+    pub(super) fn add(&mut self, mut claim: Hot) {
+        let size = self.heads.len();
+        let head = &mut self.heads[slot(size, claim.node, claim.offset)];
+        claim.next = std::mem::replace(head, self.claims.len() as u32);
+        self.claims.push(claim);
     }
 
     /// Notes an event at the claims that it touches: at the only one as `seen`, at several that something speaks against them.
