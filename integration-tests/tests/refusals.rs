@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use fathom_integration_tests::fixture;
@@ -167,6 +167,37 @@ fn client_certificate_that_the_coordinator_refuses_is_explained_in_the_same_word
         assert!(said.contains("error: ") && said.contains(says), "{said}");
         assert!(!said.contains("hyper") && !said.contains("panicked"), "{said}");
     }
+}
+
+#[test]
+fn proxy_without_a_coordinator_behind_it_is_no_refusal() {
+    let setup = Setup::new();
+    let coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
+    let behind = coordinator.address.trim_start_matches("https://").to_owned();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", proxy.local_addr().unwrap());
+    let refused = 6;
+    let passing = std::thread::spawn(move || {
+        for (number, near) in proxy.incoming().flatten().enumerate() {
+            if number < refused {
+                continue;
+            }
+            let far = TcpStream::connect(&behind).unwrap();
+            let (mut near_in, mut far_out) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            let (mut near, mut far) = (near, far);
+            std::thread::spawn(move || std::io::copy(&mut near_in, &mut far_out));
+            // Until the daemon is done.
+            let _ = std::io::copy(&mut far, &mut near);
+            return number;
+        }
+        0
+    });
+    let mut daemon = setup.node(&setup.certificates, &address);
+    let ended = daemon.wait();
+    let said = daemon.said();
+    assert_eq!(ended, 0, "{said}");
+    assert!(said.contains("before the TLS handshake began"), "{said}");
+    assert_eq!(passing.join().unwrap(), refused);
 }
 
 #[test]

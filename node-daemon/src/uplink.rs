@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::spool::{Spool, Written, old_streams};
 
 mod connection;
+mod connector;
 
 /// Shortest and longest wait before trying again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -39,7 +40,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same trouble is logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// So many connections in a row that end before the coordinator has said anything, and none that went further, are a refusal.
+/// So many connections in a row that end after the coordinator has shown its certificate and before it has said more, and none that
+/// went further, are a refusal of ours.
 const REFUSALS: u32 = 5;
 
 /// How an uplink ended.
@@ -63,7 +65,8 @@ struct Outgoing {
 enum Failure {
     /// It may go better next time.
     Retry(String),
-    /// The other side closed the connection before it said anything: most often, but not always, it would again.
+    /// The other side began the handshake and closed the connection before it said more: most often, but not always, it would
+    /// again.
     Closed,
     /// It will not.
     Fatal(Error),
@@ -217,13 +220,17 @@ impl Uplink {
         self.epoch.fetch_max(epoch, Ordering::Relaxed) <= epoch
     }
 
-    fn connect_failure(&self, error: &tonic::transport::Error) -> Failure {
+    fn connect_failure(&self, error: &tonic::transport::Error, spoke: bool) -> Failure {
         match tls_problem(error) {
             Some(problem) => Failure::Fatal(Error::Tls {
                 address: self.address.clone(),
                 problem,
             }),
-            None if is_closed(error) => Failure::Closed,
+            None if is_closed(error) && spoke => Failure::Closed,
+            None if is_closed(error) => Failure::Retry(
+                "the connection was closed before the TLS handshake began: is something in between that has no coordinator behind it?"
+                    .to_owned(),
+            ),
             None => Failure::Retry(chain(error)),
         }
     }

@@ -422,6 +422,9 @@ impl Running {
                 }
             }
         }
+        for odd in said.topology.oddities() {
+            tracing::warn!(cluster = %self.id, odd, "the topology does not fit together");
+        }
         self.engine.set_topology(&said.topology);
         self.topology = Some(said);
         self.dirty = true;

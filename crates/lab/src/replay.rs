@@ -58,7 +58,7 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     engine.set_topology(recording.topology());
     let mut players = Vec::new();
     let mut missing_nodes = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings = recording.topology().oddities();
     for node in recording.nodes() {
         if node.events.is_none() {
             missing_nodes.push(node.id.clone());
@@ -107,7 +107,7 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
 ///
 /// When the recording cannot be read.
 pub fn warnings(recording: &Recording, without: &[Tap]) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
+    let mut warnings = recording.topology().oddities();
     for node in recording.nodes().iter().filter(|node| node.events.is_some()) {
         let options = SourceOptions {
             without: without.to_vec(),

@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use super::connector::connect;
 use super::{Failure, Outgoing, Uplink};
 use crate::error::Error;
 use crate::spool::{Spool, Written, kind, request};
@@ -50,10 +51,9 @@ impl Uplink {
     /// Talks until the stream is stored to its end. `talked` is set once the coordinator welcomed us.
     pub(super) async fn converse(&self, outgoing: &Outgoing, talked: &mut bool) -> Result<(), Failure> {
         // The transport's own limit ends with the TCP handshake.
-        let connected = timeout(ANSWER_TIMEOUT, self.endpoint.connect()).await;
-        let channel = connected
-            .map_err(|_| no_answer())?
-            .map_err(|error| self.connect_failure(&error))?;
+        let connected = timeout(ANSWER_TIMEOUT, connect(&self.endpoint)).await;
+        let (channel, spoke) = connected.map_err(|_| no_answer())?;
+        let channel = channel.map_err(|error| self.connect_failure(&error, spoke.load(Ordering::Relaxed)))?;
         let mut client = CollectServiceClient::new(channel);
         let (outbox, queue) = mpsc::channel(QUEUE);
         let opening = outgoing
