@@ -117,6 +117,7 @@ pub struct Engine {
     delays: FxHashMap<StreamIndex, Delays>,
     rows: JoinedRows,
     workers: bulk::Workers,
+    shelves: bulk::Shelves,
     /// Disks that were seen to split requests.
     barred: BTreeSet<DiskIndex>,
     /// Rows decided in bulk, in chunks as they were made.
@@ -199,6 +200,7 @@ impl Engine {
             spares: BTreeSet::new(),
             delays: FxHashMap::default(),
             rows: JoinedRows::default(),
+            shelves: bulk::Shelves::default(),
             barred: BTreeSet::new(),
             chunks: Vec::new(),
             contested: BTreeSet::new(),

@@ -26,6 +26,7 @@ mod gather;
 mod parallel;
 mod requests;
 mod rest;
+mod shelves;
 mod slice;
 mod tightest;
 
@@ -35,7 +36,8 @@ pub(super) use gather::Gathered;
 pub(super) use parallel::Workers;
 pub(super) use requests::Asks;
 use rest::Rest;
-use slice::{Scratch, Slice, Work};
+pub(super) use shelves::Shelves;
+use slice::{Slice, Work};
 
 const NOTHING: u32 = u32::MAX;
 
@@ -108,6 +110,7 @@ impl Engine {
         };
         self.leave_lanes(&round, window);
         self.spill_rest(&round, &rivals, &horizon, window);
+        rivals.into_iter().for_each(|rivals| self.shelve_gathered(rivals));
         self.sweep_lanes();
         Some(round)
     }
@@ -119,12 +122,10 @@ impl Engine {
         }
         let pooled = rest::pooled_claims(self, context);
         let work = Work::new(self, context, gathered, rivals, pooled, anywhere);
-        let spare: Mutex<Vec<Scratch>> = Mutex::default();
-        let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         self.workers.map(work.slices(), |slice| {
-            let mut scratch = spare().pop().unwrap_or_default();
+            let mut scratch = self.shelves.scratch.take();
             let decided = work.decide(slice, &mut scratch);
-            spare().push(scratch);
+            self.shelves.scratch.put(scratch);
             decided
         })
     }

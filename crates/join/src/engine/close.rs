@@ -24,6 +24,9 @@ impl Engine {
         }
         self.clocks.extend(learnt);
         self.link_clocks(window);
+        if let Some(round) = round {
+            self.shelve(round);
+        }
     }
 
     /// Closes the window of one initiator; gives what is known of its pairs' clocks from now on.

@@ -68,6 +68,7 @@ pub(super) fn follow(engine: &Engine, context: &Context, mut keys: FxHashSet<Key
                 found[usize::from(event.is.side)].extend(event.at);
             }
         }
+        waiting.into_iter().for_each(|waiting| engine.shelve_gathered(waiting));
         return found;
     }
 }

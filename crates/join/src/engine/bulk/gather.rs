@@ -59,6 +59,13 @@ impl BulkIo {
 }
 
 impl Gathered {
+    pub(super) fn clear(&mut self) {
+        self.ios.clear();
+        self.places.clear();
+        self.nodes.clear();
+        self.asked.iter_mut().for_each(Vec::clear);
+    }
+
     fn add(&mut self, at: At, batch: &Batch, volume: VolumeIndex, layout: &Layout) {
         let row = at.row as usize;
         let columns = &batch.columns;
@@ -144,7 +151,7 @@ impl Engine {
     /// The I/Os of a lane that completed in a stretch of time and started no later than another.
     pub(super) fn collect_ios(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
         let state = &self.streams[&stream];
-        let mut gathered = Gathered::default();
+        let mut gathered = self.shelves.gathered.take();
         // No more than this, where no I/O started too late.
         let windows = ends.start.div_euclid(self.config.window_nanos)..=ends.end.div_euclid(self.config.window_nanos);
         let most: usize = state.lane.windows.range(windows).map(|(_, count)| count).sum();
@@ -193,6 +200,7 @@ impl Engine {
                 place: *place,
             }));
         }
+        self.shelve_gathered(ios);
     }
 
     /// The disk of an event of the lane, if it is known.

@@ -79,6 +79,14 @@ pub(super) struct Decided {
     pub(super) seen: Vec<Observation>,
 }
 
+impl Decided {
+    pub(super) fn clear(&mut self) {
+        self.decided.clear();
+        self.picks.clear();
+        self.seen.clear();
+    }
+}
+
 /// Bounds on what a slice looks at, on one side's clock: ends no earlier, starts no later.
 #[derive(Clone, Copy, Debug)]
 struct Reach {
@@ -443,7 +451,8 @@ impl<'a> Work<'a> {
     /// What the claims that are to be decided have.
     fn collect(&self, deciding: Vec<Range<usize>>, spans: &[Option<Span>], scratch: &mut Scratch) -> Slice {
         let sides = self.context.sides.len();
-        let mut used: Vec<Vec<At>> = vec![Vec::new(); sides];
+        let shelves = &self.engine.shelves;
+        let mut used: Vec<Vec<At>> = (0..sides).map(|_| shelves.used.take()).collect();
         let mut clocks: Vec<Tightest> = vec![Tightest::default(); sides * sides];
         let mut claims = scratch.claims.iter();
         let events = Events::new(self.engine, self.context, &scratch.events);
@@ -460,12 +469,13 @@ impl<'a> Work<'a> {
         for (side, ios) in deciding.into_iter().enumerate() {
             let gathered = &self.deciding[side];
             let own = places(side, &ios);
-            let mut decided = Decided {
-                first: ios.start,
-                decided: Vec::with_capacity(ios.len()),
-                picks: Vec::with_capacity(own),
-                seen: Vec::with_capacity(own.saturating_mul(own_events).div_ceil(all_own.max(1))),
-            };
+            let mut decided = shelves.decided.take();
+            decided.first = ios.start;
+            decided.decided.reserve(ios.len());
+            decided.picks.reserve(own);
+            decided
+                .seen
+                .reserve(own.saturating_mul(own_events).div_ceil(all_own.max(1)));
             for io in &gathered.ios[ios] {
                 if self.is_long(io) {
                     decided.decided.push(false);
