@@ -58,7 +58,7 @@ pub use losses::OpenLoss;
 pub use merged::SharedState;
 pub use overdue::OverdueState;
 pub(crate) use shifts::beats;
-pub use shifts::{ShiftReport, ShiftState, Standing};
+pub use shifts::{MistakenReport, ShiftReport, ShiftState, Standing};
 pub use state::{DelaysState, PairState, RepliesState, State, StreamAccount, StreamState};
 pub use unplaced::CorrelationState;
 

@@ -213,6 +213,26 @@ impl Layout {
                 .any(|piece| disks.contains(&piece.disk))
     }
 
+    /// The disk of another copy that has, so many bytes further, what the map has on a disk; where there is one.
+    pub(crate) fn other_copy_at(&self, disk: DiskIndex, bytes: i64) -> Option<DiskIndex> {
+        let begin = |piece: &Piece| piece.disk_offset.wrapping_sub(piece.from);
+        let copies = self.volumes.iter().flatten().map(|volume| &volume.copies);
+        copies.into_iter().find_map(|copies| {
+            let own = copies
+                .iter()
+                .flat_map(|(copy, pieces)| pieces.iter().map(move |piece| (copy, piece)));
+            own.filter(|(_, piece)| piece.disk == disk).find_map(|(own, piece)| {
+                let others = copies
+                    .iter()
+                    .filter(|(copy, _)| copy != own)
+                    .flat_map(|(_, pieces)| pieces);
+                let mut others = others.filter(|other| other.from < piece.until && piece.from < other.until);
+                let other = others.find(|other| begin(other).wrapping_sub(begin(piece)) as i64 == bytes);
+                other.map(|other| other.disk)
+            })
+        })
+    }
+
     pub(crate) fn knows(&self, volume: VolumeIndex) -> bool {
         self.get(volume).is_some()
     }

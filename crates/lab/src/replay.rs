@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use fathom_capture::Recording;
 use fathom_join::{ClockReport, Config, End, Engine, StreamInfo};
-use fathom_model::{Catalog, ClusterId, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap};
+use fathom_model::{
+    Catalog, ClusterId, DiskIndex, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap,
+};
 use fathom_sources::replay::{Options as SourceOptions, ReplaySource};
 use fathom_sources::{Polled, Source};
 
@@ -88,6 +90,7 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     }
     engine.advance();
     rows.append(engine.take_rows());
+    warnings.extend(offsets(&engine));
     Ok(Replayed {
         clocks: engine.clocks(),
         catalog: engine.catalog().clone(),
@@ -99,6 +102,35 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
         missing_nodes,
         warnings,
     })
+}
+
+/// What the join found of disks whose events lie elsewhere than the extent map says.
+fn offsets(engine: &Engine) -> Vec<String> {
+    let name = |disk: DiskIndex| {
+        let disk = engine.catalog().disk(disk);
+        format!("{}/{}", disk.node, disk.name)
+    };
+    let shifted = engine.shifts().into_iter().filter(|shift| shift.bytes != 0);
+    let mut said: Vec<String> = shifted
+        .map(|shift| {
+            format!(
+                "{} of {}: every offset is {} bytes beyond the extent map's, as the traffic shows; joined by that",
+                shift.tap,
+                name(shift.disk),
+                shift.bytes
+            )
+        })
+        .collect();
+    said.extend(engine.mistaken().into_iter().map(|mistaken| {
+        format!(
+            "{} of {} shows what the extent map has on {}: are files, nodes or disks taken for one another? Nothing was joined by it",
+            mistaken.tap,
+            name(mistaken.disk),
+            name(mistaken.shows)
+        )
+    }));
+    said.sort_unstable();
+    said
 }
 
 /// What about a recording is odd without being wrong, as a replay says it, without joining it.

@@ -207,7 +207,11 @@ impl Engine {
             return true;
         }
         // Perhaps the far side shows other offsets than the map.
-        let shifts = self.shifts_without_clocks(far, self.far_tap(far), far_until, &requests.places);
+        let tap = self.far_tap(far);
+        let (shifts, mistaken) = self.shifts_without_clocks(far, tap, far_until, &requests.places);
+        for (disk, shows) in mistaken {
+            self.shifts.note_mistaken(disk, tap, shows);
+        }
         shifts.values().any(|&bytes| bytes != 0) && self.align_by(stream, far, far_until, &requests, &shifts)
     }
 

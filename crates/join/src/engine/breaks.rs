@@ -291,7 +291,7 @@ impl Engine {
         }
         let hidden = requests.iter().copied();
         let hidden: Vec<&Request> = hidden.filter(|request| shown[&request.place.disk] < 0).collect();
-        let shifts = self.shifts_without_clocks(far, far_tap, within.1, hidden.iter().copied());
+        let (shifts, _) = self.shifts_without_clocks(far, far_tap, within.1, hidden.iter().copied());
         if shifts.values().any(|&bytes| bytes != 0) {
             services.extend(self.services((far, far_tap), within, &hidden, &shifts));
         }

@@ -13,9 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::{Catalog, DiskIndex, NodeIndex, Op, PhysicalDisk, StreamIndex, Tap};
+use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::align::Request;
@@ -29,7 +28,12 @@ use crate::pool::ClaimRef;
 /// So many different requests of a disk vote, spread evenly over a window: some ten times what the clearest case needs.
 const VOTERS: usize = 256;
 
+mod known;
 mod vote;
+
+use known::Shift;
+pub(super) use known::Shifts;
+pub use known::{MistakenReport, ShiftReport, ShiftState, Standing};
 
 pub(crate) use vote::beats;
 pub(super) use vote::voters_without;
@@ -37,109 +41,6 @@ use vote::{settle, votes, votes_of_keys};
 
 /// The taps that may be shifted.
 const TAPS: [Tap; 2] = [Tap::Target, Tap::Device];
-
-/// How far a tap's offsets on a disk lie beyond the extent map's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shift {
-    bytes: i64,
-    standing: Standing,
-}
-
-/// What a shift rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Something was found with it, by chance or not: no vote was clear so far.
-    Seen,
-    /// A vote settled it.
-    Settled,
-    /// A vote settled it, but nothing was found with it in the last window that looked.
-    Doubted,
-}
-
-/// All that is known of shifts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Shifts {
-    known: BTreeMap<(DiskIndex, Tap), Shift>,
-    /// Of the window that closes: events were seen, but none where the map says.
-    displaced: BTreeSet<(DiskIndex, Tap)>,
-}
-
-/// What is kept of one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShiftState {
-    /// The disk.
-    pub disk: PhysicalDisk,
-    /// The tap whose offsets are shifted.
-    pub tap: Tap,
-    /// How far beyond the extent map's.
-    pub bytes: i64,
-    /// What it rests on.
-    pub standing: Standing,
-}
-
-/// What a tap's offsets on a disk were found to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShiftReport {
-    /// The disk.
-    pub disk: DiskIndex,
-    /// The tap.
-    pub tap: Tap,
-    /// How far its offsets lie beyond the extent map's; 0 where they are the same.
-    pub bytes: i64,
-}
-
-impl Shifts {
-    /// How far a tap's offsets on a disk lie beyond the extent map's, as far as is known.
-    pub(super) fn of(&self, disk: DiskIndex, tap: Tap) -> i64 {
-        self.known.get(&(disk, tap)).map_or(0, |shift| shift.bytes)
-    }
-
-    pub(super) fn is_sure(&self, disk: DiskIndex, tap: Tap) -> bool {
-        self.known
-            .get(&(disk, tap))
-            .is_some_and(|shift| shift.standing == Standing::Settled)
-    }
-
-    /// Whether something was ever found on a disk where its tap is thought to show it.
-    pub(super) fn is_known(&self, disk: DiskIndex, tap: Tap) -> bool {
-        self.known.contains_key(&(disk, tap))
-    }
-
-    /// Whether events of a tap were seen on a disk in the window that closes, but none where the map says.
-    pub(super) fn is_displaced(&self, disk: DiskIndex, tap: Tap) -> bool {
-        self.displaced.contains(&(disk, tap))
-    }
-
-    pub(super) fn state(&self, catalog: &Catalog) -> Vec<ShiftState> {
-        let mut kept: Vec<ShiftState> = self
-            .known
-            .iter()
-            .map(|(&(disk, tap), shift)| ShiftState {
-                disk: catalog.disk(disk).clone(),
-                tap,
-                bytes: shift.bytes,
-                standing: shift.standing,
-            })
-            .collect();
-        kept.sort_by(|a, b| (&a.disk.id, a.tap).cmp(&(&b.disk.id, b.tap)));
-        kept
-    }
-
-    pub(super) fn restore(catalog: &mut Catalog, kept: Vec<ShiftState>) -> Self {
-        let known = kept.into_iter().map(|kept| {
-            let shift = Shift {
-                bytes: kept.bytes,
-                standing: kept.standing,
-            };
-            ((catalog.intern_disk(&kept.disk), kept.tap), shift)
-        });
-        Self {
-            known: known.collect(),
-            displaced: BTreeSet::new(),
-        }
-    }
-}
 
 /// What was asked of disks, by whom.
 pub(super) type Asked = BTreeMap<DiskIndex, Vec<(StreamIndex, Request)>>;
@@ -200,6 +101,16 @@ impl Engine {
                 tap,
                 bytes: shift.bytes,
             })
+            .collect()
+    }
+
+    /// Disks that show what the extent map has on others. Between two copies of one volume lies a constant too: that it explains
+    /// everything is no sign of a shift, and nothing is joined by it.
+    #[must_use]
+    pub fn mistaken(&self) -> Vec<MistakenReport> {
+        let mistaken = self.shifts.mistaken.iter();
+        mistaken
+            .map(|(&(disk, tap), &shows)| MistakenReport { disk, tap, shows })
             .collect()
     }
 
@@ -264,8 +175,15 @@ impl Engine {
                 };
                 let known = self.shifts.of(disk, tap);
                 let votes = votes(&voters, choices, at);
-                match settle(&votes, known) {
+                let best = settle(&votes, known);
+                let other = best.filter(|&bytes| bytes != 0);
+                let other = other.and_then(|bytes| self.layout.other_copy_at(disk, bytes));
+                if let Some(other) = other {
+                    self.shifts.mistaken.insert((disk, tap), other);
+                }
+                match best.filter(|_| other.is_none()) {
                     Some(bytes) => {
+                        self.shifts.mistaken.remove(&(disk, tap));
                         let standing = Standing::Settled;
                         let shift = Shift { bytes, standing };
                         self.shifts.known.insert((disk, tap), shift);
@@ -464,14 +382,15 @@ impl Engine {
     }
 
     /// How far the events of a far stream's disks lie beyond the places of some requests, as offsets alone tell: for a pair
-    /// whose clocks are not known, so that nobody can say which events are of the requests' time.
+    /// whose clocks are not known, so that nobody can say which events are of the requests' time. With them come the disks that show
+    /// what the map has on others.
     pub(super) fn shifts_without_clocks<'a>(
         &self,
         far: StreamIndex,
         tap: Tap,
         until: i64,
         requests: impl IntoIterator<Item = &'a Request>,
-    ) -> FxHashMap<DiskIndex, i64> {
+    ) -> (FxHashMap<DiskIndex, i64>, Vec<(DiskIndex, DiskIndex)>) {
         let mut asked: BTreeMap<DiskIndex, BTreeSet<(u64, u64, u8)>> = BTreeMap::new();
         let mut from = i64::MAX;
         for request in requests {
@@ -483,9 +402,9 @@ impl Engine {
                 asked.entry(place.disk).or_default().insert(key);
             }
         }
-        let mut found = FxHashMap::default();
+        let (mut found, mut mistaken) = (FxHashMap::default(), Vec::new());
         if asked.is_empty() {
-            return found;
+            return (found, mistaken);
         }
         // What is further away may be in memory or not, by when this is asked.
         let from = from.saturating_sub(self.config.max_offset_nanos);
@@ -502,10 +421,13 @@ impl Engine {
                 .map(|choice| (choice.offset, choice.length, choice.op as u8))
                 .collect();
             if let Some(bytes) = settle(&votes_of_keys(&asked, &seen), known) {
-                found.insert(disk, bytes.wrapping_sub(known));
+                match self.layout.other_copy_at(disk, bytes).filter(|_| bytes != 0) {
+                    Some(other) => mistaken.push((disk, other)),
+                    None => drop(found.insert(disk, bytes.wrapping_sub(known))),
+                }
             }
         }
-        found
+        (found, mistaken)
     }
 }
 
