@@ -99,11 +99,19 @@ pub struct Replies {
 /// What an initiator's replies say, made ready for the naming of a window's I/Os.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
+    /// Ends that lie no further apart may have come in either order.
+    same_nanos: i64,
     returns: Vec<(u32, Distribution)>,
     rests: Distribution,
 }
 
 impl Known {
+    /// Of ends that the initiator shows with such a resolution: start and duration are off by up to that each.
+    pub(crate) const fn with_resolution(mut self, nanos: i64) -> Self {
+        self.same_nanos = 2 * nanos - 1;
+        self
+    }
+
     fn returns(&self, node: NodeIndex) -> Option<&Distribution> {
         self.returns
             .iter()
@@ -131,6 +139,7 @@ impl Replies {
     pub(crate) fn known(&self) -> Known {
         let returns = self.returns.iter();
         Known {
+            same_nanos: 0,
             returns: returns
                 .map(|(node, durations)| (*node, durations.distribution()))
                 .collect(),
@@ -290,7 +299,7 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
     for (at, end) in ends.iter().enumerate() {
         match *end {
             End::Seen { at: last, .. } | End::Between { last, .. } => {
-                if last >= last_seen {
+                if last >= last_seen.saturating_sub(replies.same_nanos) {
                     candidates.push(at);
                 }
             }

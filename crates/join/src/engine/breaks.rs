@@ -22,6 +22,9 @@ use asked::{Asked, Misfits, first_fit, last_fit, turn};
 mod asked;
 mod causes;
 
+/// So many requests at least have to be answered for a clock to be seen at work.
+const WORKS: usize = 16;
+
 /// So many requests of a window are looked at to see whether the clock is what it was, and all of the last ones.
 const SAMPLE: usize = 256;
 const LAST: usize = 16;
@@ -129,7 +132,12 @@ impl Engine {
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
         let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
-        let misfits = Misfits::of(&asked);
+        let mut misfits = Misfits::of(&asked);
+        // What was lost at the end of a window is no sign of another clock when the same one is at work after it.
+        if !misfits.none() && last_fit.is_some() && self.works_later(stream, far, window, far_until) {
+            misfits = Misfits::default();
+            strays = 0;
+        }
         let count = asked.len();
         let clock = self.clock_mut(stream, far);
         let since = clock.holds_from();
@@ -169,6 +177,21 @@ impl Engine {
             self.clock_mut(stream, far).doubt.misfits.clear();
         }
         self.settle_clocks(window);
+    }
+
+    /// Whether what was asked after a window, as far as all of it must have been heard, is answered where the clock has it, nearly all
+    /// from the first answer on: nobody sets a clock to another time and back to the same.
+    fn works_later(&self, stream: StreamIndex, far: StreamIndex, window: i64, far_until: i64) -> bool {
+        let (ends, cut) = (self.span_of(window).end, self.cut(window));
+        let mut later = self.requests(stream, self.streams[&far].node, cut).places;
+        later.retain(|request| request.op.goes_to_every_copy() && !request.place.alternative);
+        later.retain(|request| (ends..cut).contains(&request.whole.1));
+        let (asked, _) = self.looked_at(stream, far, &Asks::Some(later).sample(SAMPLE, 0), far_until);
+        let Some(first) = asked.iter().position(|asked| asked.fits) else {
+            return false;
+        };
+        let fits = asked[first..].iter().filter(|asked| asked.fits).count();
+        fits >= WORKS && fits * 8 >= (asked.len() - first) * 7
     }
 
     /// What requests were answered where the clock has it, and if not, what else could be their answers. Those of which the answer

@@ -228,7 +228,7 @@ impl Engine {
         if let Some(round) = round {
             replies.merge(&round.replies(&self.workers, stream));
         }
-        let known = replies.known();
+        let known = replies.known().with_resolution(self.resolution(stream, Tap::Initiator));
         let stretches = self.learn_stretches(stream, window, &known, (built, &ends), round);
         for (one, ends) in built.iter_mut().zip(&ends) {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());

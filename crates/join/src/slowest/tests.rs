@@ -83,6 +83,20 @@ fn two_ends_that_the_clock_cannot_tell_apart_are_both_candidates() {
 }
 
 #[test]
+fn ends_as_close_as_the_resolution_are_not_told_apart() {
+    let known = Replies::default().known().with_resolution(100);
+    let named = |last: i64| {
+        let mut legs = [leg(0), leg(1), leg(2)];
+        let ends = [1_000, last, 700].map(|at| End::Seen { at, service_end: None });
+        let slowest = name(&known, 2_000, &mut legs, &ends).map(|slowest| slowest.leg);
+        (slowest, candidates(&legs))
+    };
+    // Start and duration are cut off each: what is shown 100 ns later may have ended earlier.
+    assert_eq!(named(1_100), (None, vec![0, 1]));
+    assert_eq!(named(1_200), (Some(1), vec![1]));
+}
+
+#[test]
 fn unseen_ends_are_named_only_far_apart_and_with_enough_learnt() {
     let far = [
         End::After {
