@@ -85,8 +85,33 @@ pub(crate) enum Command {
     Node(Box<fathom_node_daemon::Options>),
     /// The nodes of a cluster and how well each was heard
     Nodes(ClusterArgs),
-    /// The volumes of a cluster
+    /// The volumes of a cluster, and the virtual disks under them
     Volumes(ClusterArgs),
+    /// The physical disks of a cluster: health, wear, errors, and which node has them
+    #[command(
+        after_help = "Examples:\n  fathom disks --node n1\n  fathom disks --at 2026-09-22T03:13:00Z     as they were then\n  fathom disks --name eui.0025 -o json       with what is unknown, and why"
+    )]
+    Disks(StateArgs),
+    /// Over what each pair of nodes talks: RDMA or TCP, and since when
+    #[command(after_help = "Examples:\n  fathom rdma\n  fathom rdma --node n1 --at 2026-09-22T03:13:00Z")]
+    Rdma(RdmaArgs),
+    /// Network settings that all nodes should share, side by side, with what differs marked
+    #[command(after_help = "Examples:\n  fathom qos\n  fathom qos --drift")]
+    Qos(QosArgs),
+    /// Storage jobs: how far, how fast, and whether they began anew
+    Jobs(StateArgs),
+    /// Storage pools
+    Pools(StateArgs),
+    /// Where the bytes of a volume lie
+    #[command(after_help = "Example:\n  fathom extents vol0")]
+    Extents(ExtentsArgs),
+    /// What each node can see, and why not the rest
+    Sources(StateArgs),
+    /// What was said of a resource, and when it changed
+    #[command(
+        after_help = "Examples:\n  fathom history eui.0025385A21B0F001\n  fathom history vol0-Repair --kind storage_job"
+    )]
+    History(HistoryArgs),
     /// Writes, newest or slowest first
     #[command(
         after_help = "Examples:\n  fathom writes --slowest 10\n  fathom writes --volume vol0 --since 15m\n  fathom writes --node t1 --disk disk0 --slowest 5"
@@ -282,6 +307,73 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Which resources, and when.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// Only on this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Only those with this in their id, name or serial number
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// As they were at this time, such as 2026-09-22T03:13:00Z [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExtentsArgs {
+    /// The volume: name or id of its virtual disk
+    #[arg(value_name = "VOLUME")]
+    pub(crate) volume: String,
+    /// As they were at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RdmaArgs {
+    /// Only pairs with this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// As it was at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QosArgs {
+    /// Only settings that differ between nodes
+    #[arg(long)]
+    pub(crate) drift: bool,
+    /// As they were at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Id, name or serial number
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: String,
+    /// Only of this kind, such as `disk` or `storage_job`
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Up to this time [default: up to the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fathom_model::NodeId;
-use fathom_model::state::{Kind, Observation, Value};
+use fathom_model::state::{Kind, Observation, Scope, Value};
 use fathom_state::history::{Fact, Picture};
-use fathom_state::{jobs, qos, rdma};
+use fathom_state::{disks, jobs, qos, rdma};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
@@ -130,18 +130,22 @@ impl StateSnapshot {
         let wants = |kind: Kind| which.kinds.is_empty() || which.kinds.contains(&kind);
         let (picture, history) = self.picture(wants(Kind::StorageJob).then_some(Kind::StorageJob))?;
         let courses = jobs::courses(&history, picture.moment());
-        let found = picture
-            .facts()
-            .filter(|fact| which.keeps(&fact.observation))
-            .map(|fact| {
-                let course = courses
-                    .get(&fact.observation.id)
-                    .filter(|_| fact.observation.kind == Kind::StorageJob);
-                Found {
-                    derived: course.map(of_course).unwrap_or_default(),
-                    fact,
-                }
-            });
+        let mut beside = if wants(Kind::Disk) {
+            disks::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
+        let found = picture.facts().filter_map(|fact| {
+            let own = &fact.observation;
+            let derived = match own.kind {
+                Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
+                Kind::StorageJob => courses.get(&own.id).map(of_course).unwrap_or_default(),
+                _ => BTreeMap::new(),
+            };
+            // A disk is on the node that has it, whoever reports it.
+            let connected = derived.get("connected_node").and_then(Value::as_str);
+            which.keeps(own, connected).then_some(Found { derived, fact })
+        });
         let found = found.collect();
         Ok((found, self.looked(&picture)))
     }
@@ -195,13 +199,14 @@ impl StateSnapshot {
 }
 
 impl Which {
-    pub(crate) fn keeps(&self, row: &Observation) -> bool {
+    /// Whether a resource is among them; `connected` is the node that has it, where that is known by others.
+    pub(crate) fn keeps(&self, row: &Observation, connected: Option<&str>) -> bool {
         let on_node = |node: &String| {
-            let is_it = |name: &str| name.eq_ignore_ascii_case(node);
-            is_it(row.node.as_str())
-                || ["node", "connected_node", "owner"]
-                    .iter()
-                    .any(|name| row.text(name).is_some_and(is_it))
+            let reporter = (row.kind.scope() == Scope::Node).then(|| row.node.as_str());
+            let own = ["node", "connected_node", "owner"].map(|name| row.text(name));
+            let itself = (row.kind == Kind::Node).then_some(row.id.as_str());
+            let all = own.into_iter().chain([reporter, connected, itself]);
+            all.flatten().any(|name| name.eq_ignore_ascii_case(node))
         };
         let called = |part: &String| {
             let part = part.to_lowercase();
@@ -295,7 +300,7 @@ impl Mark {
             }
         }
         rows.extend(view.state.iter().flat_map(|some| some.iter()).skip(skip).cloned());
-        rows.retain(|row| which.keeps(row));
+        rows.retain(|row| which.keeps(row, None));
         Ok((rows, now))
     }
 }

@@ -24,6 +24,7 @@ pub mod bag;
 pub mod clixml;
 pub mod codes;
 pub mod decode;
+pub mod disks;
 pub mod history;
 pub mod jobs;
 pub mod json;
