@@ -442,7 +442,9 @@ impl Running {
             self.hot.push(Arc::new(rows));
             self.publish();
         }
-        let due = self.hot_bytes >= self.config.commit_bytes || self.committed.elapsed() >= self.config.commit_every;
+        let due = self.hot_bytes >= self.config.commit_bytes
+            || self.state.waits_for_record(&self.owner.record().state.state_streams)
+            || self.committed.elapsed() >= self.config.commit_every;
         if self.dirty && (due || self.all_came()) {
             self.commit().await?;
         }

@@ -76,6 +76,12 @@ impl StateStreams {
         !self.hot.is_empty() || !self.samples.is_empty() || self.kept() != kept
     }
 
+    /// Whether a stream has ended and no record says so: its daemon waits for that and for nothing else.
+    pub(super) fn waits_for_record(&self, kept: &[StateStream]) -> bool {
+        let is_kept = |id: &StreamId| kept.iter().any(|kept| kept.id == *id && kept.ended);
+        self.streams.iter().any(|(id, (_, ended))| *ended && !is_kept(id))
+    }
+
     /// Takes the rows beyond what was received; how many bytes they take.
     fn take(
         &mut self,
@@ -151,7 +157,10 @@ impl Running {
             }
             _ => {}
         }
-        self.dirty = true;
+        self.dirty |= matches!(
+            message,
+            Message::State { .. } | Message::Lost { .. } | Message::End { .. }
+        );
         let (session, outcome) = match message {
             Message::State {
                 session,
@@ -253,6 +262,7 @@ impl Running {
             message: Some(Response::Welcome(welcome)),
         }));
         if sent.is_ok() {
+            self.dirty = true;
             let acked = (0, false);
             let credit = position + AHEAD;
             self.state.sessions.insert(
