@@ -73,13 +73,17 @@ fn ask(certificates: &Certificates, coordinator: &Process, arguments: &[&str]) -
 }
 
 fn rows<'a>(document: &'a Value, list: &str) -> &'a [Value] {
-    document[list].as_array().unwrap_or_else(|| panic!("no {list} in {document}"))
+    document[list]
+        .as_array()
+        .unwrap_or_else(|| panic!("no {list} in {document}"))
 }
 
 fn pair<'a>(document: &'a Value, client: &str, server: &str) -> &'a Value {
     let pairs = rows(document, "pairs").iter();
     let mut found = pairs.filter(|pair| pair["client"] == client && pair["server"] == server);
-    found.next().unwrap_or_else(|| panic!("no pair {client} {server} in {document}"))
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no pair {client} {server} in {document}"))
 }
 
 /// The moment so many milliseconds after the begin.
@@ -95,7 +99,8 @@ async fn state_is_shown_at_any_moment_beside_the_fan_outs() {
     let store = home.path().join("store");
     let mut coordinator = program().coordinator(&certificates, &store, &[]);
     let nodes = ["n0", "n1", "n2"];
-    let mut daemons = nodes.map(|node| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]));
+    let mut daemons =
+        nodes.map(|node| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]));
     finished(&certificates, &coordinator.address).await;
     for daemon in &mut daemons {
         assert_eq!(daemon.wait(), 0);
@@ -120,14 +125,36 @@ fn said_the_same(certificates: &Certificates, coordinator: &Process) {
     };
     let now = json(&["rdma", "-o", "json"]);
     assert_eq!(rows(&now, "pairs").len(), 6);
-    assert_eq!((&pair(&now, "n0", "n1")["transport"], &pair(&now, "n0", "n1")["fallback"]), (&json!("rdma"), &json!(false)));
+    assert_eq!(
+        (
+            &pair(&now, "n0", "n1")["transport"],
+            &pair(&now, "n0", "n1")["fallback"]
+        ),
+        (&json!("rdma"), &json!(false))
+    );
     let then = json(&["rdma", "-o", "json", "--at", &moment(1900)]);
-    assert_eq!((&pair(&then, "n0", "n1")["transport"], &pair(&then, "n0", "n1")["fallback"]), (&json!("tcp"), &json!(true)));
-    assert_eq!((&pair(&then, "n1", "n0")["transport"], &pair(&then, "n0", "n2")["transport"]), (&json!("tcp"), &json!("rdma")));
+    assert_eq!(
+        (
+            &pair(&then, "n0", "n1")["transport"],
+            &pair(&then, "n0", "n1")["fallback"]
+        ),
+        (&json!("tcp"), &json!(true))
+    );
+    assert_eq!(
+        (
+            &pair(&then, "n1", "n0")["transport"],
+            &pair(&then, "n0", "n2")["transport"]
+        ),
+        (&json!("tcp"), &json!("rdma"))
+    );
 
     let odd = |document: &Value| -> Vec<String> {
         let disks = rows(document, "disks").iter();
-        let odd = disks.filter(|disk| disk["attributes"]["operational_status"].as_array().is_some_and(|status| status.len() > 1));
+        let odd = disks.filter(|disk| {
+            disk["attributes"]["operational_status"]
+                .as_array()
+                .is_some_and(|status| status.len() > 1)
+        });
         odd.map(|disk| disk["id"].as_str().unwrap().to_owned()).collect()
     };
     let disks = json(&["disks", "-o", "json"]);
@@ -140,14 +167,37 @@ fn said_the_same(certificates: &Certificates, coordinator: &Process) {
     assert_eq!(own["disks"][1]["derived"]["wear_percent"], 3);
 
     let drift = json(&["qos", "--drift", "-o", "json", "--at", &moment(900)]);
-    let settings: Vec<&str> = rows(&drift, "settings").iter().map(|setting| setting["of"].as_str().unwrap()).collect();
-    assert_eq!(settings, ["priority 0", "priority 1", "priority 2", "priority 4", "priority 5", "priority 6", "priority 7"]);
-    assert_eq!(drift["settings"][0]["values"][1], json!({"node": "n1", "value": "yes", "odd": true}));
+    let settings: Vec<&str> = rows(&drift, "settings")
+        .iter()
+        .map(|setting| setting["of"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        settings,
+        [
+            "priority 0",
+            "priority 1",
+            "priority 2",
+            "priority 4",
+            "priority 5",
+            "priority 6",
+            "priority 7"
+        ]
+    );
+    assert_eq!(
+        drift["settings"][0]["values"][1],
+        json!({"node": "n1", "value": "yes", "odd": true})
+    );
 
     let history = json(&["history", "n2/disk1", "--kind", "disk", "-o", "json"]);
     assert_eq!(rows(&history, "history").len(), 2);
     let volumes = json(&["volumes", "-o", "json"]);
-    assert_eq!((&volumes["virtual_disks"][0]["id"], &volumes["csvs"][0]["attributes"]["owner"]), (&json!("vol0"), &json!("n0")));
+    assert_eq!(
+        (
+            &volumes["virtual_disks"][0]["id"],
+            &volumes["csvs"][0]["attributes"]["owner"]
+        ),
+        (&json!("vol0"), &json!("n0"))
+    );
     assert_eq!(rows(&json(&["extents", "vol0", "-o", "json"]), "extents").len(), 3);
     assert_eq!(rows(&json(&["nodes", "-o", "json"]), "cluster_nodes").len(), 3);
     assert!(rows(&json(&["sources", "--node", "n1", "-o", "json"]), "sources").len() >= 11);
@@ -156,11 +206,20 @@ fn said_the_same(certificates: &Certificates, coordinator: &Process) {
 
     // For people: a matrix with the fallback marked.
     let table = ask(certificates, coordinator, &["rdma", "--at", &moment(1900)]);
-    assert!(table.out.contains("tcp (!)") && table.err.contains("as of 2026-09-21"), "{} {}", table.out, table.err);
+    assert!(
+        table.out.contains("tcp (!)") && table.err.contains("as of 2026-09-21"),
+        "{} {}",
+        table.out,
+        table.err
+    );
     // Before anything was read nothing is known, and it says so.
     let early = ask(certificates, coordinator, &["disks", "--at", "2020-01-01T00:00:00Z"]);
     assert_eq!(early.code, 4, "{}", early.err);
-    assert!(early.err.contains("node n1 has not reported any state (no_state)"), "{}", early.err);
+    assert!(
+        early.err.contains("node n1 has not reported any state (no_state)"),
+        "{}",
+        early.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +252,12 @@ async fn a_watch_goes_on_where_it_was() {
     let token = watch.message().await.unwrap().unwrap().resume_token;
     let _last = play("n2");
     let seen = watch.message().await.unwrap().unwrap();
-    assert!(seen.observations.iter().all(|row| row.node == "n2" && row.kind == "smb_connection") && !seen.observations.is_empty());
+    assert!(
+        seen.observations
+            .iter()
+            .all(|row| row.node == "n2" && row.kind == "smb_connection")
+            && !seen.observations.is_empty()
+    );
     // From the token before it the same comes again; from a token of another store nothing does.
     let mut again = client.watch_resources(request(token)).await.unwrap().into_inner();
     assert_eq!(again.message().await.unwrap().unwrap().observations, []);
@@ -208,7 +272,8 @@ const DISKS: &str = r#"[
   {"FriendlyName": "NVMe B", "UniqueId": "eui.2", "SerialNumber": "S2", "DeviceId": "1002", "HealthStatus": 0, "OperationalStatus": [2],
    "MediaType": 4, "BusType": 17, "Size": "3840755982336", "CanPool": false}]"#;
 
-const COUNTERS: &str = r#"{"DeviceId": "1001", "Temperature": 0, "Wear": 4, "ReadErrorsTotal": null, "ReadLatencyMax": 11708}"#;
+const COUNTERS: &str =
+    r#"{"DeviceId": "1001", "Temperature": 0, "Wear": 4, "ReadErrorsTotal": null, "ReadLatencyMax": 11708}"#;
 
 const PORT: &str = r#"<Objs><Obj RefId="0"><TN RefId="0"><T>x.CimInstance#root/wmi/ClusPortDeviceInformation</T></TN><Props>
     <S N="DeviceGuid">{a}</S><S N="ConnectedNode">HV02</S><S N="SerialNumber">S1</S><U32 N="DeviceNumber">7</U32></Props></Obj></Objs>"#;
@@ -223,15 +288,32 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
     fs::write(folder.join("Node_HV01.contoso.com/ClusPort.xml"), PORT).unwrap();
     let store = home.path().join("store");
     let import = |folder: &Path, at: &str| {
-        program().run(["import", &text(folder), "--at", at, "--store", &text(&store), "--cluster", "test", "-o", "json"])
+        program().run([
+            "import",
+            &text(folder),
+            "--at",
+            at,
+            "--store",
+            &text(&store),
+            "--cluster",
+            "test",
+            "-o",
+            "json",
+        ])
     };
     let ran = import(&folder, "2026-09-22T03:00:00Z");
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.json()["kinds"], json!({"disk": 2, "disk_reliability": 1, "sbl_device": 1}));
+    assert_eq!(
+        ran.json()["kinds"],
+        json!({"disk": 2, "disk_reliability": 1, "sbl_device": 1})
+    );
     assert_eq!(ran.json()["store"]["known_streams"], 0);
     // Again it adds nothing.
     let ran = import(&folder, "2026-09-22T03:00:00Z");
-    assert_eq!((&ran.json()["store"]["rows"], &ran.json()["store"]["known_streams"]), (&json!(0), &json!(2)));
+    assert_eq!(
+        (&ran.json()["store"]["rows"], &ran.json()["store"]["known_streams"]),
+        (&json!(0), &json!(2))
+    );
     // An hour later one disk is gone.
     let later = home.path().join("Later");
     fs::create_dir_all(&later).unwrap();
@@ -249,10 +331,21 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
     assert_eq!(now["unseen"]["nodes"], json!([{"node": "HV01", "cause": "stale"}]));
     let disk = &now["disks"][0];
     assert_eq!((&disk["id"], &disk["age_ns"]), (&json!("eui.1"), &json!(0)));
-    assert_eq!(disk["attributes"]["operational_status"][1], json!({"code": 53286, "name": "Abnormal Latency"}));
+    assert_eq!(
+        disk["attributes"]["operational_status"][1],
+        json!({"code": 53286, "name": "Abnormal Latency"})
+    );
     // Beside it what the counters and the storage bus say of it; 0 degrees and null are nothing.
-    assert_eq!(disk["derived"], json!({"connected_node": "HV02", "read_latency_max_ms": 11708, "sbl_device_number": 7, "wear_percent": 4}));
-    let then = ask(&certificates, &coordinator, &["disks", "-o", "json", "--at", "2026-09-22T03:30:00Z"]).json();
+    assert_eq!(
+        disk["derived"],
+        json!({"connected_node": "HV02", "read_latency_max_ms": 11708, "sbl_device_number": 7, "wear_percent": 4})
+    );
+    let then = ask(
+        &certificates,
+        &coordinator,
+        &["disks", "-o", "json", "--at", "2026-09-22T03:30:00Z"],
+    )
+    .json();
     assert_eq!(rows(&then, "disks").len(), 2);
     assert_eq!(then["disks"][0]["age_ns"], json!(1_800_000_000_000_i64));
     let unknown = ask(&certificates, &coordinator, &["history", "nobody", "-o", "json"]);
@@ -265,6 +358,14 @@ fn traces_and_state_are_not_mixed_and_traces_need_places() {
     fs::write(home.path().join("disks.json"), DISKS).unwrap();
     fs::write(home.path().join("a.etl"), "x").unwrap();
     let (disks, trace) = (text(&home.path().join("disks.json")), text(&home.path().join("a.etl")));
-    assert_fails(&program().run(["import", &disks, &trace]), 2, &["traces and state are imported with two commands"]);
-    assert_fails(&program().run(["import", &trace, "--store", &text(home.path())]), 2, &["--store of traces needs --extents"]);
+    assert_fails(
+        &program().run(["import", &disks, &trace]),
+        2,
+        &["traces and state are imported with two commands"],
+    );
+    assert_fails(
+        &program().run(["import", &trace, "--store", &text(home.path())]),
+        2,
+        &["--store of traces needs --extents"],
+    );
 }

@@ -2,6 +2,11 @@
 //!
 //! Rows have ordinals as events have; a source never blocks and never reads a clock: whoever drives it says how much time has passed.
 
+pub mod live;
+#[cfg(windows)]
+pub mod wmi;
+
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -82,10 +87,12 @@ impl ReplayState {
         let mut hash = Sha256::new();
         hash.update(b"fathom recorded state 1\0");
         hash.update(node.as_str());
-        for row in &rows {
-            // What was read from JSON can be written as JSON, in one way.
-            hash.update(format!("{row:?}\n"));
-        }
+        let failed = |source| fathom_capture::Error::Io {
+            path: path.clone(),
+            source,
+        };
+        hash.update(b"\0");
+        hash.update(fs::read(&path).map_err(failed).map_err(Error::from)?);
         let mut incarnation = [0; 16];
         incarnation.copy_from_slice(&hash.finalize()[..16]);
         Ok(Some(Self {
