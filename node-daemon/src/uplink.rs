@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -78,6 +78,8 @@ pub(crate) struct Uplink {
     /// The highest epoch of a coordinator seen: lower ones are stale.
     epoch: AtomicU64,
     seed: u64,
+    /// Whether the coordinator named this node to read what the cluster answers for.
+    reporter: Arc<AtomicBool>,
 }
 
 impl Uplink {
@@ -148,6 +150,7 @@ impl Uplink {
             streams,
             epoch: AtomicU64::new(0),
             seed,
+            reporter: Arc::default(),
         })
     }
 
@@ -165,6 +168,12 @@ impl Uplink {
             }
         }
         Ok(Ended::Complete)
+    }
+
+    /// Whether this node reads what the cluster answers for, as the coordinator says; for a source of state.
+    pub(crate) fn reporting_to(mut self, reporter: Arc<AtomicBool>) -> Self {
+        self.reporter = reporter;
+        self
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<()> {

@@ -31,6 +31,8 @@ struct Session {
     outbox: Outbox,
     credit: u64,
     acked: (u64, bool),
+    /// Whether it was told to report for the cluster.
+    reporter: bool,
 }
 
 /// All state streams of a cluster.
@@ -80,6 +82,26 @@ impl StateStreams {
     pub(super) fn waits_for_record(&self, kept: &[StateStream]) -> bool {
         let is_kept = |id: &StreamId| kept.iter().any(|kept| kept.id == *id && kept.ended);
         self.streams.iter().any(|(id, (_, ended))| *ended && !is_kept(id))
+    }
+
+    /// Names another node to report for the cluster where none does: the first by name that can be told.
+    pub(super) fn name_reporter(&mut self) {
+        if self.sessions.values().any(|open| open.reporter) {
+            return;
+        }
+        let mut open: Vec<&mut Session> = self.sessions.values_mut().collect();
+        open.sort_by(|a, b| a.id.cmp(&b.id));
+        for session in open {
+            let policy = wire::Policy {
+                report_cluster: true,
+                ..wire::Policy::default()
+            };
+            let message = Some(Response::Policy(policy));
+            if session.outbox.try_send(Ok(wire::CollectResponse { message })).is_ok() {
+                session.reporter = true;
+                return;
+            }
+        }
     }
 
     /// Takes the rows beyond what was received; how many bytes they take.
@@ -186,6 +208,7 @@ impl Running {
             } => (session, self.end_state(session, next_ordinal)),
             Message::Closed { session } => {
                 if let Some(closed) = self.state.sessions.remove(&session) {
+                    self.state.name_reporter();
                     self.seen.insert(closed.id.node, Instant::now());
                 }
                 return None;
@@ -199,6 +222,7 @@ impl Running {
         {
             tracing::warn!(cluster = %self.id, node = %refused.id.node, error = %refusal.message(), "state refused");
             let _ = refused.outbox.try_send(Err(refusal));
+            self.state.name_reporter();
         }
         None
     }
@@ -246,6 +270,8 @@ impl Running {
             .iter()
             .find(|kept| kept.id == id);
         let complete = kept.is_some_and(|kept| kept.ended);
+        // Somebody has to, and who does goes on: another one would ask everything anew.
+        let reporter = !self.state.sessions.values().any(|open| open.reporter);
         let welcome = wire::Welcome {
             protocol_version: COLLECT_PROTOCOL,
             epoch: self.owner.record().epoch,
@@ -254,7 +280,10 @@ impl Running {
             credit: Some(wire::Credit {
                 until_ordinal: position + AHEAD,
             }),
-            policy: Some(wire::Policy::default()),
+            policy: Some(wire::Policy {
+                report_cluster: reporter,
+                ..wire::Policy::default()
+            }),
             coordinator_version: env!("CARGO_PKG_VERSION").to_owned(),
             complete,
         };
@@ -272,6 +301,7 @@ impl Running {
                     outbox,
                     credit,
                     acked,
+                    reporter,
                 },
             );
         }
@@ -320,5 +350,6 @@ impl Running {
         if self.state.ack_due {
             self.acknowledge_state();
         }
+        self.state.name_reporter();
     }
 }

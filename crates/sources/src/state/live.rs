@@ -221,15 +221,9 @@ impl LiveState {
         let class = asked.class;
         let decoded = read.map(|bags| {
             // It was asked here, whatever name the object has for the computer.
-            let all = bags.iter().map(|bag| {
-                decode(
-                    &Bag {
-                        computer: None,
-                        ..bag.clone()
-                    },
-                    &self.node,
-                    at,
-                )
+            let all = bags.into_iter().map(|mut bag| {
+                bag.computer = None;
+                decode(&bag, &self.node, at)
             });
             all.filter_map(std::result::Result::ok).flatten().collect()
         });
