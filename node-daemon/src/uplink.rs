@@ -170,12 +170,6 @@ impl Uplink {
         Ok(Ended::Complete)
     }
 
-    /// Whether this node reads what the cluster answers for, as the coordinator says; for a source of state.
-    pub(crate) fn reporting_to(mut self, reporter: Arc<AtomicBool>) -> Self {
-        self.reporter = reporter;
-        self
-    }
-
     async fn send(&self, outgoing: &Outgoing) -> Result<()> {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1, self.seed);
         let mut logged: Option<(Instant, String)> = None;

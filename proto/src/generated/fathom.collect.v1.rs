@@ -564,6 +564,10 @@ pub struct Policy {
     /// No more events than this in a batch. 0: the daemon's own default.
     #[prost(uint32, tag = "2")]
     pub max_batch_events: u32,
+    /// On a state stream: this node reads what the cluster answers for (jobs, pools, disks). One node of a cluster does; another one is named
+    /// when it goes.
+    #[prost(bool, tag = "3")]
+    pub report_cluster: bool,
 }
 /// Send again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -17,7 +17,7 @@ pub(super) async fn lines(client: &Client) -> Result<String> {
     let pairs = client.rdma(String::new(), Some(at)).await?.pairs;
     let drift = client.qos(true, Some(at)).await?.settings;
     let mut text = format!("\nState at {}\n", date_time(at));
-    let is_odd = |disk: &&Shown| {
+    let is_odd = |disk: &Shown| {
         let status = disk.get("operational_status").map_or(0, |status| status.items().len());
         status > 1
             || disk
