@@ -131,6 +131,6 @@ impl Bag {
         self.computer = self
             .computer
             .take()
-            .or(computer.filter(|name| !name.eq_ignore_ascii_case("localhost")));
+            .or_else(|| computer.filter(|name| !name.eq_ignore_ascii_case("localhost")));
     }
 }

@@ -116,10 +116,11 @@ impl<'a> Parser<'a> {
         let mut bag = Bag::default();
         let mut whole: Option<Raw> = None;
         let mut shown: Option<String> = None;
-        while !empty {
+        let mut open = !empty;
+        while open {
             match self.reader.next()? {
                 None => return Err(self.reader.wrong("cut off within an object")),
-                Some(Token::Close("Obj")) => break,
+                Some(Token::Close("Obj")) => open = false,
                 Some(Token::Close(_)) => return Err(self.reader.wrong("an end tag of something else")),
                 Some(Token::Text(_)) => {}
                 Some(Token::Open {
