@@ -353,6 +353,17 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
 }
 
 #[test]
+fn demo_shows_state_beside_the_fan_outs() {
+    let recording = fathom_integration_tests::fixture::recording("state-tcp-fallback");
+    let folder = text(recording.parent().unwrap());
+    let ran = program().run(["demo", "--recordings", &folder, "--run", "state-tcp-fallback", "--once"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("Culprit: link n"), "{}", ran.out);
+    let said = "4 of 6 directions between nodes go over RDMA; over TCP although both ends can RDMA: n0 to n1, n1 to n0";
+    assert!(ran.out.contains(said), "{}", ran.out);
+}
+
+#[test]
 fn traces_and_state_are_not_mixed_and_traces_need_places() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("disks.json"), DISKS).unwrap();
