@@ -115,12 +115,9 @@ impl StateSnapshot {
             .map(|fact| NodeId::new(fact.observation.id.as_str()));
         nodes.extend(of_topology.chain(of_cluster).map(|node| (node, None)));
         for (node, heard) in picture.heard() {
-            // A cluster's list may write a node in another case than the node itself.
-            let known = nodes
-                .keys()
-                .find(|known| known.as_str().eq_ignore_ascii_case(node.as_str()))
-                .cloned();
-            nodes.insert(known.unwrap_or_else(|| node.clone()), heard.last_unix_nanos);
+            // A cluster's list may write a node in another case than the node itself, whose own name its observations have.
+            nodes.retain(|known, _| !known.as_str().eq_ignore_ascii_case(node.as_str()));
+            nodes.insert(node.clone(), heard.last_unix_nanos);
         }
         Looked { at: self.at, nodes }
     }

@@ -89,6 +89,13 @@ fn value_from_wire(value: &wire::StateValue, depth: u32) -> Result<Value> {
         WireValue::Flag(value) => Value::Bool(*value),
         WireValue::Unsigned(value) => Value::Unsigned(*value),
         WireValue::Signed(value) => Value::Signed(*value),
+        // JSON, in which attributes are kept, has no other numbers.
+        WireValue::Real(value) if !value.is_finite() => {
+            return Err(Error::Impossible {
+                field: "observation.attributes.value.real",
+                value: 0,
+            });
+        }
         WireValue::Real(value) => Value::Real(*value),
         WireValue::Text(value) => Value::Text(value.clone()),
         WireValue::Code(code) => Value::Code(Code {

@@ -62,6 +62,8 @@ fn what_is_neither_known_nor_unknown_is_refused() {
     let mut wire = wire::Observation::from(&observation());
     wire.node = String::new();
     assert!(Observation::try_from(&wire).is_err());
+    let wire = wire::Observation::from(&observation().with("load", Value::Real(f64::NAN)));
+    assert!(Observation::try_from(&wire).is_err());
     let mut deep = Value::Bool(true);
     for _ in 0..40 {
         deep = Value::List(vec![deep]);
