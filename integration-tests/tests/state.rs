@@ -6,6 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fathom_integration_tests::process::{Certificates, Process, Program, Ran, assert_fails, finished};
+use fathom_proto::collect::v1 as collect;
+use fathom_proto::collect::v1::collect_request::Message as Request;
+use fathom_proto::collect::v1::collect_response::Message as Response;
+use fathom_proto::collect::v1::collect_service_client::CollectServiceClient;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use serde_json::{Value, json};
@@ -264,6 +268,131 @@ async fn a_watch_goes_on_where_it_was() {
     assert!(!again.message().await.unwrap().unwrap().observations.is_empty());
     let ahead = client.watch_resources(request("999999.0".to_owned())).await;
     assert_eq!(ahead.unwrap_err().code(), tonic::Code::InvalidArgument);
+}
+
+/// A state stream of a daemon, opened by hand.
+struct Stream {
+    requests: tokio::sync::mpsc::Sender<collect::CollectRequest>,
+    responses: tonic::Streaming<collect::CollectResponse>,
+}
+
+impl Stream {
+    async fn open(certificates: &Certificates, coordinator: &Process, node: &str) -> (Self, collect::Welcome) {
+        let mut client = CollectServiceClient::new(certificates.channel(&coordinator.address).await);
+        let (requests, queue) = tokio::sync::mpsc::channel(8);
+        let hello = collect::Hello {
+            protocol_version: 1,
+            cluster: "test".to_owned(),
+            node: node.to_owned(),
+            stream_kind: collect::StreamKind::State.into(),
+            incarnation: vec![node.len() as u8; 16],
+            ..collect::Hello::default()
+        };
+        requests.send(request(Request::Hello(hello))).await.unwrap();
+        let answer = client
+            .collect(tokio_stream::wrappers::ReceiverStream::new(queue))
+            .await
+            .unwrap();
+        let mut stream = Self {
+            requests,
+            responses: answer.into_inner(),
+        };
+        let Some(Response::Welcome(welcome)) = stream.next().await else {
+            panic!("no welcome")
+        };
+        (stream, welcome)
+    }
+
+    async fn next(&mut self) -> Option<Response> {
+        self.responses.message().await.unwrap().unwrap().message
+    }
+
+    async fn say(&self, first_ordinal: u64, node: &str, id: &str) {
+        let observation = collect::Observation {
+            node: node.to_owned(),
+            kind: "disk".to_owned(),
+            id: id.to_owned(),
+            observed_unix_nanos: 1_790_000_000_000_000_000,
+            ..collect::Observation::default()
+        };
+        let batch = collect::StateBatch {
+            first_ordinal,
+            observations: vec![observation],
+            samples: Vec::new(),
+        };
+        self.requests.send(request(Request::StateBatch(batch))).await.unwrap();
+    }
+}
+
+fn request(message: Request) -> collect::CollectRequest {
+    collect::CollectRequest { message: Some(message) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_reports_for_the_cluster_and_another_when_it_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, &home.path().join("store"), &[]);
+    let named = |welcome: &collect::Welcome| welcome.policy.as_ref().is_some_and(|policy| policy.report_cluster);
+    let (first, welcome) = Stream::open(&certificates, &coordinator, "a").await;
+    assert!(named(&welcome));
+    let (mut second, welcome) = Stream::open(&certificates, &coordinator, "bb").await;
+    assert!(!named(&welcome));
+    drop(first);
+    loop {
+        match second.next().await {
+            Some(Response::Policy(policy)) if policy.report_cluster => break,
+            Some(Response::Ack(_) | Response::Credit(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_acknowledged_once_stored_and_never_taken_twice() {
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let mut coordinator =
+        program().coordinator(&certificates, &home.path().join("store"), &["--commit-every", "100ms"]);
+    let (mut stream, welcome) = Stream::open(&certificates, &coordinator, "a").await;
+    assert_eq!((welcome.position, welcome.complete), (0, false));
+    stream.say(0, "a", "d0").await;
+    stream.say(0, "a", "again").await;
+    stream.say(1, "a", "d1").await;
+    loop {
+        if let Some(Response::Ack(ack)) = stream.next().await
+            && ack.position == 2
+        {
+            break;
+        }
+    }
+    coordinator.kill();
+    let coordinator = program().coordinator(&certificates, &home.path().join("store"), &[]);
+    let (mut stream, welcome) = Stream::open(&certificates, &coordinator, "a").await;
+    assert_eq!(welcome.position, 2);
+    let disks = ask(&certificates, &coordinator, &["disks", "-o", "json"]).json();
+    let ids: Vec<&str> = rows(&disks, "disks")
+        .iter()
+        .map(|disk| disk["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["d0", "d1"]);
+    // A daemon speaks for its own node only, and leaves nothing out.
+    stream.say(2, "b", "d2").await;
+    assert!(
+        stream
+            .responses
+            .message()
+            .await
+            .unwrap_err()
+            .message()
+            .contains("each daemon speaks for its own node")
+    );
+    let (mut stream, _) = Stream::open(&certificates, &coordinator, "a").await;
+    stream.say(3, "a", "d3").await;
+    assert_eq!(
+        stream.responses.message().await.unwrap_err().code(),
+        tonic::Code::InvalidArgument
+    );
 }
 
 const DISKS: &str = r#"[

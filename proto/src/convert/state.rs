@@ -91,9 +91,9 @@ fn value_from_wire(value: &wire::StateValue, depth: u32) -> Result<Value> {
         WireValue::Signed(value) => Value::Signed(*value),
         // JSON, in which attributes are kept, has no other numbers.
         WireValue::Real(value) if !value.is_finite() => {
-            return Err(Error::Impossible {
+            return Err(Error::Encoding {
                 field: "observation.attributes.value.real",
-                value: 0,
+                cause: "it is not a finite number".to_owned(),
             });
         }
         WireValue::Real(value) => Value::Real(*value),
