@@ -93,6 +93,12 @@ pub fn read_state(
             let mut files = Vec::new();
             walk(path, &mut files)?;
             files.sort();
+            if files.is_empty() {
+                return Err(Error::Unpack {
+                    path: path.clone(),
+                    cause: "a folder with neither .xml nor .json in it; of traces give the files themselves".to_owned(),
+                });
+            }
             for file in files {
                 let bytes = fs::read(&file).map_err(|source| Error::Open {
                     path: file.clone(),
