@@ -63,9 +63,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom simulate --list                              the scenarios, a sentence each\n  fathom simulate DIR --scenario slow-disk            then: fathom replay DIR\n  fathom simulate DIR --scenario hot-spot --taps windows --seed 7\n  fathom simulate DIR --nodes 16 --seconds 30\n  fathom simulate --scenario columns --show-config > my.toml\n  fathom simulate DIR --config my.toml                a cluster like yours\n\nThe same options give the same bytes, on every system. What is simulated and what is not: docs/design/0008-simulator.md"
     )]
     Simulate(SimulateArgs),
-    /// Read traces that Windows wrote: as events, as a recording, or joined into a store
+    /// Read traces that Windows wrote (as events, as a recording, or joined into a store), or a cluster's state from support files
     #[command(
-        after_help = "Examples:\n  fathom import hv01.etl                             what is in it\n  fathom import hv01.etl.zip --events events.jsonl   every disk I/O, a JSON line each\n  fathom import --node hv01=a.etl --node hv02=b.etl --events all.jsonl.zst\n  fathom import disk-io.csv.bz2 --csv-start 2026-09-22T03:13:00Z --events events.jsonl\n  fathom import hv0*.etl --extents extents.json --disks physical.json --disks disks.json --store store\n\nTake a trace with: wpr -start DiskIO -filemode, then wpr -stop hv01.etl\nTake the lists with (once; on the owner of the pool):\n  Get-VirtualDisk | Get-PhysicalExtent | ConvertTo-Json > extents.json\n  Get-PhysicalDisk | Get-PhysicalDiskStorageNodeView | ConvertTo-Json -Depth 3 > physical.json\n  Invoke-Command (Get-ClusterNode).Name { Get-Disk } | Select PSComputerName,Number,UniqueId,FriendlyName | ConvertTo-Json > disks.json"
+        after_help = "Examples:\n  fathom import hv01.etl                             what is in it\n  fathom import hv01.etl.zip --events events.jsonl   every disk I/O, a JSON line each\n  fathom import --node hv01=a.etl --node hv02=b.etl --events all.jsonl.zst\n  fathom import disk-io.csv.bz2 --csv-start 2026-09-22T03:13:00Z --events events.jsonl\n  fathom import hv0*.etl --extents extents.json --disks physical.json --disks disks.json --store store\n  fathom import HealthTest-S2D.zip --store store       a cluster's state, from a support folder\n  fathom import disks.json jobs.json --at 2026-09-22T03:13:00Z --store store\n\nTake a trace with: wpr -start DiskIO -filemode, then wpr -stop hv01.etl\nTake the lists with (once; on the owner of the pool):\n  Get-VirtualDisk | Get-PhysicalExtent | ConvertTo-Json > extents.json\n  Get-PhysicalDisk | Get-PhysicalDiskStorageNodeView | ConvertTo-Json -Depth 3 > physical.json\n  Invoke-Command (Get-ClusterNode).Name { Get-Disk } | Select PSComputerName,Number,UniqueId,FriendlyName | ConvertTo-Json > disks.json"
     )]
     Import(ImportArgs),
     /// Measure how well the diagnosis names what is wrong, on simulated clusters with known faults
@@ -85,8 +85,33 @@ pub(crate) enum Command {
     Node(Box<fathom_node_daemon::Options>),
     /// The nodes of a cluster and how well each was heard
     Nodes(ClusterArgs),
-    /// The volumes of a cluster
+    /// The volumes of a cluster, and the virtual disks under them
     Volumes(ClusterArgs),
+    /// The physical disks of a cluster: health, wear, errors, and which node has them
+    #[command(
+        after_help = "Examples:\n  fathom disks --node n1\n  fathom disks --at 2026-09-22T03:13:00Z     as they were then\n  fathom disks --name eui.0025 -o json       with what is unknown, and why"
+    )]
+    Disks(StateArgs),
+    /// Over what each pair of nodes talks: RDMA or TCP, and since when
+    #[command(after_help = "Examples:\n  fathom rdma\n  fathom rdma --node n1 --at 2026-09-22T03:13:00Z")]
+    Rdma(RdmaArgs),
+    /// Network settings that all nodes should share, side by side, with what differs marked
+    #[command(after_help = "Examples:\n  fathom qos\n  fathom qos --drift")]
+    Qos(QosArgs),
+    /// Storage jobs: how far, how fast, and whether they began anew
+    Jobs(StateArgs),
+    /// Storage pools
+    Pools(StateArgs),
+    /// Where the bytes of a volume lie
+    #[command(after_help = "Example:\n  fathom extents vol0")]
+    Extents(ExtentsArgs),
+    /// What each node can see, and why not the rest
+    Sources(StateArgs),
+    /// What was said of a resource, and when it changed
+    #[command(
+        after_help = "Examples:\n  fathom history eui.0025385A21B0F001\n  fathom history vol0-Repair --kind storage_job"
+    )]
+    History(HistoryArgs),
     /// Writes, newest or slowest first
     #[command(
         after_help = "Examples:\n  fathom writes --slowest 10\n  fathom writes --volume vol0 --since 15m\n  fathom writes --node t1 --disk disk0 --slowest 5"
@@ -206,7 +231,8 @@ pub(crate) struct SimulateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// Trace (.etl) or wpaexporter's disk I/O table (.csv), plain, in a zip archive, or packed with gzip, bzip2 or zstd
+    /// Trace (.etl) or wpaexporter's disk I/O table (.csv), plain, in a zip archive, or packed with gzip, bzip2 or zstd; or state: an SDDC
+    /// diagnostic folder or its zip, CLIXML (.xml), ConvertTo-Json of cmdlets (.json), or what they print (.txt)
     #[arg(value_name = "PATH", required_unless_present = "node")]
     pub(crate) paths: Vec<PathBuf>,
     /// A trace, and the node that it was taken on (may be repeated) [default: the computer that the trace names, else the file's name]
@@ -224,9 +250,12 @@ pub(crate) struct ImportArgs {
     /// Numbers of virtual and physical disks on their nodes, as JSON of Get-Disk and Get-PhysicalDiskStorageNodeView (may be repeated)
     #[arg(long, value_name = "FILE", requires = "extents")]
     pub(crate) disks: Vec<PathBuf>,
-    /// Join the traces and put the result into the store in this folder, which no coordinator may use meanwhile
-    #[arg(long, value_name = "DIR", requires = "extents")]
+    /// Join the traces, or take the state, and put the result into the store in this folder, which no coordinator may use meanwhile
+    #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// When the state was observed [default: when each file was written]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
     /// The cluster's name in the store, and the recording's
     #[arg(long, value_name = "NAME", default_value = "imported", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) cluster: String,
@@ -282,6 +311,73 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Which resources, and when.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// Only on this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Only those with this in their id, name or serial number
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// As they were at this time, such as 2026-09-22T03:13:00Z [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExtentsArgs {
+    /// The volume: name or id of its virtual disk
+    #[arg(value_name = "VOLUME")]
+    pub(crate) volume: String,
+    /// As they were at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RdmaArgs {
+    /// Only pairs with this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// As it was at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QosArgs {
+    /// Only settings that differ between nodes
+    #[arg(long)]
+    pub(crate) drift: bool,
+    /// As they were at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Id, name or serial number
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: String,
+    /// Only of this kind, such as `disk` or `storage_job`
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Up to this time [default: up to the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

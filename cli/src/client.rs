@@ -206,6 +206,83 @@ impl Client {
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 
+    /// All resources that pass, as they were at a moment, and what was looked at.
+    pub(crate) async fn resources(
+        &self,
+        filter: wire::ResourceFilter,
+        at: Option<i64>,
+    ) -> Result<(Vec<wire::Resource>, Option<wire::StateCoverage>)> {
+        let (mut resources, mut page_token, mut moment) = (Vec::new(), String::new(), at);
+        loop {
+            let request = wire::ListResourcesRequest {
+                cluster: self.cluster.clone(),
+                filter: Some(filter.clone()),
+                at_unix_nanos: moment,
+                page_size: 0,
+                page_token,
+            };
+            let answer = self.service.clone().list_resources(request).await;
+            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            resources.extend(answer.resources);
+            if answer.next_page_token.is_empty() {
+                return Ok((resources, answer.coverage));
+            }
+            // All pages are of one moment.
+            moment = answer.coverage.and_then(|coverage| coverage.at_unix_nanos);
+            page_token = answer.next_page_token;
+        }
+    }
+
+    /// Everything that was said of a resource.
+    pub(crate) async fn history(
+        &self,
+        resource: &str,
+        kind: &str,
+        at: Option<i64>,
+    ) -> Result<(Vec<fathom_proto::collect::v1::Observation>, Option<wire::StateCoverage>)> {
+        let (mut rows, mut page_token, mut moment) = (Vec::new(), String::new(), at);
+        loop {
+            let request = wire::ListHistoryRequest {
+                cluster: self.cluster.clone(),
+                resource: resource.to_owned(),
+                kind: kind.to_owned(),
+                at_unix_nanos: moment,
+                page_size: 0,
+                page_token,
+            };
+            let answer = self.service.clone().list_history(request).await;
+            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            rows.extend(answer.observations);
+            if answer.next_page_token.is_empty() {
+                return Ok((rows, answer.coverage));
+            }
+            moment = answer.coverage.and_then(|coverage| coverage.at_unix_nanos);
+            page_token = answer.next_page_token;
+        }
+    }
+
+    pub(crate) async fn rdma(&self, node: String, at_unix_nanos: Option<i64>) -> Result<wire::ListRdmaResponse> {
+        let cluster = self.cluster.clone();
+        let request = wire::ListRdmaRequest {
+            cluster,
+            node,
+            at_unix_nanos,
+        };
+        let answer = self.service.clone().list_rdma(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    pub(crate) async fn qos(&self, only_drift: bool, at_unix_nanos: Option<i64>) -> Result<wire::ListQosResponse> {
+        let cluster = self.cluster.clone();
+        let request = wire::ListQosRequest {
+            cluster,
+            only_drift,
+            at_unix_nanos,
+        };
+        let answer = self.service.clone().list_qos(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
     /// The cluster that answers are about, for showing.
     pub(crate) async fn cluster(&self) -> Result<String> {
         if !self.cluster.is_empty() {

@@ -11,6 +11,7 @@ pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod score;
 pub(crate) mod simulate;
+pub(crate) mod state;
 pub(crate) mod volumes;
 pub(crate) mod why;
 

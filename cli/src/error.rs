@@ -53,6 +53,12 @@ pub(crate) enum Error {
     /// The configuration of a simulation cannot be read.
     #[error("{path}: {cause}", path = path.display())]
     SimulateConfig { path: PathBuf, cause: String },
+    /// Traces and state in one import.
+    #[error("traces and state are imported with two commands: give files of cmdlets and support folders alone")]
+    Mixed,
+    /// Traces cannot be put into a store without knowing where disks lie.
+    #[error("--store of traces needs --extents FILE and --disks FILE; their commands are in fathom import --help")]
+    NoExtents,
     /// A file of scenarios cannot be read.
     #[error("{path}: {cause}; its format: docs/design/0015-evaluate.md", path = path.display())]
     Scenarios { path: PathBuf, cause: String },
@@ -92,6 +98,8 @@ impl Error {
             | Self::Context { .. }
             | Self::Address { .. }
             | Self::NoRecording { .. }
+            | Self::Mixed
+            | Self::NoExtents
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }
             | Self::Scenarios { .. }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, Topology};
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::convert::collect::{Opening, VersionedTopology};
@@ -23,7 +24,7 @@ mod report;
 mod session;
 mod worker;
 
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Kept, StateStream};
 pub(crate) use report::{NodeReport, NodeState, WorkerReport};
 pub(crate) use session::serve;
 
@@ -59,6 +60,13 @@ pub(crate) enum Message {
         columns: IoColumns,
         complete_until: i64,
     },
+    /// Observations and samples, in the order of their ordinals.
+    State {
+        session: u64,
+        first_ordinal: u64,
+        observations: Vec<Observation>,
+        samples: Vec<Sample>,
+    },
     /// The daemon lives.
     Heartbeat {
         session: u64,
@@ -93,6 +101,25 @@ pub(crate) enum Message {
     Report { reply: oneshot::Sender<WorkerReport> },
 }
 
+impl Message {
+    /// The session that it is about.
+    const fn session(&self) -> Option<u64> {
+        match self {
+            Self::Open { session, .. }
+            | Self::Topology { session, .. }
+            | Self::Devices { session, .. }
+            | Self::Batch { session, .. }
+            | Self::State { session, .. }
+            | Self::Heartbeat { session, .. }
+            | Self::Lost { session, .. }
+            | Self::Gap { session, .. }
+            | Self::End { session, .. }
+            | Self::Closed { session } => Some(*session),
+            Self::Report { .. } => None,
+        }
+    }
+}
+
 /// What queries see: one manifest record and the rows that are not in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
@@ -108,6 +135,8 @@ pub(crate) struct View {
     pub(crate) catalog: Arc<Catalog>,
     /// The topology in force.
     pub(crate) topology: Option<Arc<Topology>>,
+    /// Observations that came after it, in order.
+    pub(crate) state: Vec<Arc<Vec<Observation>>>,
 }
 
 /// A cluster that is served.

@@ -3,6 +3,10 @@
 //! The store is taken over as a coordinator takes it over, so none may run on it meanwhile. What is in it already is not put in
 //! again: a stream's identity is that of its source, and the worker says how far it has it.
 
+mod state;
+
+pub use state::{StateStream, store_state_blocking};
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;

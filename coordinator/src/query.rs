@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
 mod filter;
+pub(crate) mod state;
 
 pub(crate) use filter::Filter;
 

@@ -55,10 +55,12 @@ fn inside(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Recordings with truth: made by a capture, not by hand.
+/// Recordings with truth: made by a capture, not by hand and not by the simulator, which says of which configuration it made one.
 fn real(found: Vec<PathBuf>) -> Vec<PathBuf> {
+    let simulated =
+        |path: &Path| std::fs::read_to_string(path.join("run.json")).is_ok_and(|run| run.contains("\"simulated\":"));
     found
         .into_iter()
-        .filter(|path| path.join("truth.jsonl.zst").is_file())
+        .filter(|path| path.join("truth.jsonl.zst").is_file() && !simulated(path))
         .collect()
 }

@@ -23,6 +23,7 @@ mod error;
 mod sampler;
 pub mod service;
 mod spool;
+mod state;
 mod uplink;
 
 use std::sync::Arc;
@@ -95,10 +96,12 @@ pub async fn run(config: Config, tasks: &TaskGroup, started: impl FnOnce() + Sen
     let sampled = tasks.spawn_thread("sampler", Kind::Critical, move || sampler.run(&shutdown));
     sampled.map_err(|source| Error::Thread { source })?;
 
+    let state = state::start(&config, &credentials, tasks).await?;
     let uplink = Uplink::new(&config, credentials, Arc::clone(&spool), topology)?;
+    let state_first = config.replay.pace.is_none();
     started();
     let ended = tokio::select! {
-        ended = uplink.run() => ended?,
+        ended = state::run_beside(uplink, state, state_first) => ended?,
         cause = tasks.shutdown().requested() => {
             if let Cause::TaskFailed { task, reason } = cause {
                 return Err(Error::Task { task: task.clone(), reason: reason.clone() });

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -81,6 +81,8 @@ pub(crate) struct Uplink {
     /// The highest epoch of a coordinator seen: lower ones are stale.
     epoch: AtomicU64,
     seed: u64,
+    /// Whether the coordinator named this node to read what the cluster answers for.
+    reporter: Arc<AtomicBool>,
 }
 
 impl Uplink {
@@ -151,6 +153,7 @@ impl Uplink {
             streams,
             epoch: AtomicU64::new(0),
             seed,
+            reporter: Arc::default(),
         })
     }
 

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod collect;
 pub mod query;
+pub mod state;
 
 /// `Result` with this module's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

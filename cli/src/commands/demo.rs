@@ -12,6 +12,7 @@ use fathom_proto::query::v1 as wire;
 
 use crate::args::{DemoArgs, Output};
 use crate::client::{Client, block_on};
+use crate::commands::print;
 use crate::commands::replay::show;
 use crate::error::{Error, Result};
 use crate::exit::Code;
@@ -21,6 +22,7 @@ use crate::render::units::count;
 mod lines;
 mod processes;
 mod recordings;
+mod state;
 
 use processes::Processes;
 
@@ -51,15 +53,20 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     }
     // What replay says of the recording; the daemons are at work meanwhile.
     let warnings = fathom_lab::replay::warnings(&recording, &arguments.without_tap)?;
-    let (mut report, score) = block_on(async {
+    let (mut report, score, of_state) = block_on(async {
         let client = Client::connect(&processes.context).await?;
         follow(&client, &mut processes).await?;
         let report = report_from_wire(&client.report(wire::IoFilter::default()).await?)?;
         let score = score_of(&client, &recording, &arguments.without_tap).await?;
-        Ok((report, score))
+        let of_state = match output {
+            Output::Table => state::lines(&client).await?,
+            Output::Json => String::new(),
+        };
+        Ok((report, score, of_state))
     })?;
     report.unseen.warnings.extend(warnings);
     show(&recording.run().name, &report, score.as_ref(), output)?;
+    print(&of_state)?;
     if !arguments.once {
         let hint = report_hint(&processes);
         stay_up(&mut processes, &hint)?;
@@ -181,6 +188,8 @@ fn report_hint(processes: &Processes) -> String {
         "latency --by disk",
         "nodes",
         "volumes",
+        "disks",
+        "rdma",
     ];
     let lines: Vec<String> = commands
         .iter()

@@ -1,5 +1,6 @@
-//! `fathom import`: traces that Windows wrote.
+//! `fathom import`: traces that Windows wrote, and what cmdlets and support folders say.
 
+mod state;
 mod store;
 
 use std::path::Path;
@@ -16,6 +17,13 @@ use crate::render::table::many_lines;
 use crate::render::{import as text, json};
 
 pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
+    let of_state = state::paths(arguments);
+    if !of_state.is_empty() {
+        return state::run(arguments, &of_state, output);
+    }
+    if arguments.store.is_some() && arguments.extents.is_empty() {
+        return Err(Error::NoExtents);
+    }
     let unnamed = arguments.paths.iter().map(|path| Input {
         path: path.clone(),
         node: None,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
+use crate::commands::state::{Beside, NODES};
 use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
@@ -14,9 +15,10 @@ use crate::render::units::{count, date_time, signed_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, (nodes, coverage)) = block_on(async {
+    let (cluster, (nodes, coverage), beside) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.nodes().await?))
+        let beside = Beside::ask(&client, &[&NODES]).await?;
+        Ok((client.cluster().await?, client.nodes().await?, beside))
     })?;
     match output {
         Output::Json => {
@@ -30,7 +32,10 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                     })
                 })
                 .collect();
-            json::print(json!({"cluster": cluster, "nodes": nodes, "unseen": unseen(coverage.as_ref())}))?;
+            let mut document = json!({"cluster": cluster, "nodes": nodes});
+            beside.add(&mut document);
+            document["unseen"] = unseen(coverage.as_ref());
+            json::print(document)?;
         }
         Output::Table => {
             let mut grid = Grid::new(&["node", "state", "taps", ">events", ">lost", "heard until", "clock"]);
@@ -54,6 +59,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                 ]);
             }
             print(&grid.lines(""))?;
+            print(&beside.lines())?;
         }
     }
     Ok(note(coverage.as_ref()))

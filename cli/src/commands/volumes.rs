@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
+use crate::commands::state::{Beside, CSVS, VIRTUAL_DISKS};
 use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
@@ -13,9 +14,10 @@ use crate::render::units::{bytes, count, maybe_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, (volumes, coverage)) = block_on(async {
+    let (cluster, (volumes, coverage), beside) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.volumes().await?))
+        let beside = Beside::ask(&client, &[&VIRTUAL_DISKS, &CSVS]).await?;
+        Ok((client.cluster().await?, client.volumes().await?, beside))
     })?;
     match output {
         Output::Json => {
@@ -29,7 +31,10 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                     })
                 })
                 .collect();
-            json::print(json!({"cluster": cluster, "volumes": volumes, "unseen": unseen(coverage.as_ref())}))?;
+            let mut document = json!({"cluster": cluster, "volumes": volumes});
+            beside.add(&mut document);
+            document["unseen"] = unseen(coverage.as_ref());
+            json::print(document)?;
         }
         Output::Table => {
             let mut grid = Grid::new(&[
@@ -48,6 +53,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                 ]);
             }
             print(&grid.lines(""))?;
+            print(&beside.lines())?;
         }
     }
     Ok(note(coverage.as_ref()))

@@ -20,6 +20,8 @@ use super::status;
 use crate::ingest::{Cluster, Clusters, WorkerReport};
 use crate::query::{Filter, Found, Order, Snapshot, run};
 
+mod state;
+
 /// I/Os on a page when the caller does not say.
 const PAGE: usize = 20;
 
@@ -466,5 +468,49 @@ impl QueryService for Query {
         report.unseen.nodes = unseen(&worker);
         let slowest = slowest.as_ref().map(to_wire);
         Ok(Response::new(report_to_wire(&report, slowest, newest, from)))
+    }
+
+    async fn list_resources(
+        &self,
+        request: Request<wire::ListResourcesRequest>,
+    ) -> Result<Response<wire::ListResourcesResponse>, Status> {
+        Ok(Response::new(self.resources(request.into_inner()).await?))
+    }
+
+    async fn get_resource(
+        &self,
+        request: Request<wire::GetResourceRequest>,
+    ) -> Result<Response<wire::GetResourceResponse>, Status> {
+        Ok(Response::new(self.resource(request.into_inner()).await?))
+    }
+
+    async fn list_history(
+        &self,
+        request: Request<wire::ListHistoryRequest>,
+    ) -> Result<Response<wire::ListHistoryResponse>, Status> {
+        Ok(Response::new(self.history(request.into_inner()).await?))
+    }
+
+    async fn list_rdma(
+        &self,
+        request: Request<wire::ListRdmaRequest>,
+    ) -> Result<Response<wire::ListRdmaResponse>, Status> {
+        Ok(Response::new(self.rdma(request.into_inner()).await?))
+    }
+
+    async fn list_qos(
+        &self,
+        request: Request<wire::ListQosRequest>,
+    ) -> Result<Response<wire::ListQosResponse>, Status> {
+        Ok(Response::new(self.qos(request.into_inner()).await?))
+    }
+
+    type WatchResourcesStream = state::Watch;
+
+    async fn watch_resources(
+        &self,
+        request: Request<wire::WatchResourcesRequest>,
+    ) -> Result<Response<Self::WatchResourcesStream>, Status> {
+        Ok(Response::new(self.watch(request.into_inner()).await?))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fathom_model::{ClusterId, NodeId, StreamKind};
+use fathom_model::{ClusterId, NodeId};
 use fathom_proto::{COLLECT_PROTOCOL, QUERY_PROTOCOL};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -97,13 +97,11 @@ pub(crate) fn unknown_message() -> Status {
     status(Code::Unimplemented, COLLECT, "UNKNOWN_MESSAGE", message)
 }
 
-/// A stream that this version does not take.
-pub(crate) fn unsupported_stream(kind: StreamKind) -> Status {
-    let message = format!(
-        "this coordinator does not take `{}` streams yet: upgrade it",
-        kind.as_str()
-    );
-    status(Code::Unimplemented, COLLECT, "UNSUPPORTED_STREAM", message)
+/// A daemon said something of a node that is not its own.
+pub(crate) fn foreign_node(own: &NodeId, other: &NodeId) -> Status {
+    let message =
+        format!("the daemon of node {own} reports state of node {other}: each daemon speaks for its own node");
+    status(Code::InvalidArgument, COLLECT, "FOREIGN_NODE", message)
 }
 
 /// Two daemons said different things of one version of the topology.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::NodeId;
+use fathom_model::{NodeId, StreamId};
 use serde::{Deserialize, Serialize};
 
 /// Everything that a successor needs to go on; the `state` of a record.
@@ -16,4 +16,18 @@ pub(crate) struct Kept {
     pub(crate) ios: u64,
     /// Events received so far, of every stream: of those that are accounted for.
     pub(crate) events: u64,
+    /// How far each state stream is stored. Records of before there were any have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) state_streams: Vec<StateStream>,
+}
+
+/// A stream of observations and samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateStream {
+    /// Which.
+    pub(crate) id: StreamId,
+    /// Below this every ordinal is stored or lost.
+    pub(crate) position: u64,
+    /// Whether nothing more comes.
+    pub(crate) ended: bool,
 }

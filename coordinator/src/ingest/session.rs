@@ -86,6 +86,17 @@ fn decode(session: u64, message: Request) -> Result<Message, Status> {
             columns: batch::decode(&encoded).map_err(refused)?,
             complete_until: encoded.complete_until_unix_nanos,
         },
+        Request::StateBatch(batch) => Message::State {
+            session,
+            first_ordinal: batch.first_ordinal,
+            observations: (batch
+                .observations
+                .iter()
+                .map(TryFrom::try_from)
+                .collect::<Result<_, _>>())
+            .map_err(refused)?,
+            samples: (batch.samples.iter().map(TryFrom::try_from).collect::<Result<_, _>>()).map_err(refused)?,
+        },
         Request::Topology(topology) => Message::Topology {
             session,
             topology: VersionedTopology::try_from(&topology).map_err(refused)?,

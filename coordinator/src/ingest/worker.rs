@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fathom_join::{Engine, StreamInfo, Waiting};
 use fathom_model::coverage::{Coverage, CoverageState};
-use fathom_model::{ClusterId, JoinedRows, NodeId, NodeIndex, StreamIndex, StreamKind};
+use fathom_model::{ClusterId, JoinedRows, NodeId, NodeIndex, StreamIndex};
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_response::Message as Response;
@@ -29,6 +29,7 @@ mod commit;
 mod coverage;
 mod credit;
 mod report;
+mod state;
 
 /// How often the worker looks at the time, whether anything comes or not.
 const TICK: Duration = Duration::from_millis(200);
@@ -132,6 +133,7 @@ struct Running {
     /// Whether an ack found its outbox full.
     ack_due: bool,
     ios: u64,
+    state: state::StateStreams,
 }
 
 impl Running {
@@ -181,6 +183,7 @@ impl Running {
             dirty: false,
             ack_due: false,
             ios: kept.ios,
+            state: state::StateStreams::new(&kept.state_streams),
             owner,
         };
         running.publish();
@@ -188,6 +191,9 @@ impl Running {
     }
 
     fn handle(&mut self, message: Message) {
+        let Some(message) = self.handle_state(message) else {
+            return;
+        };
         match message {
             Message::Open {
                 session,
@@ -290,6 +296,8 @@ impl Running {
                     self.seen.insert(closed.node, Instant::now());
                 }
             }
+            // Taken above.
+            Message::State { .. } => {}
             Message::Report { reply } => {
                 // Whoever asked may have gone; that is no fault.
                 let _ = reply.send(self.report());
@@ -319,10 +327,6 @@ impl Running {
     }
 
     fn open(&mut self, session: u64, opening: &Opening, outbox: Outbox) {
-        if opening.stream.kind != StreamKind::Io {
-            let _ = outbox.try_send(Err(status::unsupported_stream(opening.stream.kind)));
-            return;
-        }
         let info = StreamInfo {
             id: opening.stream.clone(),
             taps: opening.taps.clone(),
@@ -441,17 +445,25 @@ impl Running {
             self.hot.push(Arc::new(rows));
             self.publish();
         }
-        let due = self.hot_bytes >= self.config.commit_bytes || self.committed.elapsed() >= self.config.commit_every;
+        let due = self.hot_bytes >= self.config.commit_bytes
+            || self.state.waits_for_record(&self.owner.record().state.state_streams)
+            || self.committed.elapsed() >= self.config.commit_every;
         if self.dirty && (due || self.all_came()) {
             self.commit().await?;
         }
         self.grant();
+        self.grant_state();
         Ok(())
     }
 
     /// Whether nothing that is expected is still to come.
     fn all_came(&self) -> bool {
-        self.topology.is_some() && !self.engine.streams().is_empty() && self.engine.is_finished()
+        let of_events = match self.engine.streams().is_empty() {
+            true => None,
+            false => Some(self.topology.is_some() && self.engine.is_finished()),
+        };
+        let both = of_events.into_iter().chain(self.state.all_ended());
+        both.reduce(|events, state| events && state).unwrap_or(false)
     }
 
     /// Stops waiting for nodes that have been away for too long.

@@ -5,6 +5,7 @@
 //! A recording is a folder: `run.json` (topology, volumes, extent map, and what is known of faults and clocks),
 //! `events-<node>.jsonl.zst` (that node's I/O events, a row an I/O, in completion order, on that node's own clock; plain
 //! `events-<node>.jsonl` is read as well), and, where it is known, `truth.jsonl.zst` (which events belong to which write).
+//! Where it was recorded, `state.jsonl.zst` has what the nodes' resources were like ([`StateRow`]).
 //! A row's number is its line number in its file, from 0, and becomes the event's ordinal where no tap is left out.
 //!
 //! An `initiator` row names its `peer`, and as its device either the copy that goes there (`vol0.copy1`, of a volume with slabs
@@ -23,9 +24,11 @@
 mod error;
 mod events;
 mod run;
+mod state;
 mod truth;
 
 pub use error::{Error, Result};
 pub use events::{EventReader, EventRow, EventWriter, RowBatch};
 pub use run::{ClockTruth, Recording, RecordingNode, Run, RunExtent, RunTopology, RunVolume};
+pub use state::{StateRow, read_state, state_file, write_state};
 pub use truth::{TruthCopy, TruthReader, TruthSlowest, TruthWrite, write_truth};

@@ -7,6 +7,7 @@
 mod events;
 mod places;
 mod recording;
+mod state;
 mod unpack;
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 pub use events::{RowsWritten, write_events};
 pub use places::Places;
 pub use recording::{Written, write_recording};
+pub use state::{StateFile, StateImport, is_state, read_state};
 
 /// A file to import.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Simulated clusters as recordings.
 
 mod description;
+mod state;
 
 use std::fs;
 use std::path::Path;
@@ -59,7 +60,10 @@ pub fn prepare(folder: &Path, force: bool) -> Result<()> {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let is_rows = name.ends_with(".jsonl") || name.ends_with(".jsonl.zst");
-        if name == "run.json" || (is_rows && (name.starts_with("events-") || name.starts_with("truth."))) {
+        let is_ours = ["events-", "truth.", "state."]
+            .iter()
+            .any(|begin| name.starts_with(begin));
+        if name == "run.json" || (is_rows && is_ours) {
             replaced.push(path);
         }
     }
@@ -83,6 +87,7 @@ pub fn write(simulated: &Simulated, about: &str, folder: &Path) -> Result<Summar
     }
     let truth: Vec<TruthWrite> = simulated.truth.iter().map(|write| truth_of(simulated, write)).collect();
     write_truth(&folder.join("truth.jsonl.zst"), &truth)?;
+    state::write(simulated, folder)?;
     let path = folder.join("run.json");
     let run = description::run_json(simulated, about);
     fs::write(&path, run).map_err(|source| Error::Write { path, source })?;

@@ -23,6 +23,7 @@ pub mod id;
 pub mod io_event;
 pub mod range_set;
 pub mod report;
+pub mod state;
 pub mod striping;
 pub mod tap;
 pub mod topology;

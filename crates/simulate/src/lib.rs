@@ -33,6 +33,7 @@ mod record;
 pub mod scenario;
 mod simulated;
 mod slots;
+pub mod state;
 mod station;
 mod stops;
 mod truth;

@@ -20,7 +20,7 @@ mod known;
 #[cfg(windows)]
 mod pdh;
 #[cfg(windows)]
-mod wmi;
+pub(crate) mod wmi;
 #[cfg(any(windows, test))]
 mod words;
 

@@ -12,6 +12,8 @@
 //! |---|---|---|
 //! | [`replay::ReplaySource`] | any | a node's part of a recording, as fast as it is asked or at recorded speed |
 //!
+//! What a node reports of its resources is another stream with a trait of its own, [`state::StateSource`].
+//!
 //! # Errors
 //!
 //! A recording that is broken is refused when the source opens, before anything was given out.
@@ -22,6 +24,7 @@ use fathom_model::{Device, Incarnation, IoColumns, NodeId, Tap, Topology};
 
 pub mod check;
 pub mod replay;
+pub mod state;
 
 /// What a source says of itself before it gives events.
 #[derive(Clone, Debug)]

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};
+use arrow_array::types::{
+    Float32Type, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
+};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
-    UInt32Array, UInt64Array,
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use bytes::Bytes;
@@ -66,6 +68,10 @@ impl Builder {
 
     pub(crate) fn f32(&mut self, name: &str, values: impl Iterator<Item = Option<f32>>, nullable: bool) {
         self.add(name, nullable, Arc::new(values.collect::<Float32Array>()));
+    }
+
+    pub(crate) fn f64(&mut self, name: &str, values: impl Iterator<Item = f64>) {
+        self.add(name, false, Arc::new(values.map(Some).collect::<Float64Array>()));
     }
 
     pub(crate) fn bool(&mut self, name: &str, values: impl Iterator<Item = bool>) {
@@ -239,6 +245,14 @@ impl<'a> Columns<'a> {
         Ok(self
             .column(name, |kind| *kind == DataType::Float32)?
             .as_primitive::<Float32Type>()
+            .iter()
+            .collect())
+    }
+
+    pub(crate) fn f64s(&self, name: &'static str) -> Result<Values<f64>> {
+        Ok(self
+            .column(name, |kind| *kind == DataType::Float64)?
+            .as_primitive::<Float64Type>()
             .iter()
             .collect())
     }

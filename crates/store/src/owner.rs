@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fathom_model::coverage::Coverage;
+use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows, PendingEvent, Unmatched};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,10 @@ pub struct Commit<'a, S> {
     pub catalog: &'a Catalog,
     /// Stretches of time heard, silent or lost since the last record.
     pub coverage: &'a [Coverage],
+    /// State reported since the last record.
+    pub observations: &'a [Observation],
+    /// Counters read since the last record.
+    pub samples: &'a [Sample],
     /// Legs that ended before their I/O.
     pub pending: &'a [PendingEvent],
     /// The versions of the topology in force.
@@ -149,6 +154,23 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             let path = self.path(Table::Coverage, partition, number);
             let bytes = tables::coverage::write(&path, &rows)?;
             added.push(self.put_file(Table::Coverage, path, bytes, rows.len(), span).await?);
+        }
+        let observed = |row: &Observation| row.observed_unix_nanos;
+        for (partition, rows) in by_partition(Table::Observations, commit.observations.iter(), observed) {
+            let span = span(rows.iter().map(|row| observed(row)));
+            let path = self.path(Table::Observations, partition, number);
+            let bytes = tables::observations::write(&path, &rows)?;
+            added.push(
+                self.put_file(Table::Observations, path, bytes, rows.len(), span)
+                    .await?,
+            );
+        }
+        let observed = |row: &Sample| row.observed_unix_nanos;
+        for (partition, rows) in by_partition(Table::Samples, commit.samples.iter(), observed) {
+            let span = span(rows.iter().map(|row| observed(row)));
+            let path = self.path(Table::Samples, partition, number);
+            let bytes = tables::samples::write(&path, &rows)?;
+            added.push(self.put_file(Table::Samples, path, bytes, rows.len(), span).await?);
         }
         let mut pending = None;
         if !commit.pending.is_empty() {

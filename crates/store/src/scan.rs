@@ -1,6 +1,7 @@
 //! Reading what was committed, a file at a time.
 
 use fathom_model::coverage::Coverage;
+use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
 
 use crate::blobs::Blobs;
@@ -66,7 +67,7 @@ pub async fn read_rows(
             let bytes = blobs.get(&file.path).await?;
             rows.unmatched = tables::unmatched::load(&file.path, bytes, cluster, catalog)?;
         }
-        Table::Legs | Table::Coverage | Table::Pending => return Ok(None),
+        Table::Legs | Table::Coverage | Table::Pending | Table::Observations | Table::Samples => return Ok(None),
     }
     Ok(Some(rows))
 }
@@ -91,6 +92,30 @@ pub async fn read_coverage(blobs: &Blobs, files: &[FileEntry], span: Span) -> Re
         rows.extend(tables::coverage::load(&file.path, blobs.get(&file.path).await?)?);
     }
     Ok(rows)
+}
+
+/// Reads the observations of one file, in the order in which they came; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_observations(blobs: &Blobs, file: &FileEntry) -> Result<Vec<Observation>> {
+    match file.table {
+        Table::Observations => tables::observations::load(&file.path, blobs.get(&file.path).await?),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Reads the samples of one file; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_samples(blobs: &Blobs, file: &FileEntry) -> Result<Vec<Sample>> {
+    match file.table {
+        Table::Samples => tables::samples::load(&file.path, blobs.get(&file.path).await?),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Reads a record's pending legs.

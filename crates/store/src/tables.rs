@@ -6,7 +6,9 @@
 pub mod coverage;
 pub mod ios;
 pub mod legs;
+pub mod observations;
 pub mod pending;
+pub mod samples;
 pub mod unmatched;
 
 use fathom_model::{Catalog, Incarnation, NodeId, Observation, StreamId, StreamIndex, StreamKind};

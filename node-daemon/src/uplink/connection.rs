@@ -86,6 +86,8 @@ impl Uplink {
             resends: 0,
         });
         let sent = Arc::new(AtomicU64::new(welcome.position));
+        let named = welcome.policy.as_ref().is_some_and(|policy| policy.report_cluster);
+        self.reporter.store(named, Ordering::Relaxed);
         let interval = welcome.policy.map_or(0, |policy| policy.heartbeat_interval_nanos);
         let interval = if interval == 0 {
             HEARTBEAT
@@ -168,7 +170,7 @@ impl Uplink {
                     }
                 }
                 // Batches in the spool are encoded already, and the pace of heartbeats is set by the Welcome.
-                Some(Response::Policy(_)) => {}
+                Some(Response::Policy(policy)) => self.reporter.store(policy.report_cluster, Ordering::Relaxed),
                 Some(Response::Welcome(_)) => {
                     return Err(Failure::Retry("the coordinator said Welcome twice".to_owned()));
                 }

@@ -4,7 +4,7 @@
 pub struct CollectRequest {
     /// What is said. A message without any of these, or with one that the coordinator does not know, is refused with
     /// UNIMPLEMENTED: nothing is skipped in silence.
-    #[prost(oneof = "collect_request::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "collect_request::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub message: ::core::option::Option<collect_request::Message>,
 }
 /// Nested message and enum types in `CollectRequest`.
@@ -38,6 +38,9 @@ pub mod collect_request {
         /// Last.
         #[prost(message, tag = "8")]
         EndOfStream(super::EndOfStream),
+        /// Observations and samples, on a stream of kind state.
+        #[prost(message, tag = "9")]
+        StateBatch(super::StateBatch),
     }
 }
 /// Who speaks, and about what.
@@ -189,6 +192,129 @@ pub struct IoColumns {
     /// For each event whether it has a correlation value (1) or not (0, and its value is 0). Empty when no event has one.
     #[prost(uint32, repeated, tag = "10")]
     pub has_correlation: ::prost::alloc::vec::Vec<u32>,
+}
+/// Observations and samples with contiguous ordinals: the observations first, then the samples, each one ordinal.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StateBatch {
+    /// Ordinal of the first.
+    #[prost(uint64, tag = "1")]
+    pub first_ordinal: u64,
+    /// What resources were like.
+    #[prost(message, repeated, tag = "2")]
+    pub observations: ::prost::alloc::vec::Vec<Observation>,
+    /// What counters read.
+    #[prost(message, repeated, tag = "3")]
+    pub samples: ::prost::alloc::vec::Vec<Sample>,
+}
+/// A resource as a node reported it. What is true until something else is said.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Observation {
+    /// The node that reports.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// What it is: `disk`, `storage_job`, `smb_connection`, ... A kind that the coordinator does not know is refused
+    /// (INVALID_ARGUMENT).
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Which one among its kind.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// When it was so, on the node's clock.
+    #[prost(int64, tag = "4")]
+    pub observed_unix_nanos: i64,
+    /// It was there before and is not any more; then it has no attributes.
+    #[prost(bool, tag = "5")]
+    pub gone: bool,
+    /// What is known of it, and of what is not known why.
+    #[prost(message, repeated, tag = "6")]
+    pub attributes: ::prost::alloc::vec::Vec<Attribute>,
+}
+/// One attribute of a resource: a value, or why there is none.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Attribute {
+    /// Its name, with its unit as suffix.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its value. Absent: not known.
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<StateValue>,
+    /// Why it is not known: `null` where the source says so, else in words. Empty: it is known.
+    #[prost(string, tag = "3")]
+    pub unavailable: ::prost::alloc::string::String,
+}
+/// The value of an attribute.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StateValue {
+    /// Which of them.
+    #[prost(oneof = "state_value::Value", tags = "1, 2, 3, 4, 5, 6, 7")]
+    pub value: ::core::option::Option<state_value::Value>,
+}
+/// Nested message and enum types in `StateValue`.
+pub mod state_value {
+    /// Which of them.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Value {
+        /// Yes or no.
+        #[prost(bool, tag = "1")]
+        Flag(bool),
+        /// A whole number.
+        #[prost(uint64, tag = "2")]
+        Unsigned(u64),
+        /// A whole number below zero.
+        #[prost(sint64, tag = "3")]
+        Signed(i64),
+        /// A number with a fraction.
+        #[prost(double, tag = "4")]
+        Real(f64),
+        /// A text.
+        #[prost(string, tag = "5")]
+        Text(::prost::alloc::string::String),
+        /// Of an enumeration.
+        #[prost(message, tag = "6")]
+        Code(super::StateCode),
+        /// Several.
+        #[prost(message, tag = "7")]
+        List(super::StateValues),
+    }
+}
+/// A value of an enumeration. At least one of the two is there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StateCode {
+    /// Its number as the source has it. Absent: the source gave a name that is not a known one.
+    #[prost(int64, optional, tag = "1")]
+    pub code: ::core::option::Option<i64>,
+    /// What the number means. Absent: no page explains it.
+    #[prost(string, optional, tag = "2")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Several values.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StateValues {
+    /// They, in the source's order.
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<StateValue>,
+}
+/// One reading of a counter.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Sample {
+    /// The node that reports.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// What the counter is about, as in an observation.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Which one.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// The counter, with its unit as suffix.
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    /// When it was read, on the node's clock.
+    #[prost(int64, tag = "5")]
+    pub observed_unix_nanos: i64,
+    /// The reading; of a running total the total.
+    #[prost(double, tag = "6")]
+    pub value: f64,
 }
 /// The cluster as a daemon knows it. Every daemon that knows it may say it; the coordinator takes the highest version and refuses
 /// two different topologies of one version (ALREADY_EXISTS, reason TOPOLOGY_CONFLICT). Only in which nodes are observed they may
@@ -438,6 +564,10 @@ pub struct Policy {
     /// No more events than this in a batch. 0: the daemon's own default.
     #[prost(uint32, tag = "2")]
     pub max_batch_events: u32,
+    /// On a state stream: this node reads what the cluster answers for (jobs, pools, disks). One node of a cluster does; another one is named
+    /// when it goes.
+    #[prost(bool, tag = "3")]
+    pub report_cluster: bool,
 }
 /// Send again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

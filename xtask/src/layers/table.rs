@@ -51,6 +51,11 @@ const TABLE: &[Row] = &[
         may: &["model"],
     },
     Row {
+        name: "state",
+        layer: 1,
+        may: &["model"],
+    },
+    Row {
         name: "etl",
         layer: 1,
         may: &["model"],
@@ -60,11 +65,11 @@ const TABLE: &[Row] = &[
         layer: 1,
         may: &["model"],
     },
-    // It plays both back through the trait that the live sources implement.
+    // It plays recordings and simulations back through the trait that the live sources implement, and decodes state.
     Row {
         name: "sources",
         layer: 1,
-        may: &["model", "capture", "simulate"],
+        may: &["model", "capture", "simulate", "state"],
     },
     Row {
         name: "store",
@@ -87,6 +92,7 @@ const TABLE: &[Row] = &[
             "proto",
             "join",
             "diagnose",
+            "state",
             "store",
         ],
     },
@@ -94,7 +100,7 @@ const TABLE: &[Row] = &[
         name: "lab",
         layer: 2,
         may: &[
-            "model", "join", "diagnose", "etl", "capture", "simulate", "sources", "store",
+            "model", "join", "diagnose", "etl", "capture", "simulate", "sources", "state", "store",
         ],
     },
     // The two roles as libraries, for `fathom demo`.
@@ -137,7 +143,7 @@ const TABLE: &[Row] = &[
 pub(super) const KNOWLEDGE: &[Knowledge] = &[
     Knowledge {
         families: &["tokio", "tracing"],
-        who: Who::AllBut(&["model", "join", "diagnose", "etl", "simulate"]),
+        who: Who::AllBut(&["model", "join", "diagnose", "etl", "simulate", "state"]),
         tests_too: false,
         cure: "take and return values, and let the caller wait and log",
     },

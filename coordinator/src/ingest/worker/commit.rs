@@ -37,7 +37,9 @@ impl Running {
             valid_from_unix_nanos: version.valid_from_unix_nanos,
             topology: version.topology.clone(),
         });
+        let observations: Vec<_> = self.state.hot.iter().flat_map(|some| some.iter().cloned()).collect();
         let state = Kept {
+            state_streams: self.state.kept(),
             events: join
                 .streams
                 .iter()
@@ -53,6 +55,8 @@ impl Running {
                 rows: &rows,
                 catalog: self.engine.catalog(),
                 coverage: &self.coverage,
+                observations: &observations,
+                samples: &self.state.samples,
                 pending: &self.engine.pending(),
                 topologies: topologies.collect(),
                 state,
@@ -62,11 +66,14 @@ impl Running {
         tracing::debug!(cluster = %self.id, record = record.number, ios = rows.ios.len(), "committed");
         self.hot.clear();
         self.hot_bytes = 0;
+        self.state.hot.clear();
+        self.state.samples.clear();
         self.coverage.clear();
         self.committed = Instant::now();
         self.dirty = false;
         self.publish();
         self.acknowledge();
+        self.acknowledge_state();
         Ok(())
     }
 
@@ -77,6 +84,7 @@ impl Running {
         let topology = record.topologies.last().map(|known| (known.version, &known.topology));
         !self.hot.is_empty()
             || !self.coverage.is_empty()
+            || self.state.has_news(&record.state.state_streams)
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
             || without_promises(join) != without_promises(&record.state.join)
     }
@@ -135,6 +143,7 @@ impl Running {
                 Arc::new(self.engine.catalog().clone())
             },
             topology: self.topology.as_ref().map(|version| Arc::new(version.topology.clone())),
+            state: self.state.hot.clone(),
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

@@ -62,7 +62,8 @@ fn seen(connection: &WMIConnection, class: Class) -> Result<String, WMIError> {
     }
 }
 
-fn reason(error: &WMIError) -> String {
+/// What Windows says, in words.
+pub(crate) fn reason(error: &WMIError) -> String {
     match error {
         WMIError::HResultError { hres } => words::wmi(hres.cast_unsigned()),
         other => other.to_string(),

@@ -163,6 +163,8 @@ fn commit<'a>(
         rows,
         catalog,
         coverage,
+        observations: &[],
+        samples: &[],
         pending,
         topologies: Vec::new(),
         state: 42,
@@ -381,4 +383,65 @@ async fn record_of_a_newer_version_in_the_way_means_that_it_has_taken_over() {
     let (rows, catalog) = (JoinedRows::default(), Catalog::default());
     let error = stale.commit(commit(&rows, &catalog, &[], &[])).await.unwrap_err();
     assert!(matches!(error, Error::Fenced { number: 2, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn state_is_read_back_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blobs = Blobs::open_folder(folder.path()).expect("it opens");
+    let mut owner = owner(&blobs, 7).await.unwrap();
+    let observation = |at: i64, present: bool| {
+        let mut row =
+            fathom_model::state::Observation::new("n1".into(), fathom_model::state::Kind::Disk, "d1", START + at)
+                .with("size_bytes", u64::MAX)
+                .with("slot", fathom_model::state::Value::Signed(-1))
+                .with("load", fathom_model::state::Value::Real(0.5))
+                .with("partial", true)
+                .with("name", "a \"drive\"")
+                .with(
+                    "status",
+                    vec![
+                        fathom_model::state::Code {
+                            code: Some(0xD026),
+                            name: None,
+                        }
+                        .into(),
+                    ],
+                );
+        row.present = present;
+        if present {
+            row.unavailable.insert("wear_percent".to_owned(), "null".to_owned());
+        }
+        row
+    };
+    // Two days: two files.
+    let observations = [observation(0, true), observation(86_400_000_000_000, false)];
+    let samples = [Sample {
+        node: "n1".into(),
+        kind: fathom_model::state::Kind::SblDevice,
+        id: "11".to_owned(),
+        name: "read_bytes".to_owned(),
+        observed_unix_nanos: START,
+        value: 1e300,
+    }];
+    let catalog = Catalog::default();
+    let empty = JoinedRows::default();
+    let state = Commit {
+        observations: &observations,
+        samples: &samples,
+        ..commit(&empty, &catalog, &[], &[])
+    };
+    owner.commit(state).await.expect("a commit");
+    let newest = manifest::newest::<u32>(&blobs, &"c".into())
+        .await
+        .expect("it reads")
+        .expect("it is there");
+    let (mut rows, mut readings) = (Vec::new(), Vec::new());
+    for file in &newest.files {
+        rows.extend(crate::read_observations(&blobs, file).await.expect("it reads"));
+        readings.extend(crate::read_samples(&blobs, file).await.expect("it reads"));
+    }
+    assert_eq!(newest.files.len(), 3);
+    assert_eq!(rows, observations);
+    assert_eq!(readings, samples);
 }

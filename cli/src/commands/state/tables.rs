@@ -1,0 +1,176 @@
+//! What the plain lists show: a column is a name and how it is made of a resource.
+
+use fathom_model::state::Value;
+
+use super::{Shown, span};
+use crate::render::units::{bytes, count};
+
+/// A list.
+pub(crate) struct Table {
+    /// The command, and the list's key in JSON.
+    pub(crate) name: &'static str,
+    /// Kinds of resources.
+    pub(crate) kinds: &'static [&'static str],
+    /// The columns; one whose name begins with `>` is of numbers.
+    pub(crate) columns: &'static [(&'static str, fn(&Shown) -> String)],
+}
+
+pub(crate) const DISKS: Table = Table {
+    name: "disks",
+    kinds: &["disk"],
+    columns: &[
+        ("disk", |row| text(row, "name")),
+        ("serial", |row| text(row, "serial_number")),
+        ("on", |row| text(row, "connected_node")),
+        ("media", |row| text(row, "media")),
+        ("bus", |row| text(row, "bus")),
+        ("firmware", |row| text(row, "firmware")),
+        (">slot", |row| text(row, "slot")),
+        ("usage", |row| text(row, "usage")),
+        (">size", |row| size(row, "size_bytes")),
+        ("health", |row| text(row, "health")),
+        ("status", |row| text(row, "operational_status")),
+        (">temp", |row| with(row, "temperature_celsius", "\u{b0}C")),
+        (">wear", |row| with(row, "wear_percent", "%")),
+        (">errors r/w", |row| {
+            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
+        }),
+        (">max ms r/w", |row| {
+            format!(
+                "{}/{}",
+                text(row, "read_latency_max_ms"),
+                text(row, "write_latency_max_ms")
+            )
+        }),
+    ],
+};
+
+pub(crate) const JOBS: Table = Table {
+    name: "jobs",
+    kinds: &["storage_job"],
+    columns: &[
+        ("job", |row| text(row, "name")),
+        ("state", |row| text(row, "state")),
+        (">done", |row| with(row, "percent_complete", "%")),
+        (">processed", |row| size(row, "processed_bytes")),
+        (">total", |row| size(row, "total_bytes")),
+        (">left", |row| size(row, "left_bytes")),
+        (">rate", |row| match row.get("bytes_per_s") {
+            Some(Value::Real(rate)) => format!("{}/s", bytes(*rate as u64)),
+            _ => "-".to_owned(),
+        }),
+        (">to go", |row| match row.get("left_s") {
+            Some(Value::Real(seconds)) if *seconds < 1e9 => span((*seconds * 1e9) as u64),
+            _ => "-".to_owned(),
+        }),
+        (">running", |row| {
+            row.number("elapsed_ns").map_or_else(|| "-".to_owned(), span)
+        }),
+        (">restarts", |row| text(row, "restarts")),
+        ("background", |row| text(row, "background")),
+    ],
+};
+
+pub(crate) const POOLS: Table = Table {
+    name: "pools",
+    kinds: &["pool"],
+    columns: &[
+        ("pool", |row| text(row, "name")),
+        ("health", |row| text(row, "health")),
+        ("status", |row| text(row, "operational_status")),
+        (">size", |row| size(row, "size_bytes")),
+        (">allocated", |row| size(row, "allocated_bytes")),
+        ("read-only", |row| text(row, "read_only")),
+        ("why", |row| text(row, "read_only_reason")),
+        ("repair", |row| text(row, "repair_policy")),
+    ],
+};
+
+pub(crate) const VIRTUAL_DISKS: Table = Table {
+    name: "virtual_disks",
+    kinds: &["virtual_disk"],
+    columns: &[
+        ("virtual disk", |row| text(row, "name")),
+        ("health", |row| text(row, "health")),
+        ("status", |row| text(row, "operational_status")),
+        ("resiliency", |row| text(row, "resiliency")),
+        (">copies", |row| text(row, "copies")),
+        (">columns", |row| text(row, "columns")),
+        (">interleave", |row| size(row, "interleave_bytes")),
+        (">size", |row| size(row, "size_bytes")),
+        (">footprint", |row| size(row, "footprint_bytes")),
+        ("detached", |row| text(row, "detached_reason")),
+    ],
+};
+
+pub(crate) const CSVS: Table = Table {
+    name: "csvs",
+    kinds: &["csv"],
+    columns: &[
+        ("cluster volume", |row| text(row, "name")),
+        ("owner", |row| text(row, "owner")),
+        ("seen by", |row| text(row, "node")),
+        ("access", |row| text(row, "state")),
+        ("redirected, file system", |row| {
+            text(row, "file_system_redirected_reason")
+        }),
+        ("redirected, block", |row| text(row, "block_redirected_reason")),
+    ],
+};
+
+pub(crate) const NODES: Table = Table {
+    name: "cluster_nodes",
+    kinds: &["node"],
+    columns: &[
+        ("node", |row| row.observation.id.clone()),
+        ("cluster says", |row| text(row, "state")),
+        ("drain", |row| text(row, "drain")),
+        ("status", |row| text(row, "status")),
+        ("build", |row| text(row, "build")),
+    ],
+};
+
+pub(crate) const SOURCES: Table = Table {
+    name: "sources",
+    kinds: &["source"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("kind", |row| text(row, "kind")),
+        ("class", |row| text(row, "class")),
+        ("available", |row| text(row, "available")),
+        (">instances", |row| text(row, "instances")),
+        ("why not", |row| text(row, "reason")),
+    ],
+};
+
+pub(crate) const EXTENTS: Table = Table {
+    name: "extents",
+    kinds: &["extent"],
+    columns: &[
+        (">offset", |row| {
+            row.number("virtual_disk_offset").map_or_else(|| "-".to_owned(), count)
+        }),
+        (">size", |row| size(row, "size_bytes")),
+        (">copy", |row| text(row, "copy")),
+        (">column", |row| text(row, "column")),
+        ("disk", |row| text(row, "disk_id")),
+        (">disk offset", |row| {
+            row.number("disk_offset").map_or_else(|| "-".to_owned(), count)
+        }),
+        ("status", |row| text(row, "operational_status")),
+    ],
+};
+
+/// A value, or a dash where it is not known: why not is in JSON.
+pub(super) fn text(row: &Shown, name: &str) -> String {
+    row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn size(row: &Shown, name: &str) -> String {
+    row.number(name).map_or_else(|| "-".to_owned(), bytes)
+}
+
+fn with(row: &Shown, name: &str, unit: &str) -> String {
+    row.number(name)
+        .map_or_else(|| "-".to_owned(), |value| format!("{value} {unit}"))
+}

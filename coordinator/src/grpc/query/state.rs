@@ -1,0 +1,279 @@
+//! The state half of `fathom.query.v1`.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use fathom_model::state::{Kind, Observation};
+use fathom_proto::convert::state::attribute;
+use fathom_proto::query::v1 as wire;
+use fathom_runtime::tasks::Kind as TaskKind;
+use fathom_state::{qos, rdma};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{Query, page, status};
+use crate::query::run;
+use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
+
+/// Observations on a page when the caller does not say.
+const PAGE: usize = 1000;
+
+/// How often a watch looks for what is new.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Observations in a message of a watch.
+const SOME: usize = 1000;
+
+/// A stream of what comes.
+pub(crate) type Watch = Pin<Box<dyn Stream<Item = Result<wire::WatchResourcesResponse, Status>> + Send>>;
+
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn kind_of(text: &str) -> Result<Kind, Status> {
+    text.parse().map_err(|error| {
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        status::invalid(format!("{error} (known: {})", known.join(", ")))
+    })
+}
+
+fn which(filter: Option<wire::ResourceFilter>) -> Result<Which, Status> {
+    let filter = filter.unwrap_or_default();
+    Ok(Which {
+        kinds: filter
+            .kinds
+            .iter()
+            .map(|kind| kind_of(kind))
+            .collect::<Result<_, _>>()?,
+        node: given(filter.node),
+        name: given(filter.name),
+    })
+}
+
+fn coverage(looked: &Looked) -> wire::StateCoverage {
+    let nodes = looked.nodes.iter().map(|(node, heard)| wire::StateNode {
+        node: node.to_string(),
+        heard_unix_nanos: *heard,
+    });
+    wire::StateCoverage {
+        at_unix_nanos: looked.at,
+        nodes: nodes.collect(),
+    }
+}
+
+fn resource(found: &Found) -> wire::Resource {
+    wire::Resource {
+        observation: Some((&found.fact.observation).into()),
+        since_unix_nanos: found.fact.since_unix_nanos,
+        seen_unix_nanos: found.fact.seen_unix_nanos,
+        derived: found
+            .derived
+            .iter()
+            .map(|(name, value)| attribute(name, value))
+            .collect(),
+    }
+}
+
+/// A name by which resources are in order.
+fn order(observation: &Observation) -> String {
+    format!("{}\0{}\0{}", observation.kind, observation.node, observation.id)
+}
+
+impl Query {
+    pub(super) async fn resources(
+        &self,
+        request: wire::ListResourcesRequest,
+    ) -> Result<wire::ListResourcesResponse, Status> {
+        let which = which(request.filter)?;
+        let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
+        let (found, looked) = run(move || snapshot.resources(&which))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let mut rows: Vec<(String, wire::Resource)> = found
+            .iter()
+            .map(|found| (order(&found.fact.observation), resource(found)))
+            .collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let (resources, next_page_token) = page(rows, request.page_size, &request.page_token)?;
+        Ok(wire::ListResourcesResponse {
+            resources,
+            next_page_token,
+            coverage: Some(coverage(&looked)),
+        })
+    }
+
+    pub(super) async fn resource(
+        &self,
+        request: wire::GetResourceRequest,
+    ) -> Result<wire::GetResourceResponse, Status> {
+        let kind = kind_of(&request.kind)?;
+        let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
+        let which = Which {
+            kinds: vec![kind],
+            node: given(request.node),
+            name: None,
+        };
+        let (found, looked) = run(move || snapshot.resources(&which))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let one = found.iter().find(|found| found.fact.observation.id == request.id);
+        let one = one.ok_or_else(|| {
+            status::not_found(
+                "NO_RESOURCE",
+                format!("there is no {kind} `{}` at that moment", request.id),
+            )
+        })?;
+        Ok(wire::GetResourceResponse {
+            resource: Some(resource(one)),
+            coverage: Some(coverage(&looked)),
+        })
+    }
+
+    pub(super) async fn history(&self, request: wire::ListHistoryRequest) -> Result<wire::ListHistoryResponse, Status> {
+        let kind = given(request.kind).map(|kind| kind_of(&kind)).transpose()?;
+        if request.resource.is_empty() {
+            return Err(status::invalid(
+                "resource is empty; give an id, a name or a serial number",
+            ));
+        }
+        let most = match usize::try_from(request.page_size) {
+            Ok(0) => PAGE,
+            Ok(most) => most,
+            Err(_) => return Err(status::invalid("page_size is negative")),
+        };
+        let skip = match request.page_token.as_str() {
+            "" => 0,
+            token => token
+                .parse::<usize>()
+                .map_err(|_| status::invalid("page_token is not one of an earlier answer"))?,
+        };
+        let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
+        let resource = request.resource;
+        let (rows, looked) = run(move || snapshot.history(&resource, kind))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let shown = skip.saturating_add(most);
+        Ok(wire::ListHistoryResponse {
+            observations: rows.iter().skip(skip).take(most).map(Into::into).collect(),
+            next_page_token: if shown < rows.len() {
+                shown.to_string()
+            } else {
+                String::new()
+            },
+            coverage: Some(coverage(&looked)),
+        })
+    }
+
+    pub(super) async fn rdma(&self, request: wire::ListRdmaRequest) -> Result<wire::ListRdmaResponse, Status> {
+        let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
+        let node = given(request.node);
+        let (pairs, looked) = run(move || snapshot.rdma(node.as_deref()))
+            .await
+            .map_err(|error| status::of(&error))?;
+        Ok(wire::ListRdmaResponse {
+            pairs: pairs.into_iter().map(pair).collect(),
+            coverage: Some(coverage(&looked)),
+        })
+    }
+
+    pub(super) async fn qos(&self, request: wire::ListQosRequest) -> Result<wire::ListQosResponse, Status> {
+        let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
+        let (settings, looked) = run(move || snapshot.qos(request.only_drift))
+            .await
+            .map_err(|error| status::of(&error))?;
+        Ok(wire::ListQosResponse {
+            settings: settings.into_iter().map(setting).collect(),
+            coverage: Some(coverage(&looked)),
+        })
+    }
+
+    pub(super) async fn watch(&self, request: wire::WatchResourcesRequest) -> Result<Watch, Status> {
+        let which = which(request.filter)?;
+        let cluster = self.cluster(&request.cluster).await?;
+        let mut mark = match request.resume_token.as_str() {
+            "" => Mark::now(&cluster.view()),
+            token => {
+                Mark::of_token(token).ok_or_else(|| status::invalid("resume_token is not one of an earlier message"))?
+            }
+        };
+        if mark.record > cluster.view().record {
+            return Err(status::invalid(
+                "resume_token is of another store: it is ahead of this one; begin without a token",
+            ));
+        }
+        let (outbox, responses) = mpsc::channel(4);
+        self.tasks
+            .spawn("watch of resources", TaskKind::Background, async move {
+                let first = wire::WatchResourcesResponse {
+                    observations: Vec::new(),
+                    resume_token: mark.token(),
+                };
+                if outbox.send(Ok(first)).await.is_err() {
+                    return;
+                }
+                loop {
+                    let (cluster, which) = (cluster.clone(), which.clone());
+                    let looked = run(move || mark.since(&cluster, &which)).await;
+                    let (rows, now) = match looked {
+                        Ok(looked) => looked,
+                        Err(error) => {
+                            let _ = outbox.send(Err(status::of(&error))).await;
+                            return;
+                        }
+                    };
+                    let pieces = rows.chunks(SOME).count();
+                    for (at, some) in rows.chunks(SOME).enumerate() {
+                        // Whoever stops between two pieces gets them again: nothing is left out.
+                        let mark = if at + 1 == pieces { now } else { mark };
+                        let response = wire::WatchResourcesResponse {
+                            observations: some.iter().map(Into::into).collect(),
+                            resume_token: mark.token(),
+                        };
+                        if outbox.send(Ok(response)).await.is_err() {
+                            return;
+                        }
+                    }
+                    mark = now;
+                    tokio::select! {
+                        () = outbox.closed() => return,
+                        () = tokio::time::sleep(LOOK_EVERY) => {}
+                    }
+                }
+            });
+        Ok(Box::pin(ReceiverStream::new(responses)))
+    }
+}
+
+fn pair(pair: rdma::Pair) -> wire::RdmaPair {
+    wire::RdmaPair {
+        client: pair.client.to_string(),
+        server: pair.server,
+        transport: pair.transport.as_str().to_owned(),
+        since_unix_nanos: pair.since_unix_nanos,
+        seen_unix_nanos: pair.seen_unix_nanos,
+        rdma_connections: pair.rdma_connections,
+        tcp_connections: pair.tcp_connections,
+        interfaces: pair.interfaces,
+        failures: pair.failures,
+        fallback: pair.fallback,
+        notes: pair.notes,
+    }
+}
+
+fn setting(setting: qos::Setting) -> wire::QosSetting {
+    let values = setting.values.into_iter().map(|(node, value)| wire::QosValue {
+        odd: setting.odd.contains(&node),
+        node: node.to_string(),
+        value,
+    });
+    wire::QosSetting {
+        values: values.collect(),
+        of: setting.of,
+        what: setting.what,
+        drift: setting.drift,
+        notes: setting.notes,
+    }
+}

@@ -1,0 +1,303 @@
+//! Questions about state: what was known of resources at a moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fathom_model::NodeId;
+use fathom_model::state::{Kind, Observation, Scope, Value};
+use fathom_state::history::{Fact, Picture};
+use fathom_state::{disks, jobs, qos, rdma};
+use fathom_store::paths::{DataPath, Table};
+use fathom_store::read_observations;
+
+use crate::error::Result;
+use crate::ingest::{Cluster, View};
+
+/// What one question about state looks at.
+pub(crate) struct StateSnapshot {
+    cluster: Cluster,
+    view: Arc<View>,
+    /// The moment that is asked about.
+    at: Option<i64>,
+}
+
+/// Which resources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Which {
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) node: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
+/// A resource with what follows from its readings.
+pub(crate) struct Found {
+    pub(crate) fact: Fact,
+    pub(crate) derived: BTreeMap<String, Value>,
+}
+
+/// What an answer looked at: the moment, and until when each node was heard.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Looked {
+    pub(crate) at: Option<i64>,
+    pub(crate) nodes: BTreeMap<NodeId, Option<i64>>,
+}
+
+impl StateSnapshot {
+    pub(crate) fn new(cluster: Cluster, at: Option<i64>) -> Self {
+        let view = cluster.view();
+        let in_files = view
+            .files
+            .iter()
+            .filter(|file| file.table == Table::Observations)
+            .map(|file| file.max_unix_nanos)
+            .max();
+        let in_hot = view
+            .state
+            .iter()
+            .flat_map(|some| some.iter())
+            .map(|row| row.observed_unix_nanos)
+            .max();
+        let at = at.or_else(|| in_files.max(in_hot));
+        Self { cluster, view, at }
+    }
+
+    /// Hands out everything that was said up to the moment, in the order in which it was stored. Blocks: files are read.
+    fn each(&self, mut take: impl FnMut(&Observation)) -> Result<()> {
+        let Some(at) = self.at else { return Ok(()) };
+        let runtime = tokio::runtime::Handle::current();
+        for file in self
+            .view
+            .files
+            .iter()
+            .filter(|file| file.table == Table::Observations && file.min_unix_nanos <= at)
+        {
+            let rows = runtime.block_on(read_observations(&self.cluster.blobs, file))?;
+            rows.iter()
+                .filter(|row| row.observed_unix_nanos <= at)
+                .for_each(&mut take);
+        }
+        for row in self
+            .view
+            .state
+            .iter()
+            .flat_map(|some| some.iter())
+            .filter(|row| row.observed_unix_nanos <= at)
+        {
+            take(row);
+        }
+        Ok(())
+    }
+
+    /// The picture, and everything that was ever said of one kind.
+    fn picture(&self, history_of: Option<Kind>) -> Result<(Picture, Vec<Observation>)> {
+        let mut picture = Picture::at(self.at.unwrap_or(i64::MIN));
+        let mut history = Vec::new();
+        self.each(|row| {
+            picture.add(row);
+            if Some(row.kind) == history_of {
+                history.push(row.clone());
+            }
+        })?;
+        Ok((picture, history))
+    }
+
+    /// Every node that is known of, by the topology, by itself, or by the cluster's own list.
+    fn looked(&self, picture: &Picture) -> Looked {
+        let mut nodes: BTreeMap<NodeId, Option<i64>> = BTreeMap::new();
+        let of_topology = self
+            .view
+            .topology
+            .iter()
+            .flat_map(|topology| &topology.nodes)
+            .map(|node| node.id.clone());
+        let of_cluster = picture
+            .of(Kind::Node)
+            .map(|fact| NodeId::new(fact.observation.id.as_str()));
+        nodes.extend(of_topology.chain(of_cluster).map(|node| (node, None)));
+        for (node, heard) in picture.heard() {
+            // A cluster's list may write a node in another case than the node itself, whose own name its observations have.
+            nodes.retain(|known, _| !known.as_str().eq_ignore_ascii_case(node.as_str()));
+            nodes.insert(node.clone(), heard.last_unix_nanos);
+        }
+        Looked { at: self.at, nodes }
+    }
+
+    /// Resources by kind, node and id.
+    pub(crate) fn resources(&self, which: &Which) -> Result<(Vec<Found>, Looked)> {
+        let wants = |kind: Kind| which.kinds.is_empty() || which.kinds.contains(&kind);
+        let (picture, history) = self.picture(wants(Kind::StorageJob).then_some(Kind::StorageJob))?;
+        let courses = jobs::courses(&history, picture.moment());
+        let mut beside = if wants(Kind::Disk) {
+            disks::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
+        let found = picture.facts().filter_map(|fact| {
+            let own = &fact.observation;
+            let derived = match own.kind {
+                Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
+                Kind::StorageJob => courses.get(&own.id).map(of_course).unwrap_or_default(),
+                _ => BTreeMap::new(),
+            };
+            // A disk is on the node that has it, whoever reports it.
+            let connected = derived.get("connected_node").and_then(Value::as_str);
+            which.keeps(own, connected).then_some(Found { derived, fact })
+        });
+        let found = found.collect();
+        Ok((found, self.looked(&picture)))
+    }
+
+    /// Everything that was said of a resource by its id, name or serial number, oldest first; what only repeats is left out.
+    pub(crate) fn history(&self, resource: &str, kind: Option<Kind>) -> Result<(Vec<Observation>, Looked)> {
+        let mut picture = Picture::at(self.at.unwrap_or(i64::MIN));
+        let mut keys = std::collections::BTreeSet::new();
+        let mut rows: Vec<Observation> = Vec::new();
+        self.each(|row| {
+            picture.add(row);
+            if kind.is_none_or(|kind| row.kind == kind) && row.kind != Kind::Extent {
+                if is_called(row, resource) {
+                    keys.insert(row.key());
+                }
+                rows.push(row.clone());
+            }
+        })?;
+        rows.retain(|row| keys.contains(&row.key()));
+        rows.sort_by_key(|row| row.observed_unix_nanos);
+        let mut last = BTreeMap::new();
+        rows.retain(|row| {
+            let same = last
+                .get(&row.key())
+                .is_some_and(|before: &Observation| before.says_the_same(row));
+            last.insert(row.key(), row.clone());
+            !same
+        });
+        Ok((rows, self.looked(&picture)))
+    }
+
+    /// Pairs of nodes.
+    pub(crate) fn rdma(&self, node: Option<&str>) -> Result<(Vec<rdma::Pair>, Looked)> {
+        let (picture, history) = self.picture(Some(Kind::SmbConnection))?;
+        let looked = self.looked(&picture);
+        let nodes: Vec<NodeId> = looked.nodes.keys().cloned().collect();
+        let mut pairs = rdma::matrix(&picture, &nodes, &history);
+        pairs.retain(|pair| node.is_none_or(|node| pair.client.as_str() == node || pair.server == node));
+        Ok((pairs, looked))
+    }
+
+    /// Settings side by side.
+    pub(crate) fn qos(&self, only_drift: bool) -> Result<(Vec<qos::Setting>, Looked)> {
+        let (picture, _) = self.picture(None)?;
+        let looked = self.looked(&picture);
+        let nodes: Vec<NodeId> = looked.nodes.keys().cloned().collect();
+        let mut settings = qos::settings(&picture, &nodes);
+        settings.retain(|setting| setting.drift || !only_drift);
+        Ok((settings, looked))
+    }
+}
+
+impl Which {
+    /// Whether a resource is among them; `connected` is the node that has it, where that is known by others.
+    pub(crate) fn keeps(&self, row: &Observation, connected: Option<&str>) -> bool {
+        let on_node = |node: &String| {
+            let reporter = (row.kind.scope() == Scope::Node).then(|| row.node.as_str());
+            let own = ["node", "connected_node", "owner"].map(|name| row.text(name));
+            let itself = (row.kind == Kind::Node).then_some(row.id.as_str());
+            let all = own.into_iter().chain([reporter, connected, itself]);
+            all.flatten().any(|name| name.eq_ignore_ascii_case(node))
+        };
+        let called = |part: &String| {
+            let part = part.to_lowercase();
+            let names = [
+                Some(row.id.as_str()),
+                row.text("name"),
+                row.text("serial_number"),
+                row.text("virtual_disk_id"),
+            ];
+            names
+                .into_iter()
+                .flatten()
+                .any(|name| name.to_lowercase().contains(&part))
+        };
+        (self.kinds.is_empty() || self.kinds.contains(&row.kind))
+            && self.node.as_ref().is_none_or(on_node)
+            && self.name.as_ref().is_none_or(called)
+    }
+}
+
+fn is_called(row: &Observation, name: &str) -> bool {
+    let names = [
+        Some(row.id.as_str()),
+        row.text("name"),
+        row.text("serial_number"),
+        row.text("unique_id"),
+    ];
+    names
+        .into_iter()
+        .flatten()
+        .any(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn of_course(course: &jobs::Course) -> BTreeMap<String, Value> {
+    let mut derived = BTreeMap::new();
+    let mut set = |name: &str, value: Option<Value>| derived.extend(value.map(|value| (name.to_owned(), value)));
+    set("bytes_per_s", course.bytes_per_s.map(Value::Real));
+    set("left_bytes", course.left_bytes.map(Value::Unsigned));
+    set("left_s", course.left_seconds.map(Value::Real));
+    set("restarts", Some(Value::Unsigned(course.restarts)));
+    set("changed_totals", Some(Value::Unsigned(course.changed_totals)));
+    set("readings", Some(Value::Unsigned(course.readings)));
+    derived
+}
+
+/// Where a watch is: the newest record whose observations were said, and how many of those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) record: u64,
+    pub(crate) after: usize,
+}
+
+impl Mark {
+    pub(crate) fn now(view: &View) -> Self {
+        let after = view.state.iter().map(|some| some.len()).sum();
+        Self {
+            record: view.record,
+            after,
+        }
+    }
+
+    pub(crate) fn token(self) -> String {
+        format!("{}.{}", self.record, self.after)
+    }
+
+    pub(crate) fn of_token(token: &str) -> Option<Self> {
+        let (record, after) = token.split_once('.')?;
+        Some(Self {
+            record: record.parse().ok()?,
+            after: after.parse().ok()?,
+        })
+    }
+
+    /// What was said since, and where that leads. After a record some of it may have been said before.
+    pub(crate) fn since(self, cluster: &Cluster, which: &Which) -> Result<(Vec<Observation>, Self)> {
+        let view = cluster.view();
+        let now = Self::now(&view);
+        let mut rows = Vec::new();
+        let mut skip = self.after;
+        if view.record != self.record {
+            skip = 0;
+            let runtime = tokio::runtime::Handle::current();
+            for file in view.files.iter().filter(|file| file.table == Table::Observations) {
+                let newer = file
+                    .path
+                    .parse::<DataPath>()
+                    .is_ok_and(|path| path.number > self.record);
+                if newer {
+                    rows.extend(runtime.block_on(read_observations(&cluster.blobs, file))?);
+                }
+            }
+        }
+        rows.extend(view.state.iter().flat_map(|some| some.iter()).skip(skip).cloned());
+        rows.retain(|row| which.keeps(row, None));
+        Ok((rows, now))
+    }
+}

@@ -1,0 +1,177 @@
+//! What the nodes of a simulated cluster would report of their resources: drives, adapters, connections, jobs, settings.
+//!
+//! Nothing is drawn here: state follows from the configuration, from the faults that are on, and from what was recorded. It is what a
+//! Windows node would show of them, as far as that is known (domain/wmi.md, domain/thresholds.md): a drive that is slow is healthy and of
+//! abnormal latency; where RDMA is lost the connections are TCP; a repair is a job whose bytes are those that the drive was written.
+
+use std::collections::BTreeMap;
+
+use fathom_model::state::{Code, Kind, Observation, Sample, Value};
+use fathom_model::{NodeId, Op, Tap};
+
+use crate::config::{DiskRef, Fault, FaultKind, LinkRef};
+use crate::simulated::{FaultMark, Simulated};
+
+mod cluster;
+mod node;
+
+/// Every class is read this often, in nanoseconds: for a run of seconds; a real one is read by the minute.
+pub const POLL_NANOS: u64 = 1_000_000_000;
+
+/// Nodes read at times of their own: so much apart.
+const APART_NANOS: u64 = 37_000_000;
+
+/// One reading of a class.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The class.
+    pub class: &'static str,
+    /// What its objects are.
+    pub kind: Kind,
+    /// The objects, or why there are none.
+    pub read: Result<Vec<Observation>, String>,
+}
+
+/// Reads state of a simulated cluster.
+#[derive(Debug)]
+pub struct States<'a> {
+    simulated: &'a Simulated,
+    /// Large writes of each drive that is repaired to, with the bytes so far: completion in true time, and bytes.
+    repaired: BTreeMap<(u32, u32), Vec<(u64, u64)>>,
+}
+
+impl<'a> States<'a> {
+    /// Looks through the recorded events once.
+    #[must_use]
+    pub fn new(simulated: &'a Simulated) -> Self {
+        let mut repaired = BTreeMap::new();
+        for mark in &simulated.faults {
+            if let FaultKind::Repair { to, .. } = mark.fault.what {
+                repaired.insert((to.node, to.disk), written(simulated, to));
+            }
+        }
+        Self { simulated, repaired }
+    }
+
+    /// When a node reads, in true time since the run's start.
+    pub fn polls(&self, node: u32) -> impl Iterator<Item = u64> + use<> {
+        let first = u64::from(node) * APART_NANOS;
+        let last = self.simulated.duration_nanos;
+        // Also after a run of less than a second.
+        (0..)
+            .map(move |at| first + at * POLL_NANOS)
+            .take_while(move |at| *at == first || *at <= last)
+    }
+
+    /// The time that a node's clock shows.
+    #[must_use]
+    pub fn shown(&self, node: u32, at: u64) -> i64 {
+        self.simulated.clocks[node as usize].shown(at)
+    }
+
+    /// Whether a daemon speaks for a node.
+    #[must_use]
+    pub fn is_observed(&self, node: u32) -> bool {
+        self.simulated.nodes[node as usize].observed
+    }
+
+    /// The node that reads what the cluster answers for: the first that has a daemon.
+    #[must_use]
+    pub fn reporter(&self) -> Option<u32> {
+        (0..self.simulated.config.nodes).find(|node| self.is_observed(*node))
+    }
+
+    /// Everything that a node reads at a time.
+    #[must_use]
+    pub fn read(&self, node: u32, at: u64) -> Vec<Reading> {
+        let mut readings = node::read(self, node, at);
+        if self.reporter() == Some(node) {
+            readings.extend(cluster::read(self, node, at));
+        }
+        readings
+    }
+
+    /// Counters of a node at a time: bytes that its adapters moved so far are not known apart, so only what its drives did.
+    #[must_use]
+    pub fn samples(&self, node: u32, at: u64) -> Vec<Sample> {
+        node::samples(self, node, at)
+    }
+
+    fn nodes(&self) -> u32 {
+        self.simulated.config.nodes
+    }
+
+    fn name(&self, node: u32) -> NodeId {
+        self.simulated.nodes[node as usize].id.clone()
+    }
+
+    fn observation(&self, node: u32, kind: Kind, id: impl Into<String>, at: u64) -> Observation {
+        Observation::new(self.name(node), kind, id, self.shown(node, at))
+    }
+
+    /// Faults that are on at a time.
+    fn faults(&self, at: u64) -> impl Iterator<Item = &'a Fault> {
+        let is_on = move |mark: &&'a FaultMark| mark.from_nanos <= at && at < mark.until_nanos.max(mark.from_nanos + 1);
+        let marks: &'a [FaultMark] = &self.simulated.faults;
+        marks.iter().filter(is_on).map(|mark| &mark.fault)
+    }
+
+    /// Faults that were on at a time or before.
+    fn past(&self, at: u64) -> impl Iterator<Item = &'a FaultMark> {
+        let marks: &'a [FaultMark] = &self.simulated.faults;
+        marks.iter().filter(move |mark| mark.from_nanos <= at)
+    }
+
+    /// Drives a node, the cache's not counted.
+    fn disks(&self) -> u32 {
+        self.simulated.config.disks.count
+    }
+}
+
+fn disk_id(node: u32, disk: u32) -> String {
+    format!("n{node}/disk{disk}")
+}
+
+fn code(number: i64, name: &str) -> Value {
+    Value::Code(Code {
+        code: Some(number),
+        name: Some(name.to_owned()),
+    })
+}
+
+fn ok() -> Value {
+    Value::List(vec![code(2, "OK")])
+}
+
+const fn is_on_link(link: LinkRef, node: u32, other: u32) -> bool {
+    match link.peer {
+        Some(peer) => (link.node == node && peer == other) || (link.node == other && peer == node),
+        None => link.node == node || link.node == other,
+    }
+}
+
+/// Pieces of a repair are of 1 to 2 MiB: larger than what guests write here, if it is set so.
+const PIECE_BYTES: u64 = 1 << 20;
+
+fn written(simulated: &Simulated, on: DiskRef) -> Vec<(u64, u64)> {
+    let node = &simulated.nodes[on.node as usize];
+    let name = format!("disk{}", on.disk);
+    let mut done: Vec<(u64, u64)> = node
+        .rows
+        .iter()
+        .zip(&node.true_times)
+        .filter(|(event, _)| event.tap == Tap::Device && event.op == Op::Write && event.length >= PIECE_BYTES)
+        .filter(|(event, _)| node.devices[event.device as usize].name == name)
+        .map(|(event, times)| (times.1, event.length))
+        .collect();
+    done.sort_unstable();
+    let mut sum = 0;
+    for (_, bytes) in &mut done {
+        sum += *bytes;
+        *bytes = sum;
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests;

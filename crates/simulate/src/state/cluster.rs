@@ -1,0 +1,303 @@
+//! What one node reads for the whole cluster.
+
+use fathom_model::state::{Kind, Observation, Value};
+
+use super::{Reading, States, code, disk_id, ok};
+use crate::config::{DiskRef, FaultKind, Resiliency};
+
+pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
+    let reading = |class, kind, read| Reading {
+        class,
+        kind,
+        read: Ok(read),
+    };
+    vec![
+        reading("MSCluster_Node", Kind::Node, nodes(states, node, at)),
+        reading("MSFT_PhysicalDisk", Kind::Disk, disks(states, node, at)),
+        reading(
+            "MSFT_StorageReliabilityCounter",
+            Kind::DiskReliability,
+            reliability(states, node, at),
+        ),
+        reading(
+            "MSFT_StorageNodeToPhysicalDisk",
+            Kind::DiskView,
+            views(states, node, at),
+        ),
+        reading("MSFT_StoragePool", Kind::Pool, vec![pool(states, node, at)]),
+        reading("MSFT_VirtualDisk", Kind::VirtualDisk, virtual_disks(states, node, at)),
+        reading("ClusterSharedVolumeState", Kind::Csv, csvs(states, node, at)),
+        reading("MSFT_StorageJob", Kind::StorageJob, jobs(states, node, at)),
+        reading("MSFT_PhysicalExtent", Kind::Extent, extents(states, node, at)),
+    ]
+}
+
+fn nodes(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let all = 0..states.nodes();
+    all.map(|other| {
+        let name = states.name(other).to_string();
+        states
+            .observation(node, Kind::Node, name.clone(), at)
+            .with("name", name)
+            .with("state", code(0, "Up"))
+            .with("drain", code(0, "NotInitiated"))
+            .with("status", code(0, "Normal"))
+    })
+    .collect()
+}
+
+fn each_disk<'a>(states: &'a States<'_>) -> impl Iterator<Item = DiskRef> + use<'a> {
+    let disks = states.disks();
+    (0..states.nodes()).flat_map(move |node| (0..disks).map(move |disk| DiskRef { node, disk }))
+}
+
+fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let disk = |on: DiskRef| {
+        let is = |other: DiskRef| other == on;
+        let slow = states.faults(at).any(|fault| match fault.what {
+            FaultKind::SlowDisk { on, .. } | FaultKind::SporadicStalls { on, .. } => is(on),
+            _ => false,
+        });
+        let spinning = states
+            .simulated
+            .config
+            .faults
+            .iter()
+            .any(|fault| matches!(fault.what, FaultKind::MixedMedia { on, .. } if is(on)));
+        let mut status = vec![code(2, "OK")];
+        if slow {
+            status.push(code(0xD026, "Abnormal Latency"));
+        }
+        states
+            .observation(node, Kind::Disk, disk_id(on.node, on.disk), at)
+            .with("name", if spinning { "Simulated HDD" } else { "Simulated NVMe" })
+            .with("serial_number", format!("SIM-{:02}-{:02}", on.node, on.disk))
+            .with("unique_id", disk_id(on.node, on.disk))
+            // As a clustered subsystem numbers them: thousands of the node.
+            .with(
+                "device_id",
+                (u64::from(on.node + 1) * 1000 + u64::from(on.disk)).to_string(),
+            )
+            .with("firmware", "1.0")
+            .with("media", if spinning { code(3, "HDD") } else { code(4, "SSD") })
+            .with("bus", if spinning { code(10, "SAS") } else { code(17, "NVMe") })
+            .with("health", code(0, "Healthy"))
+            .with("operational_status", status)
+            .with("usage", code(1, "Auto-Select"))
+            .with("size_bytes", states.simulated.config.disks.capacity_bytes)
+            .with("slot", u64::from(on.disk))
+            .with("can_pool", false)
+            .with("cannot_pool_reason", vec![code(2, "In a Pool")])
+    };
+    each_disk(states).map(disk).collect()
+}
+
+/// What NVMe drives answer: most of it is null.
+fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let counters = |on: DiskRef| {
+        let is = |other: DiskRef| other == on;
+        // The slowest that it ever was, in milliseconds: it stays when a fault has gone.
+        let slowest = states.past(at).fold(1.0_f64, |most, mark| match mark.fault.what {
+            FaultKind::SporadicStalls { on, stall_millis, .. } if is(on) => most.max(stall_millis),
+            FaultKind::SlowDisk { on, factor, add_micros } if is(on) => {
+                most.max((states.simulated.config.disks.write_micros * factor + add_micros) / 1e3)
+            }
+            _ => most,
+        });
+        let worn = states
+            .past(at)
+            .any(|mark| matches!(mark.fault.what, FaultKind::Wear { on, .. } if is(on)));
+        let mut observation = states
+            .observation(node, Kind::DiskReliability, disk_id(on.node, on.disk), at)
+            .with("disk_id", disk_id(on.node, on.disk))
+            .with("temperature_celsius", 35 + u64::from(on.disk % 4))
+            .with("wear_percent", if worn { 97_u64 } else { 3 })
+            .with("write_latency_max_ms", slowest as u64)
+            .with("read_latency_max_ms", slowest as u64);
+        for unknown in ["read_errors", "write_errors", "power_on_hours"] {
+            observation.unavailable.insert(unknown.to_owned(), "null".to_owned());
+        }
+        observation
+    };
+    each_disk(states).map(counters).collect()
+}
+
+fn views(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let view = |on: DiskRef| {
+        let owner = states.name(on.node).to_string();
+        states
+            .observation(
+                node,
+                Kind::DiskView,
+                format!("{}/{owner}", disk_id(on.node, on.disk)),
+                at,
+            )
+            .with("disk_id", disk_id(on.node, on.disk))
+            .with("node", owner)
+            .with("connected", true)
+            .with("disk_number", u64::from(on.disk))
+    };
+    each_disk(states).map(view).collect()
+}
+
+fn is_repaired(states: &States<'_>, at: u64) -> bool {
+    states
+        .faults(at)
+        .any(|fault| matches!(fault.what, FaultKind::Repair { .. }))
+}
+
+fn pool(states: &States<'_>, node: u32, at: u64) -> Observation {
+    let config = &states.simulated.config;
+    let disks = u64::from(states.nodes()) * u64::from(states.disks());
+    let allocated: u64 = states
+        .simulated
+        .topology
+        .extents
+        .extents()
+        .iter()
+        .map(|extent| extent.length)
+        .sum();
+    states
+        .observation(node, Kind::Pool, "S2D on simulated", at)
+        .with("name", "S2D on simulated")
+        .with("health", code(0, "Healthy"))
+        .with("operational_status", ok())
+        .with("read_only", false)
+        .with("primordial", false)
+        .with("size_bytes", disks * config.disks.capacity_bytes)
+        .with("allocated_bytes", allocated)
+}
+
+fn virtual_disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let repaired = is_repaired(states, at);
+    let volumes = states.simulated.config.volumes.iter();
+    volumes
+        .map(|volume| {
+            let (health, status) = if repaired {
+                (code(1, "Warning"), Value::List(vec![code(11, "In Service")]))
+            } else {
+                (code(0, "Healthy"), ok())
+            };
+            let copies = u64::from(volume.resiliency.copies());
+            let resiliency = if matches!(volume.resiliency, Resiliency::Simple) {
+                "Simple"
+            } else {
+                "Mirror"
+            };
+            states
+                .observation(node, Kind::VirtualDisk, volume.label(), at)
+                .with("name", volume.label())
+                .with("unique_id", volume.label())
+                .with("health", health)
+                .with("operational_status", status)
+                .with("resiliency", resiliency)
+                .with("copies", copies)
+                .with("columns", u64::from(volume.columns))
+                .with("interleave_bytes", volume.interleave_bytes)
+                .with("allocation_unit_bytes", volume.slab_bytes)
+                .with("size_bytes", volume.size_bytes)
+                .with("footprint_bytes", volume.size_bytes * copies)
+                .with("detached_reason", code(1, "None"))
+        })
+        .collect()
+}
+
+fn csvs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let volumes = states.simulated.config.volumes.iter();
+    volumes
+        .filter_map(|volume| {
+            let owner = states.name(*volume.initiators.first()?).to_string();
+            let csv = states
+                .observation(
+                    node,
+                    Kind::Csv,
+                    format!("Cluster Virtual Disk ({})", volume.label()),
+                    at,
+                )
+                .with("name", format!("Cluster Virtual Disk ({})", volume.label()))
+                .with("volume", volume.label())
+                .with("owner", owner)
+                .with("state", code(2, "Direct"));
+            Some(csv)
+        })
+        .collect()
+}
+
+/// A repair a fault. What it has done is what the drive that it goes to was written in large pieces.
+fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let mut jobs = Vec::new();
+    for (number, mark) in states.simulated.faults.iter().enumerate() {
+        let FaultKind::Repair { to, .. } = mark.fault.what else {
+            continue;
+        };
+        if at < mark.from_nanos || at >= mark.until_nanos.max(mark.from_nanos + 1) {
+            continue;
+        }
+        let done = states.repaired.get(&(to.node, to.disk)).map_or(&[][..], Vec::as_slice);
+        let so_far = |until: u64| {
+            done.iter()
+                .take_while(|(end, _)| *end <= until)
+                .last()
+                .map_or(0, |(_, sum)| *sum)
+        };
+        let before = so_far(mark.from_nanos);
+        let processed = so_far(at) - before;
+        let total = so_far(u64::MAX) - before;
+        // What was written is only seen where a daemon records it.
+        let known = states.is_observed(to.node);
+        let mut job = states
+            .observation(node, Kind::StorageJob, format!("repair-{number}"), at)
+            .with(
+                "name",
+                format!(
+                    "{}-Repair",
+                    states
+                        .simulated
+                        .config
+                        .volumes
+                        .first()
+                        .map_or("", crate::config::Volume::label)
+                ),
+            )
+            .with("state", code(4, "Running"))
+            .with("background", true)
+            .with("elapsed_ns", at - mark.from_nanos);
+        if known {
+            job = job.with("processed_bytes", processed).with("total_bytes", total);
+            if let Some(percent) = (processed * 100).checked_div(total) {
+                job = job.with("percent_complete", percent);
+            }
+        } else {
+            job.unavailable
+                .insert("processed_bytes".to_owned(), "no daemon saw the drive".to_owned());
+        }
+        jobs.push(job);
+    }
+    jobs
+}
+
+fn extents(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let shown = states.shown(node, at);
+    let in_force = states.simulated.topology.extents.extents().iter().filter(|extent| {
+        extent.valid.from_unix_nanos.is_none_or(|from| from <= shown)
+            && extent.valid.until_unix_nanos.is_none_or(|until| shown < until)
+    });
+    in_force
+        .map(|extent| {
+            states
+                .observation(
+                    node,
+                    Kind::Extent,
+                    format!("{}/{}/{}", extent.volume, extent.volume_offset, extent.copy),
+                    at,
+                )
+                .with("virtual_disk_id", extent.volume.as_str())
+                .with("virtual_disk_offset", extent.volume_offset)
+                .with("size_bytes", extent.length)
+                .with("copy", u64::from(extent.copy))
+                .with("disk_id", extent.disk.as_str())
+                .with("disk_offset", extent.disk_offset)
+                .with("operational_status", ok())
+        })
+        .collect()
+}

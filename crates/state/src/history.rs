@@ -1,0 +1,269 @@
+//! What was known at a moment, from observations in whatever order, and what a node's own readings change.
+
+use std::collections::BTreeMap;
+
+use fathom_model::NodeId;
+use fathom_model::state::{Key, Kind, Observation, Value};
+
+/// What a poll of a class says of itself, as an observation of kind `source`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// What its objects are.
+    pub kind: Kind,
+    /// The class or file.
+    pub class: String,
+    /// Objects found, or why none can be.
+    pub outcome: Result<u64, String>,
+    /// Whether everything that is there was said, and not only what changed.
+    pub full: bool,
+}
+
+impl Poll {
+    /// As an observation.
+    #[must_use]
+    pub fn observation(&self, node: &NodeId, observed_unix_nanos: i64) -> Observation {
+        let source = Observation::new(
+            node.clone(),
+            Kind::Source,
+            format!("{}/{}", self.kind, self.class),
+            observed_unix_nanos,
+        )
+        .with("kind", self.kind.as_str())
+        .with("class", self.class.as_str())
+        .with("full", self.full)
+        .with("available", self.outcome.is_ok());
+        match &self.outcome {
+            Ok(instances) => source.with("instances", *instances),
+            Err(reason) => source.with("reason", reason.as_str()),
+        }
+    }
+}
+
+/// A resource as it was at the picture's moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// What was said of it last.
+    pub observation: Observation,
+    /// Since when it has said that.
+    pub since_unix_nanos: i64,
+    /// When it was last found to be so: a later reading of its class that had nothing to say of it confirms it.
+    pub seen_unix_nanos: i64,
+}
+
+/// How a node's state was heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Its newest reading.
+    pub last_unix_nanos: Option<i64>,
+}
+
+/// Everything that was known at a moment.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    at: i64,
+    facts: BTreeMap<Key, Fact>,
+    /// Readings of a node's classes that succeeded: the newest, and the newest that said everything.
+    polls: BTreeMap<(NodeId, Kind), (i64, Option<i64>)>,
+    heard: BTreeMap<NodeId, Heard>,
+}
+
+impl Picture {
+    /// Of a moment, with nothing known.
+    #[must_use]
+    pub const fn at(at: i64) -> Self {
+        Self {
+            at,
+            facts: BTreeMap::new(),
+            polls: BTreeMap::new(),
+            heard: BTreeMap::new(),
+        }
+    }
+
+    /// The moment.
+    #[must_use]
+    pub const fn moment(&self) -> i64 {
+        self.at
+    }
+
+    /// Takes an observation; what is later than the moment is not looked at.
+    pub fn add(&mut self, observation: &Observation) {
+        let at = observation.observed_unix_nanos;
+        if at > self.at {
+            return;
+        }
+        let heard = self.heard.entry(observation.node.clone()).or_default();
+        heard.last_unix_nanos = heard.last_unix_nanos.max(Some(at));
+        if observation.kind == Kind::Source
+            && observation.flag("available") == Some(true)
+            && let Some(kind) = observation.text("kind").and_then(|kind| kind.parse().ok())
+        {
+            let (seen, full) = self.polls.entry((observation.node.clone(), kind)).or_insert((at, None));
+            *seen = at.max(*seen);
+            if observation.flag("full") == Some(true) {
+                *full = Some(at).max(*full);
+            }
+        }
+        match self.facts.entry(observation.key()) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Fact {
+                    observation: observation.clone(),
+                    since_unix_nanos: at,
+                    seen_unix_nanos: at,
+                });
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let fact = entry.get_mut();
+                let same = fact.observation.says_the_same(observation);
+                if at < fact.observation.observed_unix_nanos {
+                    return;
+                }
+                if !same {
+                    fact.since_unix_nanos = at;
+                }
+                fact.seen_unix_nanos = at;
+                fact.observation = observation.clone();
+            }
+        }
+    }
+
+    /// What was there, by kind, node and name.
+    pub fn facts(&self) -> impl Iterator<Item = Fact> {
+        self.facts.values().filter_map(|fact| {
+            let own = &fact.observation;
+            let poll = self.polls.get(&(own.node.clone(), own.kind));
+            // Everything was said later, and this was not among it.
+            let gone = poll
+                .and_then(|(_, full)| *full)
+                .is_some_and(|full| full > fact.seen_unix_nanos)
+                && own.kind != Kind::Source;
+            (own.present && !gone).then(|| Fact {
+                seen_unix_nanos: poll.map_or(fact.seen_unix_nanos, |(seen, _)| fact.seen_unix_nanos.max(*seen)),
+                ..fact.clone()
+            })
+        })
+    }
+
+    /// What was there of a kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = Fact> {
+        self.facts().filter(move |fact| fact.observation.kind == kind)
+    }
+
+    /// The nodes that have ever reported, and when last.
+    #[must_use]
+    pub const fn heard(&self) -> &BTreeMap<NodeId, Heard> {
+        &self.heard
+    }
+
+    /// Whether a node's readings of a kind have ever succeeded.
+    #[must_use]
+    pub fn has_read(&self, node: &NodeId, kind: Kind) -> bool {
+        self.polls.contains_key(&(node.clone(), kind)) || self.of(kind).any(|fact| fact.observation.node == *node)
+    }
+}
+
+/// Turns full readings into what has changed, as a daemon sends it: everything after a start, then differences.
+#[derive(Clone, Debug, Default)]
+pub struct Differ {
+    last: BTreeMap<(Kind, String), BTreeMap<String, Observation>>,
+}
+
+impl Differ {
+    /// What to say of one reading of a class: what is new, what has changed, what is gone, and the reading itself.
+    pub fn read(
+        &mut self,
+        node: &NodeId,
+        class: &str,
+        kind: Kind,
+        read: Result<Vec<Observation>, String>,
+        at: i64,
+    ) -> Vec<Observation> {
+        let key = (kind, class.to_owned());
+        let full = !self.last.contains_key(&key);
+        let read = match read {
+            Ok(read) => read,
+            Err(reason) => {
+                let poll = Poll {
+                    kind,
+                    class: class.to_owned(),
+                    outcome: Err(reason),
+                    full: false,
+                };
+                return vec![poll.observation(node, at)];
+            }
+        };
+        let poll = Poll {
+            kind,
+            class: class.to_owned(),
+            outcome: Ok(read.len() as u64),
+            full,
+        };
+        let known = self.last.remove(&key).unwrap_or_default();
+        let mut now = BTreeMap::new();
+        let mut said = Vec::new();
+        for observation in read {
+            if known
+                .get(&observation.id)
+                .is_none_or(|before| !before.says_the_same(&observation))
+            {
+                said.push(observation.clone());
+            }
+            now.insert(observation.id.clone(), observation);
+        }
+        for (id, _) in known.into_iter().filter(|(id, _)| !now.contains_key(id)) {
+            said.push(Observation {
+                present: false,
+                ..Observation::new(node.clone(), kind, id, at)
+            });
+        }
+        self.last.insert(key, now);
+        said.push(poll.observation(node, at));
+        said
+    }
+
+    /// Forgets everything: the next readings are said in full.
+    pub fn forget(&mut self) {
+        self.last.clear();
+    }
+}
+
+/// The readings behind many observations that were handed over as a whole, one a node and kind: what a file says is all there is.
+#[must_use]
+pub fn polls_of(observations: &[Observation], class: &str) -> Vec<Observation> {
+    let mut counts: BTreeMap<(NodeId, Kind, i64), u64> = BTreeMap::new();
+    for observation in observations
+        .iter()
+        .filter(|observation| observation.kind != Kind::Source)
+    {
+        let key = (
+            observation.node.clone(),
+            observation.kind,
+            observation.observed_unix_nanos,
+        );
+        *counts.entry(key).or_default() += 1;
+    }
+    let poll = |((node, kind, at), count): ((NodeId, Kind, i64), u64)| {
+        let poll = Poll {
+            kind,
+            class: class.to_owned(),
+            outcome: Ok(count),
+            full: true,
+        };
+        poll.observation(&node, at)
+    };
+    counts.into_iter().map(poll).collect()
+}
+
+/// A value of a fact as people read it.
+#[must_use]
+pub fn shown(observation: &Observation, attribute: &str) -> String {
+    match (observation.get(attribute), observation.unavailable.get(attribute)) {
+        (Some(value), _) => value.to_string(),
+        (None, Some(reason)) => format!("unknown ({reason})"),
+        (None, None) => "unknown (not given)".to_owned(),
+    }
+}
+
+/// A value of a fact, to be compared.
+pub(crate) fn value<'a>(observation: &'a Observation, attribute: &str) -> Option<&'a Value> {
+    observation.get(attribute)
+}

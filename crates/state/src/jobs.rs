@@ -1,0 +1,83 @@
+//! Storage jobs: how fast they really are, and whether they began anew.
+//!
+//! What Windows says of a job is where it stands. Its rate is what it moved between two readings, and a job that falls back has begun
+//! anew: the sign of a repair that is stuck (domain/thresholds.md).
+
+use std::collections::BTreeMap;
+
+use fathom_model::state::{Kind, Observation};
+
+/// What the readings of one job say together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Course {
+    /// Bytes a second between the last two readings that moved forward; none of fewer than two.
+    pub bytes_per_s: Option<f64>,
+    /// Bytes that are left; none where either number is not known.
+    pub left_bytes: Option<u64>,
+    /// Seconds to the end at that rate; none where it stands still or is not known.
+    pub left_seconds: Option<f64>,
+    /// How often it fell back: progress or time that went down.
+    pub restarts: u64,
+    /// How often the amount to do changed.
+    pub changed_totals: u64,
+    /// Readings that it is made of.
+    pub readings: u64,
+}
+
+/// The courses of all jobs, by id, up to a moment. Observations may come in any order.
+#[must_use]
+pub fn courses<'a>(
+    observations: impl IntoIterator<Item = &'a Observation>,
+    until_unix_nanos: i64,
+) -> BTreeMap<String, Course> {
+    let mut by_job: BTreeMap<&str, Vec<&Observation>> = BTreeMap::new();
+    for observation in observations {
+        if observation.kind == Kind::StorageJob
+            && observation.present
+            && observation.observed_unix_nanos <= until_unix_nanos
+        {
+            by_job.entry(&observation.id).or_default().push(observation);
+        }
+    }
+    let courses = by_job.into_iter().map(|(id, mut readings)| {
+        readings.sort_by_key(|reading| reading.observed_unix_nanos);
+        (id.to_owned(), course(&readings))
+    });
+    courses.collect()
+}
+
+fn course(readings: &[&Observation]) -> Course {
+    let mut course = Course {
+        readings: readings.len() as u64,
+        ..Course::default()
+    };
+    for pair in readings.windows(2) {
+        let (before, after) = (pair[0], pair[1]);
+        let both = |name: &str| before.number(name).zip(after.number(name));
+        let seconds = (after.observed_unix_nanos - before.observed_unix_nanos) as f64 / 1e9;
+        let fell = |name: &str| both(name).is_some_and(|(before, after)| after < before);
+        if fell("processed_bytes")
+            || fell("elapsed_ns")
+            || (both("processed_bytes").is_none() && fell("percent_complete"))
+        {
+            course.restarts += 1;
+            course.bytes_per_s = None;
+        } else if let Some((from, to)) = both("processed_bytes").filter(|_| seconds > 0.0) {
+            course.bytes_per_s = Some((to - from) as f64 / seconds);
+        }
+        if both("total_bytes").is_some_and(|(before, after)| before != after) {
+            course.changed_totals += 1;
+        }
+    }
+    if let Some(last) = readings.last()
+        && let (Some(done), Some(total)) = (last.number("processed_bytes"), last.number("total_bytes"))
+    {
+        let left = total.saturating_sub(done);
+        course.left_bytes = Some(left);
+        course.left_seconds = course
+            .bytes_per_s
+            .filter(|rate| *rate > 0.0)
+            .map(|rate| left as f64 / rate);
+    }
+    course
+}

@@ -1,0 +1,215 @@
+//! Settings that all nodes of a cluster should share, side by side: policies, flow control, traffic classes, DCBX, frame sizes, RDMA.
+
+use std::collections::BTreeMap;
+
+use fathom_model::NodeId;
+use fathom_model::state::{Kind, Observation, Value};
+
+use crate::history::{Picture, value};
+
+/// A setting on every node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// What it is of, such as `policy SMB` or `priority 3`.
+    pub of: String,
+    /// What it is, such as `flow control`.
+    pub what: String,
+    /// What each node has: none where it was not heard, or does not say.
+    pub values: BTreeMap<NodeId, Option<String>>,
+    /// Whether nodes that say it differ.
+    pub drift: bool,
+    /// The nodes that differ from most; of a tie all.
+    pub odd: Vec<NodeId>,
+    /// What is wrong with it on all nodes alike, if anything.
+    pub notes: Vec<String>,
+}
+
+/// What a node says that does not have a thing at all.
+const ABSENT: &str = "absent";
+
+struct Wanted {
+    kind: Kind,
+    prefix: &'static str,
+    /// The attribute that names the thing.
+    name: &'static str,
+    attributes: &'static [(&'static str, &'static str)],
+    /// Whether a node without it differs from one with it.
+    everywhere: bool,
+}
+
+const WANTED: &[Wanted] = &[
+    Wanted {
+        kind: Kind::QosPolicy,
+        prefix: "policy",
+        name: "name",
+        attributes: &[
+            ("priority", "priority"),
+            ("net_direct_port", "NetDirect port"),
+            ("template", "template"),
+        ],
+        everywhere: true,
+    },
+    Wanted {
+        kind: Kind::QosFlowControl,
+        prefix: "priority",
+        name: "priority",
+        attributes: &[("enabled", "flow control")],
+        everywhere: true,
+    },
+    Wanted {
+        kind: Kind::QosTrafficClass,
+        prefix: "traffic class",
+        name: "name",
+        attributes: &[
+            ("bandwidth_percent", "bandwidth %"),
+            ("priorities", "priorities"),
+            ("algorithm", "algorithm"),
+        ],
+        everywhere: true,
+    },
+    Wanted {
+        kind: Kind::QosDcbx,
+        prefix: "DCBX",
+        name: "interface",
+        attributes: &[("willing", "willing")],
+        everywhere: true,
+    },
+    Wanted {
+        kind: Kind::Adapter,
+        prefix: "adapter",
+        name: "name",
+        attributes: &[
+            ("mtu_bytes", "MTU"),
+            ("transmit_bits_per_s", "link speed"),
+            ("driver_version", "driver"),
+        ],
+        everywhere: false,
+    },
+    Wanted {
+        kind: Kind::AdapterRdma,
+        prefix: "adapter",
+        name: "name",
+        attributes: &[("enabled", "RDMA enabled"), ("operational", "RDMA operational")],
+        everywhere: false,
+    },
+    Wanted {
+        kind: Kind::AdapterQos,
+        prefix: "adapter",
+        name: "name",
+        attributes: &[
+            ("enabled", "QoS enabled"),
+            ("flow_control_by_priority", "flow control by priority"),
+            ("remote_flow_control_by_priority", "flow control that the switch says"),
+        ],
+        everywhere: false,
+    },
+    Wanted {
+        kind: Kind::AdapterProperty,
+        prefix: "adapter",
+        name: "name",
+        attributes: &[("value", "")],
+        everywhere: false,
+    },
+];
+
+/// All settings, by what they are of.
+#[must_use]
+pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for wanted in WANTED {
+        let mut things: BTreeMap<(String, String), BTreeMap<NodeId, Observation>> = BTreeMap::new();
+        for fact in picture.of(wanted.kind) {
+            let observation = fact.observation;
+            let name = observation.get(wanted.name).map_or_else(String::new, Value::to_string);
+            let keyword = observation.text("keyword").unwrap_or_default().to_owned();
+            things
+                .entry((name, keyword))
+                .or_default()
+                .insert(observation.node.clone(), observation);
+        }
+        for ((name, keyword), by_node) in things {
+            for (attribute, what) in wanted.attributes {
+                if by_node
+                    .values()
+                    .all(|observation| value(observation, attribute).is_none())
+                {
+                    continue;
+                }
+                let what = if keyword.is_empty() {
+                    (*what).to_owned()
+                } else {
+                    keyword.clone()
+                };
+                let of = format!("{} {name}", wanted.prefix).trim_end().to_owned();
+                settings.push(setting(picture, nodes, wanted, of, what, attribute, &by_node));
+            }
+        }
+    }
+    settings
+}
+
+fn setting(
+    picture: &Picture,
+    nodes: &[NodeId],
+    wanted: &Wanted,
+    of: String,
+    what: String,
+    attribute: &str,
+    by_node: &BTreeMap<NodeId, Observation>,
+) -> Setting {
+    let mut values: BTreeMap<NodeId, Option<String>> = BTreeMap::new();
+    for node in nodes {
+        let said = match by_node.get(node) {
+            Some(observation) => value(observation, attribute).map(Value::to_string),
+            None if wanted.everywhere && picture.has_read(node, wanted.kind) => Some(ABSENT.to_owned()),
+            None => None,
+        };
+        values.insert(node.clone(), said);
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    values
+        .values()
+        .flatten()
+        .for_each(|value| *counts.entry(value).or_default() += 1);
+    let drift = counts.len() > 1;
+    let most = counts.values().max().copied().unwrap_or(0);
+    let majority: Vec<&str> = counts
+        .iter()
+        .filter(|(_, count)| **count == most)
+        .map(|(value, _)| *value)
+        .collect();
+    let is_odd = |value: &Option<String>| match value {
+        Some(value) => drift && (majority.len() > 1 || !majority.contains(&value.as_str())),
+        None => false,
+    };
+    let odd = values
+        .iter()
+        .filter(|(_, value)| is_odd(value))
+        .map(|(node, _)| node.clone())
+        .collect();
+    let mut notes = Vec::new();
+    if wanted.kind == Kind::QosDcbx && values.values().flatten().any(|value| value == "yes") {
+        notes.push(
+            "a host that is willing takes its settings from the switch; on storage hosts it should not be".to_owned(),
+        );
+    }
+    if attribute == "flow_control_by_priority" {
+        for (node, observation) in by_node {
+            let (own, remote) = (
+                value(observation, attribute),
+                value(observation, "remote_flow_control_by_priority"),
+            );
+            if own.zip(remote).is_some_and(|(own, remote)| own != remote) {
+                notes.push(format!("{node}: the switch says something else"));
+            }
+        }
+    }
+    Setting {
+        of,
+        what,
+        values,
+        drift,
+        odd,
+        notes,
+    }
+}

@@ -1,0 +1,311 @@
+//! Pairs of nodes: whether the storage bus between them goes over RDMA or TCP, since when, and over which adapters.
+//!
+//! What a node's SMB client says of its connections decides (RdmaConnectionCount, TcpConnectionCount of
+//! MSFT_SmbMultichannelConnection): one with TCP connections and no RDMA connection between interfaces that both can RDMA has fallen back.
+//! Older builds do not give the counts: that both can is then all that is known, and the transport is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::NodeId;
+use fathom_model::state::{Kind, Observation};
+
+use crate::decode::node_name;
+use crate::history::{Fact, Picture};
+
+/// How a pair of nodes talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// All connections are RDMA.
+    Rdma,
+    /// All connections are TCP.
+    Tcp,
+    /// Some are, some are not.
+    Mixed,
+    /// There is no connection.
+    None,
+    /// The source does not say.
+    Unknown,
+}
+
+impl Transport {
+    /// As columns and JSON show it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rdma => "rdma",
+            Self::Tcp => "tcp",
+            Self::Mixed => "mixed",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One direction of a pair: `client` opens the connections, that is its storage bus initiator reaches the drives of `server`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// Who opens them.
+    pub client: NodeId,
+    /// Whom.
+    pub server: String,
+    /// Over what.
+    pub transport: Transport,
+    /// Since when it was so; as far as readings go back.
+    pub since_unix_nanos: Option<i64>,
+    /// When it was last found to be so.
+    pub seen_unix_nanos: Option<i64>,
+    /// RDMA connections; none where the build does not count them.
+    pub rdma_connections: Option<u64>,
+    /// TCP connections.
+    pub tcp_connections: Option<u64>,
+    /// The client's interfaces.
+    pub interfaces: Vec<String>,
+    /// Failures that the client counts.
+    pub failures: Option<u64>,
+    /// Whether both ends can RDMA and TCP carries something all the same.
+    pub fallback: bool,
+    /// What is odd, or why something is not known.
+    pub notes: Vec<String>,
+}
+
+/// The matrix of all pairs at a picture's moment. `history` are observations of SMB connections of any time.
+#[must_use]
+pub fn matrix<'a>(
+    picture: &Picture,
+    nodes: &[NodeId],
+    history: impl IntoIterator<Item = &'a Observation>,
+) -> Vec<Pair> {
+    let servers = Servers::of(picture, nodes);
+    let now: Vec<Fact> = picture.of(Kind::SmbConnection).collect();
+    let since = since(history, picture.moment(), &servers);
+    let mut pairs = Vec::new();
+    for client in nodes {
+        let own: Vec<&Fact> = now
+            .iter()
+            .filter(|fact| same(client, fact.observation.node.as_str()))
+            .collect();
+        let others = nodes.iter().filter(|server| *server != client).map(NodeId::to_string);
+        let named: BTreeSet<String> = own.iter().filter_map(|fact| servers.name(&fact.observation)).collect();
+        let mut all: BTreeSet<String> = others.collect();
+        all.extend(named);
+        for server in all.into_iter().filter(|server| !same(client, server)) {
+            let between: Vec<&Fact> = own
+                .iter()
+                .copied()
+                .filter(|fact| servers.name(&fact.observation).as_deref() == Some(&server))
+                .collect();
+            let began = since.get(&(client.clone(), server.clone())).copied();
+            pairs.push(pair(picture, client, server, &between, began));
+        }
+    }
+    pairs
+}
+
+fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], since: Option<(Transport, i64)>) -> Pair {
+    let observations: Vec<&Observation> = facts.iter().map(|fact| &fact.observation).collect();
+    let transport = match observations.is_empty() {
+        true if picture.has_read(client, Kind::SmbConnection) => Transport::None,
+        true => Transport::Unknown,
+        false => transport(&observations),
+    };
+    let sum = |name: &str| -> Option<u64> {
+        let counts: Option<Vec<u64>> = observations
+            .iter()
+            .map(|observation| observation.number(name))
+            .collect();
+        counts
+            .filter(|counts| !counts.is_empty())
+            .map(|counts| counts.iter().sum())
+    };
+    let capable = |observation: &&&Observation| {
+        observation.flag("client_rdma_capable") == Some(true) && observation.flag("server_rdma_capable") == Some(true)
+    };
+    let fallback = observations
+        .iter()
+        .filter(capable)
+        .any(|observation| observation.number("tcp_connections").is_some_and(|count| count > 0));
+    let mut notes = Vec::new();
+    if observations.is_empty() && transport == Transport::Unknown {
+        notes.push(format!("{client} has not reported its SMB connections"));
+    } else if transport == Transport::Unknown && observations.iter().all(|observation| capable(&observation)) {
+        notes.push("both ends can RDMA; this build does not say what is used".to_owned());
+    }
+    if fallback {
+        notes.push("TCP although both ends can RDMA".to_owned());
+    }
+    if observations
+        .iter()
+        .any(|observation| observation.flag("failed") == Some(true))
+    {
+        notes.push("a connection has failed".to_owned());
+    }
+    let one_sided = observations.iter().any(|observation| {
+        let (client, server) = (
+            observation.flag("client_rdma_capable"),
+            observation.flag("server_rdma_capable"),
+        );
+        client.zip(server).is_some_and(|(client, server)| client != server)
+    });
+    if one_sided {
+        notes.push("only one end can RDMA".to_owned());
+    }
+    let interfaces: BTreeSet<String> = observations
+        .iter()
+        .filter_map(|observation| {
+            let name = observation.text("client_interface").map(str::to_owned);
+            name.or_else(|| Some(format!("interface {}", observation.number("client_interface_index")?)))
+        })
+        .collect();
+    Pair {
+        client: client.clone(),
+        server,
+        transport,
+        since_unix_nanos: since.filter(|(then, _)| *then == transport).map(|(_, at)| at),
+        seen_unix_nanos: facts.iter().map(|fact| fact.seen_unix_nanos).max(),
+        rdma_connections: sum("rdma_connections"),
+        tcp_connections: sum("tcp_connections"),
+        interfaces: interfaces.into_iter().collect(),
+        failures: sum("failures"),
+        fallback,
+        notes,
+    }
+}
+
+/// Of the storage bus where there is any, else of all; those that are not used count for nothing.
+fn transport(observations: &[&Observation]) -> Transport {
+    let used = |observation: &&&Observation| {
+        observation.flag("selected") != Some(false) && observation.flag("failed") != Some(true)
+    };
+    let is_bus = |observation: &&&Observation| observation.text("instance") == Some("SBL");
+    let used: Vec<&Observation> = observations.iter().filter(used).copied().collect();
+    let bus: Vec<&Observation> = used.iter().filter(is_bus).copied().collect();
+    let chosen = if bus.is_empty() { used } else { bus };
+    let (mut rdma, mut tcp) = (0_u64, 0_u64);
+    for observation in &chosen {
+        let counts = observation
+            .number("rdma_connections")
+            .zip(observation.number("tcp_connections"));
+        let Some((of_rdma, of_tcp)) = counts else {
+            return Transport::Unknown;
+        };
+        rdma = rdma.saturating_add(of_rdma);
+        tcp = tcp.saturating_add(of_tcp);
+    }
+    match (rdma, tcp) {
+        (0, 0) => Transport::None,
+        (_, 0) => Transport::Rdma,
+        (0, _) => Transport::Tcp,
+        _ => Transport::Mixed,
+    }
+}
+
+/// Each pair's transport at the moment and since when, from all readings before it.
+fn since<'a>(
+    history: impl IntoIterator<Item = &'a Observation>,
+    until: i64,
+    servers: &Servers,
+) -> BTreeMap<(NodeId, String), (Transport, i64)> {
+    let mut readings: Vec<&Observation> = history
+        .into_iter()
+        .filter(|observation| observation.kind == Kind::SmbConnection && observation.observed_unix_nanos <= until)
+        .collect();
+    readings.sort_by_key(|observation| observation.observed_unix_nanos);
+    let mut standing: BTreeMap<(NodeId, String), BTreeMap<&str, &Observation>> = BTreeMap::new();
+    let mut pair_of: BTreeMap<(&NodeId, &str), (NodeId, String)> = BTreeMap::new();
+    let mut since: BTreeMap<(NodeId, String), (Transport, i64)> = BTreeMap::new();
+    let mut at = 0;
+    while at < readings.len() {
+        let moment = readings[at].observed_unix_nanos;
+        let mut touched = BTreeSet::new();
+        while let Some(observation) = readings
+            .get(at)
+            .filter(|observation| observation.observed_unix_nanos == moment)
+        {
+            at += 1;
+            let id = (&observation.node, observation.id.as_str());
+            // One that is gone does not say any more whose it was.
+            let pair = servers
+                .name(observation)
+                .map(|server| (observation.node.clone(), server))
+                .or_else(|| pair_of.get(&id).cloned());
+            let Some(pair) = pair else { continue };
+            let connections = standing.entry(pair.clone()).or_default();
+            if observation.present {
+                connections.insert(&observation.id, observation);
+            } else {
+                connections.remove(observation.id.as_str());
+            }
+            pair_of.insert(id, pair.clone());
+            touched.insert(pair);
+        }
+        for pair in touched {
+            let connections: Vec<&Observation> = standing
+                .get(&pair)
+                .into_iter()
+                .flat_map(|all| all.values().copied())
+                .collect();
+            let now = if connections.is_empty() {
+                Transport::None
+            } else {
+                transport(&connections)
+            };
+            let entry = since.entry(pair).or_insert((now, moment));
+            if entry.0 != now {
+                *entry = (now, moment);
+            }
+        }
+    }
+    since
+}
+
+/// Which node a connection leads to: by the server's name, or by an address that a node's interface has.
+struct Servers {
+    nodes: Vec<NodeId>,
+    by_address: BTreeMap<String, NodeId>,
+}
+
+impl Servers {
+    fn of(picture: &Picture, nodes: &[NodeId]) -> Self {
+        let mut by_address = BTreeMap::new();
+        for fact in picture.of(Kind::SmbInterface) {
+            for address in fact
+                .observation
+                .get("addresses")
+                .into_iter()
+                .flat_map(fathom_model::state::Value::items)
+            {
+                by_address.extend(
+                    address
+                        .as_str()
+                        .map(|address| (address.to_owned(), fact.observation.node.clone())),
+                );
+            }
+        }
+        Self {
+            nodes: nodes.to_vec(),
+            by_address,
+        }
+    }
+
+    fn name(&self, observation: &Observation) -> Option<String> {
+        let said = observation.text("server")?;
+        let plain = node_name(said);
+        let known = self.nodes.iter().find(|node| same(node, plain));
+        let by_address = || {
+            let address = observation.text("server_address");
+            [Some(said), address]
+                .into_iter()
+                .flatten()
+                .find_map(|address| self.by_address.get(address))
+        };
+        Some(
+            known
+                .or_else(by_address)
+                .map_or_else(|| plain.to_owned(), NodeId::to_string),
+        )
+    }
+}
+
+fn same(node: &NodeId, name: &str) -> bool {
+    node_name(node.as_str()).eq_ignore_ascii_case(node_name(name))
+}

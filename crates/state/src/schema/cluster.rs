@@ -1,0 +1,111 @@
+//! `root\MSCluster` and BitLocker.
+
+use fathom_model::state::Kind;
+
+use super::Take::{Code, Count, Text, Texts};
+use super::{Class, Identity, property};
+use crate::codes::{CONVERSION, CSV_STATE, DRAIN, NODE_STATE, NODE_STATUS, PROTECTION, SEVERITY, UNDOCUMENTED};
+
+pub(super) const CLASSES: &[Class] = &[
+    Class {
+        names: &["MSCluster_Node", "ClusterNode"],
+        namespace: r"root\MSCluster",
+        kind: Kind::Node,
+        identity: Identity::First(&["Name", "NodeName"]),
+        marks: &[&["NodeWeight", "DynamicWeight", "State"], &["NodeName", "DrainStatus"]],
+        each: None,
+        properties: &[
+            property(&["Name", "NodeName"], "name", Text),
+            property(&["State"], "state", Code(&NODE_STATE)),
+            property(&["NodeDrainStatus", "DrainStatus"], "drain", Code(&DRAIN)),
+            property(&["NodeDrainTarget", "DrainTarget"], "drain_target", Text),
+            property(&["StatusInformation"], "status", Code(&NODE_STATUS)),
+            property(&["BuildNumber"], "build", Text),
+            property(&["DynamicWeight"], "vote", Count),
+            property(&["FaultDomain"], "fault_domain", Texts),
+            property(&["Id"], "number", Text),
+        ],
+    },
+    Class {
+        names: &["ClusterSharedVolumeStateInfo", "ClusterSharedVolumeState"],
+        namespace: "",
+        kind: Kind::Csv,
+        identity: Identity::All(&["Name", "VolumeName", "Node"]),
+        marks: &[&["Node", "StateInfo", "FileSystemRedirectedIOReason"]],
+        each: None,
+        properties: &[
+            property(&["Name"], "name", Text),
+            property(&["VolumeName"], "path", Text),
+            property(&["VolumeFriendlyName"], "volume", Text),
+            property(&["Node"], "node", Text),
+            property(&["StateInfo"], "state", Code(&CSV_STATE)),
+            property(
+                &["FileSystemRedirectedIOReason"],
+                "file_system_redirected_reason",
+                Code(&UNDOCUMENTED),
+            ),
+            property(
+                &["BlockRedirectedIOReason"],
+                "block_redirected_reason",
+                Code(&UNDOCUMENTED),
+            ),
+        ],
+    },
+    Class {
+        names: &["MSCluster_ClusterSharedVolume", "ClusterSharedVolume"],
+        namespace: r"root\MSCluster",
+        kind: Kind::Csv,
+        identity: Identity::First(&["Name", "VolumeName"]),
+        marks: &[&["VolumeName", "FaultState", "BackupState"]],
+        each: None,
+        properties: &[
+            property(&["Name"], "name", Text),
+            property(&["VolumeName"], "path", Text),
+            property(&["OwnerNode.Name", "OwnerNode"], "owner", Text),
+            property(&["FaultState"], "fault_state", Code(&UNDOCUMENTED)),
+            property(&["BackupState"], "backup_state", Code(&UNDOCUMENTED)),
+            property(&["State"], "state", Text),
+        ],
+    },
+    Class {
+        names: &[
+            "MSCluster_HealthFault",
+            "MSFT_StorageDiagnoseResult",
+            "MSFT_HealthFault",
+        ],
+        namespace: r"root\MSCluster",
+        kind: Kind::HealthFault,
+        identity: Identity::First(&["FaultId", "Description", "FaultType"]),
+        marks: &[
+            &["FaultType", "FaultingObjectDescription"],
+            &["Severity", "Reason", "Recommendation"],
+        ],
+        each: None,
+        properties: &[
+            property(&["FaultType"], "type", Text),
+            property(&["PerceivedSeverity", "Severity"], "severity", Code(&SEVERITY)),
+            property(&["Reason"], "reason", Text),
+            property(&["RecommendedActions", "Recommendation"], "recommended", Texts),
+            property(&["FaultingObjectDescription", "Description"], "object", Text),
+            property(&["FaultingObjectLocation", "Location"], "location", Text),
+            property(&["FaultingObjectUniqueId"], "object_id", Text),
+        ],
+    },
+    Class {
+        names: &["Win32_EncryptableVolume", "BitLockerVolume"],
+        namespace: r"root\CIMV2\Security\MicrosoftVolumeEncryption",
+        kind: Kind::Bitlocker,
+        identity: Identity::First(&["DeviceID", "PersistentVolumeID", "MountPoint"]),
+        marks: &[
+            &["ProtectionStatus", "ConversionStatus"],
+            &["MountPoint", "ProtectionStatus"],
+        ],
+        each: None,
+        properties: &[
+            property(&["DeviceID", "MountPoint"], "volume", Text),
+            property(&["ProtectionStatus"], "protection", Code(&PROTECTION)),
+            property(&["ConversionStatus", "VolumeStatus"], "conversion", Code(&CONVERSION)),
+            property(&["EncryptionMethod"], "method", Code(&UNDOCUMENTED)),
+        ],
+    },
+];

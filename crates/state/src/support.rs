@@ -1,0 +1,55 @@
+//! Files that people hand over: an SDDC diagnostic folder, output of cmdlets as JSON, CLIXML or as printed.
+
+use crate::bag::Bag;
+use crate::{Error, Result, clixml, json, text};
+
+/// The objects of a file, whatever of the three it is. In an SDDC folder what lies in `Node_NAME` was read on that node.
+///
+/// # Errors
+///
+/// When it is none of the three, or broken.
+pub fn bags(path: &str, bytes: &[u8]) -> Result<Vec<Bag>> {
+    let content = decode(bytes).ok_or(Error::Encoding)?;
+    let mut bags = match content.trim_start().chars().next() {
+        None => return Ok(Vec::new()),
+        Some('<') => clixml::bags(&content)?,
+        // A list in JSON; a line of a report may begin with a bracket too.
+        Some('[' | '{') => json::bags(&content)?,
+        Some(_) => text::bags(&content),
+    };
+    if let Some(node) = node_of(path) {
+        for bag in bags.iter_mut().filter(|bag| bag.computer.is_none()) {
+            bag.computer = Some(node.to_owned());
+        }
+    }
+    Ok(bags)
+}
+
+/// Whether a file of a folder is worth reading, by its name.
+#[must_use]
+pub fn is_wanted(path: &str) -> bool {
+    let name = path.to_ascii_lowercase();
+    name.ends_with(".xml") || name.ends_with(".json") || name.ends_with(".clixml")
+}
+
+/// The node that a path of an SDDC folder names.
+fn node_of(path: &str) -> Option<&str> {
+    path.split(['/', '\\']).rev().skip(1).find_map(|folder| {
+        let (mark, name) = folder.split_at_checked(5)?;
+        (mark.eq_ignore_ascii_case("node_") && !name.is_empty()).then_some(name)
+    })
+}
+
+/// Text as PowerShell writes it: UTF-16 with a mark in front (5.1), or UTF-8 with or without one.
+fn decode(bytes: &[u8]) -> Option<String> {
+    let units = |from: fn([u8; 2]) -> u16| -> Option<String> {
+        let pairs = bytes[2..].chunks_exact(2).map(|pair| from([pair[0], pair[1]]));
+        String::from_utf16(&pairs.collect::<Vec<u16>>()).ok()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => units(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => units(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        _ => String::from_utf8(bytes.to_vec()).ok(),
+    }
+}

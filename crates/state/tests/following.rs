@@ -1,0 +1,197 @@
+//! What follows from observations: pictures of a moment, pairs of nodes, drift of settings, courses of jobs.
+
+use fathom_model::NodeId;
+use fathom_model::state::{Code, Kind, Observation, Value};
+use fathom_state::history::{Differ, Picture, Poll};
+use fathom_state::rdma::Transport;
+use fathom_state::{jobs, qos, rdma};
+
+fn disk(at: i64, health: &str) -> Observation {
+    Observation::new("n1".into(), Kind::Disk, "d1", at).with("health", health)
+}
+
+fn picture(at: i64, observations: &[Observation]) -> Picture {
+    let mut picture = Picture::at(at);
+    observations.iter().for_each(|observation| picture.add(observation));
+    picture
+}
+
+fn poll(node: &str, kind: Kind, at: i64, outcome: Result<u64, String>, full: bool) -> Observation {
+    Poll {
+        kind,
+        class: "C".to_owned(),
+        outcome,
+        full,
+    }
+    .observation(&node.into(), at)
+}
+
+#[test]
+fn a_picture_shows_what_was_known_at_its_moment() {
+    let all = [disk(10, "Healthy"), disk(20, "Warning"), disk(30, "Warning")];
+    assert_eq!(picture(9, &all).facts().count(), 0);
+    let fact = picture(15, &all).of(Kind::Disk).next().expect("it is there");
+    assert_eq!(fact.observation.text("health"), Some("Healthy"));
+    let fact = picture(99, &all).of(Kind::Disk).next().expect("it is there");
+    assert_eq!((fact.since_unix_nanos, fact.seen_unix_nanos), (20, 30));
+}
+
+#[test]
+fn a_reading_with_nothing_new_confirms_what_was_said() {
+    let all = [
+        disk(10, "Healthy"),
+        poll("n1", Kind::Disk, 50, Ok(1), false),
+        poll("n1", Kind::Disk, 60, Err("gone".to_owned()), false),
+    ];
+    let fact = picture(99, &all).of(Kind::Disk).next().expect("it is there");
+    // A reading that failed confirms nothing.
+    assert_eq!((fact.since_unix_nanos, fact.seen_unix_nanos), (10, 50));
+    let source = picture(99, &all).of(Kind::Source).next().expect("the reading itself");
+    assert_eq!(source.observation.text("reason"), Some("gone"));
+}
+
+#[test]
+fn what_a_full_reading_does_not_have_is_gone() {
+    let all = [disk(10, "Healthy"), poll("n1", Kind::Disk, 50, Ok(0), true)];
+    assert_eq!(picture(99, &all).of(Kind::Disk).count(), 0);
+    assert_eq!(picture(49, &all).of(Kind::Disk).count(), 1);
+    // Another node's reading says nothing of it.
+    let other = [disk(10, "Healthy"), poll("n2", Kind::Disk, 50, Ok(0), true)];
+    assert_eq!(picture(99, &other).of(Kind::Disk).count(), 1);
+}
+
+#[test]
+fn a_daemon_says_everything_once_and_then_what_changes() {
+    let node: NodeId = "n1".into();
+    let mut differ = Differ::default();
+    let said = differ.read(&node, "MSFT_PhysicalDisk", Kind::Disk, Ok(vec![disk(1, "Healthy")]), 1);
+    assert_eq!(
+        said.iter().map(|said| said.kind).collect::<Vec<_>>(),
+        [Kind::Disk, Kind::Source]
+    );
+    let said = differ.read(&node, "MSFT_PhysicalDisk", Kind::Disk, Ok(vec![disk(2, "Healthy")]), 2);
+    assert_eq!(said.iter().map(|said| said.kind).collect::<Vec<_>>(), [Kind::Source]);
+    let said = differ.read(
+        &node,
+        "MSFT_PhysicalDisk",
+        Kind::Disk,
+        Err("no answer within 30 s".to_owned()),
+        3,
+    );
+    assert_eq!(said.len(), 1);
+    // A reading that failed does not mean that everything is gone.
+    let said = differ.read(&node, "MSFT_PhysicalDisk", Kind::Disk, Ok(vec![]), 4);
+    assert!(!said[0].present);
+}
+
+fn connection(node: &str, server: &str, at: i64, rdma: u64, tcp: u64) -> Observation {
+    Observation::new(node.into(), Kind::SmbConnection, server, at)
+        .with("server", server)
+        .with("client_interface", "SMB1")
+        .with("client_rdma_capable", true)
+        .with("server_rdma_capable", true)
+        .with("rdma_connections", rdma)
+        .with("tcp_connections", tcp)
+}
+
+#[test]
+fn a_fallback_is_seen_with_its_time_and_unheard_nodes_are_unknown() {
+    let nodes: Vec<NodeId> = vec!["n1".into(), "n2".into(), "n3".into()];
+    let all = [
+        connection("n1", "N2.contoso.com", 10, 2, 0),
+        connection("n1", "N2.contoso.com", 20, 0, 2),
+        connection("n2", "n1", 10, 2, 0),
+        poll("n1", Kind::SmbConnection, 30, Ok(1), false),
+    ];
+    let pairs = rdma::matrix(&picture(99, &all), &nodes, &all);
+    let pair = |client: &str, server: &str| {
+        let found = pairs
+            .iter()
+            .find(|pair| pair.client.as_str() == client && pair.server == server);
+        found.expect("every pair is there")
+    };
+    assert_eq!(pairs.len(), 6);
+    assert_eq!(
+        (pair("n1", "n2").transport, pair("n1", "n2").since_unix_nanos),
+        (Transport::Tcp, Some(20))
+    );
+    assert!(pair("n1", "n2").fallback);
+    assert_eq!(
+        (pair("n2", "n1").transport, pair("n2", "n1").since_unix_nanos),
+        (Transport::Rdma, Some(10))
+    );
+    assert_eq!(pair("n1", "n3").transport, Transport::None);
+    assert_eq!(pair("n3", "n1").transport, Transport::Unknown);
+    // Before the fallback it was RDMA.
+    let before = rdma::matrix(&picture(15, &all), &nodes, &all);
+    assert_eq!(
+        before
+            .iter()
+            .find(|pair| pair.client.as_str() == "n1")
+            .map(|pair| pair.transport),
+        Some(Transport::Rdma)
+    );
+}
+
+#[test]
+fn without_counts_the_transport_is_unknown_although_both_ends_can() {
+    let nodes: Vec<NodeId> = vec!["n1".into(), "n2".into()];
+    let mut old = connection("n1", "n2", 10, 0, 0);
+    old.attributes.remove("rdma_connections");
+    old.attributes.remove("tcp_connections");
+    let pairs = rdma::matrix(&picture(99, std::slice::from_ref(&old)), &nodes, [&old]);
+    assert_eq!((pairs[0].transport, pairs[0].fallback), (Transport::Unknown, false));
+    assert_eq!(
+        pairs[0].notes,
+        ["both ends can RDMA; this build does not say what is used"]
+    );
+}
+
+#[test]
+fn a_node_that_differs_is_odd_and_one_that_is_not_heard_is_not() {
+    let nodes: Vec<NodeId> = ["n1", "n2", "n3", "n4"].map(NodeId::from).to_vec();
+    let flow = |node: &str, enabled: bool| {
+        Observation::new(node.into(), Kind::QosFlowControl, "3", 1)
+            .with("priority", 3_u64)
+            .with("enabled", enabled)
+    };
+    let settings = qos::settings(
+        &picture(9, &[flow("n1", true), flow("n2", true), flow("n3", false)]),
+        &nodes,
+    );
+    let [setting] = &settings[..] else {
+        panic!("{settings:?}")
+    };
+    assert!(setting.drift);
+    assert_eq!(setting.odd, ["n3".into()]);
+    assert_eq!(setting.values[&NodeId::from("n4")], None);
+    // A node that has read them and has none differs.
+    let read = poll("n4", Kind::QosFlowControl, 2, Ok(0), true);
+    let settings = qos::settings(&picture(9, &[flow("n1", true), flow("n2", true), read]), &nodes);
+    assert_eq!(settings[0].odd, ["n4".into()]);
+}
+
+#[test]
+fn a_job_has_the_rate_between_readings_and_its_restarts() {
+    let job = |at: i64, done: u64| {
+        Observation::new("n1".into(), Kind::StorageJob, "j", at * 1_000_000_000)
+            .with(
+                "state",
+                Code {
+                    code: Some(4),
+                    name: Some("Running".to_owned()),
+                },
+            )
+            .with("processed_bytes", done)
+            .with("total_bytes", Value::Unsigned(1000))
+    };
+    let course = &jobs::courses(&[job(0, 0), job(10, 200), job(20, 500)], i64::MAX)["j"];
+    assert_eq!(
+        (course.bytes_per_s, course.left_bytes, course.left_seconds),
+        (Some(30.0), Some(500), Some(500.0 / 30.0))
+    );
+    let stuck = &jobs::courses(&[job(0, 500), job(10, 100)], i64::MAX)["j"];
+    assert_eq!((stuck.restarts, stuck.bytes_per_s, stuck.left_seconds), (1, None, None));
+    let one = &jobs::courses(&[job(0, 500), job(10, 600)], 5_000_000_000)["j"];
+    assert_eq!((one.readings, one.bytes_per_s), (1, None));
+}

@@ -1,0 +1,511 @@
+//! State as a user meets it: through daemons and a coordinator, at any past moment, across restarts, and from support files.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fathom_integration_tests::process::{Certificates, Process, Program, Ran, assert_fails, finished};
+use fathom_proto::collect::v1 as collect;
+use fathom_proto::collect::v1::collect_request::Message as Request;
+use fathom_proto::collect::v1::collect_response::Message as Response;
+use fathom_proto::collect::v1::collect_service_client::CollectServiceClient;
+use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::query_service_client::QueryServiceClient;
+use serde_json::{Value, json};
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Three nodes: RDMA between n0 and n1 is lost from 1 s to 2 s, a drive of n2 is slow from 1 s on, and n1 has another flow control.
+const CONFIG: &str = r#"
+name = "test"
+nodes = 3
+seconds = 3.0
+
+[[volumes]]
+name = "vol0"
+initiators = [0]
+size-bytes = 268435456
+resiliency = "three-way"
+arrival = { rate = 200.0 }
+
+[[faults]]
+from-seconds = 1.0
+until-seconds = 2.0
+[faults.what.rdma-fallback]
+on = { node = 0, peer = 1 }
+add-micros = 60.0
+cpu-micros = 20.0
+
+[[faults]]
+from-seconds = 1.0
+[faults.what.slow-disk]
+on = { node = 2, disk = 1 }
+factor = 8.0
+add-micros = 0.0
+
+[[faults]]
+[faults.what.pfc-storm]
+node = 1
+every-millis = 500.0
+pause-millis = 1.0
+"#;
+
+/// When the simulated run begins, by the true clock.
+const EPOCH: &str = "2026-09-21T14:13:20Z";
+
+fn simulate(home: &Path) -> PathBuf {
+    let (config, folder) = (home.join("config.toml"), home.join("recording"));
+    fs::write(&config, CONFIG).unwrap();
+    let ran = program().run(["simulate", &text(&folder), "--config", &text(&config)]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(folder.join("state.jsonl.zst").is_file());
+    folder
+}
+
+fn ask(certificates: &Certificates, coordinator: &Process, arguments: &[&str]) -> Ran {
+    let mut all: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
+    all.extend(certificates.options("user"));
+    program().run(all)
+}
+
+fn rows<'a>(document: &'a Value, list: &str) -> &'a [Value] {
+    document[list]
+        .as_array()
+        .unwrap_or_else(|| panic!("no {list} in {document}"))
+}
+
+fn pair<'a>(document: &'a Value, client: &str, server: &str) -> &'a Value {
+    let pairs = rows(document, "pairs").iter();
+    let mut found = pairs.filter(|pair| pair["client"] == client && pair["server"] == server);
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no pair {client} {server} in {document}"))
+}
+
+/// The moment so many milliseconds after the begin.
+fn moment(millis: u64) -> String {
+    EPOCH.replace(":20Z", &format!(":{}.{:03}Z", 20 + millis / 1000, millis % 1000))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_shown_at_any_moment_beside_the_fan_outs() {
+    let home = tempfile::tempdir().unwrap();
+    let recording = simulate(home.path());
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let store = home.path().join("store");
+    let mut coordinator = program().coordinator(&certificates, &store, &[]);
+    let nodes = ["n0", "n1", "n2"];
+    let mut daemons =
+        nodes.map(|node| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]));
+    finished(&certificates, &coordinator.address).await;
+    for daemon in &mut daemons {
+        assert_eq!(daemon.wait(), 0);
+    }
+    said_the_same(&certificates, &coordinator);
+
+    // What is stored is all there is: another coordinator says the same, and daemons that come again add nothing.
+    let before = ask(&certificates, &coordinator, &["disks", "-o", "json"]).out;
+    assert_eq!(coordinator.terminate(), 0);
+    let coordinator = program().coordinator(&certificates, &store, &[]);
+    let mut again = program().node(&certificates, &coordinator.address, &recording, "n0", home.path(), &[]);
+    assert_eq!(again.wait(), 0);
+    assert_eq!(ask(&certificates, &coordinator, &["disks", "-o", "json"]).out, before);
+    said_the_same(&certificates, &coordinator);
+}
+
+fn said_the_same(certificates: &Certificates, coordinator: &Process) {
+    let json = |arguments: &[&str]| {
+        let ran = ask(certificates, coordinator, arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+        ran.json()
+    };
+    let now = json(&["rdma", "-o", "json"]);
+    assert_eq!(rows(&now, "pairs").len(), 6);
+    assert_eq!(
+        (
+            &pair(&now, "n0", "n1")["transport"],
+            &pair(&now, "n0", "n1")["fallback"]
+        ),
+        (&json!("rdma"), &json!(false))
+    );
+    let then = json(&["rdma", "-o", "json", "--at", &moment(1900)]);
+    assert_eq!(
+        (
+            &pair(&then, "n0", "n1")["transport"],
+            &pair(&then, "n0", "n1")["fallback"]
+        ),
+        (&json!("tcp"), &json!(true))
+    );
+    assert_eq!(
+        (
+            &pair(&then, "n1", "n0")["transport"],
+            &pair(&then, "n0", "n2")["transport"]
+        ),
+        (&json!("tcp"), &json!("rdma"))
+    );
+
+    let odd = |document: &Value| -> Vec<String> {
+        let disks = rows(document, "disks").iter();
+        let odd = disks.filter(|disk| {
+            disk["attributes"]["operational_status"]
+                .as_array()
+                .is_some_and(|status| status.len() > 1)
+        });
+        odd.map(|disk| disk["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let disks = json(&["disks", "-o", "json"]);
+    assert_eq!(rows(&disks, "disks").len(), 12);
+    assert_eq!(odd(&disks), ["n2/disk1"]);
+    assert!(odd(&json(&["disks", "-o", "json", "--at", &moment(900)])).is_empty());
+    let own = json(&["disks", "-o", "json", "--node", "n2"]);
+    assert_eq!(rows(&own, "disks").len(), 4);
+    assert_eq!(own["disks"][1]["derived"]["connected_node"], "n2");
+    assert_eq!(own["disks"][1]["derived"]["wear_percent"], 3);
+
+    let drift = json(&["qos", "--drift", "-o", "json", "--at", &moment(900)]);
+    let settings: Vec<&str> = rows(&drift, "settings")
+        .iter()
+        .map(|setting| setting["of"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        settings,
+        [
+            "priority 0",
+            "priority 1",
+            "priority 2",
+            "priority 4",
+            "priority 5",
+            "priority 6",
+            "priority 7"
+        ]
+    );
+    assert_eq!(
+        drift["settings"][0]["values"][1],
+        json!({"node": "n1", "value": "yes", "odd": true})
+    );
+
+    let history = json(&["history", "n2/disk1", "--kind", "disk", "-o", "json"]);
+    assert_eq!(rows(&history, "history").len(), 2);
+    let volumes = json(&["volumes", "-o", "json"]);
+    assert_eq!(
+        (
+            &volumes["virtual_disks"][0]["id"],
+            &volumes["csvs"][0]["attributes"]["owner"]
+        ),
+        (&json!("vol0"), &json!("n0"))
+    );
+    assert_eq!(rows(&json(&["extents", "vol0", "-o", "json"]), "extents").len(), 3);
+    assert_eq!(rows(&json(&["nodes", "-o", "json"]), "cluster_nodes").len(), 3);
+    assert!(rows(&json(&["sources", "--node", "n1", "-o", "json"]), "sources").len() >= 11);
+    assert_eq!(rows(&json(&["pools", "-o", "json"]), "pools").len(), 1);
+    assert!(rows(&json(&["jobs", "-o", "json"]), "jobs").is_empty());
+
+    // For people: a matrix with the fallback marked.
+    let table = ask(certificates, coordinator, &["rdma", "--at", &moment(1900)]);
+    assert!(
+        table.out.contains("tcp (!)") && table.err.contains("as of 2026-09-21"),
+        "{} {}",
+        table.out,
+        table.err
+    );
+    // Before anything was read nothing is known, and it says so.
+    let early = ask(certificates, coordinator, &["disks", "--at", "2020-01-01T00:00:00Z"]);
+    assert_eq!(early.code, 4, "{}", early.err);
+    assert!(
+        early.err.contains("node n1 has not reported any state (no_state)"),
+        "{}",
+        early.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_goes_on_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let recording = simulate(home.path());
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, &home.path().join("store"), &[]);
+    let play = |node: &str| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]);
+    // All but one: the cluster is there, and nothing of n2.
+    let _others = [play("n0"), play("n1")];
+    let mut client = QueryServiceClient::new(certificates.channel(&coordinator.address).await);
+    let request = |resume_token: String| wire::WatchResourcesRequest {
+        cluster: "test".to_owned(),
+        filter: Some(wire::ResourceFilter {
+            kinds: vec!["smb_connection".to_owned()],
+            node: "n2".to_owned(),
+            name: String::new(),
+        }),
+        resume_token,
+    };
+    let began = std::time::Instant::now();
+    let mut watch = loop {
+        match client.watch_resources(request(String::new())).await {
+            Ok(watch) => break watch.into_inner(),
+            Err(status) => assert!(began.elapsed().as_secs() < 60, "{status:?}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let token = watch.message().await.unwrap().unwrap().resume_token;
+    let _last = play("n2");
+    let seen = watch.message().await.unwrap().unwrap();
+    assert!(
+        seen.observations
+            .iter()
+            .all(|row| row.node == "n2" && row.kind == "smb_connection")
+            && !seen.observations.is_empty()
+    );
+    // From the token before it the same comes again; from a token of another store nothing does.
+    let mut again = client.watch_resources(request(token)).await.unwrap().into_inner();
+    assert_eq!(again.message().await.unwrap().unwrap().observations, []);
+    assert!(!again.message().await.unwrap().unwrap().observations.is_empty());
+    let ahead = client.watch_resources(request("999999.0".to_owned())).await;
+    assert_eq!(ahead.unwrap_err().code(), tonic::Code::InvalidArgument);
+}
+
+/// A state stream of a daemon, opened by hand.
+struct Stream {
+    requests: tokio::sync::mpsc::Sender<collect::CollectRequest>,
+    responses: tonic::Streaming<collect::CollectResponse>,
+}
+
+impl Stream {
+    async fn open(certificates: &Certificates, coordinator: &Process, node: &str) -> (Self, collect::Welcome) {
+        let mut client = CollectServiceClient::new(certificates.channel(&coordinator.address).await);
+        let (requests, queue) = tokio::sync::mpsc::channel(8);
+        let hello = collect::Hello {
+            protocol_version: 1,
+            cluster: "test".to_owned(),
+            node: node.to_owned(),
+            stream_kind: collect::StreamKind::State.into(),
+            incarnation: vec![node.len() as u8; 16],
+            ..collect::Hello::default()
+        };
+        requests.send(request(Request::Hello(hello))).await.unwrap();
+        let answer = client
+            .collect(tokio_stream::wrappers::ReceiverStream::new(queue))
+            .await
+            .unwrap();
+        let mut stream = Self {
+            requests,
+            responses: answer.into_inner(),
+        };
+        let Some(Response::Welcome(welcome)) = stream.next().await else {
+            panic!("no welcome")
+        };
+        (stream, welcome)
+    }
+
+    async fn next(&mut self) -> Option<Response> {
+        self.responses.message().await.unwrap().unwrap().message
+    }
+
+    async fn say(&self, first_ordinal: u64, node: &str, id: &str) {
+        let observation = collect::Observation {
+            node: node.to_owned(),
+            kind: "disk".to_owned(),
+            id: id.to_owned(),
+            observed_unix_nanos: 1_790_000_000_000_000_000,
+            ..collect::Observation::default()
+        };
+        let batch = collect::StateBatch {
+            first_ordinal,
+            observations: vec![observation],
+            samples: Vec::new(),
+        };
+        self.requests.send(request(Request::StateBatch(batch))).await.unwrap();
+    }
+}
+
+fn request(message: Request) -> collect::CollectRequest {
+    collect::CollectRequest { message: Some(message) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_reports_for_the_cluster_and_another_when_it_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, &home.path().join("store"), &[]);
+    let named = |welcome: &collect::Welcome| welcome.policy.as_ref().is_some_and(|policy| policy.report_cluster);
+    let (first, welcome) = Stream::open(&certificates, &coordinator, "a").await;
+    assert!(named(&welcome));
+    let (mut second, welcome) = Stream::open(&certificates, &coordinator, "bb").await;
+    assert!(!named(&welcome));
+    drop(first);
+    loop {
+        match second.next().await {
+            Some(Response::Policy(policy)) if policy.report_cluster => break,
+            Some(Response::Ack(_) | Response::Credit(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_acknowledged_once_stored_and_never_taken_twice() {
+    let home = tempfile::tempdir().unwrap();
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let mut coordinator =
+        program().coordinator(&certificates, &home.path().join("store"), &["--commit-every", "100ms"]);
+    let (mut stream, welcome) = Stream::open(&certificates, &coordinator, "a").await;
+    assert_eq!((welcome.position, welcome.complete), (0, false));
+    stream.say(0, "a", "d0").await;
+    stream.say(0, "a", "again").await;
+    stream.say(1, "a", "d1").await;
+    loop {
+        if let Some(Response::Ack(ack)) = stream.next().await
+            && ack.position == 2
+        {
+            break;
+        }
+    }
+    coordinator.kill();
+    let coordinator = program().coordinator(&certificates, &home.path().join("store"), &[]);
+    let (mut stream, welcome) = Stream::open(&certificates, &coordinator, "a").await;
+    assert_eq!(welcome.position, 2);
+    let disks = ask(&certificates, &coordinator, &["disks", "-o", "json"]).json();
+    let ids: Vec<&str> = rows(&disks, "disks")
+        .iter()
+        .map(|disk| disk["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["d0", "d1"]);
+    // A daemon speaks for its own node only, and leaves nothing out.
+    stream.say(2, "b", "d2").await;
+    assert!(
+        stream
+            .responses
+            .message()
+            .await
+            .unwrap_err()
+            .message()
+            .contains("each daemon speaks for its own node")
+    );
+    let (mut stream, _) = Stream::open(&certificates, &coordinator, "a").await;
+    stream.say(3, "a", "d3").await;
+    assert_eq!(
+        stream.responses.message().await.unwrap_err().code(),
+        tonic::Code::InvalidArgument
+    );
+}
+
+const DISKS: &str = r#"[
+  {"FriendlyName": "NVMe A", "UniqueId": "eui.1", "SerialNumber": "S1", "DeviceId": "1001", "HealthStatus": "Healthy",
+   "OperationalStatus": ["OK", "Abnormal Latency"], "MediaType": "SSD", "BusType": "NVMe", "Size": 3840755982336, "CanPool": false},
+  {"FriendlyName": "NVMe B", "UniqueId": "eui.2", "SerialNumber": "S2", "DeviceId": "1002", "HealthStatus": 0, "OperationalStatus": [2],
+   "MediaType": 4, "BusType": 17, "Size": "3840755982336", "CanPool": false}]"#;
+
+const COUNTERS: &str =
+    r#"{"DeviceId": "1001", "Temperature": 0, "Wear": 4, "ReadErrorsTotal": null, "ReadLatencyMax": 11708}"#;
+
+const PORT: &str = r#"<Objs><Obj RefId="0"><TN RefId="0"><T>x.CimInstance#root/wmi/ClusPortDeviceInformation</T></TN><Props>
+    <S N="DeviceGuid">{a}</S><S N="ConnectedNode">HV02</S><S N="SerialNumber">S1</S><U32 N="DeviceNumber">7</U32></Props></Obj></Objs>"#;
+
+#[test]
+fn support_files_are_imported_once_and_asked_of_any_moment() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("HealthTest");
+    fs::create_dir_all(folder.join("Node_HV01.contoso.com")).unwrap();
+    fs::write(folder.join("GetPhysicalDisk.json"), DISKS).unwrap();
+    fs::write(folder.join("GetReliabilityCounter.json"), COUNTERS).unwrap();
+    fs::write(folder.join("Node_HV01.contoso.com/ClusPort.xml"), PORT).unwrap();
+    let store = home.path().join("store");
+    let import = |folder: &Path, at: &str| {
+        program().run([
+            "import",
+            &text(folder),
+            "--at",
+            at,
+            "--store",
+            &text(&store),
+            "--cluster",
+            "test",
+            "-o",
+            "json",
+        ])
+    };
+    let ran = import(&folder, "2026-09-22T03:00:00Z");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(
+        ran.json()["kinds"],
+        json!({"disk": 2, "disk_reliability": 1, "sbl_device": 1})
+    );
+    assert_eq!(ran.json()["store"]["known_streams"], 0);
+    // Again it adds nothing.
+    let ran = import(&folder, "2026-09-22T03:00:00Z");
+    assert_eq!(
+        (&ran.json()["store"]["rows"], &ran.json()["store"]["known_streams"]),
+        (&json!(0), &json!(2))
+    );
+    // An hour later one disk is gone.
+    let later = home.path().join("Later");
+    fs::create_dir_all(&later).unwrap();
+    let one: Value = serde_json::from_str::<Value>(DISKS).unwrap()[0].clone();
+    fs::write(later.join("GetPhysicalDisk.json"), one.to_string()).unwrap();
+    assert_eq!(import(&later, "2026-09-22T04:00:00Z").code, 0);
+
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, &store, &[]);
+    let now = ask(&certificates, &coordinator, &["disks", "-o", "json"]);
+    // The node that was read an hour ago has not reported since.
+    assert_eq!(now.code, 4, "{}", now.err);
+    let now = now.json();
+    assert_eq!(rows(&now, "disks").len(), 1);
+    assert_eq!(now["unseen"]["nodes"], json!([{"node": "HV01", "cause": "stale"}]));
+    let disk = &now["disks"][0];
+    assert_eq!((&disk["id"], &disk["age_ns"]), (&json!("eui.1"), &json!(0)));
+    assert_eq!(
+        disk["attributes"]["operational_status"][1],
+        json!({"code": 53286, "name": "Abnormal Latency"})
+    );
+    // Beside it what the counters and the storage bus say of it; 0 degrees and null are nothing.
+    assert_eq!(
+        disk["derived"],
+        json!({"connected_node": "HV02", "read_latency_max_ms": 11708, "sbl_device_number": 7, "wear_percent": 4})
+    );
+    let then = ask(
+        &certificates,
+        &coordinator,
+        &["disks", "-o", "json", "--at", "2026-09-22T03:30:00Z"],
+    )
+    .json();
+    assert_eq!(rows(&then, "disks").len(), 2);
+    assert_eq!(then["disks"][0]["age_ns"], json!(1_800_000_000_000_i64));
+    let unknown = ask(&certificates, &coordinator, &["history", "nobody", "-o", "json"]);
+    assert!(rows(&unknown.json(), "history").is_empty() && unknown.err.contains("nothing was said of `nobody`"));
+}
+
+#[test]
+fn demo_shows_state_beside_the_fan_outs() {
+    let recording = fathom_integration_tests::fixture::recording("state-tcp-fallback");
+    let folder = text(recording.parent().unwrap());
+    let ran = program().run(["demo", "--recordings", &folder, "--run", "state-tcp-fallback", "--once"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("Culprit: link n"), "{}", ran.out);
+    let said = "4 of 6 directions between nodes go over RDMA; over TCP although both ends can RDMA: n0 to n1, n1 to n0";
+    assert!(ran.out.contains(said), "{}", ran.out);
+}
+
+#[test]
+fn traces_and_state_are_not_mixed_and_traces_need_places() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("disks.json"), DISKS).unwrap();
+    fs::write(home.path().join("a.etl"), "x").unwrap();
+    let (disks, trace) = (text(&home.path().join("disks.json")), text(&home.path().join("a.etl")));
+    assert_fails(
+        &program().run(["import", &disks, &trace]),
+        2,
+        &["traces and state are imported with two commands"],
+    );
+    assert_fails(
+        &program().run(["import", &trace, "--store", &text(home.path())]),
+        2,
+        &["--store of traces needs --extents"],
+    );
+}
