@@ -59,6 +59,25 @@ pub trait StateSource: Send {
     fn poll(&mut self, elapsed: Duration, most: usize) -> Result<StatePolled>;
 }
 
+/// The state of the node that this runs on; none on a system whose state is not read.
+///
+/// `anchor_unix_nanos` is the wall clock when the source is started, `seed` spreads nodes over the time between two readings, and while
+/// `reporter` is false what the cluster answers for is left to another node.
+///
+/// # Errors
+///
+/// When the system gives no thread.
+#[cfg(windows)]
+pub fn of_this_system(
+    node: &NodeId,
+    anchor_unix_nanos: i64,
+    seed: u64,
+    reporter: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> std::io::Result<Option<Box<dyn StateSource>>> {
+    let live = live::LiveState::start(node.clone(), anchor_unix_nanos, seed, reporter, wmi::Namespace::new)?;
+    Ok(Some(Box::new(live)))
+}
+
 /// A node's state in a recording, as fast as it is asked or at recorded speed.
 #[derive(Debug)]
 pub struct ReplayState {

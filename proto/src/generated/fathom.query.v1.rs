@@ -124,7 +124,7 @@ pub struct ListHistoryRequest {
     /// Up to this moment. Absent: up to the newest.
     #[prost(int64, optional, tag = "4")]
     pub at_unix_nanos: ::core::option::Option<i64>,
-    /// At most this many, the newest; 0: 1000.
+    /// At most this many. 0: 1000.
     #[prost(int32, tag = "5")]
     pub page_size: i32,
     /// From an earlier answer. Empty: from the beginning.
