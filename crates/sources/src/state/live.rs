@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -167,45 +167,37 @@ impl LiveState {
             self.differ.forget();
         }
         self.was_reporter = reporter;
-        loop {
-            match self.answers.try_recv() {
-                Ok((number, read)) => self.take(number, read, elapsed),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok((number, read)) = self.answers.try_recv() {
+            self.take(number, read, elapsed);
         }
         let at = self.shown(elapsed);
         let mut next = Duration::from_secs(1);
         for (number, asked) in self.asked.iter_mut().enumerate() {
             let wanted = asked.class.kind.scope() == Scope::Node || reporter;
+            let mut failed = None;
             match asked.since {
-                Some(since) => {
-                    if elapsed.saturating_sub(since) >= LIMIT && !std::mem::replace(&mut asked.told, true) {
-                        let reason = format!("no answer within {} s", LIMIT.as_secs());
-                        let class = asked.class;
-                        let said = self
-                            .differ
-                            .read(&self.node, class.names[0], class.kind, Err(reason), at);
-                        self.waiting.extend(said);
-                    }
+                Some(since) if elapsed.saturating_sub(since) >= LIMIT && !asked.told => {
+                    asked.told = true;
+                    failed = Some(format!("no answer within {} s", LIMIT.as_secs()));
                 }
+                Some(_) => {}
                 None if wanted && asked.due <= elapsed => {
-                    let sent = self.workers[asked.worker].try_send(number);
-                    match sent {
+                    match self.workers[asked.worker].try_send(number) {
                         Ok(()) => asked.since = Some(elapsed),
                         // Its thread has ended: the reader broke.
-                        Err(TrySendError::Disconnected(_) | TrySendError::Full(_)) => {
-                            let reason = "what asks Windows has ended".to_owned();
-                            let class = asked.class;
-                            let said = self
-                                .differ
-                                .read(&self.node, class.names[0], class.kind, Err(reason), at);
-                            self.waiting.extend(said);
-                        }
+                        Err(_) => failed = Some("what asks Windows has ended".to_owned()),
                     }
                     asked.due = elapsed + every(asked.class.kind);
                 }
                 None if wanted => next = next.min(asked.due - elapsed),
                 None => {}
+            }
+            if let Some(reason) = failed {
+                let class = asked.class;
+                let said = self
+                    .differ
+                    .read(&self.node, class.names[0], class.kind, Err(reason), at);
+                self.waiting.extend(said);
             }
         }
         next.max(Duration::from_millis(20))

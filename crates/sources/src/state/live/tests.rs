@@ -9,7 +9,7 @@ use super::*;
 
 /// Answers each class with one object; the connections' namespace hangs until it is let go.
 struct Fake {
-    gate: Option<Arc<std::sync::Mutex<mpsc::Receiver<()>>>>,
+    gate: Option<Arc<std::sync::Mutex<Receiver<()>>>>,
 }
 
 impl Reader for Fake {
@@ -45,7 +45,7 @@ fn gather(source: &mut LiveState, at: Duration, enough: impl Fn(&[Observation]) 
     all
 }
 
-fn start(reporter: bool, gate: Option<mpsc::Receiver<()>>) -> (LiveState, Arc<AtomicBool>) {
+fn start(reporter: bool, gate: Option<Receiver<()>>) -> (LiveState, Arc<AtomicBool>) {
     let reporter = Arc::new(AtomicBool::new(reporter));
     let gate = gate.map(|gate| Arc::new(std::sync::Mutex::new(gate)));
     let open = move |namespace: &'static str| Fake {
