@@ -1,6 +1,6 @@
 //! Volumes with several columns: stripes are computed and not listed, so that a large volume takes no more memory than its slabs do.
 
-use fathom_model::{Catalog, Stripe, Topology};
+use fathom_model::{Catalog, PhysicalDiskId, Stripe, Topology};
 use smallvec::SmallVec;
 
 use super::{Layout, Piece, Place, VolumeLayout};
@@ -12,7 +12,7 @@ pub(super) fn add(layout: &mut Layout, topology: &Topology, catalog: &mut Catalo
         if of_volume.iter().all(|extent| extent.stripe.is_none()) {
             continue;
         }
-        let known = |disk: &_| topology.disks.iter().any(|known| known.id == *disk);
+        let known = |disk: &PhysicalDiskId| topology.disks.iter().any(|known| known.id == *disk);
         let volume = layout.volume(catalog.intern_volume(&of_volume[0].volume));
         let mut last = None;
         for extent in of_volume.iter().filter(|extent| known(&extent.disk)) {

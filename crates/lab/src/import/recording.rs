@@ -231,9 +231,8 @@ impl Cluster {
     fn place_columns(&mut self, imported: &Imported, places: &Places) -> Result<(), String> {
         let keys: BTreeMap<&str, &DiskKey> = self.volumes.iter().map(|(key, name)| (name.as_str(), key)).collect();
         let (mut writes, mut served) = (Vec::new(), Vec::new());
-        let several = places.extents.chunk_by(|a, b| a.volume == b.volume);
+        let mut several = places.extents.chunk_by(|a, b| a.volume == b.volume);
         if several
-            .into_iter()
             .any(|extents| extents.iter().any(|extent| extent.column != extents[0].column))
         {
             for node in &imported.nodes {
