@@ -232,9 +232,7 @@ impl Cluster {
         let keys: BTreeMap<&str, &DiskKey> = self.volumes.iter().map(|(key, name)| (name.as_str(), key)).collect();
         let (mut writes, mut served) = (Vec::new(), Vec::new());
         let mut several = places.extents.chunk_by(|a, b| a.volume == b.volume);
-        if several
-            .any(|extents| extents.iter().any(|extent| extent.column != extents[0].column))
-        {
+        if several.any(|extents| extents.iter().any(|extent| extent.column != extents[0].column)) {
             for node in &imported.nodes {
                 for &io in &node.events {
                     match self.numbers.get(&(node.id.to_string(), io.disk)) {
