@@ -201,14 +201,23 @@ fn candidates(
     };
     let (mut candidates, mut maps) = (Vec::new(), Vec::new());
     let arithmetics = Arithmetic::ALL.into_iter();
+    let shortest = slabs.iter().map(|slab| slab.length).min().unwrap_or(0);
     for arithmetic in arithmetics.filter(|one| hand.is_none_or(|hand| hand.arithmetic == *one)) {
         let interleaves: Vec<u64> = match interleave {
             Some(bytes) => vec![bytes],
             // Where nothing is striped it does not matter.
             None if arithmetic == Arithmetic::Straight => vec![1 << INTERLEAVE_BITS.start()],
-            None => INTERLEAVE_BITS.map(|bits| 1 << bits).collect(),
+            None => INTERLEAVE_BITS
+                .map(|bits| 1 << bits)
+                .filter(|&bytes| bytes <= shortest)
+                .collect(),
         };
         for interleave_bytes in interleaves {
+            // Stripes as long as a slab, one slab behind the other, are not striped: that is tried already, and of two that say the same
+            // neither could win.
+            if hand.is_none() && arithmetic == Arithmetic::Consecutive && interleave_bytes >= shortest {
+                continue;
+            }
             let striping = Striping {
                 columns,
                 interleave_bytes,

@@ -1,6 +1,6 @@
 //! A target that died and came back: attempts that failed are told from the legs of others by order.
 
-use fathom_model::{IoClass, Op, Tap};
+use fathom_model::{Op, Tap};
 
 use super::cluster::{Cluster, MS, Owner, START};
 use super::legs::{background, write};
@@ -52,9 +52,10 @@ fn attempt_that_failed_is_not_that_of_a_write_whose_leg_began_before() {
     let plain = play(&Config::default(), &cluster.topology, &streams, &Plan::PLAIN);
     let (_, legs) = plain.io(&streams, retried);
     assert_eq!(legs[0].more.initiator.len(), 1, "{legs:#?}");
-    let (row, legs) = plain.io(&streams, beside);
+    let (_, legs) = plain.io(&streams, beside);
     assert!(legs.iter().all(|leg| leg.more.initiator.is_empty()), "{legs:#?}");
-    assert_eq!(row.class, IoClass::Exact, "{legs:#?}");
+    // The other copy may have been either's, and says so.
+    assert!(!legs[0].ambiguous && legs[1].ambiguous, "{legs:#?}");
     assert_eq!(score(&plain, &streams).wrong, 0);
     for seed in 1..6 {
         let plan = Plan {
