@@ -250,6 +250,10 @@ pub(crate) struct ImportArgs {
     /// Numbers of virtual and physical disks on their nodes, as JSON of Get-Disk and Get-PhysicalDiskStorageNodeView (may be repeated)
     #[arg(long, value_name = "FILE", requires = "extents")]
     pub(crate) disks: Vec<PathBuf>,
+    /// How columns of virtual disks lie, and the interleave in bytes: `row-start`, `consecutive` or `straight`, such as
+    /// row-start,262144 [default: what explains the traffic]
+    #[arg(long, value_name = "NAME[,BYTES]", requires = "extents", value_parser = clap::value_parser!(fathom_lab::import::ByHand))]
+    pub(crate) column_arithmetic: Option<fathom_lab::import::ByHand>,
     /// Join the traces, or take the state, and put the result into the store in this folder, which no coordinator may use meanwhile
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,

@@ -486,9 +486,19 @@ fn lists_that_do_not_fit_are_refused() {
     };
     refused("no", &["extents.json: not JSON"]);
     refused("[{}]", &["extents.json: row 0: no VirtualDiskUniqueId"]);
-    refused(
-        &whole.replacen("\"ColumnNumber\":0", "\"ColumnNumber\":1", 1),
-        &["has 2 columns"],
+    // An arithmetic that the rows rule out is not used, whoever names it.
+    fs::write(&extents, whole.replacen("\"ColumnNumber\":0", "\"ColumnNumber\":1", 1)).unwrap();
+    let by_hand = [
+        "--recording",
+        &folder,
+        "--force",
+        "--column-arithmetic",
+        "row-start,65536",
+    ];
+    assert_fails(
+        &windows.import(&by_hand),
+        1,
+        &["has 2 columns", "row-start,65536: row of slabs"],
     );
     refused(
         &whole.replacen("eui.T1", "eui.X", 1),

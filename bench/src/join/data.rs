@@ -238,6 +238,7 @@ fn topology(table: &Table) -> Result<Topology> {
             disk: disk_id(disk[at]),
             disk_offset: on_disk[at] as u64,
             valid: fathom_model::Validity::default(),
+            stripe: None,
         });
     }
     let all_disks = most(disk);

@@ -6,7 +6,7 @@ mod store;
 use std::path::Path;
 
 use fathom_lab::import::{
-    Imported, Input, NodeFrom, Options, Places, Trace, Written, read, write_events, write_recording,
+    Columns, Imported, Input, NodeFrom, Options, Places, Trace, Written, read, write_events, write_recording,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +37,8 @@ pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
         csv_start_unix_nanos: arguments.csv_start.unwrap_or(0),
     };
     // What is wrong with small files is found before the large ones are read.
-    let places = Places::read(&arguments.extents, &arguments.disks)?;
+    let mut places = Places::read(&arguments.extents, &arguments.disks)?;
+    places.arithmetic = arguments.column_arithmetic;
     if let Some(folder) = &arguments.recording {
         fathom_lab::simulate::prepare(folder, arguments.force)?;
     }
@@ -134,8 +135,36 @@ fn recording(arguments: &ImportArgs, written: &Written) -> Value {
         "volumes": volumes,
         "device_events": written.placed,
         "other_events": written.elsewhere,
+        "columns": written.columns.iter().map(columns).collect::<Vec<Value>>(),
         "missing_nodes": written.missing_nodes,
         "warnings": written.warnings,
+    })
+}
+
+/// How a virtual disk's columns were found to lie, with all that was held against the traffic.
+fn columns(columns: &Columns) -> Value {
+    let candidates: Vec<Value> = columns
+        .candidates
+        .iter()
+        .map(|candidate| {
+            let explained = candidate.explained.as_ref();
+            json!({
+                "arithmetic": candidate.arithmetic.as_str(),
+                "interleave_bytes": candidate.interleave_bytes,
+                "places": explained.ok().map(|explained| explained.parts),
+                "places_seen": explained.ok().map(|explained| explained.found),
+                "writes_whole": explained.ok().map(|explained| explained.whole),
+                "impossible": explained.err(),
+            })
+        })
+        .collect();
+    json!({
+        "volume": columns.volume,
+        "columns": columns.columns,
+        "chosen": candidates.get(columns.chosen),
+        "by": if columns.by_hand { "hand" } else { "traffic" },
+        "writes": columns.writes,
+        "candidates": candidates,
     })
 }
 

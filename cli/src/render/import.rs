@@ -57,6 +57,24 @@ pub(crate) fn joined(arguments: &ImportArgs, joined: &Joined) -> String {
         count(written.placed),
         count(written.elsewhere)
     );
+    for columns in &written.columns {
+        let by = if columns.by_hand {
+            "as it was named"
+        } else {
+            "what explains the traffic"
+        };
+        let _ = writeln!(
+            text,
+            "volume {}: {} columns; of {} writes, {by}:",
+            one_line(&columns.volume),
+            columns.columns,
+            count(columns.writes)
+        );
+        for (at, candidate) in columns.candidates.iter().enumerate() {
+            let mark = if at == columns.chosen { "used" } else { "    " };
+            let _ = writeln!(text, "  {mark} {}", one_line(&candidate.to_string()));
+        }
+    }
     for warning in &written.warnings {
         let _ = writeln!(text, "odd: {}", one_line(warning));
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fathom_model::topology::Node;
-use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, PhysicalDiskId, Topology, Validity, Volume, VolumeId};
+use fathom_model::{
+    Extent, ExtentMap, NodeId, PhysicalDisk, PhysicalDiskId, Stripe, Topology, Validity, Volume, VolumeId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -90,6 +92,9 @@ pub struct RunExtent {
     /// Not in force after this, on any initiator's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until_ns: Option<i64>,
+    /// Of a slab of one column of several: then `volume_offset` is where its row begins, and `length` what it takes of its disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe: Option<Stripe>,
 }
 
 /// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start; after a change of
@@ -316,6 +321,7 @@ fn topology(run: &Run, nodes: &[RecordingNode]) -> Result<Topology, String> {
                 from_unix_nanos: extent.valid_from_ns,
                 until_unix_nanos: extent.valid_until_ns,
             },
+            stripe: extent.stripe,
         });
     }
     Ok(Topology {

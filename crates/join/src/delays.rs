@@ -412,10 +412,6 @@ fn centre(bin: usize) -> f64 {
     f64::midpoint(edge(bin), edge(bin + 1))
 }
 
-/// What a histogram says counts so much. Legs that are sure are rather the short ones of their kind, since less contends with them,
-/// so that what is learnt from them is narrower than what it is used for; and steps are not quite independent.
-const WORTH: f64 = 0.92;
-
 /// What was learnt, ready for questions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Densities {
@@ -440,7 +436,7 @@ impl Densities {
     /// same step. 0, the same for all, where nothing is known.
     pub(crate) fn log(&self, step: Step, nanos: i64) -> f64 {
         match self.steps.get(&step) {
-            Some(bins) => WORTH * bins[usize::from(bin(nanos)).min(bins.len() - 1)],
+            Some(bins) => bins[usize::from(bin(nanos)).min(bins.len() - 1)],
             None => 0.0,
         }
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use fathom_model::{Catalog, DiskIndex, NodeIndex, Topology, VolumeIndex};
+use fathom_model::{Catalog, DiskIndex, NodeIndex, Stripe, Topology, VolumeIndex};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+
+mod striped;
 
 /// Where one copy of one part of an I/O lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) struct Layout {
 struct VolumeLayout {
     /// By copy number; each copy's extents by offset.
     copies: Vec<(u32, Vec<Piece>)>,
+    /// Of a volume with several columns how each piece takes part in its row, as in `copies`; else empty. A piece then spans its row.
+    stripes: Vec<Vec<Stripe>>,
     /// Whether the map changes with time.
     timed: bool,
     /// The length of all pieces, where they are all as long and follow on one another from 0: then a piece needs no search.
@@ -69,7 +73,11 @@ impl VolumeLayout {
         };
         self.timed = self.copies.iter().any(|(_, pieces)| pieces.iter().any(Piece::is_timed));
         if self.timed {
-            self.copies.iter_mut().for_each(|(_, pieces)| note_sure(pieces));
+            for (at, (_, pieces)) in self.copies.iter_mut().enumerate() {
+                note_sure(pieces, self.stripes.get(at).map_or(&[], Vec::as_slice));
+            }
+        }
+        if self.timed || !self.stripes.is_empty() {
             return;
         }
         let even = self
@@ -111,12 +119,15 @@ impl Piece {
 }
 
 /// Notes from when until when each piece of a copy, in order of offset, is the only one that can be meant.
-fn note_sure(pieces: &mut [Piece]) {
+fn note_sure(pieces: &mut [Piece], stripes: &[Stripe]) {
     let longest = pieces.iter().map(|piece| piece.until - piece.from).max().unwrap_or(0);
     for at in 0..pieces.len() {
         let piece = pieces[at];
         let first = pieces.partition_point(|other| other.from < piece.from.saturating_sub(longest));
-        let near = pieces[first..].iter().take_while(|other| other.from < piece.until);
+        let near = (first..pieces.len()).take_while(|&other| pieces[other].from < piece.until);
+        let near =
+            near.filter(|&other| !striped::are_beside((&piece, stripes.get(at)), (&pieces[other], stripes.get(other))));
+        let near = near.map(|other| pieces[other]);
         let others = near.filter(|other| other.until > piece.from && other.valid != piece.valid);
         let mut sure = ALWAYS;
         for other in others {
@@ -166,6 +177,7 @@ impl Layout {
                 _ => volume.copies.push((extent.copy, vec![piece])),
             }
         }
+        striped::add(&mut layout, topology, catalog);
         layout.volumes.iter_mut().flatten().for_each(VolumeLayout::note_even);
         layout
     }
@@ -249,6 +261,15 @@ impl Layout {
             return self.places(volume, offset, length);
         };
         let end = offset.saturating_add(length);
+        if layout.is_striped() {
+            let mut places = Vec::new();
+            let (whole, parts) = layout.add_striped((offset, end), Some(time), &mut places);
+            return Places {
+                places: places.into(),
+                whole,
+                parts,
+            };
+        }
         let mut found = Places {
             whole: true,
             ..Places::default()
@@ -315,6 +336,9 @@ impl Layout {
             return (true, 0);
         };
         let end = offset.saturating_add(length);
+        if volume.is_striped() {
+            return volume.add_striped((offset, end), None, places);
+        }
         let first_place = places.len();
         let mut whole = true;
         let mut starts: SmallVec<[u64; 8]> = SmallVec::new();
@@ -396,12 +420,14 @@ impl Layout {
         node: NodeIndex,
         disk_offset: u64,
     ) -> Option<DiskIndex> {
-        let (_, pieces) = self.get(volume)?.copies.iter().find(|(number, _)| *number == copy)?;
-        let holds = |piece: &&Piece| {
-            piece.node == node
-                && (piece.disk_offset..piece.disk_offset + (piece.until - piece.from)).contains(&disk_offset)
+        let volume = self.get(volume)?;
+        let at = volume.copies.iter().position(|(number, _)| *number == copy)?;
+        let holds = |(number, piece): &(usize, &Piece)| {
+            let end = piece.disk_offset.saturating_add(volume.disk_bytes(at, *number));
+            piece.node == node && (piece.disk_offset..end).contains(&disk_offset)
         };
-        let mut disks = pieces.iter().filter(holds).map(|piece| piece.disk);
+        let pieces = volume.copies[at].1.iter().enumerate();
+        let mut disks = pieces.filter(holds).map(|(_, piece)| piece.disk);
         let first = disks.next()?;
         disks.all(|disk| disk == first).then_some(first)
     }

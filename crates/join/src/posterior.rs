@@ -32,6 +32,21 @@ pub(crate) struct Judged {
     pub(crate) doubt: f64,
 }
 
+impl Judged {
+    /// The likeliest choice, or that which a lot from 0 to 1 falls on.
+    pub(crate) fn chosen(&self, lot: Option<f64>) -> usize {
+        let Some(lot) = lot else { return self.best };
+        let mut left = lot;
+        for (choice, share) in self.shares.iter().enumerate() {
+            left -= share;
+            if left < 0.0 {
+                return choice;
+            }
+        }
+        self.best
+    }
+}
+
 /// Events that some claim could still have, at most.
 const SLOTS: usize = 256;
 
@@ -42,9 +57,9 @@ const NEGLIGIBLE: f64 = 1e-10;
 const UNDERFLOW: f64 = 1e-100;
 
 /// States in all of a run, and the fewest and most of one step.
-const STATES: usize = 1 << 18;
-const FEWEST: usize = 64;
-const MOST: usize = 1 << 10;
+const STATES: usize = 1 << 16;
+const FEWEST: usize = 16;
+const MOST: usize = 1 << 8;
 
 /// What an event costs that nobody takes: it is no reason to leave a claim without, and no assignment is better for it.
 const UNUSED: f64 = -4.0;

@@ -4,6 +4,7 @@
 //! them with `fathom-etl`, and puts together what belongs to one node. [`write_events`] writes the events as rows of the recording
 //! format; with the [`Places`] of the cluster's disks, [`write_recording`] makes a recording that can be joined.
 
+mod columns;
 mod events;
 mod places;
 mod recording;
@@ -18,6 +19,7 @@ use fathom_model::NodeId;
 
 use crate::error::{Error, Result};
 
+pub use columns::{ByHand, Candidate, Columns};
 pub use events::{RowsWritten, write_events};
 pub use places::Places;
 pub use recording::{Written, write_recording};

@@ -22,6 +22,51 @@ pub struct Extent {
     /// When this may have been so.
     #[serde(default, skip_serializing_if = "Validity::is_always")]
     pub valid: Validity,
+    /// Of a slab of one column of several: how it takes part in its row. Then `volume_offset` is where the row begins, and `length` what
+    /// the slab takes of its disk. None: the bytes lie one behind the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe: Option<Stripe>,
+}
+
+/// The part of one column in a row of slabs: stripes of so many bytes go round the columns
+/// (`docs/design/0013-column-arithmetic.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stripe {
+    /// Its number, from 0.
+    pub column: u32,
+    /// How many there are.
+    pub columns: u32,
+    /// Bytes on one column before the next takes over.
+    pub interleave_bytes: u64,
+}
+
+impl Stripe {
+    /// The only column of an extent that is not striped.
+    #[must_use]
+    pub const fn alone(length: u64) -> Self {
+        Self {
+            column: 0,
+            columns: 1,
+            interleave_bytes: length,
+        }
+    }
+
+    /// What a slab of this column has of the bytes `from..until` of its row: (first byte in the row, bytes, first byte in the slab),
+    /// one a stripe, in order. Impossible stripes have nothing.
+    pub fn parts(self, from: u64, until: u64) -> impl Iterator<Item = (u64, u64, u64)> {
+        let (columns, interleave) = (u64::from(self.columns), self.interleave_bytes);
+        let possible = interleave > 0 && self.column < self.columns && from < until;
+        let first = from.checked_div(interleave).unwrap_or(0);
+        let own = |stripe: u64| (u64::from(self.column) + columns - stripe % columns) % columns;
+        let first = if possible { first.saturating_add(own(first)) } else { 0 };
+        let stripes = std::iter::successors(possible.then_some(first), move |stripe| stripe.checked_add(columns));
+        stripes.map_while(move |stripe| {
+            let begin = stripe.checked_mul(interleave).filter(|&begin| begin < until)?;
+            let start = begin.max(from);
+            let end = begin.saturating_add(interleave).min(until);
+            Some((start, end - start, stripe / columns * interleave + (start - begin)))
+        })
+    }
 }
 
 /// From when until when an extent may be in force. Maps are polled and nodes' clocks differ, so that a moment of change is known as a
@@ -72,7 +117,33 @@ impl Extent {
     /// One past its last byte in the volume.
     #[must_use]
     pub const fn volume_end(&self) -> u64 {
-        self.volume_offset.saturating_add(self.length)
+        let columns = match self.stripe {
+            Some(stripe) => stripe.columns as u64,
+            None => 1,
+        };
+        self.volume_offset.saturating_add(self.length.saturating_mul(columns))
+    }
+
+    /// Whether its length and stripe are possible.
+    fn is_possible(&self) -> bool {
+        let columns = self.stripe.map_or(1, |stripe| u64::from(stripe.columns));
+        let whole = self.stripe.is_none_or(|stripe| {
+            let fits = stripe.columns == 1 || self.length.is_multiple_of(stripe.interleave_bytes.max(1));
+            stripe.column < stripe.columns && stripe.interleave_bytes > 0 && fits
+        });
+        let in_volume = self.length.checked_mul(columns);
+        let in_volume = in_volume.and_then(|bytes| self.volume_offset.checked_add(bytes));
+        whole && self.length > 0 && in_volume.is_some() && self.disk_offset.checked_add(self.length).is_some()
+    }
+
+    /// Whether both are slabs of one row, of different columns.
+    fn is_beside(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (self.stripe, other.stripe) else {
+            return false;
+        };
+        let same_row = self.volume_offset == other.volume_offset && self.length == other.length;
+        let same_way = own.columns == others.columns && own.interleave_bytes == others.interleave_bytes;
+        same_row && same_way && own.column != others.column
     }
 }
 
@@ -86,7 +157,7 @@ pub struct ExtentMap {
 /// Why a list of extents is no map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtentError {
-    /// An extent without bytes, or one that passes the end of the 64-bit range.
+    /// An extent without bytes, one that passes the end of the 64-bit range, or one whose stripes do not fit its length.
     #[error("extent at {volume_offset} of volume {volume} copy {copy}: a length of {length} is not possible")]
     Length {
         /// The volume.
@@ -118,13 +189,11 @@ impl ExtentMap {
     /// When an extent is empty or too long, or two of one copy overlap. The same list in another order is the same map.
     pub fn try_new(mut extents: Vec<Extent>) -> Result<Self, ExtentError> {
         extents.sort_by(|a, b| {
-            let key = |extent: &Extent| (extent.copy, extent.volume_offset, extent.valid);
+            let key = |extent: &Extent| (extent.copy, extent.volume_offset, extent.valid, extent.stripe);
             a.volume.cmp(&b.volume).then_with(|| key(a).cmp(&key(b)))
         });
         for extent in &extents {
-            let fits = extent.volume_offset.checked_add(extent.length).is_some()
-                && extent.disk_offset.checked_add(extent.length).is_some();
-            if extent.length == 0 || !fits {
+            if !extent.is_possible() {
                 return Err(ExtentError::Length {
                     volume: extent.volume.clone(),
                     copy: extent.copy,
@@ -141,7 +210,8 @@ impl ExtentMap {
                 same && extent.volume_offset < other.volume_end()
             };
             open.retain(overlaps);
-            if open.iter().any(|other| !other.valid.follows(&extent.valid)) {
+            let contradicts = |other: &&Extent| !other.valid.follows(&extent.valid) && !other.is_beside(extent);
+            if open.iter().any(contradicts) {
                 return Err(ExtentError::Overlap {
                     volume: extent.volume.clone(),
                     copy: extent.copy,

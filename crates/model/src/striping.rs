@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::extent::{Extent, Validity};
+use crate::extent::{Extent, Stripe, Validity};
 use crate::id::{PhysicalDiskId, VolumeId};
 
 /// A row of `GetPhysicalExtent`: one slab of one column of one copy.
@@ -230,6 +230,34 @@ impl StripedMap {
         parts
     }
 
+    /// All of it as extents, one a slab.
+    #[must_use]
+    pub fn slabs(&self) -> Vec<Extent> {
+        let mut extents = Vec::new();
+        for ((volume, copy), rows) in &self.rows {
+            for row in rows {
+                let columns = row.slabs.len() as u32;
+                for ((disk, disk_offset), column) in row.slabs.iter().zip(0..) {
+                    extents.push(Extent {
+                        volume: volume.clone(),
+                        volume_offset: row.from,
+                        length: row.slab_bytes,
+                        copy: *copy,
+                        disk: disk.clone(),
+                        disk_offset: *disk_offset,
+                        valid: Validity::default(),
+                        stripe: (columns > 1).then_some(Stripe {
+                            column,
+                            columns,
+                            interleave_bytes: row.interleave_bytes,
+                        }),
+                    });
+                }
+            }
+        }
+        extents
+    }
+
     /// All of it as extents, one a stripe; `None` where that would be more than `most`.
     #[must_use]
     pub fn extents(&self, most: usize) -> Option<Vec<Extent>> {
@@ -250,6 +278,7 @@ impl StripedMap {
                     disk: part.disk,
                     disk_offset: part.disk_offset,
                     valid: Validity::default(),
+                    stripe: None,
                 });
             }
         }

@@ -118,6 +118,7 @@ mod tests {
             disk: PhysicalDiskId::new(format!("disk{copy}")),
             disk_offset: 0,
             valid: Validity::default(),
+            stripe: None,
         };
         Topology {
             volumes: vec![Volume {

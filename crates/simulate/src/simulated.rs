@@ -120,6 +120,7 @@ fn topology(config: &Config, layout: &Layout) -> Topology {
                 from_unix_nanos: row.from.map(|at| moment(at).saturating_sub(unsure)),
                 until_unix_nanos: row.until.map(|at| moment(at).saturating_add(unsure)),
             },
+            stripe: None,
         }));
     }
     let extents = ExtentMap::try_new(extents).expect("slabs have bytes, and a byte of a copy lies in one of them");

@@ -3,8 +3,8 @@
 use fathom_model::coverage::GapCause;
 use fathom_model::topology::Node;
 use fathom_model::{
-    Device, Extent, ExtentMap, Incarnation, NodeId, Op, PhysicalDisk, PhysicalDiskId, StreamId, StreamKind, Tap,
-    Topology, Validity, Volume, VolumeId,
+    Device, Extent, ExtentMap, Incarnation, NodeId, Op, PhysicalDisk, PhysicalDiskId, StreamId, StreamKind, Stripe,
+    Tap, Topology, Validity, Volume, VolumeId,
 };
 
 use super::{Error, Result};
@@ -306,6 +306,11 @@ impl From<&VersionedTopology> for wire::Topology {
             disk_offset: extent.disk_offset,
             valid_from_unix_nanos: extent.valid.from_unix_nanos,
             valid_until_unix_nanos: extent.valid.until_unix_nanos,
+            stripe: extent.stripe.map(|stripe| wire::Stripe {
+                column: stripe.column,
+                columns: stripe.columns,
+                interleave_bytes: stripe.interleave_bytes,
+            }),
         };
         Self {
             version: versioned.version,
@@ -366,6 +371,11 @@ impl TryFrom<&wire::Topology> for VersionedTopology {
                     from_unix_nanos: extent.valid_from_unix_nanos,
                     until_unix_nanos: extent.valid_until_unix_nanos,
                 },
+                stripe: extent.stripe.map(|stripe| Stripe {
+                    column: stripe.column,
+                    columns: stripe.columns,
+                    interleave_bytes: stripe.interleave_bytes,
+                }),
             })
         });
         Ok(Self {

@@ -405,6 +405,23 @@ pub struct Extent {
     /// Not in force after this, on any initiator's clock. Absent: for ever.
     #[prost(int64, optional, tag = "8")]
     pub valid_until_unix_nanos: ::core::option::Option<i64>,
+    /// Of a slab of one column of several: how it takes part in its row. volume_offset is then where the row begins, and length what the
+    /// slab takes of its disk, a multiple of the interleave.
+    #[prost(message, optional, tag = "9")]
+    pub stripe: ::core::option::Option<Stripe>,
+}
+/// The part of one column in a row of slabs: stripes of so many bytes go round the columns.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stripe {
+    /// Its number, from 0.
+    #[prost(uint32, tag = "1")]
+    pub column: u32,
+    /// How many there are; at least 1.
+    #[prost(uint32, tag = "2")]
+    pub columns: u32,
+    /// Bytes on one column before the next takes over; at least 1.
+    #[prost(uint64, tag = "3")]
+    pub interleave_bytes: u64,
 }
 /// The daemon lives, and up to where everything was said.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

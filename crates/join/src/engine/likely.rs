@@ -5,22 +5,22 @@
 //! whose, all copies of a write together, since copies leave one after the other and the write ends after its last; then step by
 //! step inwards, event by event.
 
-use fathom_model::{Op, StreamIndex, Tap};
+use fathom_model::{StreamIndex, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::Engine;
-use super::bulk::Round;
 use super::resolve::{Claimant, Decisions, Resolved, Ties, contains, interval};
 use crate::assign::{Assigned, Interval};
-use crate::delays::{Asked, Densities, Passed, Samples, Sight, Usual};
+use crate::delays::{Asked, Densities, Passed, Sight, Usual};
 use crate::pool::ClaimRef;
-use crate::posterior::{Choice, judge};
+use crate::posterior::Choice;
 
 mod copies;
+mod groups;
+mod learn;
 
-/// Of more I/Os than this in a window a part is learnt from.
-const SAMPLE: usize = 4096;
+use groups::judge_apart;
 
 /// What it costs to leave a claim without an event, beside the best that it could have. That happens where there are too few events,
 /// since one is not seen in a million times; little enough that it is kept in mind until it shows whose event is not there.
@@ -49,6 +49,8 @@ pub(super) struct Likely {
     closing: Option<(StreamIndex, i64)>,
     /// What was found for claims by looking at all copies of their writes, by the outermost tap that shows them.
     verdicts: FxHashMap<(ClaimRef, Tap), Verdict>,
+    /// Choices are drawn, each as often as it is likely, and not the likeliest ones.
+    draws: bool,
 }
 
 /// Which event is a claim's.
@@ -86,85 +88,6 @@ impl Verdict {
 }
 
 impl Engine {
-    /// Learns from a window's I/Os, as far as they are sure, how long the steps of legs take, and then decides the places of the
-    /// claims that more than one assignment is possible for.
-    pub(super) fn resolve_by_likelihood(
-        &mut self,
-        (stream, window): (StreamIndex, i64),
-        ios: &[usize],
-        open: &[ClaimRef],
-        decisions: &mut Decisions,
-        (round, ties): (Option<&Round>, &Ties),
-    ) {
-        let all = ios.len() + round.map_or(0, |round| round.count(stream));
-        let one_in = all.div_ceil(SAMPLE).max(1) as u64;
-        let mut samples = Samples::default();
-        // An I/O with an open leg is here whichever way the others are decided; those alone can be learnt from again.
-        let mut unsettled = Vec::new();
-        for &at in ios {
-            let io = &self.pool.ios[at];
-            if is_sampled(io.event.ordinal, one_in) && matches!(io.op, Op::Write | Op::Unmap) {
-                let built = self.build(at, decisions);
-                if built.legs.iter().any(|leg| leg.ambiguous) {
-                    unsettled.push(at);
-                }
-                let span = (io.event.start_unix_nanos, io.event.end_unix_nanos());
-                samples.observe(io.op, span, &built.legs, false);
-            }
-        }
-        if let Some(round) = round {
-            round.delays(stream, |ordinal| is_sampled(ordinal, one_in), &mut samples);
-        }
-        let mut usual = Usual::default();
-        self.delays.entry(stream).or_default().learn(samples, &mut usual);
-        if open.is_empty() {
-            return;
-        }
-        let delays = self.delays.entry(stream).or_default().clone();
-        let mut by_order = self.samples(&unsettled, decisions, true);
-        if delays.lacks_any(&by_order, &usual) && self.is_whole(open, decisions) {
-            // Of some steps next to nothing was sure. What order says of them is mostly right, or else so spread that it decides
-            // nothing; and what it decides shows them as they are.
-            delays.only_lacking(&mut by_order, &usual);
-            let (mut begun, mut usual_begun) = (delays.clone(), usual.clone());
-            begun.learn(by_order, &mut usual_begun);
-            self.delays.insert(stream, begun);
-            let likely = self.likely(open, (stream, window), ties, usual_begun);
-            self.resolve_all(open, (window, ties), decisions, &likely);
-            let mut decided = self.samples(&unsettled, decisions, false);
-            delays.only_lacking(&mut decided, &usual);
-            let mut delays = delays;
-            delays.learn(decided, &mut usual);
-            self.delays.insert(stream, delays);
-        }
-        let likely = self.likely(open, (stream, window), ties, usual);
-        let resolved = self.resolve_all(open, (window, ties), decisions, &likely);
-        resolved.iter().for_each(|resolved| self.contest(resolved));
-    }
-
-    /// Whether every claim on an open place has what is to be expected of it. Where an event is not there, order may be shifted
-    /// from then on, and all that it says wrong in the same way.
-    fn is_whole(&self, open: &[ClaimRef], decisions: &Decisions) -> bool {
-        let place = |claim: &ClaimRef| {
-            let io = &self.pool.ios[claim.io];
-            let place = io.places.places[claim.place];
-            (io.op, place.disk, place.offset, place.length)
-        };
-        let places: FxHashSet<_> = open.iter().map(place).collect();
-        decisions
-            .iter()
-            .filter(|(claim, _)| places.contains(&place(claim)))
-            .all(|(claim, found)| {
-                let io = &self.pool.ios[claim.io];
-                let local = io.places.places[claim.place].node == io.node;
-                // Legs without an offset are tied later.
-                let stream = io.event.stream;
-                let gives_legs = self.gives(stream, Tap::Initiator) && !self.has_unplaced(stream);
-                let has_leg = local || !gives_legs || found.initiator.is_some();
-                has_leg && (found.target.is_some() || !found.lacks_device())
-            })
-    }
-
     fn resolve_all(
         &self,
         open: &[ClaimRef],
@@ -176,25 +99,21 @@ impl Engine {
         open.iter().map(resolve).collect()
     }
 
-    /// What I/Os in the pool show of how long steps take, as far as it is decided, or also as order has it.
-    fn samples(&self, ios: &[usize], decisions: &Decisions, open: bool) -> Samples {
-        let mut samples = Samples::default();
-        for &at in ios {
-            let io = &self.pool.ios[at].event;
-            let built = self.build(at, decisions);
-            let span = (io.start_unix_nanos, io.end_unix_nanos());
-            samples.observe(built.io.op, span, &built.legs, open);
-        }
-        samples
-    }
-
-    fn likely(&self, open: &[ClaimRef], (stream, window): (StreamIndex, i64), ties: &Ties, usual: Usual) -> Likely {
+    fn likely(
+        &self,
+        open: &[ClaimRef],
+        (stream, window): (StreamIndex, i64),
+        ties: &Ties,
+        usual: Usual,
+        draws: bool,
+    ) -> Likely {
         let densities = self.delays.iter().map(|(&stream, delays)| (stream, delays.densities()));
         let mut likely = Likely {
             densities: densities.collect(),
             usual,
             closing: Some((stream, window)),
             verdicts: FxHashMap::default(),
+            draws,
         };
         self.judge_copies(open, (self.cut(window), ties), &mut likely);
         likely
@@ -257,7 +176,13 @@ impl Engine {
             })
             .collect();
         let starts: Vec<(i64, usize)> = open.iter().map(|&at| (widened[at].0, at)).collect();
-        for (claims, verdicts) in judge_apart(&choices, &starts, events.len()) {
+        let draw = |claim: usize| {
+            let ClaimRef { io, place } = claimants[open[claim]].claim;
+            likely
+                .draws
+                .then(|| lot(self.pool.ios[io].event.ordinal, place as u64 + 1))
+        };
+        for (claims, verdicts) in judge_apart(&choices, &starts, events.len(), draw) {
             for (claim, verdict) in claims.into_iter().zip(verdicts) {
                 let at = open[claim];
                 assigned[at].inner = verdict.event;
@@ -407,9 +332,11 @@ impl Engine {
     }
 }
 
-/// Whether an I/O is learnt from, one in so many: by ordinal alone, so that it does not matter which way it was decided.
-const fn is_sampled(ordinal: u64, one_in: u64) -> bool {
-    (ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in)
+/// A lot of an I/O, from 0 to 1, the same in every run.
+fn lot(ordinal: u64, of: u64) -> f64 {
+    let mixed = (ordinal ^ of.wrapping_mul(0xff51_afd7_ed55_8ccd)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// The choices of a claim that are worth looking at, the likeliest first, and that of nothing, which costs so much.
@@ -423,90 +350,4 @@ fn with_nothing(mut choices: Vec<Choice>, nothing: f64) -> Vec<Choice> {
         log: best + nothing,
     });
     choices
-}
-
-/// Judges claims with at most one event a choice, those that contend with each other together: gives the claims of each group with
-/// what was found. Groups that cannot be judged are left out.
-fn judge_apart(choices: &[Vec<Choice>], starts: &[(i64, usize)], events: usize) -> Vec<(Vec<usize>, Vec<Verdict>)> {
-    let mut judged = Vec::new();
-    for (claims, found) in judge_groups(choices, starts, events) {
-        let event_of = |choice: &Choice| choice.events.first().map(|&event| event as usize);
-        let verdicts = claims.iter().zip(found).map(|(&claim, one)| {
-            let shares: Vec<_> = choices[claim]
-                .iter()
-                .map(event_of)
-                .zip(one.shares.iter().copied())
-                .collect();
-            Verdict::new(event_of(&choices[claim][one.best]), &shares, one.doubt)
-        });
-        let verdicts = verdicts.collect();
-        judged.push((claims, verdicts));
-    }
-    judged
-}
-
-/// Judges claims, those that contend with each other together.
-fn judge_groups(
-    choices: &[Vec<Choice>],
-    starts: &[(i64, usize)],
-    events: usize,
-) -> Vec<(Vec<usize>, Vec<crate::posterior::Judged>)> {
-    let mut order: Vec<usize> = (0..choices.len()).collect();
-    order.sort_by_key(|&claim| starts[claim]);
-    // Who has an event in common with whom, directly or through others.
-    let mut parent: Vec<usize> = (0..choices.len()).collect();
-    let mut owner: Vec<Option<usize>> = vec![None; events];
-    let root = |parent: &mut Vec<usize>, mut at: usize| {
-        while parent[at] != at {
-            parent[at] = parent[parent[at]];
-            at = parent[at];
-        }
-        at
-    };
-    for &claim in &order {
-        for &event in choices[claim].iter().flat_map(|choice| &choice.events) {
-            match owner[event as usize] {
-                None => owner[event as usize] = Some(claim),
-                Some(other) => {
-                    let (a, b) = (root(&mut parent, claim), root(&mut parent, other));
-                    parent[a] = b;
-                }
-            }
-        }
-    }
-    let mut number: FxHashMap<usize, usize> = FxHashMap::default();
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for &claim in &order {
-        let root = root(&mut parent, claim);
-        let group = *number.entry(root).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[group].push(claim);
-    }
-    let mut judged = Vec::new();
-    let mut dense: Vec<u32> = vec![u32::MAX; events];
-    for claims in groups {
-        // Events by the number in the group.
-        let mut count = 0;
-        let of_group: Vec<Vec<Choice>> = claims
-            .iter()
-            .map(|&claim| {
-                let mut own = choices[claim].clone();
-                for event in own.iter_mut().flat_map(|choice| &mut choice.events) {
-                    let place = &mut dense[*event as usize];
-                    if *place == u32::MAX {
-                        *place = count;
-                        count += 1;
-                    }
-                    *event = *place;
-                }
-                own
-            })
-            .collect();
-        if let Some(found) = judge(&of_group, count as usize) {
-            judged.push((claims, found));
-        }
-    }
-    judged
 }

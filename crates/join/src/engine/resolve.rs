@@ -376,13 +376,21 @@ impl Engine {
         event.disk.is_none_or(|disk| disk == claimant.place.disk) && event.copy.is_none_or(|other| other == copy)
     }
 
-    /// Attempts that failed belong to the one claim that contains them; where no attempt went well, the last one
-    /// stands for the leg.
+    /// Attempts that failed belong to the one claim that contains them and whose leg, where it is known, began after them: nothing is
+    /// sent again before it has failed. Where no attempt went well, the last one stands for the leg.
     fn failed_attempts(&self, group: &mut [Claimant], failed: &[usize], widened: &[Interval]) {
         for &at in failed {
             let inside = |outer: &Interval| contains(*outer, interval(&self.pool.events[at]));
-            let mut owners =
-                (0..group.len()).filter(|&claimant| inside(&widened[claimant]) && self.may_have(&group[claimant], at));
+            let end = interval(&self.pool.events[at]).1;
+            let before_leg = |claimant: &Claimant| {
+                let leg = claimant.found.initiator.filter(|_| !claimant.found.unsure);
+                let slack = self.resolution(claimant.stream, Tap::Initiator);
+                leg.is_none_or(|leg| end <= interval(&self.pool.events[leg]).0.saturating_add(slack))
+            };
+            let mut owners = (0..group.len()).filter(|&claimant| {
+                let own = &group[claimant];
+                inside(&widened[claimant]) && before_leg(own) && self.may_have(own, at)
+            });
             if let (Some(owner), None) = (owners.next(), owners.next()) {
                 group[owner].found.attempts.push(at);
             }

@@ -1,5 +1,6 @@
 //! The engine as a whole, on a made-up cluster whose truth is known.
 
+mod attempts;
 mod bulk;
 mod caches;
 mod clocks;

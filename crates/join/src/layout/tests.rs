@@ -22,6 +22,7 @@ fn layout() -> (Layout, VolumeIndex) {
                 disk: format!("n{copy}/{}", chunk % 2).as_str().into(),
                 disk_offset: 1000 * u64::from(copy + 1) + chunk / 2 * 100,
                 valid: Validity::default(),
+                stripe: None,
             })
         })
         .collect();
@@ -137,6 +138,7 @@ fn only_even_chunks(layout: &VolumeLayout) -> VolumeLayout {
             .map(|(copy, pieces)| (*copy, even(pieces)))
             .collect(),
         even: None,
+        stripes: Vec::new(),
         timed: false,
     }
 }

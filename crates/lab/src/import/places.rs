@@ -1,12 +1,14 @@
 //! Where things lie: what `Get-PhysicalExtent` and its kin say, as JSON, of which bytes of a virtual disk lie on which physical disk, and
 //! which number each disk has on which node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fathom_model::Stripe;
 use serde_json::Value;
 
+use super::columns::ByHand;
 use crate::error::{Error, Result};
 
 /// One copy of a range of a virtual disk (MSFT_PhysicalExtent).
@@ -19,6 +21,23 @@ pub(super) struct PlacedExtent {
     pub(super) disk: DiskKey,
     pub(super) disk_offset: u64,
     pub(super) column: u64,
+    /// How it takes part in its row, once the arithmetic is known.
+    pub(super) stripe: Option<Stripe>,
+}
+
+impl PlacedExtent {
+    /// One past the last byte of the virtual disk that it, or its row, has.
+    pub(super) fn volume_end(&self) -> u64 {
+        let columns = self.stripe.map_or(1, |stripe| u64::from(stripe.columns));
+        self.volume_offset.saturating_add(self.length.saturating_mul(columns))
+    }
+}
+
+/// What is said of how a virtual disk is striped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) columns: Option<u64>,
+    pub(super) interleave_bytes: Option<u64>,
 }
 
 /// A disk, virtual or physical, by its `UniqueId`: compared without case, braces and blanks, which cmdlets write differently.
@@ -52,6 +71,9 @@ pub struct Places {
     pub(super) disks: Vec<NumberedDisk>,
     /// Extents that are left out since they are copies still being made (`ReplacementCopyNumber`).
     pub replacements: u64,
+    pub(super) striping: BTreeMap<DiskKey, Known>,
+    /// The arithmetic of columns that somebody names; else the traffic chooses.
+    pub arithmetic: Option<ByHand>,
 }
 
 impl Places {
@@ -60,11 +82,11 @@ impl Places {
     /// A file of extents is `Get-VirtualDisk | Get-PhysicalExtent | ConvertTo-Json`. A file of disks has rows with a node (`Node`,
     /// `PSComputerName` or `StorageNode.Name`), a number (`DiskNumber` or `Number`) and a `UniqueId` (its own, or that of
     /// `PhysicalDisk`): of `Get-Disk` on each node, and of `Get-PhysicalDiskStorageNodeView`. Rows with `IsPhysicallyConnected` false
-    /// are another node's disks and do not count. The text may be UTF-8 or UTF-16, as PowerShell writes it.
+    /// are another node's disks and do not count. Rows of `Get-VirtualDisk` in either say `NumberOfColumns` and `Interleave`. The text may be UTF-8 or UTF-16, as PowerShell writes it.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or is not such a list, and where extents have several columns, which are not supported.
+    /// When a file cannot be read or is not such a list.
     pub fn read(extents: &[PathBuf], disks: &[PathBuf]) -> Result<Self> {
         let mut places = Self::default();
         for path in extents {
@@ -72,11 +94,10 @@ impl Places {
                 places.extent(row).map_err(|cause| wrong(path, Some(at), cause))?;
             }
         }
-        if let Some(path) = extents.first() {
+        if !extents.is_empty() {
             places.extents.sort();
             // Whoever asks on every node gets every row several times.
             places.extents.dedup();
-            places.check_columns().map_err(|cause| wrong(path, None, cause))?;
         }
         for path in disks {
             for (at, row) in rows(path)?.iter().enumerate() {
@@ -87,7 +108,11 @@ impl Places {
     }
 
     fn extent(&mut self, row: &Value) -> Result<(), String> {
+        if field(row, "VirtualDiskUniqueId").is_none() && field(row, "NumberOfColumns").is_some() {
+            return self.note_striping(text(row, "UniqueId")?, row);
+        }
         let volume = text(row, "VirtualDiskUniqueId")?;
+        self.note_striping(volume, row)?;
         let replacement = field(row, "ReplacementCopyNumber").filter(|value| !value.is_null());
         if replacement.is_some_and(|value| value.as_str() != Some("")) {
             self.replacements += 1;
@@ -102,29 +127,41 @@ impl Places {
             disk: DiskKey::new(text(row, "PhysicalDiskUniqueId")?),
             disk_offset: number(row, "PhysicalDiskOffset")?,
             column: number(row, "ColumnNumber")?,
+            stripe: None,
         });
         Ok(())
     }
 
-    fn check_columns(&self) -> Result<(), String> {
-        let mut columns: BTreeMap<&DiskKey, BTreeSet<u64>> = BTreeMap::new();
-        for extent in &self.extents {
-            columns.entry(&extent.volume).or_default().insert(extent.column);
+    /// What a row says of how its virtual disk is striped (`MSFT_VirtualDisk`).
+    fn note_striping(&mut self, volume: &str, row: &Value) -> Result<(), String> {
+        let said = |name: &str| {
+            field(row, name)
+                .filter(|value| !value.is_null())
+                .map(|_| number(row, name))
+        };
+        let columns = said("NumberOfColumns").transpose()?.filter(|&columns| columns > 0);
+        let interleave_bytes = said("Interleave").transpose()?.filter(|&bytes| bytes > 0);
+        if columns.is_some() || interleave_bytes.is_some() {
+            let known = self.striping.entry(DiskKey::new(volume)).or_default();
+            known.columns = columns.or(known.columns);
+            known.interleave_bytes = interleave_bytes.or(known.interleave_bytes);
         }
-        match columns.into_iter().find(|(_, columns)| columns.len() > 1) {
-            Some((volume, columns)) => Err(format!(
-                "virtual disk {} has {} columns; only virtual disks of one column can be joined from traces yet: leave its \
-                 extents out, its I/O is then set aside as foreign",
-                volume.0,
-                columns.len()
-            )),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn disk(&mut self, row: &Value) -> Result<(), String> {
         if field(row, "IsPhysicallyConnected").and_then(Value::as_bool) == Some(false) {
             return Ok(());
+        }
+        if field(row, "NumberOfColumns").is_some() {
+            self.note_striping(text(row, "UniqueId")?, row)?;
+            // A virtual disk by itself, and not its disk on a node.
+            if ["DiskNumber", "Number"]
+                .into_iter()
+                .all(|name| field(row, name).is_none())
+            {
+                return Ok(());
+            }
         }
         let inner = |outer: &str, name: &str| {
             field(row, outer)

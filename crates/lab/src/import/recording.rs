@@ -8,8 +8,9 @@ use fathom_capture::{EventWriter, Run, RunExtent, RunTopology, RunVolume};
 use fathom_etl::DiskIo;
 use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDiskId, Validity, VolumeId};
 
+use super::columns::{Columns, Seen, choose};
 use super::events::{disk_name, row};
-use super::places::{DiskKey, Places, node_key};
+use super::places::{DiskKey, PlacedExtent, Places, node_key};
 use super::{Imported, Kind, Node};
 use crate::error::{Error, Result};
 
@@ -25,6 +26,8 @@ pub struct Written {
     pub placed: u64,
     /// Events of other disks, which belong to no volume.
     pub elsewhere: u64,
+    /// Virtual disks of several columns, and how they were found to lie.
+    pub columns: Vec<Columns>,
     /// Nodes that hold copies and have no trace.
     pub missing_nodes: Vec<String>,
     /// What is odd without being wrong, a sentence each.
@@ -44,13 +47,14 @@ pub fn write_recording(imported: &Imported, places: &Places, name: &str, folder:
     let mut written = Written {
         volumes: cluster.volumes.values().map(|volume| (volume.clone(), 0)).collect(),
         warnings: cluster.warnings.clone(),
+        columns: cluster.columns.clone(),
         ..Written::default()
     };
     for node in &imported.nodes {
         write_node(node, &cluster, folder, &mut written)?;
     }
     let traced: BTreeSet<&str> = imported.nodes.iter().map(|node| node.id.as_str()).collect();
-    let run = cluster.run(name, places, &traced);
+    let run = cluster.run(name, &traced);
     written.missing_nodes = run
         .topology
         .targets
@@ -122,7 +126,7 @@ enum Place {
     /// A virtual disk, by its name.
     Volume(String),
     /// A physical disk of an extent.
-    Physical,
+    Physical(DiskKey),
 }
 
 /// The extents' disks, found on nodes.
@@ -137,6 +141,9 @@ struct Cluster {
     /// Of the coarsest trace.
     resolution_nanos: u64,
     warnings: Vec<String>,
+    /// As the join takes them.
+    extents: Vec<PlacedExtent>,
+    columns: Vec<Columns>,
 }
 
 impl Cluster {
@@ -163,6 +170,8 @@ impl Cluster {
             initiators: BTreeSet::new(),
             resolution_nanos: resolutions.max().unwrap_or(1),
             warnings: Vec::new(),
+            extents: Vec::new(),
+            columns: Vec::new(),
         };
         cluster.name_volumes(places, &wanted_virtual);
         for disk in &places.disks {
@@ -186,7 +195,7 @@ impl Cluster {
                         disk.disk.0, other.0, other.1, place.0, place.1
                     ));
                 }
-                cluster.numbers.insert(number, Place::Physical);
+                cluster.numbers.insert(number, Place::Physical(disk.disk.clone()));
             }
         }
         if let Some(lost) = wanted_physical
@@ -213,8 +222,39 @@ impl Cluster {
                 places.replacements
             ));
         }
-        cluster.check_overlaps(places)?;
+        cluster.place_columns(imported, places)?;
+        cluster.check_overlaps()?;
         Ok(cluster)
+    }
+
+    /// Finds how virtual disks of several columns lie.
+    fn place_columns(&mut self, imported: &Imported, places: &Places) -> Result<(), String> {
+        let keys: BTreeMap<&str, &DiskKey> = self.volumes.iter().map(|(key, name)| (name.as_str(), key)).collect();
+        let (mut writes, mut served) = (Vec::new(), Vec::new());
+        let mut several = places.extents.chunk_by(|a, b| a.volume == b.volume);
+        if several.any(|extents| extents.iter().any(|extent| extent.column != extents[0].column)) {
+            for node in &imported.nodes {
+                for &io in &node.events {
+                    match self.numbers.get(&(node.id.to_string(), io.disk)) {
+                        Some(Place::Volume(name)) => writes.extend(keys.get(name.as_str()).map(|on| Seen {
+                            node: node.id.as_str(),
+                            on,
+                            io,
+                        })),
+                        Some(Place::Physical(on)) => served.push(Seen {
+                            node: node.id.as_str(),
+                            on,
+                            io,
+                        }),
+                        None => {}
+                    }
+                }
+            }
+        }
+        let slack = i64::try_from(self.resolution_nanos).unwrap_or(i64::MAX / 4);
+        let (extents, columns) = choose(places, &self.volumes, (&writes, &served), slack)?;
+        (self.extents, self.columns) = (extents, columns);
+        Ok(())
     }
 
     /// A virtual disk is called as its disk is called for people, where that is one name and no other's.
@@ -236,8 +276,8 @@ impl Cluster {
     }
 
     /// The same check as when a recording is opened, with words that fit here.
-    fn check_overlaps(&self, places: &Places) -> Result<(), String> {
-        let extents = places.extents.iter().map(|extent| Extent {
+    fn check_overlaps(&self) -> Result<(), String> {
+        let extents = self.extents.iter().map(|extent| Extent {
             volume: VolumeId::new(extent.volume.0.as_str()),
             volume_offset: extent.volume_offset,
             length: extent.length,
@@ -245,27 +285,25 @@ impl Cluster {
             disk: PhysicalDiskId::new(extent.disk.0.as_str()),
             disk_offset: extent.disk_offset,
             valid: Validity::default(),
+            stripe: extent.stripe,
         });
         ExtentMap::try_new(extents.collect())
             .map(|_| ())
             .map_err(|error| format!("the extents contradict each other: {error}"))
     }
 
-    fn run(&self, name: &str, places: &Places, traced: &BTreeSet<&str>) -> Run {
+    fn run(&self, name: &str, traced: &BTreeSet<&str>) -> Run {
         let holders = self.physical.values().map(|(node, _)| node.as_str());
         let targets: BTreeSet<&str> = holders.chain(traced.iter().copied()).collect();
         let volumes = self.volumes.iter().map(|(key, name)| {
-            let own = || places.extents.iter().filter(|extent| extent.volume == *key);
+            let own = || self.extents.iter().filter(|extent| extent.volume == *key);
             RunVolume {
                 name: name.clone(),
-                size: own()
-                    .map(|extent| extent.volume_offset.saturating_add(extent.length))
-                    .max()
-                    .unwrap_or(0),
+                size: own().map(PlacedExtent::volume_end).max().unwrap_or(0),
                 copies: own().map(|extent| extent.copy).collect::<BTreeSet<u32>>().len() as u32,
             }
         });
-        let extents = places.extents.iter().filter_map(|extent| {
+        let extents = self.extents.iter().filter_map(|extent| {
             let (node, disk) = self.physical.get(&extent.disk)?;
             Some(RunExtent {
                 volume: self.volumes.get(&extent.volume)?.clone(),
@@ -277,6 +315,7 @@ impl Cluster {
                 disk_offset: extent.disk_offset,
                 valid_from_ns: None,
                 valid_until_ns: None,
+                stripe: extent.stripe,
             })
         });
         Run {

@@ -61,6 +61,7 @@ fn extents(simulated: &Simulated) -> Vec<RunExtent> {
                 disk_offset: extent.disk_offset,
                 valid_from_ns: extent.valid.from_unix_nanos,
                 valid_until_ns: extent.valid.until_unix_nanos,
+                stripe: extent.stripe,
             })
         })
         .collect()

@@ -94,6 +94,11 @@ fn devices_and_topology_come_back() {
                     from_unix_nanos: Some(-5),
                     until_unix_nanos: None,
                 },
+                stripe: Some(Stripe {
+                    column: 1,
+                    columns: 2,
+                    interleave_bytes: 1 << 16,
+                }),
             }])
             .unwrap(),
         },

@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 
 use super::super::Engine;
 use super::super::resolve::{Claimant, Ties, contains, interval, widen};
-use super::{Likely, MOST_CHOICES, NOTHING, Verdict, judge_groups};
+use super::groups::judge_groups;
+use super::{Likely, MOST_CHOICES, NOTHING, Verdict, lot};
 use crate::assign::{Interval, assign};
 use crate::delays::{Asked, Densities, Shown, Step};
 use crate::layout::Place;
@@ -121,6 +122,8 @@ impl Engine {
         for (claims, judged) in judge_groups(&choices, &rank, events.len()) {
             for (at, one) in claims.into_iter().zip(judged) {
                 let io = writes[at];
+                let ordinal = self.pool.ios[io].event.ordinal;
+                let chosen = one.chosen(likely.draws.then(|| lot(ordinal, 0)));
                 // Choices list the open copies' events in the order of the copies.
                 for (place, tap, seen) in self.open_copies(io, &copies) {
                     let claim = ClaimRef { io, place };
@@ -129,7 +132,7 @@ impl Engine {
                         taken.find(|event| seen.iter().any(|seen| seen.event == *event))
                     };
                     let shares: Vec<_> = choices[at].iter().map(of).zip(one.shares.iter().copied()).collect();
-                    let verdict = Verdict::new(of(&choices[at][one.best]), &shares, one.doubt);
+                    let verdict = Verdict::new(of(&choices[at][chosen]), &shares, one.doubt);
                     likely.verdicts.insert((claim, tap), verdict);
                 }
             }
@@ -307,10 +310,16 @@ impl Engine {
                 match known {
                     Known::Sure(seen) => longer.push(with(seen, None)),
                     Known::Open(could) => {
+                        let first = longer.len();
                         longer.extend(could.iter().map(|seen| with(seen, Some(Some(number(seen.event))))));
+                        // Beside the best: a density alone is neither likely nor unlikely.
+                        let best = longer[first..]
+                            .iter()
+                            .map(|one| one.log)
+                            .fold(f64::NEG_INFINITY, f64::max);
                         let mut without = beginning.clone();
                         without.events.push(None);
-                        without.log += NOTHING;
+                        without.log = if could.is_empty() { beginning.log } else { best } + NOTHING;
                         longer.push(without);
                     }
                 }

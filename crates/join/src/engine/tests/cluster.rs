@@ -316,6 +316,7 @@ impl Cluster {
                         disk: format!("n{node}/disk{disk}").as_str().into(),
                         disk_offset: offset,
                         valid: Validity::default(),
+                        stripe: None,
                     });
                 }
                 spots.push(places);

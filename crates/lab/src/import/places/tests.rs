@@ -37,6 +37,7 @@ fn extent_is_read_whatever_form_its_numbers_have() {
         disk: DiskKey("eui.abc52d0055692058".to_owned()),
         disk_offset: 82_141_249_536,
         column: 1,
+        stripe: None,
     };
     let one = read(&[extent()], &[]).unwrap();
     assert_eq!(one.extents, std::slice::from_ref(&expected));
@@ -56,11 +57,21 @@ fn copy_that_is_being_made_is_left_out_and_counted() {
 }
 
 #[test]
-fn several_columns_are_refused_and_not_guessed_at() {
+fn several_columns_are_read_with_what_the_virtual_disk_says_of_them() {
     let mut other = extent();
     other["ColumnNumber"] = json!(0);
-    let error = read(&[extent(), other], &[]).unwrap_err();
-    assert!(error.contains("has 2 columns"), "{error}");
+    let virtual_disk = json!({
+        "UniqueId": other["VirtualDiskUniqueId"].clone(), "NumberOfColumns": 2, "Interleave": "262144",
+    });
+    for (extents, disks) in [
+        (vec![extent(), other.clone(), virtual_disk.clone()], Vec::new()),
+        (vec![extent(), other.clone()], vec![virtual_disk]),
+    ] {
+        let places = read(&extents, &disks).unwrap();
+        assert_eq!(places.extents.len(), 2);
+        let known = places.striping.values().next().unwrap();
+        assert_eq!((known.columns, known.interleave_bytes), (Some(2), Some(262_144)));
+    }
 }
 
 #[test]

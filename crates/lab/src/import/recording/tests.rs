@@ -40,6 +40,7 @@ fn places() -> Places {
         disk: key(disk),
         disk_offset: 1 << 20,
         column: 0,
+        stripe: None,
     };
     let disk = |node: &str, number, disk: &str, name: Option<&str>| NumberedDisk {
         node: node.to_owned(),
@@ -55,6 +56,7 @@ fn places() -> Places {
             disk("n1", 7, "v", Some("Volume1")),
         ],
         replacements: 0,
+        ..Places::default()
     }
 }
 
