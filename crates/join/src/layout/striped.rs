@@ -19,7 +19,7 @@ pub(super) fn add(layout: &mut Layout, topology: &Topology, catalog: &mut Catalo
             if last.replace(extent.copy) != Some(extent.copy) {
                 volume.stripes.push(Vec::new());
             }
-            let stripe = extent.stripe.unwrap_or(Stripe::alone(extent.length));
+            let stripe = extent.stripe.unwrap_or_else(|| Stripe::alone(extent.length));
             if let Some(of_copy) = volume.stripes.last_mut() {
                 of_copy.push(stripe);
             }
