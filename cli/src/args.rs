@@ -228,7 +228,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "DIR", requires = "extents")]
     pub(crate) store: Option<PathBuf>,
     /// The cluster's name in the store, and the recording's
-    #[arg(long, value_name = "NAME", default_value = "imported", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", default_value = "imported", value_parser = a_name)]
     pub(crate) cluster: String,
     /// Write the traces as a recording into this folder, for `fathom replay`; made where it is not there
     #[arg(long, value_name = "DIR", requires = "extents")]
@@ -349,6 +349,13 @@ pub(crate) struct LatencyArgs {
     pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// A name that can be a cluster's.
+fn a_name(name: &str) -> Result<String, String> {
+    fathom_model::check_name(name)
+        .map(|()| name.to_owned())
+        .map_err(|fault| format!("it {fault}"))
 }
 
 /// What latency is grouped by.

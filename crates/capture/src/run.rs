@@ -262,10 +262,18 @@ fn topology(run: &Run, nodes: &[RecordingNode]) -> Result<Topology, String> {
     if nodes.is_empty() {
         return Err("topology names no node".to_owned());
     }
+    let faulty = |name: &str| fathom_model::check_name(name).err();
+    // The recording's name is the cluster's in a coordinator.
+    if let Some(fault) = faulty(&run.name) {
+        return Err(format!("name {fault}"));
+    }
+    if let Some(fault) = nodes.iter().find_map(|node| faulty(node.id.as_str())) {
+        return Err(format!("the name of a node {fault}"));
+    }
     if let Some(bad) = nodes
         .iter()
         .map(|node| node.id.as_str())
-        .find(|name| name.is_empty() || name.contains(['/', '\\']))
+        .find(|name| name.contains(['/', '\\']))
     {
         return Err(format!("`{bad}` cannot be the name of a node"));
     }
