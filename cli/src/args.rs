@@ -125,7 +125,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "TAP")]
     pub(crate) without_tap: Vec<Tap>,
     /// Play at the recorded speed, or at so many times it [default: as fast as possible]
-    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1", value_parser = a_pace)]
     pub(crate) pace: Option<f64>,
     /// Folder with recordings (may be repeated) [default: the project's, and FATHOM_CAPTURES]
     #[arg(long, value_name = "DIR")]
@@ -349,6 +349,16 @@ pub(crate) struct LatencyArgs {
     pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Recorded seconds a second.
+fn a_pace(pace: &str) -> Result<f64, String> {
+    let pace: f64 = pace.parse().map_err(|_| "it is no number".to_owned())?;
+    if pace > 0.0 && pace.is_finite() {
+        Ok(pace)
+    } else {
+        Err("it must be more than 0".to_owned())
+    }
 }
 
 /// A name that can be a cluster's.

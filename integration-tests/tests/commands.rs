@@ -71,6 +71,11 @@ fn demo_lists_recordings_and_refuses_unknown_ones() {
         2,
         &["there is no recording `no-such`", "fault-slow-drive"],
     );
+    // Once it was a daemon that found this out.
+    for pace in ["0", "-2", "inf", "nan", "fast"] {
+        let pace = format!("--pace={pace}");
+        assert_fails(&program().run(["demo", "--once", &pace]), 2, &["--pace"]);
+    }
 }
 
 #[test]
