@@ -22,6 +22,7 @@
 
 mod error;
 mod events;
+pub mod objects;
 mod run;
 mod truth;
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// What `run.json` says. Keys that are not listed are not read.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct Run {
     /// The recording's name.
     pub name: String,
@@ -47,6 +48,7 @@ const fn one() -> u64 {
 
 /// The nodes of a run and their roles; a node may have both.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct RunTopology {
     /// Nodes that write.
     pub initiators: Vec<String>,
@@ -56,6 +58,7 @@ pub struct RunTopology {
 
 /// A volume of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct RunVolume {
     /// Its name: the device of its `volume` events.
     pub name: String,
@@ -69,6 +72,7 @@ pub struct RunVolume {
 
 /// A row of the extent map.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct RunExtent {
     /// The volume.
     pub volume: String,
@@ -95,6 +99,7 @@ pub struct RunExtent {
 /// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start; after a change of
 /// its drift, (x - change) * `drift_change_ppm` / 1e6 more.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct ClockTruth {
     /// Offset at the run's start.
     pub offset_ns: f64,
@@ -161,7 +166,7 @@ impl Recording {
             }
             read => read.map_err(Error::io(&path))?,
         };
-        let run: Run = serde_json::from_str(&text).map_err(|error| Error::Run {
+        let run: Run = crate::objects::from_str(&text).map_err(|error| Error::Run {
             path: path.clone(),
             line: error.line(),
             column: error.column(),
