@@ -181,12 +181,32 @@ fn replay_exports_a_line_a_write_and_score_reads_it() {
             .code,
         3
     );
+    // With every line twice every line is right: it is no export.
+    let twice: String = lines.iter().map(|line| format!("{line}\n{line}\n")).collect();
+    fs::write(&export, twice).unwrap();
+    assert_fails(
+        &program().run(["score", &recording, "--export", &export, "--check"]),
+        1,
+        &["fanouts.jsonl", "line 2", "is given a second time, the first is line 1"],
+    );
     fs::write(&export, "{\"write\":1}\n").unwrap();
     assert_fails(
         &program().run(["score", &recording, "--export", &export]),
         1,
         &["fanouts.jsonl", "line 1"],
     );
+}
+
+#[test]
+fn score_against_a_truth_without_a_write_fails() {
+    let copy = tempfile::tempdir().unwrap();
+    fathom_integration_tests::damage::strip(&fixture::recording("fault-network-slow"), copy.path());
+    fs::write(copy.path().join("truth.jsonl"), "").unwrap();
+    let folder = text(copy.path());
+    for more in [&[][..], &["--check"], &["-o", "json"]] {
+        let all = [&["score", folder.as_str()], more].concat();
+        assert_fails(&program().run(all), 1, &["truth.jsonl", "nothing to score against"]);
+    }
 }
 
 #[test]
