@@ -55,6 +55,22 @@ fn demo_plays_a_recording_and_names_the_culprit_in_one_document() {
     );
 }
 
+/// The rows were the same and the report was not: it was made in the order in which rows had come through the network.
+#[test]
+fn demo_says_of_a_recording_what_replay_says_of_it_each_time() {
+    let folder = text(&fixture::recording("fault-slow-drive"));
+    let replayed = program().run(["replay", &folder, "-o", "json"]).json();
+    assert!(!replayed["culprits"].as_array().unwrap().is_empty());
+    for _ in 0..3 {
+        let ran = program().run(["demo", "--once", "-o", "json", "--run", &folder]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let document = ran.json();
+        for (key, value) in replayed.as_object().unwrap() {
+            assert_eq!(&document[key], value, "{key}");
+        }
+    }
+}
+
 #[test]
 fn demo_lists_recordings_and_refuses_unknown_ones() {
     let folder = text(&fixture::recording("").parent().unwrap().join("recordings"));
