@@ -150,7 +150,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "TAP")]
     pub(crate) without_tap: Vec<Tap>,
     /// Play at the recorded speed, or at so many times it [default: as fast as possible]
-    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1", value_parser = a_pace)]
     pub(crate) pace: Option<f64>,
     /// Folder with recordings (may be repeated) [default: the project's, and FATHOM_CAPTURES]
     #[arg(long, value_name = "DIR")]
@@ -261,7 +261,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(crate) at: Option<i64>,
     /// The cluster's name in the store, and the recording's
-    #[arg(long, value_name = "NAME", default_value = "imported", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", default_value = "imported", value_parser = a_name)]
     pub(crate) cluster: String,
     /// Write the traces as a recording into this folder, for `fathom replay`; made where it is not there
     #[arg(long, value_name = "DIR", requires = "extents")]
@@ -449,6 +449,23 @@ pub(crate) struct LatencyArgs {
     pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Recorded seconds a second.
+fn a_pace(pace: &str) -> Result<f64, String> {
+    let pace: f64 = pace.parse().map_err(|_| "it is no number".to_owned())?;
+    if pace > 0.0 && pace.is_finite() {
+        Ok(pace)
+    } else {
+        Err("it must be more than 0".to_owned())
+    }
+}
+
+/// A name that can be a cluster's.
+fn a_name(name: &str) -> Result<String, String> {
+    fathom_model::check_name(name)
+        .map(|()| name.to_owned())
+        .map_err(|fault| format!("it {fault}"))
 }
 
 /// What latency is grouped by.

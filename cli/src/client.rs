@@ -9,6 +9,7 @@ use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use fathom_runtime::clock::{Clock, SystemClock};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::args::Which;
 use crate::context::Context;
@@ -315,9 +316,23 @@ impl Client {
             }
             code => Error::Answer {
                 message: status.message().to_owned(),
-                usage: code == Code::InvalidArgument,
+                usage: code == Code::InvalidArgument || (code == Code::NotFound && self.asks_for_another(status)),
             },
         }
+    }
+}
+
+/// Reasons of NOT_FOUND that say that an option names something which is not there.
+const ANOTHER: [&str; 2] = ["NO_CLUSTER", "UNKNOWN_NAME"];
+
+impl Client {
+    /// Whether what was not found is what an option names, and not what there may be later.
+    fn asks_for_another(&self, status: &Status) -> bool {
+        let reason = status.get_details_error_info().map(|info| info.reason);
+        // Without a name the only cluster is meant, and before the first daemon connects there is none.
+        reason.is_some_and(|reason| {
+            ANOTHER.contains(&reason.as_str()) && (reason != "NO_CLUSTER" || !self.cluster.is_empty())
+        })
     }
 }
 

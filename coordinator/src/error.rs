@@ -30,6 +30,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A cluster's name cannot be one: it would become a folder.
+    #[error("the cluster's name {source}")]
+    Name {
+        /// What is wrong with it.
+        source: fathom_model::NameFault,
+    },
     /// The store cannot be read or written.
     #[error("{source}{advice}", advice = if source.is_disk_full() { "; the disk is full: make room and start again, nothing that was acknowledged is lost" } else { "" })]
     Store {

@@ -208,7 +208,7 @@ impl Clusters {
             }),
         };
         for cluster in fathom_store::manifest::clusters(&blobs).await? {
-            clusters.get_or_start(&cluster)?;
+            clusters.start(&cluster)?;
         }
         Ok(clusters)
     }
@@ -223,8 +223,17 @@ impl Clusters {
         self.lock().values().cloned().collect()
     }
 
-    /// A cluster by name; a new one gets a worker of its own.
+    /// A cluster by name; a new one gets a worker of its own, if its name can be a folder's. Those that stand in the store already
+    /// are served under whatever name they have.
     pub(crate) fn get_or_start(&self, id: &ClusterId) -> Result<Cluster> {
+        if let Some(cluster) = self.get(id) {
+            return Ok(cluster);
+        }
+        fathom_model::check_name(id.as_str()).map_err(|source| Error::Name { source })?;
+        self.start(id)
+    }
+
+    fn start(&self, id: &ClusterId) -> Result<Cluster> {
         let mut clusters = self.lock();
         if let Some(cluster) = clusters.get(id) {
             return Ok(cluster.clone());

@@ -1,5 +1,6 @@
 //! Typed queries: plain scans over the files of one manifest record and the rows that are not in it yet.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -7,9 +8,9 @@ use fathom_diagnose::culprit::Case;
 use fathom_diagnose::detail::detail;
 use fathom_diagnose::latency::{By, Latencies};
 use fathom_diagnose::overview::Overview;
-use fathom_model::report::{IoDetail, Latency, Report};
+use fathom_model::report::{Clock, IoDetail, Latency, Report};
 use fathom_model::{Catalog, Io, IoId, JoinedRows, Op};
-use fathom_store::{Span, read_rows};
+use fathom_store::{FileEntry, Span, read_rows};
 
 use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
@@ -47,6 +48,12 @@ impl Found {
             attempts: rows.legs_of(io).iter().map(|leg| leg.more.initiator.clone()).collect(),
         }
     }
+}
+
+/// Where rows are.
+enum Part<'a> {
+    File(&'a FileEntry),
+    Hot(&'a JoinedRows),
 }
 
 /// In which order I/Os are listed.
@@ -108,16 +115,26 @@ impl Snapshot {
     /// Hands out all rows that pass the filter, in the order in which they were decided. Blocks: files are read.
     /// Returns the catalog with all names that were met.
     fn each(&self, mut take: impl FnMut(&JoinedRows, &Catalog) -> ControlFlow<()>) -> Result<Catalog> {
-        let span = Span {
-            from_unix_nanos: self.from.unwrap_or(i64::MIN),
-            until_unix_nanos: i64::MAX,
-        };
-        self.each_in(span, &mut take)
+        self.each_in(self.span(), Catalog::clone(&self.view.catalog), &mut take)
     }
 
-    fn each_in(&self, span: Span, take: &mut impl FnMut(&JoinedRows, &Catalog) -> ControlFlow<()>) -> Result<Catalog> {
-        // Files are read into the catalog of the hot rows, so that one index means one thing in both.
-        let mut catalog = Catalog::clone(&self.view.catalog);
+    const fn span(&self) -> Span {
+        Span {
+            from_unix_nanos: match self.from {
+                Some(from) => from,
+                None => i64::MIN,
+            },
+            until_unix_nanos: i64::MAX,
+        }
+    }
+
+    /// Files are read into a catalog that has the names of the hot rows, so that one index means one thing in both.
+    fn each_in(
+        &self,
+        span: Span,
+        mut catalog: Catalog,
+        take: &mut impl FnMut(&JoinedRows, &Catalog) -> ControlFlow<()>,
+    ) -> Result<Catalog> {
         let mut flow = ControlFlow::Continue(());
         let runtime = tokio::runtime::Handle::current();
         for file in self.view.files.iter().filter(|file| span.touches(file)) {
@@ -155,16 +172,12 @@ impl Snapshot {
         }
     }
 
-    /// Everything at once. Clocks and what was not heard are the caller's to add.
-    pub(crate) fn report(&self) -> Result<(Report, Option<Found>)> {
-        let mut overview = Overview::default();
-        let names = self.each(|rows, catalog| {
-            overview.add(rows, catalog);
-            ControlFlow::Continue(())
-        })?;
+    /// Everything at once, by what is known of the clocks. What was not heard is the caller's to add.
+    pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<(Report, Option<Found>)> {
+        let (overview, names) = self.overview(clocks)?;
         let (mut report, case) = overview.finish(&names);
         if let Some(mut case) = case {
-            self.gather(&mut case)?;
+            self.gather(&mut case, names.clone())?;
             report.culprit = case.close(&names);
         }
         let slowest = match &report.slowest_write {
@@ -180,8 +193,43 @@ impl Snapshot {
         Ok((report, slowest))
     }
 
-    fn gather(&self, case: &mut Case) -> Result<()> {
-        self.each(|rows, catalog| {
+    /// Files and hot rows in the order of their first I/Os, so that of those that are read no more wait than overlap with others.
+    fn overview(&self, clocks: Vec<Clock>) -> Result<(Overview<'_>, Catalog)> {
+        let span = self.span();
+        let files = self.view.files.iter().filter(|file| span.touches(file));
+        let files = files.map(|file| (file.min_unix_nanos, Part::File(file)));
+        let hot = self.view.hot.iter().map(|rows| {
+            let first = rows.ios.iter().map(|io| io.event.end_unix_nanos()).min();
+            (first.unwrap_or(i64::MIN), Part::Hot(rows))
+        });
+        let mut parts: Vec<(i64, Part<'_>)> = files.chain(hot).collect();
+        parts.sort_by_key(|&(first, _)| first);
+        let mut catalog = Catalog::clone(&self.view.catalog);
+        let mut overview = Overview::new(clocks);
+        let runtime = tokio::runtime::Handle::current();
+        for (first, part) in parts {
+            overview.settle(first);
+            let rows = match part {
+                Part::Hot(rows) => Cow::Borrowed(rows),
+                Part::File(file) => {
+                    let read = read_rows(&self.cluster.blobs, &self.cluster.id, file, &mut catalog);
+                    let Some(rows) = runtime.block_on(read)? else { continue };
+                    Cow::Owned(rows)
+                }
+            };
+            let rows = if self.filter.keeps_all() {
+                rows
+            } else {
+                Cow::Owned(self.filter.apply(&rows, &catalog, self.from))
+            };
+            overview.add(rows, &catalog);
+        }
+        Ok((overview, catalog))
+    }
+
+    /// The second pass, with the names of the first: the case speaks in their indices.
+    fn gather(&self, case: &mut Case, names: Catalog) -> Result<()> {
+        self.each_in(self.span(), names, &mut |rows, catalog| {
             rows.ios.iter().for_each(|io| case.add(rows, io, catalog));
             ControlFlow::Continue(())
         })?;
@@ -242,7 +290,7 @@ impl Snapshot {
             newest: self.newest,
             from: None,
         };
-        everything.each_in(span, &mut |rows, catalog| {
+        everything.each_in(span, Catalog::clone(&self.view.catalog), &mut |rows, catalog| {
             let wanted = |io: &&Io| {
                 io.event.ordinal == id.ordinal
                     && *catalog.node(io.node) == id.node

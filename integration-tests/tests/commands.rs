@@ -55,6 +55,22 @@ fn demo_plays_a_recording_and_names_the_culprit_in_one_document() {
     );
 }
 
+/// The rows were the same and the report was not: it was made in the order in which rows had come through the network.
+#[test]
+fn demo_says_of_a_recording_what_replay_says_of_it_each_time() {
+    let folder = text(&fixture::recording("fault-slow-drive"));
+    let replayed = program().run(["replay", &folder, "-o", "json"]).json();
+    assert!(!replayed["culprits"].as_array().unwrap().is_empty());
+    for _ in 0..3 {
+        let ran = program().run(["demo", "--once", "-o", "json", "--run", &folder]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let document = ran.json();
+        for (key, value) in replayed.as_object().unwrap() {
+            assert_eq!(&document[key], value, "{key}");
+        }
+    }
+}
+
 #[test]
 fn demo_lists_recordings_and_refuses_unknown_ones() {
     let folder = text(&fixture::recording("").parent().unwrap().join("recordings"));
@@ -71,6 +87,11 @@ fn demo_lists_recordings_and_refuses_unknown_ones() {
         2,
         &["there is no recording `no-such`", "fault-slow-drive"],
     );
+    // Once it was a daemon that found this out.
+    for pace in ["0", "-2", "inf", "nan", "fast"] {
+        let pace = format!("--pace={pace}");
+        assert_fails(&program().run(["demo", "--once", &pace]), 2, &["--pace"]);
+    }
 }
 
 #[test]
@@ -176,12 +197,32 @@ fn replay_exports_a_line_a_write_and_score_reads_it() {
             .code,
         3
     );
+    // With every line twice every line is right: it is no export.
+    let twice: String = lines.iter().map(|line| format!("{line}\n{line}\n")).collect();
+    fs::write(&export, twice).unwrap();
+    assert_fails(
+        &program().run(["score", &recording, "--export", &export, "--check"]),
+        1,
+        &["fanouts.jsonl", "line 2", "is given a second time, the first is line 1"],
+    );
     fs::write(&export, "{\"write\":1}\n").unwrap();
     assert_fails(
         &program().run(["score", &recording, "--export", &export]),
         1,
         &["fanouts.jsonl", "line 1"],
     );
+}
+
+#[test]
+fn score_against_a_truth_without_a_write_fails() {
+    let copy = tempfile::tempdir().unwrap();
+    fathom_integration_tests::damage::strip(&fixture::recording("fault-network-slow"), copy.path());
+    fs::write(copy.path().join("truth.jsonl"), "").unwrap();
+    let folder = text(copy.path());
+    for more in [&[][..], &["--check"], &["-o", "json"]] {
+        let all = [&["score", folder.as_str()], more].concat();
+        assert_fails(&program().run(all), 1, &["truth.jsonl", "nothing to score against"]);
+    }
 }
 
 #[test]

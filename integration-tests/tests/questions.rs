@@ -130,16 +130,22 @@ fn questions_are_answered_by_a_running_coordinator() {
         1,
         &["there is no I/O `i0.00000000.1.2`"],
     );
-    assert_fails(
-        &served.ask(&["writes", "--volume", "vol9"]),
-        1,
-        &["there is no volume `vol9`", "vol0"],
-    );
-    assert_fails(
-        &served.ask(&["writes", "--cluster", "other"]),
-        1,
-        &["there is no cluster `other`", "test"],
-    );
+    // A question that names what is not there is wrong, whichever command asks it.
+    for command in [&["writes"][..], &["reads"], &["latency"], &["why"], &["why", "--check"]] {
+        for (option, name, what) in [
+            ("--volume", "vol9", "volume"),
+            ("--node", "t9", "node"),
+            ("--disk", "disk9", "disk"),
+            ("--cluster", "other", "cluster"),
+        ] {
+            let says = format!("there is no {what} `{name}` (known: ");
+            assert_fails(&served.ask(&[command, &[option, name]].concat()), 2, &[&says]);
+        }
+    }
+    for command in ["nodes", "volumes"] {
+        let ran = served.ask(&[command, "--cluster", "other"]);
+        assert_fails(&ran, 2, &["there is no cluster `other`", "test"]);
+    }
     assert!(served.home.path().join("store").is_dir());
 }
 

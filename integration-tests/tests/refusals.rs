@@ -350,6 +350,77 @@ async fn daemon_of_another_protocol_version_is_refused_with_a_reason() {
     assert_eq!(status.get_details_error_info().unwrap().reason, "NO_HELLO");
 }
 
+/// A daemon once said a cluster's name of 300 letters: the worker could not make its folder, and ended the coordinator of all clusters.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_cannot_be_folders_are_refused_and_end_nobody() {
+    let setup = Setup::new();
+    let mut coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
+    let channel = setup.certificates.channel(&coordinator.address).await;
+    let long = "z".repeat(300);
+    let names = [
+        (long.as_str(), "n", "hello.cluster has 300 bytes"),
+        (
+            "test\nlevel=ERROR",
+            "n",
+            "hello.cluster has the control character U+000A",
+        ),
+        ("test", long.as_str(), "hello.node has 300 bytes"),
+        ("test", "n\0", "hello.node has the control character U+0000"),
+    ];
+    let hello = |cluster: &str, node: &str| collect::CollectRequest {
+        message: Some(collect::collect_request::Message::Hello(collect::Hello {
+            protocol_version: 1,
+            cluster: cluster.to_owned(),
+            node: node.to_owned(),
+            stream_kind: collect::StreamKind::Io.into(),
+            incarnation: vec![7; 16],
+            ..collect::Hello::default()
+        })),
+    };
+    for (cluster, node, says) in names {
+        let mut client = CollectServiceClient::new(channel.clone());
+        let mut answers = client
+            .collect(tokio_stream::iter([hello(cluster, node)]))
+            .await
+            .unwrap()
+            .into_inner();
+        let status = answers.message().await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().starts_with(says), "{status}");
+        assert_eq!(status.get_details_error_info().unwrap().reason, "NAME");
+    }
+    let recording = fixture::recording("fault-network-slow");
+    let home = setup.home.path();
+    let ran = program().run(
+        ["node", "--cluster", &long, "--node", "t0", "--replay"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([recording.display().to_string()])
+            .chain(["--coordinator".to_owned(), coordinator.address.clone()])
+            .chain(["--spool".to_owned(), home.join("spool").display().to_string()])
+            .chain(setup.certificates.options("user")),
+    );
+    assert_fails(&ran, 2, &["cluster has 300 bytes; a name has 1 to 80"]);
+    let ran = program().run(["import", "--cluster", &long, "x.etl"].map(str::to_owned));
+    assert_fails(&ran, 2, &["--cluster", "it has 300 bytes; a name has 1 to 80"]);
+    // A name that just fits, all of its bytes escaped, is a cluster's; and the coordinator is still there.
+    let fits = "\u{fc}".repeat(40);
+    let mut client = CollectServiceClient::new(channel.clone());
+    let mut answers = client
+        .collect(tokio_stream::iter([hello(&fits, "n")]))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    assert!(coordinator.runs());
+    assert!(
+        setup
+            .store()
+            .join(format!("manifest/cluster={}", "%C3%BC".repeat(40)))
+            .is_dir()
+    );
+}
+
 /// A coordinator of a later version.
 struct Later;
 

@@ -157,6 +157,14 @@ impl Config {
         let key = needed("key", text(options.key.or(file.key)));
         let spool = needed("spool", text(options.spool.or(file.spool)));
         let recording = needed("replay", text(options.replay.or(file.replay)));
+        // What is not there is said already.
+        for (what, name) in [("cluster", &cluster), ("node", &node)] {
+            if let Err(fault) = fathom_model::check_name(name)
+                && fault != fathom_model::NameFault::Empty
+            {
+                faults.push(format!("{what} {fault}"));
+            }
+        }
         let pace = options.pace.or(file.pace);
         if pace.is_some_and(|pace| !(pace > 0.0 && pace.is_finite())) {
             faults.push("pace must be more than 0".to_owned());

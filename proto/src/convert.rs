@@ -36,6 +36,14 @@ pub enum Error {
         /// Which name.
         source: fathom_model::tap::UnknownName,
     },
+    /// A text cannot be the name of a cluster or a node.
+    #[error("{field} {source}")]
+    Name {
+        /// The field's path.
+        field: &'static str,
+        /// What is wrong with it.
+        source: fathom_model::NameFault,
+    },
     /// A list or a byte string has the wrong length.
     #[error("{field} has {found} values, {expected} are needed")]
     Length {

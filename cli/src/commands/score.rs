@@ -14,6 +14,7 @@ use crate::render::{json, report};
 
 pub(crate) fn run(arguments: &ScoreArgs, output: Output) -> Result<Code> {
     let recording = fathom_lab::open(&arguments.recording)?;
+    score::check_truth(&recording)?;
     let lines: Vec<export::Line> = match &arguments.export {
         Some(path) => score::read_export(path)?,
         None => {

@@ -461,10 +461,10 @@ impl QueryService for Query {
         let snapshot = self.snapshot(&request.cluster, filter).await?;
         let worker = Self::worker(snapshot.cluster()).await?;
         let (newest, from) = (snapshot.newest(), snapshot.from());
-        let (mut report, slowest) = run(move || snapshot.report())
+        let clocks = clocks(&worker);
+        let (mut report, slowest) = run(move || snapshot.report(clocks))
             .await
             .map_err(|error| status::of(&error))?;
-        report.clocks = clocks(&worker);
         report.unseen.nodes = unseen(&worker);
         let slowest = slowest.as_ref().map(to_wire);
         Ok(Response::new(report_to_wire(&report, slowest, newest, from)))

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use fathom_model::{ClusterId, NodeId};
+use fathom_proto::convert::Error as Convert;
 use fathom_proto::{COLLECT_PROTOCOL, QUERY_PROTOCOL};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -36,6 +37,7 @@ fn fault(domain: &str, error: &Error) -> Status {
             source: fathom_store::Error::Fenced { .. },
         } => (Code::Unavailable, "FENCED"),
         Error::Store { .. } => (Code::Internal, "STORE"),
+        Error::Name { .. } => (Code::InvalidArgument, "NAME"),
         Error::Thread { .. } | Error::Random { .. } => (Code::Unavailable, "NO_RESOURCES"),
         Error::Config(_)
         | Error::Credentials(_)
@@ -59,8 +61,20 @@ pub(crate) fn of_join(error: &fathom_join::Error) -> Status {
 }
 
 /// A message is not what the contract says.
-pub(crate) fn of_convert(error: &fathom_proto::convert::Error) -> Status {
-    status(Code::InvalidArgument, COLLECT, "MALFORMED", error.to_string())
+pub(crate) fn of_convert(error: &Convert) -> Status {
+    let reason = match error {
+        Convert::Name { .. } => "NAME",
+        Convert::Missing { .. }
+        | Convert::UnknownNumber { .. }
+        | Convert::UnknownName { .. }
+        | Convert::Length { .. }
+        | Convert::TooLarge { .. }
+        | Convert::Impossible { .. }
+        | Convert::Compressed { .. }
+        | Convert::Encoding { .. }
+        | Convert::Extents(_) => "MALFORMED",
+    };
+    status(Code::InvalidArgument, COLLECT, reason, error.to_string())
 }
 
 /// The daemon speaks another version.

@@ -17,6 +17,7 @@ const LONGEST_LINE: u64 = 64 * 1024;
 
 /// A row as it stands in the file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct EventRow<'a> {
     /// The tap.
     #[serde(borrow)]
@@ -273,7 +274,7 @@ impl EventReader {
     }
 
     fn event(&mut self, line: &str) -> Result<IoEvent, String> {
-        let row: EventRow<'_> = serde_json::from_str(line).map_err(|error| cause(&error, line))?;
+        let row: EventRow<'_> = crate::objects::from_str(line).map_err(|error| cause(&error, line))?;
         let tap: Tap = row.layer.parse().map_err(|error| format!("{error}"))?;
         let op: Op = row.op.parse().map_err(|error| format!("{error}"))?;
         let role_fits = if tap.is_far_side() {

@@ -23,6 +23,7 @@
 
 mod error;
 mod events;
+pub mod objects;
 mod run;
 mod state;
 mod truth;

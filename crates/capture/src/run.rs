@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 
 /// What `run.json` says. Keys that are not listed are not read.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct Run {
     /// The recording's name.
     pub name: String,
@@ -49,6 +50,7 @@ const fn one() -> u64 {
 
 /// The nodes of a run and their roles; a node may have both.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct RunTopology {
     /// Nodes that write.
     pub initiators: Vec<String>,
@@ -58,6 +60,7 @@ pub struct RunTopology {
 
 /// A volume of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct RunVolume {
     /// Its name: the device of its `volume` events.
     pub name: String,
@@ -71,6 +74,7 @@ pub struct RunVolume {
 
 /// A row of the extent map.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct RunExtent {
     /// The volume.
     pub volume: String,
@@ -100,6 +104,7 @@ pub struct RunExtent {
 /// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start; after a change of
 /// its drift, (x - change) * `drift_change_ppm` / 1e6 more.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct ClockTruth {
     /// Offset at the run's start.
     pub offset_ns: f64,
@@ -166,7 +171,7 @@ impl Recording {
             }
             read => read.map_err(Error::io(&path))?,
         };
-        let run: Run = serde_json::from_str(&text).map_err(|error| Error::Run {
+        let run: Run = crate::objects::from_str(&text).map_err(|error| Error::Run {
             path: path.clone(),
             line: error.line(),
             column: error.column(),
@@ -267,10 +272,18 @@ fn topology(run: &Run, nodes: &[RecordingNode]) -> Result<Topology, String> {
     if nodes.is_empty() {
         return Err("topology names no node".to_owned());
     }
+    let faulty = |name: &str| fathom_model::check_name(name).err();
+    // The recording's name is the cluster's in a coordinator.
+    if let Some(fault) = faulty(&run.name) {
+        return Err(format!("name {fault}"));
+    }
+    if let Some(fault) = nodes.iter().find_map(|node| faulty(node.id.as_str())) {
+        return Err(format!("the name of a node {fault}"));
+    }
     if let Some(bad) = nodes
         .iter()
         .map(|node| node.id.as_str())
-        .find(|name| name.is_empty() || name.contains(['/', '\\']))
+        .find(|name| name.contains(['/', '\\']))
     {
         return Err(format!("`{bad}` cannot be the name of a node"));
     }

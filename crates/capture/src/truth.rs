@@ -10,6 +10,7 @@ use crate::events::{EventWriter, cause, open, read_line};
 
 /// A volume write and the events that truly belong to it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct TruthWrite {
     /// Row of the volume event in its node's events file.
     pub write: u64,
@@ -24,6 +25,7 @@ pub struct TruthWrite {
 
 /// A copy and its events: lists are empty for a copy that never got there, longer where a request was sent again or split.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct TruthCopy {
     /// Copy number.
     pub copy: u32,
@@ -39,6 +41,7 @@ pub struct TruthCopy {
 
 /// The copy that came last.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct TruthSlowest {
     /// Its node.
     pub node: String,
@@ -88,7 +91,7 @@ impl TruthReader {
         if !read_line(&mut *self.input, &mut self.line, &self.path, self.compressed, self.rows)? {
             return Ok(None);
         }
-        let write = serde_json::from_str(self.line.trim_end()).map_err(|error| Error::Row {
+        let write = crate::objects::from_str(self.line.trim_end()).map_err(|error| Error::Row {
             path: self.path.clone(),
             row: self.rows,
             cause: cause(&error, self.line.trim_end()),

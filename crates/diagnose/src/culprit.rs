@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::{Io, JoinedRows, Op};
+use fathom_model::{Catalog, Io, JoinedRows, NodeIndex, Op};
 
 use crate::blame::{Suspect, against_peers, blame, outside, parts};
 use crate::spread::Spread;
@@ -64,38 +64,41 @@ struct Bin {
 #[derive(Clone, Debug, Default)]
 struct Beyond {
     count: u64,
-    nanos: f64,
-    squares: f64,
-    peer_nanos: f64,
+    // Whole numbers: their sums are the same in any order.
+    nanos: i128,
+    squares: u128,
+    peer_nanos: u128,
 }
 
 impl Beyond {
     fn add(&mut self, beyond: i64, peers: u64) {
-        let beyond = beyond as f64;
+        let square = u128::from(beyond.unsigned_abs()).pow(2);
         self.count += 1;
-        self.nanos += beyond;
-        self.squares += beyond * beyond;
-        self.peer_nanos += peers as f64;
+        self.nanos = self.nanos.saturating_add(i128::from(beyond));
+        self.squares = self.squares.saturating_add(square);
+        self.peer_nanos = self.peer_nanos.saturating_add(u128::from(peers));
     }
 
     fn take(&mut self, other: &Self) {
         self.count += other.count;
-        self.nanos += other.nanos;
-        self.squares += other.squares;
-        self.peer_nanos += other.peer_nanos;
+        self.nanos = self.nanos.saturating_add(other.nanos);
+        self.squares = self.squares.saturating_add(other.squares);
+        self.peer_nanos = self.peer_nanos.saturating_add(other.peer_nanos);
     }
 
     /// On average, a write that has a peer.
     fn mean(&self) -> f64 {
-        self.nanos / self.count.max(1) as f64
+        self.nanos as f64 / self.count.max(1) as f64
     }
 
     /// Whether it is worse than its peers by a multiple that is more than what equals differ by, and not by chance.
     fn is_worse(&self) -> bool {
         let count = self.count.max(1) as f64;
-        let spread = (self.squares / count - self.mean() * self.mean()).max(0.0).sqrt();
+        let spread = (self.squares as f64 / count - self.mean() * self.mean())
+            .max(0.0)
+            .sqrt();
         self.count >= FEWEST_WRITES
-            && self.nanos >= (WORSE - 1.0) * self.peer_nanos
+            && self.nanos as f64 >= (WORSE - 1.0) * self.peer_nanos as f64
             && self.mean() > SIGNIFICANT * spread / count.sqrt()
     }
 }
@@ -198,16 +201,19 @@ impl Search {
     }
 
     /// The suspect that cost the most where it was far worse than its peers; if there is none, the one that cost the most where it
-    /// was far worse than before.
+    /// was far worse than before. Of several that cost the same it is the first by name.
     #[must_use]
-    pub fn suspect(mut self) -> Option<Case> {
+    pub fn suspect(mut self, catalog: &Catalog) -> Option<Case> {
         // At low load bins are merged until they say something, as long as enough are left to tell times apart.
         while self.times.len() >= 4 * FEWEST_BAD && self.is_thin() {
             self.coarsen();
         }
-        let worse = self.bins.iter().map(|(&suspect, bins)| self.worse(suspect, bins));
+        let mut suspects: Vec<(Suspect, &BTreeMap<i64, Bin>)> =
+            self.bins.iter().map(|(&suspect, bins)| (suspect, bins)).collect();
+        suspects.sort_by_cached_key(|(suspect, _)| by_name(*suspect, catalog));
+        let worse = suspects.iter().map(|&(suspect, bins)| self.worse(suspect, bins));
         most_costly(worse).or_else(|| {
-            let slower = self.bins.iter().map(|(&suspect, bins)| self.slower(suspect, bins));
+            let slower = suspects.iter().map(|&(suspect, bins)| self.slower(suspect, bins));
             most_costly(slower)
         })
     }
@@ -273,6 +279,22 @@ fn most_costly(cases: impl Iterator<Item = Case>) -> Option<Case> {
         }
     }
     worst
+}
+
+/// What orders suspects alike in every numbering of their names: kind, node, and disk or initiator.
+fn by_name(suspect: Suspect, catalog: &Catalog) -> (u8, String, String) {
+    let name = |node: NodeIndex| catalog.node(node).to_string();
+    match suspect {
+        Suspect::Disk(disk) => {
+            let disk = catalog.disk(disk);
+            (0, disk.node.to_string(), disk.name.clone())
+        }
+        Suspect::Node(node) => (1, name(node), String::new()),
+        Suspect::Link { node, peer } => (2, name(node), name(peer)),
+        Suspect::FarSide(node) => (3, name(node), String::new()),
+        Suspect::Unseen { node, peer } => (4, name(node), name(peer)),
+        Suspect::Initiator(node) => (5, name(node), String::new()),
+    }
 }
 
 /// The middle value, of two the higher.

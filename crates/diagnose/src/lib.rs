@@ -2,14 +2,15 @@
 //!
 //! # Architecture
 //!
-//! Everything is an accumulator: feed it I/Os with their legs in any number of calls, then ask. None keeps rows. Memory grows
-//! with nodes, disks and bins; of writes only latency keeps anything, up to 200,000 durations a group, which it gives up for a
+//! Everything is an accumulator: feed it I/Os with their legs in any number of calls, then ask. None keeps rows but the
+//! [`overview`], until their turn has come in an order of its own. Memory grows with nodes, disks and bins; of writes only latency keeps anything, up to 200,000 durations a group, which it gives up for a
 //! histogram with the next one. The [`culprit`] needs two passes: one to find whom to suspect and
 //! when, one to gather the evidence from exactly those writes.
 //!
 //! # What it is not
 //!
-//! It does no I/O and reads no clock. The same rows in the same order give the same answers.
+//! It does no I/O and reads no clock. The same rows in the same order give the same answers; the same rows in any order and with any
+//! indices give the same [`overview`].
 
 pub mod blame;
 pub mod culprit;
@@ -19,6 +20,7 @@ pub mod detail;
 mod fixture;
 pub mod last_copy;
 pub mod latency;
+mod order;
 pub mod overview;
 mod spread;
 pub mod summary;

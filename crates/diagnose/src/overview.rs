@@ -1,58 +1,65 @@
 //! Everything that is said about a stretch of time at once, in one pass and, when there is a suspect, a second.
+//!
+//! The same rows and clocks give the same report, whatever order the rows come in, in whatever calls, and however their catalog is
+//! numbered: what depends on order is given writes in one order (`order`), all else only counts.
 
-use fathom_model::report::{IoDetail, Report, Unseen};
+use std::borrow::Cow;
+
+use fathom_model::report::{Clock, IoDetail, Report, Unseen};
 use fathom_model::{Catalog, JoinedRows, Op, Unmatched};
 
 use crate::culprit::{Case, Search};
 use crate::detail::detail;
 use crate::last_copy::LastCopies;
 use crate::latency::{By, Latencies};
+use crate::order::Line;
 use crate::summary::Summary;
 use crate::watch::Watch;
 
 /// The first pass over the rows of a stretch of time.
 #[derive(Clone, Debug)]
-pub struct Overview {
+pub struct Overview<'a> {
     summary: Summary,
     latencies: Latencies,
-    last_copies: LastCopies,
     search: Search,
+    clocks: Vec<Clock>,
+    line: Line<'a>,
+    in_order: InOrder,
+}
+
+/// What depends on the order of writes.
+#[derive(Clone, Debug, Default)]
+struct InOrder {
+    last_copies: LastCopies,
     watch: Watch,
     slowest: Option<IoDetail>,
 }
 
-impl Default for Overview {
-    fn default() -> Self {
+impl<'a> Overview<'a> {
+    /// With what is known of the clocks, by which writes of several initiators are ordered.
+    #[must_use]
+    pub fn new(clocks: Vec<Clock>) -> Self {
         Self {
             summary: Summary::default(),
             latencies: Latencies::new(By::Node, Op::Write),
-            last_copies: LastCopies::default(),
             search: Search::default(),
-            watch: Watch::default(),
-            slowest: None,
+            line: Line::new(&clocks),
+            clocks,
+            in_order: InOrder::default(),
         }
     }
-}
 
-impl Overview {
-    /// Takes I/Os with their legs, in the order of their windows.
-    pub fn add(&mut self, rows: &JoinedRows, catalog: &Catalog) {
+    /// Takes I/Os with their legs, and events of no I/O. The catalog is the same in all calls, or has grown. Rows are kept until
+    /// [`Self::settle`] says that nothing comes before them.
+    pub fn add(&mut self, rows: Cow<'a, JoinedRows>, catalog: &Catalog) {
         for io in &rows.ios {
             let legs = rows.legs_of(io);
             self.summary.add(io, legs);
             self.latencies.add(io, legs);
-            self.last_copies.add(rows, io);
-            self.search.add(rows, io);
-            self.watch.add(rows, io);
-            let slower = self
-                .slowest
-                .as_ref()
-                .is_none_or(|slowest| slowest.duration_ns < io.event.duration_nanos);
-            if io.op == Op::Write && slower {
-                self.slowest = Some(detail(rows, io, catalog));
-            }
+            self.search.add(&rows, io);
         }
         self.add_unmatched(&rows.unmatched);
+        self.line.take(rows, catalog);
     }
 
     /// Takes events of no I/O.
@@ -60,34 +67,62 @@ impl Overview {
         events.iter().for_each(|event| self.summary.add_unmatched(event));
     }
 
-    /// What the rows say, and whom to gather evidence against in a second pass ([`Case::add`], [`Case::close`]). Clocks and
-    /// what was not heard are the caller's to add.
+    /// Says that no I/O which is still to be added has completed before a time on its initiator's clock.
+    pub fn settle(&mut self, until_unix_nanos: i64) {
+        self.drain(Some(until_unix_nanos));
+    }
+
+    fn drain(&mut self, until: Option<i64>) {
+        while self.line.advance(until) {
+            self.in_order.add(&self.line);
+        }
+    }
+
+    /// What the rows say, and whom to gather evidence against in a second pass ([`Case::add`], [`Case::close`]) over the same rows
+    /// with the same catalog. What was not heard is the caller's to add.
     #[must_use]
     pub fn finish(mut self, catalog: &Catalog) -> (Report, Option<Case>) {
-        self.watch.finish();
+        self.drain(None);
+        let mut in_order = self.in_order;
+        in_order.watch.finish();
         let report = Report {
             joined: self.summary.joined(),
             latency: self.latencies.report(catalog),
-            last_copies: self.last_copies.report(catalog),
+            last_copies: in_order.last_copies.report(self.line.catalog()),
             culprit: None,
-            culprits: self.watch.report(catalog),
-            slowest_write: self.slowest,
-            clocks: Vec::new(),
+            culprits: in_order.watch.report(self.line.catalog()),
+            slowest_write: in_order.slowest,
+            clocks: self.clocks,
             unseen: Unseen {
                 missing: self.summary.missing(catalog),
                 unmatched: self.summary.unmatched(catalog),
                 ..Unseen::default()
             },
         };
-        (report, self.search.suspect())
+        (report, self.search.suspect(catalog))
+    }
+}
+
+impl InOrder {
+    fn add(&mut self, line: &Line<'_>) {
+        let Some((rows, io)) = line.write() else { return };
+        self.last_copies.add(rows, io);
+        self.watch.add(rows, io);
+        let slower = self
+            .slowest
+            .as_ref()
+            .is_none_or(|slowest| slowest.duration_ns < io.event.duration_nanos);
+        if slower {
+            self.slowest = Some(detail(rows, io, line.catalog()));
+        }
     }
 }
 
 /// Both passes over rows in memory.
 #[must_use]
-pub fn report(rows: &JoinedRows, catalog: &Catalog) -> Report {
-    let mut overview = Overview::default();
-    overview.add(rows, catalog);
+pub fn report(rows: &JoinedRows, catalog: &Catalog, clocks: Vec<Clock>) -> Report {
+    let mut overview = Overview::new(clocks);
+    overview.add(Cow::Borrowed(rows), catalog);
     let (mut report, case) = overview.finish(catalog);
     report.culprit = case.and_then(|mut case| {
         rows.ios.iter().for_each(|io| case.add(rows, io, catalog));
@@ -95,3 +130,6 @@ pub fn report(rows: &JoinedRows, catalog: &Catalog) -> Report {
     });
     report
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,4 +109,10 @@ pub enum Error {
         /// The recording.
         directory: PathBuf,
     },
+    /// The truth says nothing.
+    #[error("{path} has no write: there is nothing to score against", path = path.display())]
+    EmptyTruth {
+        /// The truth file.
+        path: PathBuf,
+    },
 }

@@ -12,6 +12,7 @@ use crate::replay::RowMap;
 
 /// A volume write with its copies.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct Line {
     /// Row of the volume event.
     pub write: u64,
@@ -29,6 +30,7 @@ pub struct Line {
 
 /// One copy of one part.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct Copy {
     /// Copy number.
     pub copy: u32,
@@ -54,6 +56,7 @@ pub struct Copy {
 
 /// The copy that a write waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
 pub struct SlowestCopy {
     /// The node that holds it.
     pub node: String,

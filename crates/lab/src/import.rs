@@ -188,7 +188,7 @@ pub fn read(inputs: &[Input], options: Options) -> Result<Imported> {
                 (kind, trace.events, trace.report)
             };
             let (node, node_from) = name(input, member, &kind);
-            if node.is_empty() || node.contains(['/', '\\', '=']) || node.contains(char::is_control) {
+            if node.contains(['/', '\\', '=']) || fathom_model::check_name(&node).is_err() {
                 return Err(Error::NodeName {
                     place: place().to_string(),
                     name: node,

@@ -9,8 +9,7 @@ use crate::replay::Replayed;
 #[must_use]
 pub fn report(replayed: &Replayed) -> Report {
     let catalog = &replayed.catalog;
-    let mut report = overview::report(&replayed.rows, catalog);
-    report.clocks = replayed
+    let clocks = replayed
         .clocks
         .iter()
         .map(|clock| Clock {
@@ -21,6 +20,7 @@ pub fn report(replayed: &Replayed) -> Report {
             error_ns: Some(clock.error_nanos),
         })
         .collect();
+    let mut report = overview::report(&replayed.rows, catalog, clocks);
     let missing = replayed.missing_nodes.iter();
     report.unseen.nodes = missing
         .map(|node| UnseenNode {

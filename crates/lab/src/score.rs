@@ -57,24 +57,51 @@ pub fn score(recording: &Recording, lines: impl IntoIterator<Item = Line>, witho
     Ok(counts.score(clocks))
 }
 
+/// Whether there is anything to score against; a score against nothing is all nulls, of which none is trouble.
+///
+/// # Errors
+///
+/// When the recording has no truth, or it has no write, or its first cannot be read.
+pub fn check_truth(recording: &Recording) -> Result<()> {
+    let path = recording.truth().ok_or_else(|| Error::NoTruth {
+        directory: recording.directory().to_owned(),
+    })?;
+    match TruthReader::open(&path)?.next() {
+        Some(first) => Ok(first.map(drop)?),
+        None => Err(Error::EmptyTruth { path }),
+    }
+}
+
 /// Reads an export back.
 ///
 /// # Errors
 ///
-/// When the file cannot be read or a line is not one of an export.
+/// When the file cannot be read, a line is not one of an export, or a write is given twice.
 pub fn read_export(path: &Path) -> Result<Vec<Line>> {
     let failed = |source| Error::Write {
         path: path.to_owned(),
         source,
     };
     let mut lines = Vec::new();
+    let mut given: HashMap<(String, u64), usize> = HashMap::new();
     for (at, text) in BufReader::new(File::open(path).map_err(failed)?).lines().enumerate() {
         let text = text.map_err(failed)?;
-        let line = serde_json::from_str(&text).map_err(|error| Error::Export {
+        let line: Line = fathom_capture::objects::from_str(&text).map_err(|error| Error::Export {
             path: path.to_owned(),
             line: at + 1,
             cause: error.to_string(),
         })?;
+        // Of two the score would take one: a file that says something twice is not to be called right or wrong.
+        if let Some(first) = given.insert((line.node.clone(), line.write), at + 1) {
+            return Err(Error::Export {
+                path: path.to_owned(),
+                line: at + 1,
+                cause: format!(
+                    "write {} of node {} is given a second time, the first is line {first}",
+                    line.write, line.node
+                ),
+            });
+        }
         lines.push(line);
     }
     Ok(lines)

@@ -61,6 +61,53 @@ name_type!(
     PhysicalDiskId
 );
 
+/// Longest name of a cluster or a node, in bytes: with each byte escaped it still fits a folder's name on every system (255).
+pub const LONGEST_NAME: usize = 80;
+
+/// Checks that a text can be the name of a cluster or a node: names become folders and stand in logs, so they have 1 to
+/// [`LONGEST_NAME`] bytes and no control characters.
+///
+/// # Errors
+///
+/// What is wrong; it does not repeat the name, which may not be fit to be shown.
+pub fn check_name(name: &str) -> Result<(), NameFault> {
+    if name.is_empty() {
+        return Err(NameFault::Empty);
+    }
+    if name.len() > LONGEST_NAME {
+        return Err(NameFault::Long { bytes: name.len() });
+    }
+    match name.char_indices().find(|(_, character)| character.is_control()) {
+        Some((at, character)) => Err(NameFault::Control {
+            code: u32::from(character),
+            at,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Why a text cannot be the name of a cluster or a node. Reads as what the name does: "cluster" + fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// There is none.
+    #[error("is empty; a name has 1 to {LONGEST_NAME} bytes")]
+    Empty,
+    /// It does not fit a folder's name.
+    #[error("has {bytes} bytes; a name has 1 to {LONGEST_NAME}")]
+    Long {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// It would break lines of logs and tables.
+    #[error("has the control character U+{code:04X} at byte {at}; a name has none")]
+    Control {
+        /// The character's number in Unicode.
+        code: u32,
+        /// Where it stands, in bytes from 0.
+        at: usize,
+    },
+}
+
 /// One life of one spool, so that (stream, ordinal) is never used twice: of a live source new for every start, of a recording made
 /// from its content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

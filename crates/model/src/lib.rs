@@ -35,7 +35,9 @@ pub use fan_out::{
     ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Merged, Missing, Observation, PendingEvent, Slowest,
     Unmatched, UnmatchedCause,
 };
-pub use id::{ClusterId, Incarnation, IoId, NodeId, PhysicalDiskId, StreamId, StreamKind, VolumeId};
+pub use id::{
+    ClusterId, Incarnation, IoId, NameFault, NodeId, PhysicalDiskId, StreamId, StreamKind, VolumeId, check_name,
+};
 pub use io_event::{IoColumns, IoEvent};
 pub use range_set::RangeSet;
 pub use tap::{Op, Tap};

@@ -68,3 +68,18 @@ fn unknown_keys_and_bad_values_are_named() {
             .contains("/does/not/exist.toml")
     );
 }
+
+#[test]
+fn names_that_cannot_be_folders_or_stand_in_logs_are_faults() {
+    let (_directory, mut options) = file(WHOLE);
+    options.cluster = Some("z".repeat(300));
+    options.node = Some("n\nlevel=error".to_owned());
+    let faults = Config::resolve(options).unwrap_err();
+    assert_eq!(
+        faults.0,
+        [
+            "cluster has 300 bytes; a name has 1 to 80",
+            "node has the control character U+000A at byte 1; a name has none"
+        ]
+    );
+}

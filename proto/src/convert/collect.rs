@@ -101,8 +101,8 @@ impl TryFrom<&wire::Hello> for Opening {
         Ok(Self {
             protocol_version: hello.protocol_version,
             stream: StreamId {
-                cluster: not_empty("hello.cluster", &hello.cluster)?.into(),
-                node: not_empty("hello.node", &hello.node)?.into(),
+                cluster: a_name("hello.cluster", &hello.cluster)?.into(),
+                node: a_name("hello.node", &hello.node)?.into(),
                 kind,
                 incarnation: Incarnation::from_bytes(bytes),
             },
@@ -123,6 +123,13 @@ fn not_empty<'a>(field: &'static str, text: &'a str) -> Result<&'a str> {
     } else {
         Ok(text)
     }
+}
+
+/// The name of a cluster or a node.
+fn a_name<'a>(field: &'static str, text: &'a str) -> Result<&'a str> {
+    let text = not_empty(field, text)?;
+    fathom_model::check_name(text).map_err(|source| Error::Name { field, source })?;
+    Ok(text)
 }
 
 /// A tap as the wire numbers it.
@@ -330,7 +337,7 @@ impl TryFrom<&wire::Topology> for VersionedTopology {
         let name = |field, text: &str| not_empty(field, text).map(ToOwned::to_owned);
         let nodes = topology.nodes.iter().map(|node| {
             Ok(Node {
-                id: name("topology.nodes.name", &node.name)?.as_str().into(),
+                id: a_name("topology.nodes.name", &node.name)?.into(),
                 observed: node.observed,
             })
         });

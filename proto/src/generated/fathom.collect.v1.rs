@@ -50,10 +50,10 @@ pub struct Hello {
     /// FAILED_PRECONDITION and reason PROTOCOL_VERSION.
     #[prost(uint32, tag = "1")]
     pub protocol_version: u32,
-    /// The cluster. Not empty.
+    /// The cluster. 1 to 80 bytes, no control characters: else the call ends with INVALID_ARGUMENT and reason NAME.
     #[prost(string, tag = "2")]
     pub cluster: ::prost::alloc::string::String,
-    /// The node. Not empty; the name by which extents and peers call it.
+    /// The node. A name as the cluster's; the one by which extents and peers call it.
     #[prost(string, tag = "3")]
     pub node: ::prost::alloc::string::String,
     /// Which of the node's streams this is.

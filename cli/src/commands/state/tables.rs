@@ -5,6 +5,9 @@ use fathom_model::state::Value;
 use super::{Shown, span};
 use crate::render::units::{bytes, count};
 
+/// A column: its name, and what it shows of a resource.
+type Column = (&'static str, fn(&Shown) -> String);
+
 /// A list.
 pub(crate) struct Table {
     /// The command, and the list's key in JSON.
@@ -12,7 +15,7 @@ pub(crate) struct Table {
     /// Kinds of resources.
     pub(crate) kinds: &'static [&'static str],
     /// The columns; one whose name begins with `>` is of numbers.
-    pub(crate) columns: &'static [(&'static str, fn(&Shown) -> String)],
+    pub(crate) columns: &'static [Column],
 }
 
 pub(crate) const DISKS: Table = Table {

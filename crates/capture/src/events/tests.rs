@@ -177,3 +177,32 @@ fn remote_disk_of_the_storage_bus_is_known_by_its_name_and_peer() {
         assert_eq!(of(device, peer), None, "{device} {peer:?}");
     }
 }
+
+/// serde takes a sequence for a struct, its fields by position.
+#[test]
+fn row_by_position_is_refused_in_every_file() {
+    let by_position = r#"["device","disk0","write",4096,512,1790000000000000000,5,0,null,null]"#;
+    let (_directory, read, _) = recording(&[ROW, by_position].join("\n"));
+    let error = read.unwrap_err().to_string();
+    assert!(
+        error.contains("events-t0.jsonl: row 1: invalid type: sequence, expected an object"),
+        "{error}"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let truth = directory.path().join("truth.jsonl");
+    fs::write(&truth, r#"{"write":0,"node":"i0","copies":[[0,"t0",[1],[2],[3]]]}"#).unwrap();
+    let error = crate::TruthReader::open(&truth).unwrap().next().unwrap().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("row 0: invalid type: sequence, expected an object"),
+        "{error}"
+    );
+    let run = RUN.replace(r#"{"initiators":["i0"],"targets":["t0"]}"#, r#"[["i0"],["t0"]]"#);
+    fs::write(directory.path().join("run.json"), run).unwrap();
+    let error = Recording::open(directory.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("run.json: line 1, column") && error.contains("invalid type: sequence, expected an object"),
+        "{error}"
+    );
+}

@@ -49,6 +49,12 @@ fn refuses_what_cannot_be() {
         (RUN.replace("\"length\":8192", "\"length\":0"), "length of 0"),
         (RUN.replace(extent, &format!("{extent},{extent}")), "overlap"),
         (RUN.replace("\"i0\"", "\"../i0\""), "cannot be the name"),
+        (RUN.replace("\"i0\"", "\"\""), "the name of a node is empty"),
+        (
+            RUN.replace("\"i0\"", "\"i\\n0\""),
+            "the name of a node has the control character U+000A",
+        ),
+        (RUN.replace("tiny", &"z".repeat(81)), "name has 81 bytes"),
         (
             RUN.replace("{\"name\":\"vol0\"}", "{\"name\":\"vol0\"},{\"name\":\"vol0\"}"),
             "volumes names vol0 twice",

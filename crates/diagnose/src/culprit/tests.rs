@@ -25,7 +25,7 @@ fn run(worse: impl Fn(i64, usize, &mut Times), without: &[Tap]) -> (Option<Culpr
 fn judge(cluster: &Cluster) -> Option<Culprit> {
     let mut search = Search::default();
     cluster.rows.ios.iter().for_each(|io| search.add(&cluster.rows, io));
-    search.suspect().and_then(|mut case| {
+    search.suspect(&cluster.catalog).and_then(|mut case| {
         cluster
             .rows
             .ios

@@ -179,3 +179,45 @@ fn calibration_counts_wrong_legs_by_confidence() {
     line.copies[1].target_row = None;
     assert!(bands(&line).bands.iter().all(|band| band.wrong == 0));
 }
+
+#[test]
+fn export_that_gives_a_write_twice_is_refused_with_both_lines() {
+    let (directory, _recording) = recording();
+    let path = directory.path().join("export.jsonl");
+    let line = |write: u64| {
+        let line = Line { write, ..right() };
+        serde_json::to_string(&line).unwrap()
+    };
+    fs::write(&path, [line(0), line(1)].join("\n")).unwrap();
+    assert_eq!(read_export(&path).unwrap().len(), 2);
+    fs::write(&path, [line(0), line(1), line(0)].join("\n")).unwrap();
+    let error = read_export(&path).unwrap_err().to_string();
+    assert!(
+        error.ends_with("export.jsonl: line 3: write 0 of node i0 is given a second time, the first is line 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn export_line_that_is_no_object_is_refused() {
+    let (directory, _recording) = recording();
+    let path = directory.path().join("export.jsonl");
+    fs::write(&path, r#"[0,"i0",[],null,[],false]"#).unwrap();
+    let error = read_export(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("line 1: invalid type: sequence, expected an object"),
+        "{error}"
+    );
+}
+
+#[test]
+fn truth_without_a_write_is_nothing_to_score_against() {
+    let (directory, recording) = recording();
+    assert!(check_truth(&recording).is_ok());
+    fs::write(directory.path().join("truth.jsonl"), "").unwrap();
+    let error = check_truth(&recording).unwrap_err().to_string();
+    assert!(
+        error.ends_with("truth.jsonl has no write: there is nothing to score against"),
+        "{error}"
+    );
+}

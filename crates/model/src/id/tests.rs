@@ -37,3 +37,21 @@ fn incarnation_round_trips() {
     assert!("30".parse::<Incarnation>().is_err());
     assert!("zz313233343536373839616263646566".parse::<Incarnation>().is_err());
 }
+
+#[test]
+fn names_of_clusters_and_nodes_fit_folders_and_lines() {
+    for name in ["a", "node-1.corp.example", "Gr\u{fc}n", &"z".repeat(LONGEST_NAME)] {
+        assert_eq!(check_name(name), Ok(()), "{name}");
+    }
+    assert_eq!(check_name(""), Err(NameFault::Empty));
+    assert_eq!(check_name(&"z".repeat(81)), Err(NameFault::Long { bytes: 81 }));
+    // Bytes count, not characters: it is bytes that a folder's name has.
+    assert_eq!(check_name(&"\u{fc}".repeat(41)), Err(NameFault::Long { bytes: 82 }));
+    for (name, code) in [("a\nb", 10), ("a\0", 0), ("a\u{9b}31m", 0x9b)] {
+        assert_eq!(check_name(name), Err(NameFault::Control { code, at: 1 }));
+    }
+    assert_eq!(
+        check_name("a\nb").unwrap_err().to_string(),
+        "has the control character U+000A at byte 1; a name has none"
+    );
+}

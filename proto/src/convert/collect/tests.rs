@@ -35,6 +35,13 @@ fn hello_without_identity_is_refused_by_field() {
     };
     assert!(broken(&|hello| hello.cluster.clear()).contains("hello.cluster"));
     assert!(broken(&|hello| hello.node.clear()).contains("hello.node"));
+    let long = broken(&|hello| hello.cluster = "z".repeat(300));
+    assert_eq!(long, "hello.cluster has 300 bytes; a name has 1 to 80");
+    let lines = broken(&|hello| hello.node = "n\nlevel=error".to_owned());
+    assert!(
+        lines.starts_with("hello.node has the control character U+000A"),
+        "{lines}"
+    );
     assert!(broken(&|hello| hello.stream_kind = 0).contains("hello.stream_kind"));
     assert!(broken(&|hello| hello.stream_kind = 77).contains("hello.stream_kind"));
     assert!(broken(&|hello| hello.incarnation.truncate(4)).contains("hello.incarnation has 4 values, 16"));

@@ -100,7 +100,7 @@ fn only_the_reporter_asks_for_the_cluster() {
 
 #[test]
 fn what_hangs_is_said_and_hangs_alone() {
-    let (go, gate) = mpsc::channel();
+    let (go, gate) = sync_channel(1);
     let (mut source, _reporter) = start(false, Some(gate));
     let others = |said: &[Observation]| {
         said.iter().any(|row| row.kind == Kind::Adapter) && said.iter().any(|row| row.kind == Kind::Source)
