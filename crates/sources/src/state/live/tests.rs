@@ -1,6 +1,5 @@
 //! Everything is said once, then what changes; what hangs is said and hangs alone; only the reporter asks for the cluster.
 
-use std::sync::mpsc;
 use std::time::Instant;
 
 use fathom_state::Raw;
