@@ -60,11 +60,11 @@ const TABLE: &[Row] = &[
         layer: 1,
         may: &["model"],
     },
-    // It plays both back through the trait that the live sources implement.
+    // It plays recordings back through the trait that the live source implements, which decodes with etl.
     Row {
         name: "sources",
         layer: 1,
-        may: &["model", "capture", "simulate"],
+        may: &["model", "capture", "simulate", "etl"],
     },
     Row {
         name: "store",
