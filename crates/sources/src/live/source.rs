@@ -1,0 +1,506 @@
+//! The live source: from what a feed hands over to batches with promises.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fathom_etl::Clock;
+use fathom_etl::decode::{Decoder, Extent, PairKey, Place, Request, Seen, Settings, Unread};
+use fathom_etl::event::{EventKey, RawEvent, providers};
+use fathom_etl::layout::Layout;
+use fathom_etl::slow::{self, Slow, SlowIo};
+use fathom_model::coverage::GapCause;
+use fathom_model::{Device, IoColumns, IoEvent, NodeId, Op, Tap, Topology};
+
+use super::order::{Late, Order};
+use super::pairs::Pairs;
+use super::places::{Entry, Places};
+use super::shed::Shed;
+use super::{Counts, Fed, Feed, Item, Profile};
+use crate::{Batch, Description, Error, Gap, Polled, Result, Source, Tally};
+
+/// How a live source reads.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The node.
+    pub node: NodeId,
+    /// How much is read.
+    pub profile: Profile,
+    /// How events are stamped.
+    pub clock: Clock,
+    /// The wall clock in nanoseconds since 1970 and the stamps' clock in nanoseconds, at one moment.
+    pub anchor: (i64, u64),
+    /// How long after an event was logged it may come. Events wait so long for those that came by slower ways.
+    pub hold: Duration,
+    /// The cluster, where it is known.
+    pub topology: Option<Topology>,
+    /// What no source documents.
+    pub settings: Settings,
+    /// Layouts that were configured: they go before those of the system, and these before the public ones.
+    pub layouts: Vec<(EventKey, Layout)>,
+    /// What places slow I/O of a volume on its virtual disk.
+    pub volumes: Vec<Volume>,
+    /// Events that may wait in memory; slices are left out when it becomes full.
+    pub most_held: usize,
+}
+
+/// Where a file system lies on its virtual disk: a cluster's place is `partition_offset + number * cluster_bytes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// As events of the file system name it.
+    pub name: String,
+    /// The virtual disk, as the topology names its volume.
+    pub volume: String,
+    /// Bytes of a cluster.
+    pub cluster_bytes: u64,
+    /// First byte of the partition on the virtual disk.
+    pub partition_offset: u64,
+}
+
+/// How long there is nothing to do when nothing came: a slot of the order.
+const NAP: Duration = Duration::from_millis(25);
+
+/// A promise without events is made this often.
+const QUIET_NANOS: i64 = 1_000_000_000;
+
+/// So much time is declared thin at once where only slow I/O is read.
+const THIN_NANOS: i64 = 3_600_000_000_000;
+
+/// What a node logs now.
+#[derive(Debug)]
+pub struct LiveSource<F> {
+    feed: F,
+    options: Options,
+    work: Work,
+    taps: Vec<(Tap, u64)>,
+    covered_from: Option<i64>,
+    next: u64,
+    /// The last promise that was given out.
+    promised: i64,
+    /// The feed's losses that were told already, and when it was looked.
+    told: (u64, u64),
+    looked: Option<i64>,
+    /// Up to where time is declared thin: of slow I/O alone.
+    thin_until: i64,
+    gaps: VecDeque<Gap>,
+    is_ended: bool,
+    spool_fullness: f64,
+}
+
+/// What events go through. Apart from the feed, so that it can be lent to it.
+#[derive(Debug)]
+struct Work {
+    profile: Profile,
+    clock: Clock,
+    decoder: Decoder,
+    pairs: Pairs<Begun>,
+    places: Places,
+    order: Order,
+    shed: Shed,
+    volumes: Vec<Volume>,
+    counts: Counts,
+    /// From the first to the last completion of those that came too late.
+    late: Option<(i64, i64, u64)>,
+}
+
+/// What is kept of an I/O until it ends.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    entry: Entry,
+    op: Op,
+    offset: u64,
+    length: u64,
+    correlation: Option<u64>,
+}
+
+impl<F: Feed> LiveSource<F> {
+    /// Reads from a feed that has begun; layouts that are of no use are given back with the reason.
+    pub fn new(mut feed: F, options: Options) -> (Self, Vec<String>) {
+        let mut decoder = Decoder::new(options.settings.clone());
+        let mut refused = Vec::new();
+        for (key, layout) in feed.layouts().iter().chain(&options.layouts) {
+            if let Err(reason) = decoder.learn(*key, layout) {
+                refused.push(reason.to_string());
+            }
+        }
+        let mut taps = options.profile.taps(options.clock.resolution_nanos());
+        // A tap whose events cannot be read is never expected: its legs are not missing, they are not seen.
+        taps.retain(|(tap, _)| match tap {
+            Tap::Initiator => decoder.knows_id(providers::CLUSPORT, 512) && decoder.knows_id(providers::CLUSPORT, 1536),
+            Tap::Vhdx => options.profile == Profile::SlowOnly || !options.settings.vhd_io_types.is_empty(),
+            _ => true,
+        });
+        let work = Work {
+            profile: options.profile,
+            clock: options.clock,
+            decoder,
+            pairs: Pairs::default(),
+            places: Places::new(options.topology.clone()),
+            order: Order::new(),
+            shed: Shed::default(),
+            volumes: options.volumes.clone(),
+            counts: Counts::default(),
+            late: None,
+        };
+        let anchor = options.anchor.0;
+        let source = Self {
+            feed,
+            covered_from: (options.profile != Profile::Off).then_some(options.anchor.0),
+            thin_until: options.anchor.0,
+            options,
+            work,
+            taps,
+            next: 0,
+            promised: anchor,
+            told: (0, 0),
+            looked: None,
+            gaps: VecDeque::new(),
+            is_ended: false,
+            spool_fullness: 0.0,
+        };
+        (source, refused)
+    }
+
+    /// The same with events covered from then on: of a trace file, whose anchor is not when it began.
+    #[must_use]
+    pub fn covered_from(mut self, unix_nanos: i64) -> Self {
+        self.covered_from = Some(unix_nanos);
+        self
+    }
+
+    /// What became of events.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.work.counts.clone();
+        counts.pairs = self.work.pairs.counts;
+        counts
+    }
+
+    /// Takes in what the feed has, and what it says of itself.
+    fn drain(&mut self, elapsed: Duration) -> Result<()> {
+        let work = &mut self.work;
+        let fed = self.feed.drain(elapsed, &mut |item| match item {
+            Item::Event(event) => work.event(&event),
+            Item::Rendered(text) => work.rendered(text),
+            Item::Disks(disks) => work.places.set_disks(disks),
+        })?;
+        self.look(&fed);
+        Ok(())
+    }
+
+    fn look(&mut self, fed: &Fed) {
+        let hold = i64::try_from(self.options.hold.as_nanos()).unwrap_or(i64::MAX);
+        let now = fed.now_unix_nanos;
+        // What was lost was logged since the last look, or waited in a buffer before it.
+        let from = self.looked.unwrap_or(self.options.anchor.0).saturating_sub(hold);
+        let lost = fed.lost.saturating_sub(self.told.0);
+        if lost > 0 || fed.lost_buffers > self.told.1 {
+            self.work.counts.lost += lost;
+            let (from, until) = fed.lost_within.unwrap_or((from.min(now), now));
+            self.gaps.push_back(Gap {
+                from_unix_nanos: from,
+                until_unix_nanos: until,
+                cause: GapCause::SourceDropped,
+                // A buffer's events are not counted.
+                events: (fed.lost_buffers == self.told.1).then_some(lost),
+            });
+            self.told = (fed.lost, fed.lost_buffers);
+        }
+        if let Some((from, until, events)) = self.work.late.take() {
+            self.gaps.push_back(Gap {
+                from_unix_nanos: from,
+                until_unix_nanos: until.saturating_add(1),
+                cause: GapCause::SourceDropped,
+                events: Some(events),
+            });
+        }
+        self.is_ended |= fed.is_ended;
+        self.looked = Some(now);
+        let until = if self.is_ended {
+            i64::MAX
+        } else {
+            now.saturating_sub(hold)
+        };
+        self.work.order.complete(until);
+        let gaps = &mut self.gaps;
+        self.work.shed.over(until, |left| {
+            gaps.push_back(Gap {
+                from_unix_nanos: left.from_unix_nanos,
+                until_unix_nanos: left.until_unix_nanos,
+                cause: if left.is_full {
+                    GapCause::SpoolFull
+                } else {
+                    GapCause::Shed
+                },
+                events: Some(left.events),
+            });
+        });
+        // Where only slow I/O is read, what is not seen is not absent: said ahead, a stretch at a time.
+        if self.options.profile == Profile::SlowOnly && now.saturating_add(THIN_NANOS / 2) > self.thin_until {
+            let from = self.thin_until;
+            self.thin_until = now.max(from).saturating_add(THIN_NANOS);
+            self.gaps.push_back(Gap {
+                from_unix_nanos: from,
+                until_unix_nanos: self.thin_until,
+                cause: GapCause::Shed,
+                events: None,
+            });
+        }
+        let held = self.work.order.held() as f64 / self.options.most_held.max(1) as f64;
+        self.work.shed.set_pressure(held.max(self.spool_fullness));
+    }
+}
+
+impl Work {
+    fn event(&mut self, event: &RawEvent<'_>) {
+        self.counts.seen += 1;
+        let seen = match self.decoder.decode(event, &self.clock) {
+            Ok(seen) => seen,
+            Err(why) => return self.counts.unread(why, event),
+        };
+        match seen {
+            Seen::Done {
+                request,
+                duration_nanos,
+                status,
+            } => {
+                if !self.profile.keeps(request.op) {
+                    self.counts.not_kept += 1;
+                    return;
+                }
+                let (Some(end), Some(begun)) = (self.clock.unix_nanos(event.stamp), self.begun(&request)) else {
+                    return self.counts.unread(Unread::Impossible, event);
+                };
+                let Some(start) = end.checked_sub_unsigned(duration_nanos) else {
+                    return self.counts.unread(Unread::Impossible, event);
+                };
+                self.push(io(&begun, start, duration_nanos, status));
+            }
+            Seen::Begun { request, key } => self.begin(event, &request, key),
+            Seen::Ended { key, status } => {
+                let Some(end) = self.clock.unix_nanos(event.stamp) else {
+                    return self.counts.unread(Unread::Impossible, event);
+                };
+                if let Some((start, begun)) = self.pairs.end(&key, end) {
+                    self.push(io(&begun, start, end.abs_diff(start), status));
+                }
+            }
+            Seen::Copies(_) => self.counts.copies += 1,
+        }
+    }
+
+    fn begin(&mut self, event: &RawEvent<'_>, request: &Request<'_>, key: PairKey) {
+        let Some(start) = self.clock.unix_nanos(event.stamp) else {
+            return self.counts.unread(Unread::Impossible, event);
+        };
+        if !self.profile.keeps(request.op) {
+            // Its end will find no begin; that is no loss.
+            self.counts.not_kept += 1;
+            return;
+        }
+        if let Some(begun) = self.begun(request) {
+            self.pairs.begin(key, start, begun);
+        }
+    }
+
+    /// An I/O with its device and in bytes; `None` where bytes cannot be made of its blocks.
+    fn begun(&mut self, request: &Request<'_>) -> Option<Begun> {
+        let has_offset = request.place != Place::Untold || request.op == Op::Flush;
+        let entry = self.places.find(request.tap, request.site, has_offset);
+        let sector = u64::from(entry.sector_bytes);
+        let bytes = |blocks: u64| blocks.checked_mul(sector).filter(|_| sector > 0);
+        let offset = match request.place {
+            Place::Untold => Some(0),
+            Place::Byte(offset) => Some(offset),
+            Place::Block(block) => bytes(block),
+        };
+        let length = match request.extent {
+            Extent::Untold => Some(0),
+            Extent::Bytes(length) => Some(length),
+            Extent::Blocks(blocks) => bytes(blocks),
+        };
+        let (Some(offset), Some(length)) = (offset, length) else {
+            self.counts.without_block_size += 1;
+            return None;
+        };
+        Some(Begun {
+            entry,
+            op: request.op,
+            offset,
+            length,
+            correlation: request.correlation,
+        })
+    }
+
+    fn push(&mut self, event: IoEvent) {
+        let end = event.end_unix_nanos();
+        if !self.shed.keeps(end) {
+            self.counts.shed += 1;
+            return;
+        }
+        match self.order.push(event) {
+            Ok(()) => self.counts.ios += 1,
+            Err(Late) => {
+                self.counts.late += 1;
+                let (from, until, events) = self.late.unwrap_or((end, end, 0));
+                self.late = Some((from.min(end), until.max(end), events + 1));
+            }
+        }
+    }
+
+    /// An event of the log.
+    fn rendered(&mut self, text: &str) {
+        self.counts.seen += 1;
+        let slow = slow::xml::parse(text)
+            .map_err(|error| error.to_string())
+            .and_then(|event| slow::decode(&event).map_err(|error| error.to_string()));
+        match slow {
+            Ok(Slow::Io(io)) => self.slow_io(&io),
+            Ok(Slow::Path(_) | Slow::Latencies(_)) => self.counts.other_slow += 1,
+            Err(why) => self.counts.unreadable(why),
+        }
+    }
+
+    fn slow_io(&mut self, slow: &SlowIo) {
+        // A file system whose place on its virtual disk is known gives what the volume's tap would.
+        let volume = self
+            .volumes
+            .iter()
+            .find(|volume| slow.tap == Tap::Refs && volume.name == slow.device);
+        let on_volume = volume.zip(slow.block).and_then(|(volume, cluster)| {
+            let offset = cluster
+                .checked_mul(volume.cluster_bytes)?
+                .checked_add(volume.partition_offset)?;
+            Some((volume.volume.clone(), offset))
+        });
+        let (entry, offset) = match on_volume {
+            Some((volume, offset)) => (self.places.find_volume(&volume), offset),
+            None => {
+                let serial = slow.serial.as_deref();
+                let entry = self
+                    .places
+                    .find_text(slow.tap, &slow.device, serial, slow.tap == Tap::Device);
+                let place = match slow.tap {
+                    Tap::Device => slow.block.map(|block| block.checked_mul(u64::from(entry.sector_bytes))),
+                    _ => Some(Some(0)),
+                };
+                match place {
+                    Some(Some(offset)) if slow.tap != Tap::Device || entry.sector_bytes > 0 => (entry, offset),
+                    None if slow.op == Op::Flush => (entry, 0),
+                    _ => {
+                        self.counts.without_block_size += 1;
+                        return;
+                    }
+                }
+            }
+        };
+        let Some(start) = slow.end_unix_nanos.checked_sub_unsigned(slow.duration_nanos) else {
+            return self.counts.unreadable("a start before 1970".to_owned());
+        };
+        let begun = Begun {
+            entry,
+            op: slow.op,
+            offset,
+            length: slow.length.unwrap_or(0),
+            correlation: None,
+        };
+        self.push(io(&begun, start, slow.duration_nanos, slow.status));
+    }
+}
+
+const fn io(begun: &Begun, start: i64, duration_nanos: u64, status: u32) -> IoEvent {
+    IoEvent {
+        tap: begun.entry.tap,
+        device: begun.entry.device,
+        op: begun.op,
+        offset: begun.offset,
+        length: begun.length,
+        start_unix_nanos: start,
+        duration_nanos,
+        status,
+        correlation: begun.correlation,
+    }
+}
+
+impl<F: Feed> Source for LiveSource<F> {
+    fn describe(&self) -> Description {
+        Description {
+            node: self.options.node.clone(),
+            incarnation: None,
+            taps: self.taps.clone(),
+            covered_from_unix_nanos: self.covered_from,
+            topology: self.options.topology.clone(),
+            anchor: Some(self.options.anchor),
+        }
+    }
+
+    fn devices(&self) -> &[Device] {
+        self.work.places.devices()
+    }
+
+    fn seek(&mut self, ordinal: u64) -> Result<()> {
+        if ordinal < self.next || self.next > 0 {
+            return Err(Error::Gone {
+                wanted: ordinal,
+                next: self.next,
+            });
+        }
+        self.next = ordinal;
+        Ok(())
+    }
+
+    fn poll(&mut self, elapsed: Duration, most: usize) -> Result<Polled> {
+        if !self.is_ended {
+            self.drain(elapsed)?;
+        }
+        if let Some(gap) = self.gaps.pop_front() {
+            return Ok(Polled::Gap(gap));
+        }
+        let mut columns = IoColumns::with_capacity(most.min(4096));
+        self.work.order.take(most, &mut columns);
+        let promise = self.work.order.promise();
+        if !columns.is_empty() {
+            let first_ordinal = self.next;
+            self.next += columns.len() as u64;
+            self.promised = promise;
+            return Ok(Polled::Events(Batch {
+                first_ordinal,
+                columns,
+                complete_until_unix_nanos: promise,
+            }));
+        }
+        if self.is_ended {
+            return Ok(Polled::End);
+        }
+        // With nothing read nothing can be promised.
+        if self.options.profile != Profile::Off && promise >= self.promised.saturating_add(QUIET_NANOS) {
+            self.promised = promise;
+            return Ok(Polled::Quiet {
+                complete_until_unix_nanos: promise,
+            });
+        }
+        Ok(Polled::Later(NAP))
+    }
+
+    fn set_pressure(&mut self, fullness: f64) {
+        self.spool_fullness = fullness;
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        let counts = self.counts();
+        let undecoded = counts
+            .unread
+            .iter()
+            .filter(|((why, _), _)| !matches!(why, Unread::NotWanted | Unread::Foreign));
+        Some(Tally {
+            read: counts.seen,
+            lost: counts.lost + counts.late,
+            shed: counts.shed,
+            undecoded: undecoded.map(|(_, count)| count).sum::<u64>() + counts.unreadable.values().sum::<u64>(),
+            held: self.work.order.held() as u64,
+            troubles: counts.troubles(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
