@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, Topology};
+use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, NodeId, Topology};
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::convert::collect::{Opening, VersionedTopology};
 use fathom_runtime::tasks::{Kind, TaskGroup};
@@ -64,6 +64,7 @@ pub(crate) enum Message {
         session: u64,
         complete_until: Option<i64>,
         next_ordinal: u64,
+        daemon: Option<wire::DaemonStatus>,
     },
     /// Ordinals are lost.
     Lost {
@@ -89,8 +90,31 @@ pub(crate) enum Message {
     },
     /// The connection ended.
     Closed { session: u64 },
+    /// An operator says how much is read.
+    Order {
+        order: Order,
+        reply: oneshot::Sender<Vec<Told>>,
+    },
     /// Somebody asks how things are.
     Report { reply: oneshot::Sender<WorkerReport> },
+}
+
+/// How much nodes read, for a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// Whom it is for; none for all.
+    pub(crate) nodes: Vec<NodeId>,
+    /// `None`: what their configurations say.
+    pub(crate) profile: Option<wire::Profile>,
+    pub(crate) lasts: Duration,
+}
+
+/// Whom an order is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) node: NodeId,
+    /// Whether its daemon is connected.
+    pub(crate) told: bool,
 }
 
 /// What queries see: one manifest record and the rows that are not in it.
@@ -141,6 +165,13 @@ impl Cluster {
     /// What queries see now.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Orders how much is read; `None` when the worker is gone.
+    pub(crate) async fn order(&self, order: Order) -> Option<Vec<Told>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Order { order, reply }).await.then_some(())?;
+        answer.await.ok()
     }
 
     /// How things are; `None` when the worker is gone.

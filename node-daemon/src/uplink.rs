@@ -20,6 +20,8 @@ use tonic::{Code, Status};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::health::Health;
+use crate::orders::Orders;
 use crate::spool::{Spool, Written, old_streams};
 
 mod connection;
@@ -41,13 +43,6 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// So many connections in a row that end before the coordinator has said anything, and none that went further, are a refusal.
 const REFUSALS: u32 = 5;
-
-/// How an uplink ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Every stream was sent and stored to its end.
-    Complete,
-}
 
 /// A stream to send.
 struct Outgoing {
@@ -78,6 +73,8 @@ pub(crate) struct Uplink {
     /// The highest epoch of a coordinator seen: lower ones are stale.
     epoch: AtomicU64,
     seed: u64,
+    orders: Arc<Orders>,
+    health: Health,
 }
 
 impl Uplink {
@@ -86,6 +83,8 @@ impl Uplink {
         credentials: Credentials,
         spool: Arc<Spool>,
         topology: Option<Topology>,
+        orders: Arc<Orders>,
+        health: Health,
     ) -> Result<Self> {
         let address = config.coordinator.clone();
         let unusable = || Error::Address {
@@ -148,12 +147,14 @@ impl Uplink {
             streams,
             epoch: AtomicU64::new(0),
             seed,
+            orders,
+            health,
         })
     }
 
     /// Sends all streams to their ends, old incarnations first. Not cancel safe in the sense that a cancelled call has
     /// sent things that were not acknowledged; they are sent again.
-    pub(crate) async fn run(mut self) -> Result<Ended> {
+    pub(crate) async fn run(mut self) -> Result<()> {
         while let Some(outgoing) = self.streams.pop_front() {
             self.send(&outgoing).await?;
             if outgoing.spool.is_none() {
@@ -164,7 +165,7 @@ impl Uplink {
                 fs::remove_dir_all(&outgoing.directory).map_err(failed)?;
             }
         }
-        Ok(Ended::Complete)
+        Ok(())
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<()> {

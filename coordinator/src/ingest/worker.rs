@@ -28,6 +28,7 @@ use crate::grpc::status;
 mod commit;
 mod coverage;
 mod credit;
+mod orders;
 mod report;
 
 /// How often the worker looks at the time, whether anything comes or not.
@@ -104,6 +105,10 @@ struct Session {
     credit: u64,
     /// The last ack that was said.
     acked: (u64, bool),
+    /// What the daemon said of itself last.
+    daemon: Option<wire::DaemonStatus>,
+    /// Whether an order found its outbox full.
+    order_due: bool,
 }
 
 /// A worker at work.
@@ -115,6 +120,7 @@ struct Running {
     view: Arc<RwLock<Arc<View>>>,
     topology: Option<VersionedTopology>,
     sessions: BTreeMap<u64, Session>,
+    orders: BTreeMap<NodeId, orders::InForce>,
     /// When each node was last connected.
     seen: HashMap<NodeId, Instant>,
     started: Instant,
@@ -169,6 +175,7 @@ impl Running {
             view,
             topology,
             sessions: BTreeMap::new(),
+            orders: BTreeMap::new(),
             seen: HashMap::new(),
             started: Instant::now(),
             looked: Instant::now(),
@@ -213,7 +220,11 @@ impl Running {
                 session,
                 complete_until,
                 next_ordinal,
+                daemon,
             } => {
+                if let Some(open) = self.sessions.get_mut(&session).filter(|_| daemon.is_some()) {
+                    open.daemon = daemon;
+                }
                 self.of_stream(session, |engine, stream| match complete_until {
                     // A promise about events that have not come yet would be broken: they are a skip like any other.
                     Some(_) if next_ordinal > engine.next_ordinal(stream) => Err(fathom_join::Error::Skipped {
@@ -289,6 +300,11 @@ impl Running {
                     tracing::info!(cluster = %self.id, node = %closed.node, "disconnected");
                     self.seen.insert(closed.node, Instant::now());
                 }
+            }
+            Message::Order { order, reply } => {
+                let told = self.order(&order);
+                // As below.
+                let _ = reply.send(told);
             }
             Message::Report { reply } => {
                 // Whoever asked may have gone; that is no fault.
@@ -367,7 +383,7 @@ impl Running {
                 })
                 .collect(),
             credit: Some(wire::Credit { until_ordinal: credit }),
-            policy: Some(wire::Policy::default()),
+            policy: Some(self.policy_of(&opening.stream.node)),
             coordinator_version: env!("CARGO_PKG_VERSION").to_owned(),
             complete,
         };
@@ -385,6 +401,8 @@ impl Running {
                     outbox,
                     credit,
                     acked: (0, false),
+                    daemon: None,
+                    order_due: false,
                 },
             );
         }

@@ -24,6 +24,7 @@ use fathom_model::{Device, Incarnation, IoColumns, NodeId, Tap, Topology};
 
 pub mod check;
 pub mod live;
+pub mod process;
 pub mod replay;
 
 /// What a source says of itself before it gives events.
@@ -88,7 +89,6 @@ pub struct Tally {
 
 /// What a source had when it was asked.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one a call and never stored")]
 pub enum Polled {
     /// Events.
     Events(Batch),

@@ -28,6 +28,8 @@ pub mod chunk;
 mod counts;
 #[cfg(windows)]
 pub mod etw;
+pub mod inventory;
+pub mod open;
 mod order;
 mod pairs;
 pub mod places;
@@ -37,6 +39,9 @@ mod shed;
 mod source;
 
 pub use counts::Counts;
+pub use fathom_etl::decode::Settings;
+pub use fathom_etl::layout::NoLayout;
+pub use open::{Layouts, Opened, Setup, event_key};
 pub use pairs::PairCounts;
 pub use places::{Disk, Disks};
 pub use profile::Profile;
@@ -53,6 +58,11 @@ pub trait Feed: Send {
 
     /// Layouts of events that the system knows by itself, each with its event; asked once, before anything is drained.
     fn layouts(&mut self) -> Vec<(EventKey, Layout)> {
+        Vec::new()
+    }
+
+    /// What it cannot give now, each with its reason.
+    fn troubles(&self) -> Vec<String> {
         Vec::new()
     }
 }

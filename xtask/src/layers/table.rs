@@ -164,6 +164,7 @@ pub(super) const KNOWLEDGE: &[Knowledge] = &[
             "coordinator",
             "cli",
             "integration-tests",
+            "bench",
             "xtask",
         ]),
         tests_too: false,

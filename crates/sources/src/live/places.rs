@@ -12,8 +12,8 @@ use fathom_model::{Device, NodeId, PhysicalDiskId, Tap, Topology, VolumeId};
 /// A disk as the system tells of it, by its number on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disk {
-    /// Its number on this node.
-    pub number: u32,
+    /// Its number on this node; `None` of one that only the storage bus numbers here.
+    pub number: Option<u32>,
     /// `UniqueId`, as the system writes it; empty where it has none.
     pub unique_id: String,
     /// Its serial number, without blanks at either end; empty where it has none.
@@ -226,13 +226,7 @@ impl Places {
 
     /// The kernel's disk of a number: a Space is the volume's tap, another node's disk the bus's, any other a drive.
     fn disk(&mut self, number: u32) -> Entry {
-        let found = self
-            .disks
-            .iter()
-            .find(|disk| disk.number == number && disk.bus_number.is_none());
-        let found = found
-            .or_else(|| self.disks.iter().find(|disk| disk.number == number))
-            .cloned();
+        let found = self.disks.iter().find(|disk| disk.number == Some(number)).cloned();
         let Some(disk) = found else {
             // The system does not know it (yet): no identity, and never that of another disk.
             return self.entry(Tap::Device, format!("disk{number}"), None, None, None, true, 0);
@@ -350,7 +344,8 @@ impl Places {
 /// A disk's name for people.
 fn name(disk: &Disk) -> String {
     if disk.friendly_name.is_empty() {
-        format!("disk{}", disk.number)
+        disk.number
+            .map_or_else(|| disk.serial.clone(), |number| format!("disk{number}"))
     } else {
         disk.friendly_name.clone()
     }
@@ -362,7 +357,7 @@ fn plain(id: &str) -> String {
     plain.flat_map(char::to_lowercase).collect()
 }
 
-fn same_id(one: &str, other: &str) -> bool {
+pub(super) fn same_id(one: &str, other: &str) -> bool {
     let one = plain(one);
     !one.is_empty() && one == plain(other)
 }

@@ -9,7 +9,7 @@ use fathom_etl::event::{EventKey, RawEvent, providers};
 use fathom_etl::layout::Layout;
 use fathom_etl::slow::{self, Slow, SlowIo};
 use fathom_model::coverage::GapCause;
-use fathom_model::{Device, IoColumns, IoEvent, NodeId, Op, Tap, Topology};
+use fathom_model::{Device, Incarnation, IoColumns, IoEvent, NodeId, Op, Tap, Topology};
 
 use super::order::{Late, Order};
 use super::pairs::Pairs;
@@ -84,6 +84,10 @@ pub struct LiveSource<F> {
     gaps: VecDeque<Gap>,
     is_ended: bool,
     spool_fullness: f64,
+    /// Of a feed that always hands over the same: what stands for it. It can wait, and is not thinned.
+    incarnation: Option<Incarnation>,
+    /// Events that a stream has already, of such a feed.
+    skip: u64,
 }
 
 /// What events go through. Apart from the feed, so that it can be lent to it.
@@ -156,14 +160,16 @@ impl<F: Feed> LiveSource<F> {
             gaps: VecDeque::new(),
             is_ended: false,
             spool_fullness: 0.0,
+            incarnation: None,
+            skip: 0,
         };
         (source, refused)
     }
 
-    /// The same with events covered from then on: of a trace file, whose anchor is not when it began.
+    /// The same over a feed that always hands over the same events, for which this incarnation stands.
     #[must_use]
-    pub fn covered_from(mut self, unix_nanos: i64) -> Self {
-        self.covered_from = Some(unix_nanos);
+    pub const fn repeatable(mut self, incarnation: Incarnation) -> Self {
+        self.incarnation = Some(incarnation);
         self
     }
 
@@ -195,7 +201,7 @@ impl<F: Feed> LiveSource<F> {
         let lost = fed.lost.saturating_sub(self.told.0);
         if lost > 0 || fed.lost_buffers > self.told.1 {
             self.work.counts.lost += lost;
-            let (from, until) = fed.lost_within.unwrap_or((from.min(now), now));
+            let (from, until) = fed.lost_within.unwrap_or_else(|| (from.min(now), now));
             self.gaps.push_back(Gap {
                 from_unix_nanos: from,
                 until_unix_nanos: until,
@@ -246,7 +252,9 @@ impl<F: Feed> LiveSource<F> {
             });
         }
         let held = self.work.order.held() as f64 / self.options.most_held.max(1) as f64;
-        self.work.shed.set_pressure(held.max(self.spool_fullness));
+        if self.incarnation.is_none() {
+            self.work.shed.set_pressure(held.max(self.spool_fullness));
+        }
     }
 }
 
@@ -425,11 +433,12 @@ impl<F: Feed> Source for LiveSource<F> {
     fn describe(&self) -> Description {
         Description {
             node: self.options.node.clone(),
-            incarnation: None,
+            incarnation: self.incarnation,
             taps: self.taps.clone(),
             covered_from_unix_nanos: self.covered_from,
             topology: self.options.topology.clone(),
-            anchor: Some(self.options.anchor),
+            // Times of a trace were not made from an anchor of ours.
+            anchor: self.incarnation.is_none().then_some(self.options.anchor),
         }
     }
 
@@ -438,14 +447,15 @@ impl<F: Feed> Source for LiveSource<F> {
     }
 
     fn seek(&mut self, ordinal: u64) -> Result<()> {
-        if ordinal < self.next || self.next > 0 {
-            return Err(Error::Gone {
-                wanted: ordinal,
-                next: self.next,
-            });
+        let is_ahead = ordinal >= self.next + self.skip;
+        if ordinal == self.next || (self.incarnation.is_some() && is_ahead) {
+            self.skip = ordinal - self.next;
+            return Ok(());
         }
-        self.next = ordinal;
-        Ok(())
+        Err(Error::Gone {
+            wanted: ordinal,
+            next: self.next,
+        })
     }
 
     fn poll(&mut self, elapsed: Duration, most: usize) -> Result<Polled> {
@@ -456,7 +466,19 @@ impl<F: Feed> Source for LiveSource<F> {
             return Ok(Polled::Gap(gap));
         }
         let mut columns = IoColumns::with_capacity(most.min(4096));
-        self.work.order.take(most, &mut columns);
+        while self.skip > 0 {
+            let mut known = IoColumns::default();
+            let some = usize::try_from(self.skip).unwrap_or(usize::MAX).min(4096);
+            self.work.order.take(some, &mut known);
+            if known.is_empty() {
+                break;
+            }
+            self.skip -= known.len() as u64;
+            self.next += known.len() as u64;
+        }
+        if self.skip == 0 {
+            self.work.order.take(most, &mut columns);
+        }
         let promise = self.work.order.promise();
         if !columns.is_empty() {
             let first_ordinal = self.next;
@@ -468,11 +490,20 @@ impl<F: Feed> Source for LiveSource<F> {
                 complete_until_unix_nanos: promise,
             }));
         }
+        if self.is_ended && self.skip > 0 {
+            return Err(Error::Gone {
+                wanted: self.next + self.skip,
+                next: self.next,
+            });
+        }
         if self.is_ended {
             return Ok(Polled::End);
         }
-        // With nothing read nothing can be promised.
-        if self.options.profile != Profile::Off && promise >= self.promised.saturating_add(QUIET_NANOS) {
+        // With nothing read nothing can be promised, and what a stream has already was promised already.
+        if self.skip == 0
+            && self.options.profile != Profile::Off
+            && promise >= self.promised.saturating_add(QUIET_NANOS)
+        {
             self.promised = promise;
             return Ok(Polled::Quiet {
                 complete_until_unix_nanos: promise,
@@ -482,7 +513,10 @@ impl<F: Feed> Source for LiveSource<F> {
     }
 
     fn set_pressure(&mut self, fullness: f64) {
-        self.spool_fullness = fullness;
+        // A file can wait.
+        if self.incarnation.is_none() {
+            self.spool_fullness = fullness;
+        }
     }
 
     fn tally(&self) -> Option<Tally> {
@@ -497,7 +531,7 @@ impl<F: Feed> Source for LiveSource<F> {
             shed: counts.shed,
             undecoded: undecoded.map(|(_, count)| count).sum::<u64>() + counts.unreadable.values().sum::<u64>(),
             held: self.work.order.held() as u64,
-            troubles: counts.troubles(),
+            troubles: self.feed.troubles().into_iter().chain(counts.troubles()).collect(),
         })
     }
 }

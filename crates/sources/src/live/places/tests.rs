@@ -22,7 +22,7 @@ fn topology() -> Topology {
 
 fn disk(number: u32, unique_id: &str) -> Disk {
     Disk {
-        number,
+        number: Some(number),
         unique_id: unique_id.to_owned(),
         friendly_name: format!("NVMe {number}"),
         sector_bytes: 512,

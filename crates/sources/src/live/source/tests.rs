@@ -349,7 +349,7 @@ fn real_trace() -> Recorded {
         .read_to_end(&mut bytes)
         .expect("it unpacks");
     let disk = Disk {
-        number: 0,
+        number: Some(0),
         unique_id: "eui.01".to_owned(),
         ..Disk::default()
     };
