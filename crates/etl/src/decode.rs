@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fathom_model::{Op, Tap};
+use rustc_hash::FxBuildHasher;
 
 use crate::clock::Clock;
 use crate::disk_io::{self, NoIo};
@@ -206,7 +207,7 @@ pub enum NotUsable {
 /// Decodes events by layouts that it was taught.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    plans: HashMap<EventKey, (What, Plan)>,
+    plans: HashMap<EventKey, (What, Plan), FxBuildHasher>,
     settings: Settings,
 }
 
@@ -218,7 +219,7 @@ impl Decoder {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut decoder = Self {
-            plans: HashMap::new(),
+            plans: HashMap::default(),
             settings,
         };
         for (key, layout) in manifest::layouts() {

@@ -37,6 +37,7 @@ pub mod profile;
 pub mod recorded;
 mod shed;
 mod source;
+mod work;
 
 pub use counts::Counts;
 pub use fathom_etl::decode::Settings;

@@ -48,6 +48,8 @@ pub struct EtwFeed {
     layouts: Vec<(EventKey, Layout)>,
     /// What cannot be given, from the start.
     troubles: Vec<String>,
+    /// From when on everything that is read was switched on.
+    begin: i64,
     asked: Duration,
     lost: (u64, u64),
 }
@@ -71,6 +73,7 @@ impl EtwFeed {
         } else {
             None
         };
+        let begin = counter()?;
         let log = (!plan.channels.is_empty()).then(|| Log::follow(plan.channels));
         if log.is_some() {
             hold += 2 * LOG_EVERY;
@@ -87,6 +90,7 @@ impl EtwFeed {
             chunks,
             layouts,
             troubles: troubles.clone(),
+            begin: clock.unix_nanos(begin).unwrap_or(anchor.0),
             asked: Duration::ZERO,
             lost: (0, 0),
         };
@@ -101,6 +105,11 @@ impl EtwFeed {
     /// The wall clock in nanoseconds since 1970 and the counter in nanoseconds, at one moment.
     pub const fn anchor(&self) -> (i64, u64) {
         self.anchor
+    }
+
+    /// From when on everything that is read was switched on, in nanoseconds since 1970.
+    pub const fn begin_unix_nanos(&self) -> i64 {
+        self.begin
     }
 
     /// How long after it was logged an event may come.

@@ -96,10 +96,10 @@ pub fn etw(_: Setup) -> Result<Opened> {
 #[cfg(windows)]
 pub fn etw(setup: Setup) -> Result<Opened> {
     let (feed, mut odd) = super::etw::EtwFeed::start(&setup)?;
-    let (clock, anchor, hold) = (feed.clock(), feed.anchor(), feed.hold());
+    let (clock, anchor, hold, begin) = (feed.clock(), feed.anchor(), feed.hold(), feed.begin_unix_nanos());
     let (source, refused) = LiveSource::new(feed, setup.options(clock, anchor, hold));
     odd.extend(refused);
-    Ok((Box::new(source), odd))
+    Ok((Box::new(source.covering_from(begin)), odd))
 }
 
 impl Setup {

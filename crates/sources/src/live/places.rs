@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use fathom_etl::decode::Site;
 use fathom_model::{Device, NodeId, PhysicalDiskId, Tap, Topology, VolumeId};
+use rustc_hash::FxBuildHasher;
 
 /// A disk as the system tells of it, by its number on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub struct Places {
     disks: Disks,
     /// By number: the common way.
     by_number: Vec<Option<Entry>>,
-    by_name: HashMap<Owned, Entry>,
+    by_name: HashMap<Owned, Entry, FxBuildHasher>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,7 +89,7 @@ impl Places {
             known: HashMap::new(),
             disks: Vec::new(),
             by_number: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
         }
     }
 
