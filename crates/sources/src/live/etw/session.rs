@@ -86,10 +86,15 @@ impl Session {
             consumer: None,
             _mutex: mutex,
         };
-        if session.query()?.NumberOfBuffers == 0 {
-            return Err(refused(
-                "it seemed to start and has no buffers: this system does not trace".to_owned(),
-            ));
+        // What only says that it started one (Wine does) has no buffers to show.
+        let shown = session.query();
+        if !shown.as_ref().is_ok_and(|head| head.NumberOfBuffers > 0) {
+            let why = shown
+                .err()
+                .map_or_else(|| "it has no buffers".to_owned(), |error| error.to_string());
+            return Err(refused(format!(
+                "it seemed to start, and this system does not trace: {why}"
+            )));
         }
         for enable in &plan.providers {
             if let Err(reason) = session.enable(enable) {
@@ -194,8 +199,9 @@ impl Drop for Session {
 impl Mutex {
     /// The mutex, when no other daemon has it.
     fn only() -> Result<Self> {
+        let name = HSTRING::from(MUTEX);
         // SAFETY: the name ends with a NUL; nobody is given the handle.
-        let handle = unsafe { CreateMutexW(None, false, &HSTRING::from(MUTEX)) };
+        let handle = unsafe { CreateMutexW(None, false, &name) };
         // SAFETY: asked at once after the call that sets it.
         let already = unsafe { GetLastError() } == ERROR_ALREADY_EXISTS;
         let mutex = Self(handle.map_err(|error| super::failed("the trace session's lock", &error))?);
