@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_recording_has_no_profiles() {
         let orders = Orders::new(None);
-        orders.take(Some(&order(wire::Profile::Full, 60)));
+        orders.take(Some(&order(wire::Profile::Full, Duration::from_secs(60))));
         assert_eq!(orders.profile(), None);
     }
 }
