@@ -81,7 +81,7 @@ fn trace(recording: &Recording, node: &NodeId, with_bus: bool) -> Vec<u8> {
 }
 
 /// A node's configuration: which number is which disk, and how the storage bus lays its events out.
-fn configuration(recording: &Recording, node: &str, folder: &Path) -> PathBuf {
+fn configuration(recording: &Recording, node: &str, folder: &Path, with_bus: bool) -> PathBuf {
     let mut text = format!("[[live.disk]]\nnumber = {VIRTUAL}\nunique-id = 'vol0'\nspace = true\n");
     write!(text, "[[live.disk]]\nnumber = 0\nunique-id = '{node}/disk0'\n").unwrap();
     for holder in &recording.run().topology.targets {
@@ -92,10 +92,14 @@ fn configuration(recording: &Recording, node: &str, folder: &Path) -> PathBuf {
         )
         .unwrap();
     }
+    // Without a layout the bus's tap is not given, and nobody expects its legs.
     for (event, fields) in [
         (512, "DeviceNumber:u32 Irp:pointer Major:u8 Length:u32"),
         (1536, "DeviceNumber:u32 Irp:pointer Status:u32"),
-    ] {
+    ]
+    .into_iter()
+    .filter(|_| with_bus)
+    {
         let provider = providers::name(providers::CLUSPORT).unwrap();
         write!(
             text,
@@ -131,7 +135,7 @@ impl Cluster {
         let nodes: Vec<_> = recording.nodes().iter().map(|node| node.id.clone()).collect();
         for node in &nodes {
             fs::write(cluster.trace(node.as_str()), trace(&recording, node, with_bus)).unwrap();
-            configuration(&recording, node.as_str(), cluster.home.path());
+            configuration(&recording, node.as_str(), cluster.home.path(), with_bus);
         }
         let mut daemons: Vec<_> = nodes
             .iter()
