@@ -408,6 +408,36 @@ fn a_real_trace_gives_the_events_that_an_import_gives() {
     assert_eq!(source.tally().expect("it tells").undecoded, 0);
 }
 
+#[test]
+fn a_trace_is_taken_up_where_its_stream_was_left_and_what_was_live_is_not() {
+    let feed = real_trace();
+    let options_of_trace = Options {
+        clock: feed.clock(),
+        anchor: (feed.first_unix_nanos(), 0),
+        ..options(Profile::Full)
+    };
+    let (source, _) = LiveSource::new(feed, options_of_trace);
+    let mut source = source.repeatable(Incarnation::from_bytes([1; 16]));
+    source.seek(1_200).expect("a file can be read again");
+    let mut given = Vec::new();
+    loop {
+        match source.poll(Duration::ZERO, 20).expect("it works") {
+            Polled::Events(batch) => given.push((batch.first_ordinal, batch.columns.len())),
+            Polled::End => break,
+            Polled::Gap(_) | Polled::Quiet { .. } | Polled::Later(_) => {}
+        }
+    }
+    assert_eq!(given, [(1_200, 20), (1_220, 11)]);
+
+    let io = vec![disk_io(Op::Write, 1, 0, 1_000_000, 1, 1)];
+    let mut live = source_of(io);
+    assert!(matches!(live.seek(5), Err(Error::Gone { wanted: 5, next: 0 })));
+}
+
+fn source_of(items: Vec<Owned>) -> LiveSource<Script> {
+    source(Profile::Writes, vec![(items, at(3.0))])
+}
+
 proptest! {
     #[test]
     fn no_feed_makes_a_panic_or_breaks_a_promise(
