@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 mod live;
 
-pub use live::{Live, Origin};
+pub(crate) use live::{Live, Origin};
 
 /// Options of the daemon. Each can also stand in the file, under the same name without the dashes.
 #[derive(Clone, Debug, Default, clap::Args)]

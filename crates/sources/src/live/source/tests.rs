@@ -427,7 +427,12 @@ fn a_trace_is_taken_up_where_its_stream_was_left_and_what_was_live_is_not() {
             Polled::Gap(_) | Polled::Quiet { .. } | Polled::Later(_) => {}
         }
     }
-    assert_eq!(given, [(1_200, 20), (1_220, 11)]);
+    let mut next = 1_200;
+    for (first, count) in given {
+        assert!(first == next && count <= 20, "{first} {next}");
+        next += count as u64;
+    }
+    assert_eq!(next, 1_231);
 
     let io = vec![disk_io(Op::Write, 1, 0, 1_000_000, 1, 1)];
     let mut live = source_of(io);
