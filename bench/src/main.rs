@@ -6,6 +6,7 @@ use clap::Parser;
 use tikv_jemallocator::Jemalloc;
 
 mod daemon;
+#[cfg(feature = "join")]
 mod join;
 
 #[global_allocator]
@@ -16,6 +17,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 #[command(name = "fathom-bench")]
 enum Bench {
     /// The fan-out join against the same join in DuckDB.
+    #[cfg(feature = "join")]
     Join(join::Args),
     /// The node daemon's work an event, and its share of a processor.
     Daemon(daemon::Args),
@@ -23,6 +25,7 @@ enum Bench {
 
 fn main() -> ExitCode {
     let result = match Bench::parse() {
+        #[cfg(feature = "join")]
         Bench::Join(args) => join::run(&args),
         Bench::Daemon(args) => daemon::run(&args),
     };
