@@ -206,7 +206,12 @@ impl Life<'_> {
         loop {
             let profile = self.orders.profile();
             match self.open_elsewhere(profile).await {
-                Ok(source) => return Ok((source, profile)),
+                Ok(source) => {
+                    if self.orders.remaining().is_some() {
+                        self.health.note_refused(None);
+                    }
+                    return Ok((source, profile));
+                }
                 Err(error) => {
                     let reason = fathom_identity::explain::chain(&error);
                     if !self.orders.give_up() {

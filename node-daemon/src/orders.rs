@@ -1,5 +1,6 @@
 //! What the coordinator has ordered: how much is read, and until when.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fathom_proto::collect::v1 as wire;
@@ -23,6 +24,8 @@ pub(crate) struct Orders {
     /// `None` where the source has no profiles: orders mean nothing to it.
     configured: Option<Profile>,
     order: watch::Sender<Option<Order>>,
+    /// What could not be carried out. A coordinator that repeats it when it is connected to again changes nothing about that.
+    refused: Mutex<Option<Profile>>,
 }
 
 impl Orders {
@@ -30,7 +33,18 @@ impl Orders {
         Self {
             configured,
             order: watch::channel(None).0,
+            refused: Mutex::default(),
         }
+    }
+
+    /// Takes what a coordinator says when it is connected to: what it has been told before, or while nobody was there. An order that could
+    /// not be carried out is not tried again for that.
+    pub(crate) fn take_again(&self, said: Option<&wire::ProfileOrder>) {
+        let refused = *self.refused();
+        if said.is_some_and(|said| refused.is_some() && profile_of_wire(said.profile()) == refused) {
+            return;
+        }
+        self.take(said);
     }
 
     /// Takes what a coordinator says; nothing said leaves everything as it is.
@@ -38,6 +52,7 @@ impl Orders {
         let (Some(said), Some(_)) = (said, self.configured) else {
             return;
         };
+        *self.refused() = None;
         let order = profile_of_wire(said.profile()).map(|profile| Order {
             profile,
             until: Instant::now() + Duration::from_nanos(said.for_nanos).min(LONGEST),
@@ -66,9 +81,17 @@ impl Orders {
         Some(order.until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// The order cannot be carried out: what is configured holds again.
+    /// The order cannot be carried out: what is configured holds again. False when there was none.
     pub(crate) fn give_up(&self) -> bool {
-        self.order.send_replace(None).is_some()
+        let given_up = self.order.send_replace(None).map(|order| order.profile);
+        if given_up.is_some() {
+            *self.refused() = given_up;
+        }
+        given_up.is_some()
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Profile>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until something else than `present` is to be read. Cancel safe.
@@ -157,6 +180,22 @@ mod tests {
         let orders = Orders::new(Some(Profile::Off));
         orders.take(Some(&order(wire::Profile::Full, Duration::from_secs(1_000_000))));
         assert!(orders.remaining() <= Some(LONGEST));
+    }
+
+    #[test]
+    fn an_order_that_was_given_up_is_tried_again_only_when_it_is_given_anew() {
+        let orders = Orders::new(Some(Profile::SlowOnly));
+        let full = order(wire::Profile::Full, Duration::from_secs(60));
+        orders.take_again(Some(&full));
+        assert_eq!(orders.profile(), Some(Profile::Full));
+        assert!(orders.give_up() && !orders.give_up());
+        orders.take_again(Some(&full));
+        assert_eq!(orders.profile(), Some(Profile::SlowOnly));
+        orders.take(Some(&full));
+        assert_eq!(orders.profile(), Some(Profile::Full));
+        assert!(orders.give_up());
+        orders.take_again(Some(&order(wire::Profile::Writes, Duration::from_secs(60))));
+        assert_eq!(orders.profile(), Some(Profile::Writes));
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Uplink {
         });
         let sent = Arc::new(AtomicU64::new(welcome.position));
         self.orders
-            .take(welcome.policy.as_ref().and_then(|policy| policy.profile.as_ref()));
+            .take_again(welcome.policy.as_ref().and_then(|policy| policy.profile.as_ref()));
         let interval = welcome.policy.map_or(0, |policy| policy.heartbeat_interval_nanos);
         let interval = if interval == 0 {
             HEARTBEAT

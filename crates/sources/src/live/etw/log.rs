@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
 use fathom_etl::slow::xml;
+use windows::Win32::Foundation::{ERROR_SUCCESS, SetLastError};
 use windows::Win32::System::EventLog::{
     EVT_HANDLE, EvtClose, EvtNext, EvtQuery, EvtQueryChannelPath, EvtQueryForwardDirection, EvtQueryReverseDirection,
     EvtRender, EvtRenderEventXml,
@@ -143,9 +144,16 @@ fn read(
 
 fn query(channel: &str, query: &str, direction: u32) -> Result<Handle, String> {
     let flags = EvtQueryChannelPath.0 | direction;
+    let (channel, query) = (HSTRING::from(channel), HSTRING::from(query));
+    // What fails without saying why must not be given the reason of another call.
+    // SAFETY: the call has no conditions.
+    unsafe { SetLastError(ERROR_SUCCESS) };
     // SAFETY: no session is this machine; both names end with a NUL.
-    let found = unsafe { EvtQuery(None, &HSTRING::from(channel), &HSTRING::from(query), flags) };
-    found.map(Handle).map_err(|error| error.message())
+    let found = unsafe { EvtQuery(None, &channel, &query, flags) };
+    found.map(Handle).map_err(|error| match error.code().is_ok() {
+        true => "the event log failed without saying why".to_owned(),
+        false => error.message(),
+    })
 }
 
 /// The next events of a query, as XML.
