@@ -397,7 +397,8 @@ fn a_real_trace_gives_the_events_that_an_import_gives() {
         })
         .collect();
     let mut sorted = seen.clone();
-    (sorted.sort(), expected.sort());
+    sorted.sort();
+    expected.sort();
     assert_eq!(sorted, expected);
     assert_eq!(seen.len(), 1_231);
     assert!(seen.is_sorted_by_key(|event| event.0));
