@@ -292,7 +292,7 @@ fn a_service_with_a_faulty_configuration_is_not_installed() {
     assert_fails(
         &setup.install(&configuration, &[]),
         2,
-        &["cluster is missing", "replay is missing"],
+        &["cluster is missing", "key is missing"],
     );
     assert_fails(&daemon().run(["uninstall"]), 1, &["is not installed"]);
 }
