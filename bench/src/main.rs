@@ -1,26 +1,33 @@
-//! `fathom-bench`: Fathom beside its peers, in one run on one machine, as a ratio.
+//! `fathom-bench`: Fathom beside its peers, in one run on one machine, as a ratio; and what the node daemon costs.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use tikv_jemallocator::Jemalloc;
 
+mod daemon;
+#[cfg(feature = "join")]
 mod join;
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Benchmarks against peers. Build with --release; each prints one line of JSON.
+/// Benchmarks. Build with --release; each prints one line of JSON.
 #[derive(Debug, Parser)]
 #[command(name = "fathom-bench")]
 enum Bench {
     /// The fan-out join against the same join in DuckDB.
+    #[cfg(feature = "join")]
     Join(join::Args),
+    /// The node daemon's work an event, and its share of a processor.
+    Daemon(daemon::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Bench::parse() {
+        #[cfg(feature = "join")]
         Bench::Join(args) => join::run(&args),
+        Bench::Daemon(args) => daemon::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

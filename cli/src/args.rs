@@ -85,6 +85,11 @@ pub(crate) enum Command {
     Node(Box<fathom_node_daemon::Options>),
     /// The nodes of a cluster and how well each was heard
     Nodes(ClusterArgs),
+    /// Order how much of nodes is read, for a time; then it is what each daemon's configuration says
+    #[command(
+        after_help = "Examples:\n  fathom profile writes --for 15m               every write of every node\n  fathom profile full --node n1 --for 5m        reads and all taps too, of one node\n  fathom profile --clear --node n1              back to what its configuration says, at once\n\nProfiles: off, slow-only (what Windows keeps of slow I/O itself), writes, full. `fathom nodes` shows what each node reads."
+    )]
+    Profile(ProfileArgs),
     /// The volumes of a cluster, and the virtual disks under them
     Volumes(ClusterArgs),
     /// The physical disks of a cluster: health, wear, errors, and which node has them
@@ -384,6 +389,26 @@ pub(crate) struct HistoryArgs {
     pub(crate) at: Option<i64>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// How much of which nodes, and for how long.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["profile", "clear"]))]
+pub(crate) struct ProfileArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// `off`, `slow-only`, `writes` or `full`
+    #[arg(value_name = "PROFILE", value_parser = ["off", "slow-only", "writes", "full"], requires = "lasts")]
+    pub(crate) profile: Option<String>,
+    /// Take an order back: daemons read what their configurations say, at once
+    #[arg(long, conflicts_with = "lasts")]
+    pub(crate) clear: bool,
+    /// How long, at most a day
+    #[arg(long = "for", value_name = "TIME", id = "lasts")]
+    pub(crate) lasts: Option<Span>,
+    /// Only this node (may be repeated) [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Vec<String>,
 }
 
 /// Which I/Os.

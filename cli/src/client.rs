@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use fathom_identity::explain::{REFUSED, chain, is_closed, tls_problem};
 use fathom_identity::files::Credentials;
+use fathom_proto::control::v1 as control;
+use fathom_proto::control::v1::control_service_client::ControlServiceClient;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use fathom_runtime::clock::{Clock, SystemClock};
@@ -31,6 +33,7 @@ pub(crate) struct Client {
     address: String,
     cluster: String,
     service: QueryServiceClient<Channel>,
+    control: ControlServiceClient<Channel>,
 }
 
 impl Client {
@@ -74,11 +77,13 @@ impl Client {
                 cause: innermost(&error),
             },
         })?;
+        let control = ControlServiceClient::new(channel.clone());
         let service = QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
         let client = Self {
             address,
             cluster: context.cluster.clone(),
             service,
+            control,
         };
         let status = client.first_status().await?;
         if status.protocol_version != fathom_proto::QUERY_PROTOCOL {
@@ -281,6 +286,23 @@ impl Client {
             at_unix_nanos,
         };
         let answer = self.service.clone().list_qos(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// Orders how much of these nodes is read, or of all; an empty profile takes an order back.
+    pub(crate) async fn set_profile(
+        &self,
+        nodes: &[String],
+        profile: &str,
+        for_nanos: u64,
+    ) -> Result<control::SetProfileResponse> {
+        let request = control::SetProfileRequest {
+            cluster: self.cluster.clone(),
+            nodes: nodes.to_vec(),
+            profile: profile.to_owned(),
+            for_nanos,
+        };
+        let answer = self.control.clone().set_profile(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod io;
 pub(crate) mod ios;
 pub(crate) mod latency;
 pub(crate) mod nodes;
+pub(crate) mod profile;
 pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod score;

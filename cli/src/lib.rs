@@ -56,6 +56,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Coordinator(coordinator) => commands::roles::coordinator(*coordinator),
         Command::Node(node) => commands::roles::node(*node),
         Command::Nodes(nodes) => commands::nodes::run(&nodes, output),
+        Command::Profile(profile) => commands::profile::run(&profile, output),
         Command::Volumes(volumes) => commands::volumes::run(&volumes, output),
         Command::Disks(arguments) => commands::state::run(&commands::state::DISKS, &arguments, output),
         Command::Jobs(arguments) => commands::state::run(&commands::state::JOBS, &arguments, output),

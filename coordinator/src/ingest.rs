@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use fathom_model::state::{Observation, Sample};
-use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, Topology};
+use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, NodeId, Topology};
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::convert::collect::{Opening, VersionedTopology};
 use fathom_runtime::tasks::{Kind, TaskGroup};
@@ -72,6 +72,7 @@ pub(crate) enum Message {
         session: u64,
         complete_until: Option<i64>,
         next_ordinal: u64,
+        daemon: Option<wire::DaemonStatus>,
     },
     /// Ordinals are lost.
     Lost {
@@ -97,6 +98,11 @@ pub(crate) enum Message {
     },
     /// The connection ended.
     Closed { session: u64 },
+    /// An operator says how much is read.
+    Order {
+        order: Order,
+        reply: oneshot::Sender<Vec<Told>>,
+    },
     /// Somebody asks how things are.
     Report { reply: oneshot::Sender<WorkerReport> },
 }
@@ -115,9 +121,27 @@ impl Message {
             | Self::Gap { session, .. }
             | Self::End { session, .. }
             | Self::Closed { session } => Some(*session),
-            Self::Report { .. } => None,
+            Self::Order { .. } | Self::Report { .. } => None,
         }
     }
+}
+
+/// How much nodes read, for a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// Whom it is for; none for all.
+    pub(crate) nodes: Vec<NodeId>,
+    /// `None`: what their configurations say.
+    pub(crate) profile: Option<wire::Profile>,
+    pub(crate) lasts: Duration,
+}
+
+/// Whom an order is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) node: NodeId,
+    /// Whether its daemon is connected.
+    pub(crate) told: bool,
 }
 
 /// What queries see: one manifest record and the rows that are not in it.
@@ -170,6 +194,13 @@ impl Cluster {
     /// What queries see now.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Orders how much is read; `None` when the worker is gone.
+    pub(crate) async fn order(&self, order: Order) -> Option<Vec<Told>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Order { order, reply }).await.then_some(())?;
+        answer.await.ok()
     }
 
     /// How things are; `None` when the worker is gone.

@@ -27,6 +27,7 @@ use std::time::Duration;
 use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
+use fathom_proto::control::v1::control_service_server::ControlServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::{Cause, Shutdown};
@@ -39,6 +40,7 @@ pub use config::{Config, Faults, Ingest, Options};
 pub use error::{Error, Result};
 
 use grpc::collect::Collect;
+use grpc::control::Control;
 use grpc::query::Query;
 use ingest::Clusters;
 
@@ -101,10 +103,12 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
     let collect = CollectServiceServer::new(Collect::new(clusters.clone(), tasks.clone()))
         .max_decoding_message_size(MESSAGE_BYTES);
-    let query =
-        QueryServiceServer::new(Query::new(clusters, tasks.clone())).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let answers = Query::new(clusters, tasks.clone());
+    let control = ControlServiceServer::new(Control::new(answers.clone()));
+    let query = QueryServiceServer::new(answers).max_encoding_message_size(4 * MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<CollectServiceServer<Collect>>().await;
+    health.set_serving::<ControlServiceServer<Control>>().await;
     health.set_serving::<QueryServiceServer<Query>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
@@ -116,6 +120,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(collect)
+        .add_service(control)
         .add_service(query)
         .add_service(health_service)
         .add_service(reflection);

@@ -228,6 +228,17 @@ impl Program {
         Ran::of(self.command(arguments).output().unwrap())
     }
 
+    /// Starts a command that goes on.
+    #[must_use]
+    pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Process {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        Process {
+            child: command.spawn().unwrap(),
+            address: String::new(),
+        }
+    }
+
     /// Starts a coordinator and waits until it listens.
     #[must_use]
     pub fn coordinator(&self, certificates: &Certificates, store: &Path, more: &[&str]) -> Process {

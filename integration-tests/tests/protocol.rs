@@ -80,6 +80,8 @@ struct Daemon {
     outbox: mpsc::Sender<wire::CollectRequest>,
     inbox: Streaming<wire::CollectResponse>,
     batches: Vec<(u64, IoColumns, i64)>,
+    /// What the Welcome asked for.
+    policy: Option<wire::Policy>,
 }
 
 impl Daemon {
@@ -130,8 +132,25 @@ impl Daemon {
         let mut client = CollectServiceClient::new(channel.clone());
         let mut inbox = client.collect(queue).await.unwrap().into_inner();
         let welcome = inbox.message().await.unwrap().unwrap().message;
-        assert!(matches!(welcome, Some(Response::Welcome(_))), "{welcome:?}");
-        Self { outbox, inbox, batches }
+        let Some(Response::Welcome(welcome)) = welcome else {
+            panic!("{welcome:?}");
+        };
+        let policy = welcome.policy;
+        Self {
+            outbox,
+            inbox,
+            batches,
+            policy,
+        }
+    }
+
+    /// The next order that comes.
+    async fn ordered(&mut self) -> wire::ProfileOrder {
+        loop {
+            if let Some(Response::Policy(policy)) = self.inbox.message().await.unwrap().unwrap().message {
+                return policy.profile.unwrap();
+            }
+        }
     }
 
     async fn say(&self, message: Request) {
@@ -172,6 +191,7 @@ impl Daemon {
             monotonic_nanos: 1,
             complete_until_unix_nanos: promise,
             next_ordinal,
+            daemon: None,
         };
         self.say(Request::Heartbeat(heartbeat)).await;
     }
@@ -322,4 +342,119 @@ async fn every_answer_about_a_cluster_says_what_it_did_not_see() {
     assert_eq!(ran.code, 4, "{}", ran.err);
     let volume = &ran.json()["volumes"][0];
     assert_eq!((&volume["size_bytes"], &volume["copies"]), (&Value::Null, &Value::Null));
+}
+
+/// Runs a command against the coordinator.
+async fn command(setup: &Setup, arguments: &[&str]) -> fathom_integration_tests::process::Ran {
+    let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    all.extend(["--coordinator".to_owned(), setup.coordinator.address.clone()]);
+    all.extend(setup.certificates.options("user"));
+    tokio::task::spawn_blocking(move || program().run(all)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profile_that_is_ordered_reaches_daemons_now_and_when_they_connect() {
+    let setup = Setup::new().await;
+    let mut daemon = Daemon::connect(&setup.channel).await;
+    assert_eq!(daemon.policy.unwrap().profile, None, "nothing was ordered");
+    let ran = command(&setup, &["profile", "writes", "--for", "15m", "-o", "json"]).await;
+    // n1 and n2 have no daemon, so they are told when they connect: the answer is partial.
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    let document = ran.json();
+    assert_eq!(
+        (&document["profile"], &document["for_ns"]),
+        (&"writes".into(), &900_000_000_000_u64.into())
+    );
+    let told: Vec<(String, bool)> = document["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| {
+            (
+                node["node"].as_str().unwrap().to_owned(),
+                node["told"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("n0".to_owned(), true),
+            ("n1".to_owned(), false),
+            ("n2".to_owned(), false)
+        ]
+    );
+    let order = daemon.ordered().await;
+    assert_eq!(
+        (order.profile(), order.for_nanos),
+        (wire::Profile::Writes, 900_000_000_000)
+    );
+
+    // What a daemon says of itself is shown.
+    let status = wire::DaemonStatus {
+        profile: wire::Profile::Writes.into(),
+        ordered_for_nanos: Some(7_000_000_000),
+        processor_nanos: Some(25),
+        running_nanos: 100,
+        events_lost: Some(3),
+        troubles: vec!["no storage bus".to_owned()],
+        ..wire::DaemonStatus::default()
+    };
+    let heartbeat = wire::Heartbeat {
+        daemon: Some(status),
+        ..wire::Heartbeat::default()
+    };
+    daemon.say(Request::Heartbeat(heartbeat)).await;
+    let shown = loop {
+        let shown = command(&setup, &["nodes", "-o", "json"]).await.json()["nodes"][0]["daemon"].clone();
+        if !shown.is_null() {
+            break shown;
+        }
+    };
+    assert_eq!(
+        (&shown["profile"], &shown["processor_share"]),
+        (&"writes".into(), &0.25.into())
+    );
+    assert_eq!(
+        (&shown["events_lost"], &shown["events_shed"]),
+        (&3.into(), &Value::Null)
+    );
+    let table = command(&setup, &["nodes"]).await;
+    assert!(
+        table.out.contains("writes for 7 s") && table.err.contains("no storage bus"),
+        "{} {}",
+        table.out,
+        table.err
+    );
+    drop(daemon);
+
+    let mut again = Daemon::connect(&setup.channel).await;
+    let order = again.policy.take().unwrap().profile.unwrap();
+    assert_eq!(order.profile(), wire::Profile::Writes);
+    assert!(
+        order.for_nanos < 900_000_000_000 && order.for_nanos > 800_000_000_000,
+        "{order:?}"
+    );
+    let ran = command(&setup, &["profile", "--clear", "--node", "n0"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let order = again.ordered().await;
+    assert_eq!((order.profile(), order.for_nanos), (wire::Profile::Unspecified, 0));
+    drop(again);
+    let after = Daemon::connect(&setup.channel).await;
+    assert_eq!(after.policy.unwrap().profile, None);
+
+    for (arguments, part) in [
+        (&["profile", "writes"][..], "--for"),
+        (&["profile", "everything", "--for", "1m"], "slow-only"),
+        (&["profile", "writes", "--for", "48h"], "24 hours"),
+        (&["profile"], "PROFILE"),
+    ] {
+        let ran = command(&setup, arguments).await;
+        assert!(
+            ran.code == 2 && ran.err.contains(part),
+            "{arguments:?}: {} {}",
+            ran.code,
+            ran.err
+        );
+    }
 }

@@ -292,7 +292,7 @@ fn a_service_with_a_faulty_configuration_is_not_installed() {
     assert_fails(
         &setup.install(&configuration, &[]),
         2,
-        &["cluster is missing", "replay is missing"],
+        &["cluster is missing", "key is missing"],
     );
     assert_fails(&daemon().run(["uninstall"]), 1, &["is not installed"]);
 }
@@ -371,4 +371,77 @@ fn fathom_exe_plays_the_demo_with_its_own_coordinator() {
     let ran = program("fathom.exe").run(["demo", "--once", "--run", RECORDING, "-o", "json"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.json().is_object());
+}
+
+impl Setup {
+    /// Options of a daemon that reads what its node logs.
+    fn live(&self, coordinator: &Process, profile: &str) -> Vec<std::ffi::OsString> {
+        let program = daemon();
+        let spool = self.home.path().join("spool").join("live");
+        let mut options: Vec<std::ffi::OsString> =
+            ["run", "--source", "etw", "--profile", profile, "--cluster", "test"]
+                .map(Into::into)
+                .into();
+        options.extend(["--node", "i0", "--coordinator", &coordinator.address, "--spool"].map(Into::into));
+        options.extend([
+            program.spelled(&spool),
+            "--topology".into(),
+            program.spelled(&fixture::recording(RECORDING)),
+        ]);
+        for (option, file) in self.certificates.files("user") {
+            options.extend([option.into(), program.spelled(&file)]);
+        }
+        options
+    }
+}
+
+#[test]
+#[ignore = "needs the Windows build: cargo xtask windows"]
+fn a_source_that_needs_a_trace_session_says_that_there_is_none() {
+    let setup = Setup::new();
+    let coordinator = setup.coordinator();
+    for profile in ["writes", "full"] {
+        let ran = daemon().run(setup.live(&coordinator, profile));
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let told = ran.err.contains("does not trace") || ran.err.contains("access is denied");
+        assert!(ran.err.contains("a trace session: ") && told, "{}", ran.err);
+        assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    }
+}
+
+#[test]
+#[ignore = "needs the Windows build: cargo xtask windows"]
+fn a_source_that_needs_none_runs_and_tells_what_it_cannot_read_and_an_order_that_it_cannot_follow_is_given_up() {
+    let setup = Setup::new();
+    let coordinator = setup.coordinator();
+    let mut live = daemon().start(setup.live(&coordinator, "slow-only"));
+    let ask = |arguments: &[&str]| {
+        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        all.extend(["-o", "json", "--coordinator", &coordinator.address].map(ToOwned::to_owned));
+        all.extend(setup.certificates.options("user"));
+        setup.linux.run(all)
+    };
+    let mut wait = |what: &str, holds: &dyn Fn(&serde_json::Value) -> bool| {
+        let start = Instant::now();
+        loop {
+            let ran = ask(&["nodes"]);
+            let seen = serde_json::from_str::<serde_json::Value>(&ran.out).unwrap_or_default();
+            let nodes = seen["nodes"].as_array().cloned().unwrap_or_default();
+            if nodes.iter().any(|node| node["node"] == "i0" && holds(&node["daemon"])) {
+                return;
+            }
+            assert!(live.runs(), "it ended: {}", live.said());
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {seen}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let has = |daemon: &serde_json::Value, text: &str| daemon["troubles"].to_string().contains(text);
+    wait("it runs", &|daemon| {
+        daemon["profile"] == "slow-only" && has(daemon, "Microsoft-Windows-ReFS/Operational: ")
+    });
+    let ran = ask(&["profile", "writes", "--for", "5m", "--node", "i0"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    wait("the order is given up", &|daemon| {
+        daemon["profile"] == "slow-only" && has(daemon, "the profile that was ordered")
+    });
 }

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 
 use fathom_model::{ClusterId, NodeId, Tap};
 use fathom_runtime::units::ByteSize;
+use fathom_sources::live::Profile;
 use serde::Deserialize;
+
+mod live;
+
+pub(crate) use live::{Live, Origin};
 
 /// Options of the daemon. Each can also stand in the file, under the same name without the dashes.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,9 +43,22 @@ pub struct Options {
     /// Largest size of the spool [default: 1 GiB]
     #[arg(long, value_name = "SIZE")]
     pub spool_size: Option<ByteSize>,
+    /// Where events come from: `etw` (what this node logs now; Windows), `replay` or `trace` [default: what of --replay and --trace is
+    /// given, else etw on Windows]
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<SourceKind>,
     /// Source of events: this node's part of the recording in DIR
     #[arg(long, value_name = "DIR")]
     pub replay: Option<PathBuf>,
+    /// Source of events: a trace file (.etl), as if it were logged now
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// How much of the node is read: `off`, `slow-only`, `writes` or `full`, where nobody orders anything else [default: writes]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
+    /// Recording whose nodes, disks, volumes and extents are those of the cluster: what ties a live source's disks to volumes
+    #[arg(long, value_name = "DIR")]
+    pub topology: Option<PathBuf>,
     /// Play the recording at its recorded speed, or at so many times it [default: as fast as possible]
     #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1")]
     pub pace: Option<f64>,
@@ -67,11 +85,28 @@ struct File {
     key: Option<PathBuf>,
     spool: Option<PathBuf>,
     spool_size: Option<ByteSize>,
+    source: Option<SourceKind>,
     replay: Option<PathBuf>,
+    trace: Option<PathBuf>,
+    profile: Option<String>,
+    topology: Option<PathBuf>,
     pace: Option<f64>,
     without_tap: Vec<Tap>,
     batch_events: Option<usize>,
     log_file: Option<PathBuf>,
+    live: live::Table,
+}
+
+/// Kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// What this node logs now.
+    Etw,
+    /// A recording.
+    Replay,
+    /// A trace file.
+    Trace,
 }
 
 /// A checked configuration.
@@ -93,12 +128,21 @@ pub struct Config {
     pub spool: PathBuf,
     /// Largest size of the spool.
     pub spool_bytes: u64,
-    /// The recording to play.
-    pub replay: Replay,
+    /// Where events come from.
+    pub source: Source,
     /// Most events in a batch.
     pub batch_events: usize,
     /// Where the daemon's own log goes, if not to standard error.
     pub log_file: Option<PathBuf>,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A recording.
+    Replay(Replay),
+    /// What a node logs.
+    Live(Box<Live>),
 }
 
 /// A recording as a source.
@@ -156,7 +200,26 @@ impl Config {
         let certificate = needed("cert", text(options.cert.or(file.cert)));
         let key = needed("key", text(options.key.or(file.key)));
         let spool = needed("spool", text(options.spool.or(file.spool)));
-        let recording = needed("replay", text(options.replay.or(file.replay)));
+        let (replay, trace) = (options.replay.or(file.replay), options.trace.or(file.trace));
+        let kind = options.source.or(file.source).unwrap_or(match (&replay, &trace) {
+            (None, Some(_)) => SourceKind::Trace,
+            (None, None) if cfg!(windows) => SourceKind::Etw,
+            _ => SourceKind::Replay,
+        });
+        let path = match kind {
+            SourceKind::Replay => needed("replay", text(replay.clone())),
+            SourceKind::Trace => needed("trace", text(trace.clone())),
+            SourceKind::Etw => String::new(),
+        };
+        let idle = [
+            (replay.is_some(), SourceKind::Replay, "replay"),
+            (trace.is_some(), SourceKind::Trace, "trace"),
+        ];
+        for (_, _, name) in idle.iter().filter(|(given, of, _)| *given && *of != kind) {
+            faults.push(format!(
+                "{name} is given and the source is another one: a daemon has one source"
+            ));
+        }
         // What is not there is said already.
         for (what, name) in [("cluster", &cluster), ("node", &node)] {
             if let Err(fault) = fathom_model::check_name(name)
@@ -180,14 +243,39 @@ impl Config {
         if spool_bytes < LEAST_SPOOL_BYTES {
             faults.push(format!("spool-size must be at least {}", ByteSize(LEAST_SPOOL_BYTES)));
         }
-        if !faults.is_empty() {
-            return Err(Faults(faults));
-        }
         let without = if options.without_tap.is_empty() {
             file.without_tap
         } else {
             options.without_tap
         };
+        let profile = options
+            .profile
+            .map_or_else(|| file.profile.as_deref().unwrap_or("writes").parse(), Ok);
+        let profile = profile.unwrap_or_else(|reason| {
+            faults.push(format!("profile: {reason}"));
+            Profile::Writes
+        });
+        let from = match kind {
+            SourceKind::Trace => Origin::Trace {
+                file: PathBuf::from(&path),
+                pace,
+            },
+            SourceKind::Replay | SourceKind::Etw => Origin::Etw,
+        };
+        let live = file
+            .live
+            .check(from, profile, options.topology.or(file.topology), &mut faults);
+        let source = match kind {
+            SourceKind::Replay => Source::Replay(Replay {
+                recording: path.into(),
+                without,
+                pace,
+            }),
+            SourceKind::Trace | SourceKind::Etw => Source::Live(Box::new(live)),
+        };
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
         Ok(Self {
             coordinator,
             cluster: cluster.as_str().into(),
@@ -197,11 +285,7 @@ impl Config {
             key: key.into(),
             spool: spool.into(),
             spool_bytes,
-            replay: Replay {
-                recording: recording.into(),
-                without,
-                pace,
-            },
+            source,
             batch_events,
             log_file: options.log_file.or(file.log_file),
         })

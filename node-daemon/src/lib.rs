@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A batch is encoded and compressed once, by the sampler; the same bytes stand in the spool and go over the wire. The uplink
-//! reads only what is synced. Whatever the coordinator says is stored for good may be deleted; everything else is sent again
+//! reads only what is synced. How much a live source reads is configured, and ordered by the coordinator for a time: another profile is
+//! another incarnation, since it gives other taps. Whatever the coordinator says is stored for good may be deleted; everything else is sent again
 //! after any interruption, from the position that the coordinator names.
 //!
 //! # Errors
@@ -20,6 +21,8 @@
 pub mod check;
 mod config;
 mod error;
+mod health;
+mod orders;
 mod sampler;
 pub mod service;
 mod spool;
@@ -35,14 +38,17 @@ use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use fathom_sources::Source;
+use fathom_sources::live::{self, Profile, Setup};
 use fathom_sources::replay::{Options as ReplayOptions, ReplaySource};
 
 pub use config::{Config, Faults, Options};
 pub use error::{Error, Result};
 
+use health::Health;
+use orders::Orders;
 use sampler::Sampler;
 use spool::{Identity, Spool};
-use uplink::{Ended, Uplink};
+use uplink::Uplink;
 
 /// How long tasks may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -64,53 +70,197 @@ pub enum Outcome {
 ///
 /// When it cannot go on without somebody doing something about it.
 pub async fn run(config: Config, tasks: &TaskGroup, started: impl FnOnce() + Send) -> Result<Outcome> {
-    let clock = SystemClock;
-    let credentials = credentials(&config, &clock)?;
-    let source = open_source_elsewhere(&config).await?;
-    let description = source.describe();
-    let identity = Identity {
-        stream: StreamId {
-            cluster: config.cluster.clone(),
-            node: config.node.clone(),
-            kind: StreamKind::Io,
-            incarnation: match description.incarnation {
-                Some(incarnation) => incarnation,
-                None => random_incarnation()?,
-            },
+    run_with(config, tasks, started, Arc::new(open_source)).await
+}
+
+/// Opens the source, reading as much as the profile says.
+type Opener = Arc<dyn Fn(&Config, Option<Profile>) -> Result<Box<dyn Source>> + Send + Sync>;
+
+async fn run_with(config: Config, tasks: &TaskGroup, started: impl FnOnce() + Send, opener: Opener) -> Result<Outcome> {
+    let configured = match &config.source {
+        config::Source::Replay(_) => None,
+        config::Source::Live(live) => match live.from {
+            config::Origin::Etw => Some(live.profile),
+            // What is in a file was read already.
+            config::Origin::Trace { .. } => None,
         },
-        anchor_unix_nanos: clock.now_unix_nanos(),
-        // A recording's times were not made from an anchor.
-        anchor_monotonic_nanos: match description.incarnation {
-            Some(_) => 0,
-            None => u64::try_from(clock.monotonic().as_nanos()).unwrap_or(u64::MAX),
-        },
-        taps: description.taps.clone(),
-        covered_from_unix_nanos: description.covered_from_unix_nanos,
     };
-    let spool = Spool::open(&config.spool, config.spool_bytes, identity, source.devices())?;
-    let spool = Arc::new(spool);
-    let topology = description.topology.clone();
-
-    let sampler = Sampler::new(source, Arc::clone(&spool), config.batch_events);
-    let shutdown = tasks.shutdown().clone();
-    let sampled = tasks.spawn_thread("sampler", Kind::Critical, move || sampler.run(&shutdown));
-    sampled.map_err(|source| Error::Thread { source })?;
-
-    let state = state::start(&config, &credentials, tasks).await?;
-    let uplink = Uplink::new(&config, credentials, Arc::clone(&spool), topology)?;
-    let state_first = config.replay.pace.is_none();
-    started();
-    let ended = tokio::select! {
-        ended = state::run_beside(uplink, state, state_first) => ended?,
-        cause = tasks.shutdown().requested() => {
-            if let Cause::TaskFailed { task, reason } = cause {
-                return Err(Error::Task { task: task.clone(), reason: reason.clone() });
+    let orders = Arc::new(Orders::new(configured));
+    let health = Health::new(Arc::clone(&orders));
+    let credentials = credentials(&config, &SystemClock)?;
+    let state = state::start(&config, &credentials, tasks, &health).await?;
+    let at_once = matches!(&config.source, config::Source::Replay(replay) if replay.pace.is_none());
+    let (mut before, beside) = if at_once { (state, None) } else { (None, state) };
+    let mut started = Some(started);
+    let life = Life {
+        config: &config,
+        tasks,
+        orders: &orders,
+        health: &health,
+        opener: &opener,
+    };
+    let events = async {
+        loop {
+            match life.run(&mut started, &mut before).await? {
+                Ended::Complete => return Ok(Outcome::Finished),
+                Ended::Stopped => return Ok(Outcome::Stopped),
+                Ended::Other => {}
             }
-            return Ok(Outcome::Stopped);
         }
     };
-    match ended {
-        Ended::Complete => Ok(Outcome::Finished),
+    let Some(state) = beside else { return events.await };
+    tokio::pin!(events);
+    let state = state::send(state);
+    tokio::pin!(state);
+    tokio::select! {
+        ended = &mut events => match ended? {
+            Outcome::Stopped => Ok(Outcome::Stopped),
+            // What is left of the state.
+            Outcome::Finished => tokio::select! {
+                sent = state => sent.map(|()| Outcome::Finished),
+                stopped = until_stopped(tasks) => stopped.map(|()| Outcome::Stopped),
+            },
+        },
+        sent = &mut state => {
+            sent?;
+            events.await
+        }
+    }
+}
+
+/// Until the daemon is asked to stop; an error where a task of its own was the cause.
+async fn until_stopped(tasks: &TaskGroup) -> Result<()> {
+    match tasks.shutdown().requested().await {
+        Cause::TaskFailed { task, reason } => Err(Error::Task {
+            task: task.clone(),
+            reason: reason.clone(),
+        }),
+        Cause::Signal(_) | Cause::Requested(_) => Ok(()),
+    }
+}
+
+/// How one incarnation ended.
+enum Ended {
+    /// All that it will ever give is stored.
+    Complete,
+    /// The daemon was asked to stop.
+    Stopped,
+    /// Something else is to be read: the next incarnation does, and sends the rest of this one first.
+    Other,
+}
+
+/// One incarnation of the daemon's stream: a source, its spool, and who sends it.
+struct Life<'a> {
+    config: &'a Config,
+    tasks: &'a TaskGroup,
+    orders: &'a Arc<Orders>,
+    health: &'a Health,
+    opener: &'a Opener,
+}
+
+impl Life<'_> {
+    /// `before` is sent first: of what is read at once, whoever asks when the events are joined finds the state.
+    async fn run(&self, started: &mut Option<impl FnOnce() + Send>, before: &mut Option<Uplink>) -> Result<Ended> {
+        let (config, clock) = (self.config, SystemClock);
+        let credentials = credentials(config, &clock)?;
+        let (source, profile) = self.open().await?;
+        let description = source.describe();
+        let (anchor_unix_nanos, anchor_monotonic_nanos) = match (description.incarnation, description.anchor) {
+            (_, Some(anchor)) => anchor,
+            // A recording's times were not made from an anchor.
+            (Some(_), None) => (clock.now_unix_nanos(), 0),
+            (None, None) => {
+                let monotonic = u64::try_from(clock.monotonic().as_nanos()).unwrap_or(u64::MAX);
+                (clock.now_unix_nanos(), monotonic)
+            }
+        };
+        let identity = Identity {
+            stream: StreamId {
+                cluster: config.cluster.clone(),
+                node: config.node.clone(),
+                kind: StreamKind::Io,
+                incarnation: match description.incarnation {
+                    Some(incarnation) => incarnation,
+                    None => random_incarnation()?,
+                },
+            },
+            anchor_unix_nanos,
+            anchor_monotonic_nanos,
+            taps: description.taps.clone(),
+            covered_from_unix_nanos: description.covered_from_unix_nanos,
+        };
+        let spool = Spool::open(&config.spool, config.spool_bytes, identity, source.devices())?;
+        let spool = Arc::new(spool);
+
+        let sampler = Sampler::new(source, Arc::clone(&spool), config.batch_events, self.health.clone());
+        let stop = self.tasks.shutdown().child_token();
+        let (done, sampled) = tokio::sync::oneshot::channel::<()>();
+        let stopped = stop.clone();
+        let began = self.tasks.spawn_thread("sampler", Kind::Critical, move || {
+            let outcome = sampler.run(|| stopped.is_cancelled());
+            // After the source is closed, so that the next one finds what it needs free.
+            drop(done);
+            outcome
+        });
+        began.map_err(|source| Error::Thread { source })?;
+
+        let (orders, health) = (Arc::clone(self.orders), self.health.clone());
+        let uplink = Uplink::new(config, credentials, spool, description.topology, orders, health)?;
+        if let Some(started) = started.take() {
+            started();
+        }
+        let first = before.take();
+        let send = async {
+            if let Some(state) = first {
+                state::send(state).await?;
+            }
+            uplink.run().await
+        };
+        tokio::select! {
+            sent = send => sent.map(|_| Ended::Complete),
+            stopped = until_stopped(self.tasks) => stopped.map(|()| Ended::Stopped),
+            () = self.orders.other_than(profile) => {
+                stop.cancel();
+                // Ends with an error when the sampler has ended, which is all that is waited for.
+                let _ = sampled.await;
+                Ok(Ended::Other)
+            }
+        }
+    }
+
+    /// Opening reads the whole recording once, so not on a thread that answers others.
+    async fn open_elsewhere(&self, profile: Option<Profile>) -> Result<Box<dyn Source>> {
+        let (config, opener) = (self.config.clone(), Arc::clone(self.opener));
+        let opened = tokio::task::spawn_blocking(move || opener(&config, profile));
+        opened.await.map_err(|error| Error::Task {
+            task: "source".into(),
+            reason: error.to_string(),
+        })?
+    }
+
+    /// Opens the source with the profile that is to be read. An order that cannot be carried out is given up and reported; what is
+    /// configured has to work.
+    async fn open(&self) -> Result<(Box<dyn Source>, Option<Profile>)> {
+        loop {
+            let profile = self.orders.profile();
+            match self.open_elsewhere(profile).await {
+                Ok(source) => {
+                    if self.orders.remaining().is_some() {
+                        self.health.note_refused(None);
+                    }
+                    return Ok((source, profile));
+                }
+                Err(error) => {
+                    let reason = fathom_identity::explain::chain(&error);
+                    if !self.orders.give_up() {
+                        return Err(error);
+                    }
+                    tracing::error!(%reason, "the order cannot be carried out; going on as configured");
+                    self.health
+                        .note_refused(Some(format!("the profile that was ordered: {reason}")));
+                }
+            }
+        }
     }
 }
 
@@ -140,8 +290,14 @@ pub fn start_logging(config: &Config) -> Result<(), Faults> {
 /// As [`run`], for the first thing that is wrong.
 pub fn verify(config: &Config) -> Result<()> {
     credentials(config, &SystemClock)?;
-    open_source(config)?;
-    Ok(())
+    match &config.source {
+        config::Source::Replay(_) => open_source(config, None).map(drop),
+        // A session is started by who runs: what a node gives, `check` says.
+        config::Source::Live(live) => match &live.from {
+            config::Origin::Trace { .. } => open_source(config, None).map(drop),
+            config::Origin::Etw => topology_of(live).map(drop),
+        },
+    }
 }
 
 /// Runs the daemon in a runtime of its own, as both programs do, until it is asked to stop by a signal.
@@ -181,27 +337,42 @@ fn credentials(config: &Config, clock: &SystemClock) -> Result<Credentials> {
     Ok(credentials)
 }
 
-/// Opening reads the whole recording once, so not on a thread that answers others.
-async fn open_source_elsewhere(config: &Config) -> Result<Box<dyn Source>> {
-    let config = config.clone();
-    let opened = tokio::task::spawn_blocking(move || open_source(&config));
-    opened.await.map_err(|error| Error::Task {
-        task: "source".into(),
-        reason: error.to_string(),
-    })?
+fn open_source(config: &Config, profile: Option<Profile>) -> Result<Box<dyn Source>> {
+    let (source, warnings) = match &config.source {
+        config::Source::Replay(replay) => {
+            let options = ReplayOptions {
+                without: replay.without.clone(),
+                pace: replay.pace,
+            };
+            let source = ReplaySource::open_folder(&replay.recording, &config.node, options)?;
+            let warnings = source.warnings().to_vec();
+            (Box::new(source) as Box<dyn Source>, warnings)
+        }
+        config::Source::Live(live) => {
+            let setup = Setup {
+                node: config.node.clone(),
+                profile: profile.unwrap_or(live.profile),
+                topology: topology_of(live)?,
+                settings: live.settings.clone(),
+                layouts: live.layouts.clone(),
+                volumes: live.volumes.clone(),
+                disks: live.disks.clone(),
+            };
+            match &live.from {
+                config::Origin::Etw => live::open::etw(setup)?,
+                config::Origin::Trace { file, pace } => live::open::trace(setup, file, *pace)?,
+            }
+        }
+    };
+    for warning in warnings {
+        tracing::warn!(%warning, "odd source");
+    }
+    Ok(source)
 }
 
-fn open_source(config: &Config) -> Result<Box<dyn Source>> {
-    let replay = config.replay.clone();
-    let options = ReplayOptions {
-        without: replay.without,
-        pace: replay.pace,
-    };
-    let source = ReplaySource::open_folder(&replay.recording, &config.node, options)?;
-    for warning in source.warnings() {
-        tracing::warn!(%warning, "odd recording");
-    }
-    Ok(Box::new(source))
+fn topology_of(live: &config::Live) -> Result<Option<fathom_model::Topology>> {
+    let folder = live.topology.as_deref();
+    Ok(folder.map(live::open::topology).transpose()?)
 }
 
 fn random_incarnation() -> Result<Incarnation> {
@@ -211,3 +382,6 @@ fn random_incarnation() -> Result<Incarnation> {
     })?;
     Ok(Incarnation::from_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::{Origin, Source};
 use crate::{Config, Faults, Options};
 
 #[cfg(not(windows))]
@@ -180,10 +181,23 @@ fn unfit(config: &Config, needs_log_file: bool) -> Vec<String> {
         ("cert", &config.certificate),
         ("key", &config.key),
         ("spool", &config.spool),
-        ("replay", &config.replay.recording),
     ];
+    let of_source: Vec<(&str, &PathBuf)> = match &config.source {
+        Source::Replay(replay) => vec![("replay", &replay.recording)],
+        Source::Live(live) => {
+            let trace = match &live.from {
+                Origin::Trace { file, .. } => Some(("trace", file)),
+                Origin::Etw => None,
+            };
+            trace
+                .into_iter()
+                .chain(live.topology.iter().map(|path| ("topology", path)))
+                .collect()
+        }
+    };
     let paths = paths
         .into_iter()
+        .chain(of_source)
         .chain(config.log_file.iter().map(|path| ("log-file", path)));
     let mut faults: Vec<String> = paths
         .filter(|(_, path)| !path.is_absolute())

@@ -27,6 +27,12 @@ pub(crate) mod kind {
     pub(crate) const BATCH: u8 = 1;
     /// The end of the stream: a mark.
     pub(crate) const END: u8 = 2;
+    /// A stretch of time in which the source lost events: a mark.
+    pub(crate) const GAP: u8 = 3;
+    /// The device dictionary after it has grown: a mark. The heads of later segments have it too.
+    pub(crate) const DEVICES: u8 = 4;
+    /// A promise without events: a mark.
+    pub(crate) const QUIET: u8 = 5;
 }
 
 /// Who a stream is, as its segments say.
@@ -52,7 +58,9 @@ pub(crate) struct Written {
 pub(crate) struct Spool {
     directory: PathBuf,
     opening: Opening,
-    devices: Bytes,
+    /// The dictionary as a message, and how many entries it has.
+    devices: Mutex<(Bytes, usize)>,
+    most_bytes: u64,
     writer: Mutex<Writer>,
     written: watch::Sender<Written>,
 }
@@ -76,8 +84,8 @@ impl Spool {
             spool_next_ordinal: 0,
             daemon_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let dictionary = request(wire::collect_request::Message::Devices(devices_to_wire(devices)));
-        let devices = Bytes::from(dictionary.encode_to_vec());
+        let count = devices.len();
+        let devices = dictionary(devices);
         let log = segment_log::Config {
             segment_bytes: SEGMENT_BYTES,
             max_total_bytes: Some(most_bytes),
@@ -110,7 +118,8 @@ impl Spool {
         Ok(Self {
             directory,
             opening,
-            devices,
+            devices: Mutex::new((devices, count)),
+            most_bytes,
             writer: Mutex::new(writer),
             written,
         })
@@ -126,9 +135,35 @@ impl Spool {
         self.written.subscribe()
     }
 
-    /// The dictionary as it stands in segment heads.
+    /// The dictionary as it stands in segment heads from here on.
     pub(crate) fn devices(&self) -> Bytes {
-        self.devices.clone()
+        self.dictionary().0.clone()
+    }
+
+    /// Entries of the dictionary.
+    pub(crate) fn device_count(&self) -> usize {
+        self.dictionary().1
+    }
+
+    /// Takes a dictionary that has grown: later segments have it in their heads. The caller adds a record of it too, for a connection that
+    /// is in the middle of things.
+    pub(crate) fn grow(&self, devices: &[Device]) -> Result<()> {
+        let message = dictionary(devices);
+        self.writer()
+            .set_head(&head(&self.opening, &message))
+            .map_err(|source| self.failed(source))?;
+        *self.dictionary() = (message, devices.len());
+        Ok(())
+    }
+
+    /// Bytes that it holds, and how full it is, from 0 to 1.
+    pub(crate) fn fullness(&self) -> (u64, f64) {
+        let bytes = self.writer().total_bytes();
+        (bytes, bytes as f64 / self.most_bytes.max(1) as f64)
+    }
+
+    fn dictionary(&self) -> MutexGuard<'_, (Bytes, usize)> {
+        self.devices.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The stream as it introduces itself now.
@@ -228,6 +263,11 @@ fn folder(root: &Path, incarnation: Incarnation) -> Result<PathBuf> {
         last = last.max(sequence);
     }
     Ok(root.join(format!("{:010}-{incarnation}", last + 1)))
+}
+
+fn dictionary(devices: &[Device]) -> Bytes {
+    let message = request(wire::collect_request::Message::Devices(devices_to_wire(devices)));
+    Bytes::from(message.encode_to_vec())
 }
 
 fn head(opening: &Opening, devices: &Bytes) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The state stream: a sampler and a spool of its own beside that of events, so that a flood of events never costs state.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use fathom_identity::files::Credentials;
@@ -11,8 +12,12 @@ use fathom_runtime::shutdown::Shutdown;
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use fathom_sources::state::{ReplayState, StatePolled, StateSource};
 
-use crate::config::Config;
+#[cfg(windows)]
+use crate::config::Origin;
+use crate::config::{Config, Live, Source};
 use crate::error::{Error, Result};
+use crate::health::Health;
+use crate::orders::Orders;
 use crate::random_incarnation;
 use crate::spool::{Identity, Spool, kind};
 use crate::uplink::Uplink;
@@ -30,8 +35,14 @@ const BATCH: usize = 500;
 const NAP: Duration = Duration::from_millis(50);
 
 /// Opens the node's state, and starts to read it; none where the source has none.
-pub(crate) async fn start(config: &Config, credentials: &Credentials, tasks: &TaskGroup) -> Result<Option<Uplink>> {
-    let Some(source) = open(config).await? else {
+pub(crate) async fn start(
+    config: &Config,
+    credentials: &Credentials,
+    tasks: &TaskGroup,
+    health: &Health,
+) -> Result<Option<Uplink>> {
+    let reporter = Arc::default();
+    let Some(source) = open(config, &reporter).await? else {
         return Ok(None);
     };
     let clock = SystemClock;
@@ -64,7 +75,17 @@ pub(crate) async fn start(config: &Config, credentials: &Credentials, tasks: &Ta
         identity,
         &[],
     )?);
-    let uplink = Uplink::new(&config, credentials.clone(), Arc::clone(&spool), None)?;
+    // What is ordered of events is no business of the state's.
+    let orders = Arc::new(Orders::new(None));
+    let uplink = Uplink::new(
+        &config,
+        credentials.clone(),
+        Arc::clone(&spool),
+        None,
+        orders,
+        health.clone(),
+    )?
+    .with_reporter(reporter);
     let shutdown = tasks.shutdown().clone();
     let sampled = tasks.spawn_thread("state sampler", Kind::Critical, move || {
         sample(source, &spool, &shutdown)
@@ -73,39 +94,53 @@ pub(crate) async fn start(config: &Config, credentials: &Credentials, tasks: &Ta
     Ok(Some(uplink))
 }
 
-/// Sends events and state. Where both are finite and unpaced the state goes first: whoever asks once the events are joined finds it.
-pub(crate) async fn run_beside(
-    events: Uplink,
-    state: Option<Uplink>,
-    state_first: bool,
-) -> Result<crate::uplink::Ended> {
-    let Some(state) = state else { return events.run().await };
-    let state = async {
-        match state.run().await {
-            // A coordinator of before there was state: events go on all the same.
-            Err(Error::Refused { address, reason }) => {
-                tracing::warn!(coordinator = %address, %reason, "state is not taken");
-                Ok(())
-            }
-            other => other.map(drop),
+/// Sends the state to its end, which live state has none of.
+pub(crate) async fn send(state: Uplink) -> Result<()> {
+    match state.run().await {
+        // A coordinator of before there was state: events go on all the same.
+        Err(Error::Refused { address, reason }) => {
+            tracing::warn!(coordinator = %address, %reason, "state is not taken");
+            Ok(())
         }
-    };
-    if state_first {
-        state.await?;
-        return events.run().await;
+        other => other.map(drop),
     }
-    let ((), ended) = tokio::try_join!(state, events.run())?;
-    Ok(ended)
 }
 
-async fn open(config: &Config) -> Result<Option<Box<dyn StateSource>>> {
-    let (folder, node, pace) = (config.replay.recording.clone(), config.node.clone(), config.replay.pace);
+async fn open(config: &Config, reporter: &Arc<AtomicBool>) -> Result<Option<Box<dyn StateSource>>> {
+    let replay = match &config.source {
+        Source::Replay(replay) => replay,
+        Source::Live(live) => return of_this_system(config, live, reporter),
+    };
+    let (folder, node, pace) = (replay.recording.clone(), config.node.clone(), replay.pace);
     let opened = tokio::task::spawn_blocking(move || ReplayState::open(&folder, &node, pace)).await;
     let opened = opened.map_err(|error| Error::Task {
         task: "state source".into(),
         reason: error.to_string(),
     })??;
     Ok(opened.map(|source| Box::new(source) as Box<dyn StateSource>))
+}
+
+/// The state of the node that is traced; of one whose trace is played nothing is known here.
+#[cfg(windows)]
+fn of_this_system(config: &Config, live: &Live, reporter: &Arc<AtomicBool>) -> Result<Option<Box<dyn StateSource>>> {
+    if live.from != Origin::Etw {
+        return Ok(None);
+    }
+    let name = config.node.as_str().bytes();
+    let seed = name.fold(17_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    fathom_sources::state::of_this_system(&config.node, SystemClock.now_unix_nanos(), seed, Arc::clone(reporter))
+        .map_err(|source| Error::Thread { source })
+}
+
+/// State is read on Windows alone.
+#[cfg(not(windows))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Windows")]
+const fn of_this_system(
+    _config: &Config,
+    _live: &Live,
+    _reporter: &Arc<AtomicBool>,
+) -> Result<Option<Box<dyn StateSource>>> {
+    Ok(None)
 }
 
 /// Reads until the source ends or the daemon stops. Everything read is durable when this returns.

@@ -20,6 +20,8 @@ use tonic::{Code, Status};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::health::Health;
+use crate::orders::Orders;
 use crate::spool::{Spool, Written, old_streams};
 
 mod connection;
@@ -43,13 +45,6 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 /// So many connections in a row that end after the coordinator has shown its certificate and before it has said more, and none that
 /// went further, are a refusal of ours.
 const REFUSALS: u32 = 5;
-
-/// How an uplink ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Every stream was sent and stored to its end.
-    Complete,
-}
 
 /// A stream to send.
 struct Outgoing {
@@ -83,6 +78,8 @@ pub(crate) struct Uplink {
     seed: u64,
     /// Whether the coordinator named this node to read what the cluster answers for.
     reporter: Arc<AtomicBool>,
+    orders: Arc<Orders>,
+    health: Health,
 }
 
 impl Uplink {
@@ -91,6 +88,8 @@ impl Uplink {
         credentials: Credentials,
         spool: Arc<Spool>,
         topology: Option<Topology>,
+        orders: Arc<Orders>,
+        health: Health,
     ) -> Result<Self> {
         let address = config.coordinator.clone();
         let unusable = || Error::Address {
@@ -154,12 +153,19 @@ impl Uplink {
             epoch: AtomicU64::new(0),
             seed,
             reporter: Arc::default(),
+            orders,
+            health,
         })
+    }
+
+    /// Notes there whether the coordinator names this node to report for the cluster.
+    pub(crate) fn with_reporter(self, reporter: Arc<AtomicBool>) -> Self {
+        Self { reporter, ..self }
     }
 
     /// Sends all streams to their ends, old incarnations first. Not cancel safe in the sense that a cancelled call has
     /// sent things that were not acknowledged; they are sent again.
-    pub(crate) async fn run(mut self) -> Result<Ended> {
+    pub(crate) async fn run(mut self) -> Result<()> {
         while let Some(outgoing) = self.streams.pop_front() {
             self.send(&outgoing).await?;
             if outgoing.spool.is_none() {
@@ -170,7 +176,7 @@ impl Uplink {
                 fs::remove_dir_all(&outgoing.directory).map_err(failed)?;
             }
         }
-        Ok(Ended::Complete)
+        Ok(())
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<()> {

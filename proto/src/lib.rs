@@ -1,4 +1,4 @@
-//! The wire contract: protobuf packages `fathom.collect.v1` and `fathom.query.v1`, and their conversion to the model.
+//! The wire contract: protobuf packages `fathom.collect.v1`, `fathom.control.v1` and `fathom.query.v1`, and their conversion to the model.
 //!
 //! The `.proto` files beside this crate are the contract; the code in `generated` is made from them (`tests/bootstrap.rs`) and
 //! never edited. Everything that turns wire messages into domain types stands in [`convert`], one module a proto file, and
@@ -17,6 +17,20 @@ pub mod collect {
     )]
     pub mod v1 {
         include!("generated/fathom.collect.v1.rs");
+    }
+}
+
+/// What an operator tells a coordinator to do.
+pub mod control {
+    /// Version 1.
+    #[expect(
+        clippy::allow_attributes,
+        clippy::clone_on_ref_ptr,
+        unused_qualifications,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("generated/fathom.control.v1.rs");
     }
 }
 

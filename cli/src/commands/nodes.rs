@@ -1,6 +1,7 @@
 //! `fathom nodes`.
 
 use fathom_model::report::Clock;
+use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
 use crate::args::{ClusterArgs, Output};
@@ -10,7 +11,7 @@ use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
-use crate::render::table::Grid;
+use crate::render::table::{Grid, one_line};
 use crate::render::units::{count, date_time, signed_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                     json!({
                         "node": node.node, "state": node.state, "taps": node.taps, "events": node.events, "lost": node.lost,
                         "heard_unix_ns": node.heard_unix_nanos, "position": node.position, "clocks": clocks,
+                        "daemon": node.daemon.as_ref().map(daemon),
                     })
                 })
                 .collect();
@@ -38,7 +40,16 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             json::print(document)?;
         }
         Output::Table => {
-            let mut grid = Grid::new(&["node", "state", "taps", ">events", ">lost", "heard until", "clock"]);
+            let mut grid = Grid::new(&[
+                "node",
+                "state",
+                "reads",
+                "taps",
+                ">events",
+                ">lost",
+                "heard until",
+                "clock",
+            ]);
             for node in &nodes {
                 let clock = node.clocks.iter().find_map(|clock| {
                     let error = fathom_model::unit::show_nanos(clock.error_nanos?);
@@ -51,6 +62,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                 grid.row([
                     node.node.clone(),
                     node.state.clone(),
+                    node.daemon.as_ref().map_or_else(|| "-".to_owned(), reads),
                     node.taps.join(" "),
                     count(node.events),
                     count(node.lost),
@@ -60,7 +72,31 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             }
             print(&grid.lines(""))?;
             print(&beside.lines())?;
+            for node in &nodes {
+                for trouble in node.daemon.iter().flat_map(|daemon| &daemon.troubles) {
+                    eprintln!("odd: node {}: {}", one_line(&node.node), one_line(trouble));
+                }
+            }
         }
     }
     Ok(note(coverage.as_ref()))
+}
+
+/// What a daemon says of itself, as a document has it.
+fn daemon(daemon: &wire::DaemonReport) -> serde_json::Value {
+    json!({
+        "profile": Some(&daemon.profile).filter(|profile| !profile.is_empty()), "ordered_for_ns": daemon.ordered_for_nanos,
+        "processor_share": daemon.processor_share, "memory_bytes": daemon.memory_bytes, "events_read": daemon.events_read,
+        "events_lost": daemon.events_lost, "events_shed": daemon.events_shed, "events_undecoded": daemon.events_undecoded,
+        "spool_bytes": daemon.spool_bytes, "troubles": daemon.troubles,
+    })
+}
+
+/// How much is read, and how much longer where that was ordered.
+fn reads(daemon: &wire::DaemonReport) -> String {
+    match (daemon.profile.as_str(), daemon.ordered_for_nanos) {
+        ("", _) => "recording".to_owned(),
+        (profile, Some(left)) => format!("{profile} for {} s", left / 1_000_000_000),
+        (profile, None) => profile.to_owned(),
+    }
 }

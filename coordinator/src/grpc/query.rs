@@ -7,7 +7,7 @@ use std::time::Duration;
 use fathom_diagnose::latency::By;
 use fathom_model::report::{Clock, UnseenNode};
 use fathom_model::{ClusterId, IoId, NodeId, Op};
-use fathom_proto::convert::query::{coverage_to_wire, io_to_wire, report_to_wire};
+use fathom_proto::convert::query::{coverage_to_wire, daemon_to_wire, io_to_wire, report_to_wire};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_server::QueryService;
 use fathom_runtime::tasks::{Kind, TaskGroup};
@@ -51,7 +51,7 @@ impl Query {
     }
 
     /// The cluster that is meant, taken over.
-    async fn cluster(&self, name: &str) -> Result<Cluster, Status> {
+    pub(super) async fn cluster(&self, name: &str) -> Result<Cluster, Status> {
         let cluster = self.find(name)?;
         cluster.ready(PATIENCE).await?;
         Ok(cluster)
@@ -247,6 +247,7 @@ impl QueryService for Query {
                 heard_unix_nanos: node.heard,
                 position: node.position,
                 clocks: of_node(&node.node),
+                daemon: node.daemon.as_ref().map(daemon_to_wire),
             };
             (node.node.to_string(), status)
         });

@@ -12,6 +12,7 @@ use crate::error::Error;
 
 const COLLECT: &str = "fathom.collect.v1";
 const QUERY: &str = "fathom.query.v1";
+const CONTROL: &str = "fathom.control.v1";
 
 const STOPPING: &str = "the coordinator is stopping; try again";
 
@@ -146,6 +147,11 @@ pub(crate) fn stopping_collect() -> Status {
 pub(crate) fn starting(cluster: &ClusterId) -> Status {
     let message = format!("the coordinator is still taking over the store of cluster {cluster}; try again in a moment");
     status(Code::Unavailable, QUERY, "STARTING", message)
+}
+
+/// An order that cannot be taken as given.
+pub(crate) fn refused_order(reason: &str, message: impl Into<String>) -> Status {
+    status(Code::InvalidArgument, CONTROL, reason, message)
 }
 
 /// A question that cannot be answered as asked.

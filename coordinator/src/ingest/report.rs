@@ -2,6 +2,7 @@
 
 use fathom_join::{ClockReport, Waiting};
 use fathom_model::{NodeId, Tap};
+use fathom_proto::collect::v1 as wire;
 
 /// A worker's own account.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct NodeReport {
     pub(crate) lost: u64,
     pub(crate) heard: Option<i64>,
     pub(crate) position: u64,
+    /// What its daemon says of itself, while it is connected.
+    pub(crate) daemon: Option<wire::DaemonStatus>,
 }
 
 /// Whether a node speaks.

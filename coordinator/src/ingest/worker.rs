@@ -28,6 +28,7 @@ use crate::grpc::status;
 mod commit;
 mod coverage;
 mod credit;
+mod orders;
 mod report;
 mod state;
 
@@ -105,6 +106,10 @@ struct Session {
     credit: u64,
     /// The last ack that was said.
     acked: (u64, bool),
+    /// What the daemon said of itself last.
+    daemon: Option<wire::DaemonStatus>,
+    /// Whether an order found its outbox full.
+    order_due: bool,
 }
 
 /// A worker at work.
@@ -116,6 +121,7 @@ struct Running {
     view: Arc<RwLock<Arc<View>>>,
     topology: Option<VersionedTopology>,
     sessions: BTreeMap<u64, Session>,
+    orders: BTreeMap<NodeId, orders::InForce>,
     /// When each node was last connected.
     seen: HashMap<NodeId, Instant>,
     started: Instant,
@@ -171,6 +177,7 @@ impl Running {
             view,
             topology,
             sessions: BTreeMap::new(),
+            orders: BTreeMap::new(),
             seen: HashMap::new(),
             started: Instant::now(),
             looked: Instant::now(),
@@ -219,7 +226,11 @@ impl Running {
                 session,
                 complete_until,
                 next_ordinal,
+                daemon,
             } => {
+                if let Some(open) = self.sessions.get_mut(&session).filter(|_| daemon.is_some()) {
+                    open.daemon = daemon;
+                }
                 self.of_stream(session, |engine, stream| match complete_until {
                     // A promise about events that have not come yet would be broken: they are a skip like any other.
                     Some(_) if next_ordinal > engine.next_ordinal(stream) => Err(fathom_join::Error::Skipped {
@@ -298,6 +309,11 @@ impl Running {
             }
             // Taken above.
             Message::State { .. } => {}
+            Message::Order { order, reply } => {
+                let told = self.order(&order);
+                // As below.
+                let _ = reply.send(told);
+            }
             Message::Report { reply } => {
                 // Whoever asked may have gone; that is no fault.
                 let _ = reply.send(self.report());
@@ -371,7 +387,7 @@ impl Running {
                 })
                 .collect(),
             credit: Some(wire::Credit { until_ordinal: credit }),
-            policy: Some(wire::Policy::default()),
+            policy: Some(self.policy_of(&opening.stream.node)),
             coordinator_version: env!("CARGO_PKG_VERSION").to_owned(),
             complete,
         };
@@ -389,6 +405,8 @@ impl Running {
                     outbox,
                     credit,
                     acked: (0, false),
+                    daemon: None,
+                    order_due: false,
                 },
             );
         }

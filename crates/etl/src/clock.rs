@@ -40,8 +40,8 @@ impl fmt::Display for ClockKind {
 }
 
 /// Turns ticks into time, in integers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
     /// Ticks a second of the stamps.
     pub(crate) frequency: u64,
     /// The tick at which `base_nanos` was.
@@ -53,15 +53,35 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// Of a session whose stamps are the performance counter: `frequency` ticks a second (0 counts as 1), and at `ticks` it was
+    /// `unix_nanos`.
+    #[must_use]
+    pub const fn of_counter(frequency: u64, ticks: i64, unix_nanos: i64) -> Self {
+        Self {
+            frequency,
+            base_ticks: ticks,
+            base_nanos: unix_nanos as i128,
+            response_frequency: frequency,
+        }
+    }
+
+    /// How fine its times are, in nanoseconds, rounded up.
+    #[must_use]
+    pub fn resolution_nanos(&self) -> u64 {
+        (NANOS as u64).div_ceil(self.frequency.max(1)).max(1)
+    }
+
     /// Nanoseconds since 1970, rounded down; `None` where they do not fit.
-    pub(crate) fn unix_nanos(&self, ticks: i64) -> Option<i64> {
+    #[must_use]
+    pub fn unix_nanos(&self, ticks: i64) -> Option<i64> {
         let passed = i128::from(ticks) - i128::from(self.base_ticks);
         let nanos = (passed * NANOS).div_euclid(i128::from(self.frequency.max(1)));
         i64::try_from(self.base_nanos + nanos).ok()
     }
 
     /// A response time as nanoseconds, rounded down; `None` where it does not fit.
-    pub(crate) fn response_nanos(&self, ticks: u64) -> Option<u64> {
+    #[must_use]
+    pub fn response_nanos(&self, ticks: u64) -> Option<u64> {
         u64::try_from(i128::from(ticks) * NANOS / i128::from(self.response_frequency.max(1))).ok()
     }
 }

@@ -19,6 +19,10 @@
 //! Times in a trace are ticks of the session's clock; [`DiskIo`] has them as nanoseconds since 1970, by the start time in the
 //! header. The order is that of completion, which is when the kernel logs.
 //!
+//! A session that runs hands over the same records one by one: [`event::RawEvent`], of the kernel or of a provider. [`decode`] makes
+//! I/Os of them by layouts ([`layout`]) that come from the exact lists of [`manifest`], from the system, or from a configuration;
+//! [`walk`] gives the records of a file as a session would have given them. [`slow`] reads what the event log renders as XML.
+//!
 //! # Errors
 //!
 //! What is no trace is an [`Error`]. What is wrong within a trace is a [`Fault`] with its place, and the rest is still read; what
@@ -40,19 +44,27 @@ pub mod build;
 mod bytes;
 mod clock;
 mod config;
+pub mod decode;
 mod disk_io;
 mod error;
+pub mod event;
+pub mod layout;
 mod log_file;
+pub mod manifest;
 mod record;
 mod report;
+pub mod slow;
 mod trace;
+mod unpack;
+mod walk;
 pub mod wpa;
 mod xpress;
 
-pub use clock::ClockKind;
+pub use clock::{Clock, ClockKind};
 pub use config::{Partition, PhysicalDrive, System};
 pub use disk_io::{DiskIo, in_order};
 pub use error::{Error, Result};
 pub use log_file::LogFile;
 pub use report::{Counts, Fault, FaultKind, Report, Undecoded};
 pub use trace::{MOST_EVENTS, Trace, read};
+pub use walk::{Walked, walk};

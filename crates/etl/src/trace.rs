@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::log_file::LogFile;
 use crate::record::{Identity, Record, Records};
 use crate::report::{FaultKind, Report, Undecoded};
-use crate::xpress;
+use crate::unpack::{Unpacker, data};
 
 /// More I/Os than this are refused: they are held in memory, 64 bytes each, to be sorted.
 pub const MOST_EVENTS: usize = 64 << 20;
@@ -51,8 +51,7 @@ pub fn read(input: impl Read) -> Result<Trace> {
     })?;
     let mut decoder = Decoder {
         clock,
-        is_compressed: log_file.is_compressed(),
-        buffer_bytes: log_file.buffer_bytes as usize,
+        unpacker: Unpacker::new(&log_file),
         system: System::default(),
         events: Vec::new(),
         report: Report {
@@ -60,7 +59,6 @@ pub fn read(input: impl Read) -> Result<Trace> {
             buffers_lost: u64::from(log_file.buffers_lost),
             ..Report::default()
         },
-        unpacked: Vec::new(),
     };
     let (header, bytes) = first;
     decoder.buffer(&RawBuffer {
@@ -93,7 +91,7 @@ pub fn read(input: impl Read) -> Result<Trace> {
 }
 
 /// The header of a trace, which is the first record of the first buffer.
-fn header(buffer: &RawBuffer<'_>) -> Result<LogFile> {
+pub(crate) fn header(buffer: &RawBuffer<'_>) -> Result<LogFile> {
     let not_a_trace = |offset: usize, cause: String| Error::NotATrace {
         offset: offset as u64,
         cause,
@@ -119,69 +117,27 @@ fn header(buffer: &RawBuffer<'_>) -> Result<LogFile> {
     }
 }
 
-fn owned(buffer: &RawBuffer<'_>) -> (crate::buffer::BufferHeader, Vec<u8>) {
+pub(crate) fn owned(buffer: &RawBuffer<'_>) -> (crate::buffer::BufferHeader, Vec<u8>) {
     (buffer.header, buffer.bytes.to_owned())
-}
-
-/// The bytes after a buffer's header as far as they are data.
-fn data(bytes: &[u8], end: usize) -> &[u8] {
-    &bytes[..bytes.len().min(end.saturating_sub(HEADER))]
 }
 
 struct Decoder {
     clock: Clock,
-    /// Whether the file says that it is compressed.
-    is_compressed: bool,
-    /// Bytes of the session's buffers.
-    buffer_bytes: usize,
+    unpacker: Unpacker,
     system: System,
     events: Vec<DiskIo>,
     report: Report,
-    /// Of the buffer at hand.
-    unpacked: Vec<u8>,
 }
 
 impl Decoder {
     fn buffer(&mut self, buffer: &RawBuffer<'_>) -> Result<()> {
-        self.report.buffers += 1;
-        let there = buffer.bytes.len();
-        let claimed = buffer.header.size - HEADER;
-        let is_cut = there < claimed;
-        if is_cut {
-            let cause = format!("the file ends after {there} of {claimed} bytes of a buffer");
-            self.report.fault(buffer.offset, FaultKind::CutOff, cause);
-        }
-        // The mode of the file alone does not say it: the first buffer is plain. Where a buffer's flags do not say it either, one of
-        // another size than the session's is compressed.
-        let is_smaller = self.is_compressed && !buffer.header.first && buffer.header.size != self.buffer_bytes;
-        if !buffer.header.compressed && !is_smaller {
-            if buffer.header.end > buffer.header.size {
-                let (size, end) = (buffer.header.size, buffer.header.end);
-                let cause = format!("a buffer of {size} bytes whose data ends at {end}");
-                self.report.fault(buffer.offset, FaultKind::Rest, cause);
-            }
-            return self.records(buffer.offset, data(buffer.bytes, buffer.header.end), is_cut);
-        }
-        let expected = buffer.header.end - HEADER;
-        let mut unpacked = std::mem::take(&mut self.unpacked);
-        let outcome = xpress::unpack(buffer.bytes, expected, &mut unpacked);
-        let result = match outcome {
-            Ok(()) => self.records(buffer.offset, &unpacked, is_cut),
-            // Of a buffer that is cut off, what was unpacked is right.
-            Err(xpress::Broken::Ended) if is_cut => self.records(buffer.offset, &unpacked, true),
-            Err(xpress::Broken::Ended) => {
-                let cause = format!("unpacks to {} of {expected} bytes", unpacked.len());
-                self.report.fault(buffer.offset, FaultKind::Buffer, cause);
-                Ok(())
-            }
-            Err(xpress::Broken::Invalid { at }) => {
-                let cause = format!("its compressed data is broken at byte {}", at + HEADER);
-                self.report.fault(buffer.offset, FaultKind::Buffer, cause);
-                Ok(())
-            }
+        let mut unpacker = std::mem::take(&mut self.unpacker);
+        let outcome = match unpacker.data(buffer, &mut self.report) {
+            Some((data, is_cut)) => self.records(buffer.offset, data, is_cut),
+            None => Ok(()),
         };
-        self.unpacked = unpacked;
-        result
+        self.unpacker = unpacker;
+        outcome
     }
 
     /// Walks over a buffer's records. Where the buffer is cut off, so is its last record, and that was said already.

@@ -205,6 +205,16 @@ impl Player {
                     .and_then(|()| engine.heard(self.stream, batch.complete_until_unix_nanos))
                     .map_err(refused)
             }
+            Polled::Gap(gap) => {
+                let told = engine.gap(self.stream, gap.from_unix_nanos, gap.until_unix_nanos);
+                told.map(drop).map_err(refused)
+            }
+            Polled::Quiet {
+                complete_until_unix_nanos,
+            } => {
+                self.heard = complete_until_unix_nanos;
+                engine.heard(self.stream, complete_until_unix_nanos).map_err(refused)
+            }
             Polled::Later(_) => Ok(()),
             Polled::End => {
                 self.ended = true;

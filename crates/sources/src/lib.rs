@@ -11,6 +11,7 @@
 //! | source | system | what |
 //! |---|---|---|
 //! | [`replay::ReplaySource`] | any | a node's part of a recording, as fast as it is asked or at recorded speed |
+//! | [`live::LiveSource`] | Windows; any over a trace file | what the node logs now |
 //!
 //! What a node reports of its resources is another stream with a trait of its own, [`state::StateSource`].
 //!
@@ -20,9 +21,12 @@
 
 use std::time::Duration;
 
+use fathom_model::coverage::GapCause;
 use fathom_model::{Device, Incarnation, IoColumns, NodeId, Tap, Topology};
 
 pub mod check;
+pub mod live;
+pub mod process;
 pub mod replay;
 pub mod state;
 
@@ -40,6 +44,9 @@ pub struct Description {
     pub covered_from_unix_nanos: Option<i64>,
     /// The cluster, where the source knows it.
     pub topology: Option<Topology>,
+    /// Of a live source: the wall clock in nanoseconds since 1970 and its own clock at the same moment, read once, of which all its times
+    /// are made. `None` where times were not made from an anchor.
+    pub anchor: Option<(i64, u64)>,
 }
 
 /// Events with contiguous ordinals.
@@ -53,12 +60,48 @@ pub struct Batch {
     pub complete_until_unix_nanos: i64,
 }
 
+/// A stretch of time in which the source lost events that no ordinal counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// From, on the node's clock.
+    pub from_unix_nanos: i64,
+    /// Until, on the node's clock.
+    pub until_unix_nanos: i64,
+    /// Why.
+    pub cause: GapCause,
+    /// How many, where the source counts them.
+    pub events: Option<u64>,
+}
+
+/// What a source has used and lost so far, as the daemon tells of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Events that it read.
+    pub read: u64,
+    /// Events that were lost before it could read them, or came too late.
+    pub lost: u64,
+    /// Events that it left out under load.
+    pub shed: u64,
+    /// Events that may have been I/O and could not be decoded.
+    pub undecoded: u64,
+    /// Events that it holds in memory now.
+    pub held: u64,
+    /// What may have been I/O and could not be decoded, in words, a line a kind.
+    pub troubles: Vec<String>,
+}
+
 /// What a source had when it was asked.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one a call and never stored")]
 pub enum Polled {
     /// Events.
     Events(Batch),
+    /// It lost events. Before the promise that covers this time.
+    Gap(Gap),
+    /// No events, and a promise: none of a later ordinal completed before this.
+    Quiet {
+        /// On the node's clock.
+        complete_until_unix_nanos: i64,
+    },
     /// Nothing yet; ask again after about this long.
     Later(Duration),
     /// Nothing any more, ever.
@@ -86,6 +129,15 @@ pub trait Source: Send {
     ///
     /// When the source broke; what it had given before stays true.
     fn poll(&mut self, elapsed: Duration, most: usize) -> Result<Polled>;
+
+    /// How full the buffer behind it is, from 0 to 1. A source that cannot wait leaves out a part of what comes when it is nearly full; one
+    /// that can wait need not care.
+    fn set_pressure(&mut self, _fullness: f64) {}
+
+    /// What it has used and lost; `None` of one that has nothing to tell.
+    fn tally(&self) -> Option<Tally> {
+        None
+    }
 }
 
 /// `Result` with this crate's [`Error`].
@@ -97,6 +149,25 @@ pub enum Error {
     /// The recording cannot be read.
     #[error(transparent)]
     Recording(#[from] fathom_capture::Error),
+    /// The trace cannot be read.
+    #[error(transparent)]
+    Trace(#[from] fathom_etl::Error),
+    /// What the system gave no more, or never gave.
+    #[error("{what}: {reason}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A live source was asked for what it gave out before.
+    #[error("a live source cannot go back to event {wanted}: it is at {next}, and what it gave out is gone")]
+    Gone {
+        /// The ordinal that was asked for.
+        wanted: u64,
+        /// The next one.
+        next: u64,
+    },
     /// The recording changed while it was being played.
     #[error("the recording of node {node} changed while it was played: it had {expected} rows and now has {found}")]
     Changed {

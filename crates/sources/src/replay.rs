@@ -196,6 +196,7 @@ impl Source for ReplaySource {
             taps: self.taps.clone(),
             covered_from_unix_nanos: self.first,
             topology: Some(self.recording.topology().clone()),
+            anchor: None,
         }
     }
 

@@ -12,11 +12,11 @@ pub(super) fn config(spool: &str, log_file: Option<&str>) -> Config {
         key: "/keys/n.key".into(),
         spool: spool.into(),
         spool_bytes: 1 << 30,
-        replay: Replay {
+        source: Source::Replay(Replay {
             recording: "/recording".into(),
             without: Vec::new(),
             pace: None,
-        },
+        }),
         batch_events: 4096,
         log_file: log_file.map(PathBuf::from),
     }

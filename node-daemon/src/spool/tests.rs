@@ -163,3 +163,40 @@ fn hello_says_what_the_spool_still_holds() {
     assert_eq!(old[0].directory, directory);
     assert_eq!(old[0].opening.spool_first_ordinal, kept.spool_first_ordinal);
 }
+
+#[test]
+fn dictionary_that_grows_stands_in_the_heads_of_later_segments() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = open(root.path(), identity(1));
+    add(&spool, 0, 5);
+    let device = Device {
+        tap: Tap::Device,
+        name: "disk0".to_owned(),
+        disk: Some("eui.01".into()),
+        volume: None,
+        copy: None,
+        peer: None,
+        has_offsets: true,
+    };
+    let grown = [
+        device.clone(),
+        Device {
+            name: "disk1".to_owned(),
+            ..device
+        },
+    ];
+    assert_eq!(spool.device_count(), 0);
+    spool.grow(&grown).unwrap();
+    assert_eq!((spool.device_count(), spool.next_ordinal()), (2, 5));
+    let message = wire::collect_request::Message::Devices(devices_to_wire(&grown));
+    assert!(spool.append(kind::DEVICES, 5, 0, message).unwrap());
+    add(&spool, 5, 5);
+    spool.sync(false).unwrap();
+    let said = spool.devices();
+    drop(spool);
+    // The next incarnation sends this one to its end, with the dictionary that it came to have.
+    let present = open(root.path(), identity(2));
+    let old = old_streams(root.path(), present.directory(), &identity(2).stream).unwrap();
+    assert_eq!((old.len(), old[0].durable.next_ordinal()), (1, 10));
+    assert_eq!(old[0].devices, said);
+}

@@ -22,6 +22,7 @@ use tonic::Streaming;
 use super::connector::connect;
 use super::{Failure, Outgoing, Uplink};
 use crate::error::Error;
+use crate::health::Health;
 use crate::spool::{Spool, Written, kind, request};
 
 /// Messages on their way to the connection. When it is full the reader of the spool waits: the spool is the buffer.
@@ -88,6 +89,8 @@ impl Uplink {
         let sent = Arc::new(AtomicU64::new(welcome.position));
         let named = welcome.policy.as_ref().is_some_and(|policy| policy.report_cluster);
         self.reporter.store(named, Ordering::Relaxed);
+        self.orders
+            .take_again(welcome.policy.as_ref().and_then(|policy| policy.profile.as_ref()));
         let interval = welcome.policy.map_or(0, |policy| policy.heartbeat_interval_nanos);
         let interval = if interval == 0 {
             HEARTBEAT
@@ -103,7 +106,7 @@ impl Uplink {
         tokio::select! {
             received = self.receive(&mut inbox, &orders, outgoing.spool.as_ref()) => received,
             failure = sender.run() => Err(failure),
-            failure = beat(&outbox, &sent, interval) => Err(failure),
+            failure = beat(&outbox, &sent, interval, &self.health) => Err(failure),
         }
     }
 
@@ -170,7 +173,10 @@ impl Uplink {
                     }
                 }
                 // Batches in the spool are encoded already, and the pace of heartbeats is set by the Welcome.
-                Some(Response::Policy(policy)) => self.reporter.store(policy.report_cluster, Ordering::Relaxed),
+                Some(Response::Policy(policy)) => {
+                    self.reporter.store(policy.report_cluster, Ordering::Relaxed);
+                    self.orders.take(policy.profile.as_ref());
+                }
                 Some(Response::Welcome(_)) => {
                     return Err(Failure::Retry("the coordinator said Welcome twice".to_owned()));
                 }
@@ -193,7 +199,12 @@ async fn put(outbox: &mpsc::Sender<wire::CollectRequest>, message: wire::Collect
         .map_err(|_| Failure::Retry("the connection was lost".to_owned()))
 }
 
-async fn beat(outbox: &mpsc::Sender<wire::CollectRequest>, sent: &AtomicU64, interval: Duration) -> Failure {
+async fn beat(
+    outbox: &mpsc::Sender<wire::CollectRequest>,
+    sent: &AtomicU64,
+    interval: Duration,
+    health: &Health,
+) -> Failure {
     let clock = SystemClock;
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -204,6 +215,7 @@ async fn beat(outbox: &mpsc::Sender<wire::CollectRequest>, sent: &AtomicU64, int
             monotonic_nanos: u64::try_from(clock.monotonic().as_nanos()).unwrap_or(u64::MAX),
             complete_until_unix_nanos: None,
             next_ordinal: sent.load(Ordering::Relaxed),
+            daemon: Some(health.status()),
         };
         if let Err(failure) = put(outbox, request(Request::Heartbeat(heartbeat))).await {
             return failure;
@@ -231,7 +243,12 @@ impl Sender<'_> {
 
     /// Sends from a position on until an order to send again comes.
     async fn send_from(&mut self, begun: Orders) -> Result<(), Failure> {
-        put(&self.outbox, decode(&self.outgoing.devices)?).await?;
+        let devices = self
+            .outgoing
+            .spool
+            .as_ref()
+            .map_or_else(|| self.outgoing.devices.clone(), |spool| spool.devices());
+        put(&self.outbox, decode(&devices)?).await?;
         let mut written = self.outgoing.written.clone();
         let mut end_sent = false;
         let directory = &self.outgoing.directory;

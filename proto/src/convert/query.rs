@@ -3,6 +3,7 @@
 use fathom_model::report;
 
 use super::{Error, Result};
+use crate::collect::v1 as collect;
 use crate::query::v1 as wire;
 
 /// An I/O for the wire. `ordinals` beyond those of the detail do not exist: nothing is lost.
@@ -36,6 +37,31 @@ pub fn io_to_wire(io: &report::IoDetail, ordinal: u64, attempts: &[Vec<u64>]) ->
             .enumerate()
             .map(|(at, leg)| leg_to_wire(leg, attempts.get(at).unwrap_or(&none)))
             .collect(),
+    }
+}
+
+/// What a daemon said of itself, for who asks.
+#[must_use]
+pub fn daemon_to_wire(daemon: &collect::DaemonStatus) -> wire::DaemonReport {
+    let profile = match daemon.profile() {
+        collect::Profile::Unspecified => "",
+        collect::Profile::Off => "off",
+        collect::Profile::SlowOnly => "slow-only",
+        collect::Profile::Writes => "writes",
+        collect::Profile::Full => "full",
+    };
+    let running = daemon.running_nanos.max(1) as f64;
+    wire::DaemonReport {
+        profile: profile.to_owned(),
+        ordered_for_nanos: daemon.ordered_for_nanos,
+        processor_share: daemon.processor_nanos.map(|nanos| nanos as f64 / running),
+        memory_bytes: daemon.memory_bytes,
+        events_read: daemon.events_read,
+        events_lost: daemon.events_lost,
+        events_shed: daemon.events_shed,
+        events_undecoded: daemon.events_undecoded,
+        spool_bytes: daemon.spool_bytes,
+        troubles: daemon.troubles.clone(),
     }
 }
 

@@ -424,7 +424,7 @@ pub struct Stripe {
     pub interleave_bytes: u64,
 }
 /// The daemon lives, and up to where everything was said.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {
     /// The node's wall clock now, as the operating system shows it; it may step. For showing only, never for joining.
     #[prost(int64, tag = "1")]
@@ -439,6 +439,46 @@ pub struct Heartbeat {
     /// (INVALID_ARGUMENT, reason ORDINALS_SKIPPED).
     #[prost(uint64, tag = "4")]
     pub next_ordinal: u64,
+    /// How the daemon itself does. Absent: it does not say. For showing only, never for joining.
+    #[prost(message, optional, tag = "5")]
+    pub daemon: ::core::option::Option<DaemonStatus>,
+}
+/// What a daemon uses, and what became of the events that it read. Counts are since its present incarnation began.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DaemonStatus {
+    /// How much of its node it reads now. PROFILE_UNSPECIFIED: its source has no profiles (a recording).
+    #[prost(enumeration = "Profile", tag = "1")]
+    pub profile: i32,
+    /// How long a profile that was ordered still holds, in nanoseconds. Absent: it reads what its configuration says.
+    #[prost(uint64, optional, tag = "2")]
+    pub ordered_for_nanos: ::core::option::Option<u64>,
+    /// Processor time of the whole process since it began, in nanoseconds. Absent: the system does not say.
+    #[prost(uint64, optional, tag = "3")]
+    pub processor_nanos: ::core::option::Option<u64>,
+    /// Memory of the process, in bytes. Absent: the system does not say.
+    #[prost(uint64, optional, tag = "4")]
+    pub memory_bytes: ::core::option::Option<u64>,
+    /// Time since the process began, in nanoseconds: what its processor time is a share of.
+    #[prost(uint64, tag = "5")]
+    pub running_nanos: u64,
+    /// Events that the source read. Absent: it does not count.
+    #[prost(uint64, optional, tag = "6")]
+    pub events_read: ::core::option::Option<u64>,
+    /// Events that were lost before they could be read, or came too late. Absent: it does not count.
+    #[prost(uint64, optional, tag = "7")]
+    pub events_lost: ::core::option::Option<u64>,
+    /// Events that were left out under load. Absent: it does not count.
+    #[prost(uint64, optional, tag = "8")]
+    pub events_shed: ::core::option::Option<u64>,
+    /// Events that may have been I/O and could not be decoded. Absent: it does not count.
+    #[prost(uint64, optional, tag = "9")]
+    pub events_undecoded: ::core::option::Option<u64>,
+    /// Bytes in the spool of the present incarnation.
+    #[prost(uint64, tag = "10")]
+    pub spool_bytes: u64,
+    /// What the source cannot give on this node, each with its reason, for people.
+    #[prost(string, repeated, tag = "11")]
+    pub troubles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Ordinals that are lost for ever. They lie between what was promised before them and the completion of the next event, and legs
 /// that are missing of that time are so for this cause.
@@ -585,6 +625,20 @@ pub struct Policy {
     /// when it goes.
     #[prost(bool, tag = "3")]
     pub report_cluster: bool,
+    /// How much a live source reads, for a time. Absent: nothing is ordered, and a daemon goes on as it is; an order that it has holds
+    /// until its own time ends, so that a coordinator that was started anew takes nothing back.
+    #[prost(message, optional, tag = "4")]
+    pub profile: ::core::option::Option<ProfileOrder>,
+}
+/// How much a live source reads, for a time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProfileOrder {
+    /// The profile. PROFILE_UNSPECIFIED: what the daemon's configuration says, at once.
+    #[prost(enumeration = "Profile", tag = "1")]
+    pub profile: i32,
+    /// How long from now on, in nanoseconds; then what the daemon's configuration says. 0 with PROFILE_UNSPECIFIED alone.
+    #[prost(uint64, tag = "2")]
+    pub for_nanos: u64,
 }
 /// Send again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -756,6 +810,47 @@ impl Compression {
             "COMPRESSION_UNSPECIFIED" => Some(Self::Unspecified),
             "COMPRESSION_NONE" => Some(Self::None),
             "COMPRESSION_ZSTD" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+/// How much of a node a live source reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Profile {
+    /// Not said.
+    Unspecified = 0,
+    /// Nothing.
+    Off = 1,
+    /// What Windows itself keeps of slow I/O in its event log.
+    SlowOnly = 2,
+    /// Writes, flushes and unmaps of all disks, and the legs of the storage bus.
+    Writes = 3,
+    /// Reads and all taps too.
+    Full = 4,
+}
+impl Profile {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROFILE_UNSPECIFIED",
+            Self::Off => "PROFILE_OFF",
+            Self::SlowOnly => "PROFILE_SLOW_ONLY",
+            Self::Writes => "PROFILE_WRITES",
+            Self::Full => "PROFILE_FULL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROFILE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROFILE_OFF" => Some(Self::Off),
+            "PROFILE_SLOW_ONLY" => Some(Self::SlowOnly),
+            "PROFILE_WRITES" => Some(Self::Writes),
+            "PROFILE_FULL" => Some(Self::Full),
             _ => None,
         }
     }

@@ -434,6 +434,43 @@ pub struct NodeStatus {
     /// Its clock, as each initiator sees it.
     #[prost(message, repeated, tag = "8")]
     pub clocks: ::prost::alloc::vec::Vec<Clock>,
+    /// How its daemon does, by its last heartbeat. Absent: it has not said, or is not connected.
+    #[prost(message, optional, tag = "9")]
+    pub daemon: ::core::option::Option<DaemonReport>,
+}
+/// What a node's daemon uses and reads, as it said itself.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DaemonReport {
+    /// `off`, `slow-only`, `writes` or `full`. Empty: its source has no profiles.
+    #[prost(string, tag = "1")]
+    pub profile: ::prost::alloc::string::String,
+    /// How long an ordered profile still held when it said so, in nanoseconds. Absent: it reads what its configuration says.
+    #[prost(uint64, optional, tag = "2")]
+    pub ordered_for_nanos: ::core::option::Option<u64>,
+    /// Share of one processor since the process began, from 0; above 1 where it used several. Absent: not known.
+    #[prost(double, optional, tag = "3")]
+    pub processor_share: ::core::option::Option<f64>,
+    /// Memory of the process, in bytes. Absent: not known.
+    #[prost(uint64, optional, tag = "4")]
+    pub memory_bytes: ::core::option::Option<u64>,
+    /// Events that its source read. Absent: it does not count.
+    #[prost(uint64, optional, tag = "5")]
+    pub events_read: ::core::option::Option<u64>,
+    /// Events that were lost before they could be read, or came too late. Absent: it does not count.
+    #[prost(uint64, optional, tag = "6")]
+    pub events_lost: ::core::option::Option<u64>,
+    /// Events that were left out under load. Absent: it does not count.
+    #[prost(uint64, optional, tag = "7")]
+    pub events_shed: ::core::option::Option<u64>,
+    /// Events that may have been I/O and could not be decoded. Absent: it does not count.
+    #[prost(uint64, optional, tag = "8")]
+    pub events_undecoded: ::core::option::Option<u64>,
+    /// Bytes in its spool.
+    #[prost(uint64, tag = "9")]
+    pub spool_bytes: u64,
+    /// What its source cannot give, each with its reason.
+    #[prost(string, repeated, tag = "10")]
+    pub troubles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A node's clock as seen from an initiator.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

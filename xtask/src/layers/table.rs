@@ -65,11 +65,11 @@ const TABLE: &[Row] = &[
         layer: 1,
         may: &["model"],
     },
-    // It plays recordings and simulations back through the trait that the live sources implement, and decodes state.
+    // It plays recordings and simulations back through the trait that the live sources implement, decodes with etl, and decodes state.
     Row {
         name: "sources",
         layer: 1,
-        may: &["model", "capture", "simulate", "state"],
+        may: &["model", "capture", "simulate", "state", "etl"],
     },
     Row {
         name: "store",
@@ -170,6 +170,7 @@ pub(super) const KNOWLEDGE: &[Knowledge] = &[
             "coordinator",
             "cli",
             "integration-tests",
+            "bench",
             "xtask",
         ]),
         tests_too: false,

@@ -69,8 +69,8 @@ impl Feed for Played {
                 columns: batch.columns,
                 complete_until_unix_nanos: batch.complete_until_unix_nanos,
             })),
-            // It has no pace, so it never asks to wait.
-            Polled::Later(_) | Polled::End => Ok(None),
+            // A recording has no pace, so it never asks to wait, and no gaps of its own.
+            Polled::Gap(_) | Polled::Quiet { .. } | Polled::Later(_) | Polled::End => Ok(None),
         }
     }
 }

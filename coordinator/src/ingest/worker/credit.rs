@@ -16,6 +16,7 @@ impl Running {
     /// Says how much may be sent. When memory is short, only those that are waited for get more: with what they send
     /// windows close and memory is freed.
     pub(super) fn grant(&mut self) {
+        self.say_orders();
         if self.topology.is_none() {
             return;
         }

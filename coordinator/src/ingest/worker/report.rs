@@ -81,6 +81,9 @@ impl Running {
             }
         }
         for session in self.sessions.values() {
+            if let Some(node) = nodes.get_mut(&session.node) {
+                node.daemon.clone_from(&session.daemon);
+            }
             if let Some(node) = nodes.get_mut(&session.node)
                 && node.state != NodeState::Finished
             {
@@ -101,6 +104,7 @@ impl NodeReport {
             lost: 0,
             heard: None,
             position: 0,
+            daemon: None,
         }
     }
 }

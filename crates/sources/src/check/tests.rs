@@ -94,7 +94,8 @@ fn nothing_is_asked_twice_and_every_name_can_be_one() {
         add((*set).to_owned());
     }
     for channel in known::CHANNELS {
-        assert_eq!(channel.matches('/').count(), 1, "{channel}");
+        // Some old ones have none.
+        assert!(channel.matches('/').count() <= 1, "{channel}");
         add((*channel).to_owned());
     }
 }

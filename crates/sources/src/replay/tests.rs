@@ -141,6 +141,7 @@ fn pace_gives_only_what_would_have_happened_by_now() {
                 Polled::Events(batch) => given += batch.columns.len(),
                 Polled::Later(wait) => break assert!(wait <= Duration::from_millis(3)),
                 Polled::End => panic!("the recording lasts longer"),
+                Polled::Gap(_) | Polled::Quiet { .. } => panic!("a recording has no gaps"),
             }
         }
         assert!(given as u64 <= millis * 2 + 11, "{given} events after {millis} ms");
