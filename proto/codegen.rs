@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 2] = ["fathom/collect/v1/collect.proto", "fathom/query/v1/query.proto"];
+const PROTOS: [&str; 3] = [
+    "fathom/collect/v1/collect.proto",
+    "fathom/query/v1/query.proto",
+    "fathom/query/v1/findings.proto",
+];
 
 /// Writes anew what differs from the protos and returns its names.
 ///

@@ -14,6 +14,8 @@ use crate::args::Which;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
+mod findings;
+
 /// How long a connection may take, and an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -30,6 +32,7 @@ pub(crate) struct Client {
     address: String,
     cluster: String,
     service: QueryServiceClient<Channel>,
+    channel: Channel,
 }
 
 impl Client {
@@ -73,11 +76,12 @@ impl Client {
                 cause: innermost(&error),
             },
         })?;
-        let service = QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+        let service = QueryServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let client = Self {
             address,
             cluster: context.cluster.clone(),
             service,
+            channel,
         };
         let status = client.first_status().await?;
         if status.protocol_version != fathom_proto::QUERY_PROTOCOL {

@@ -2,6 +2,8 @@
 
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+pub(crate) mod explain;
+pub(crate) mod findings;
 pub(crate) mod import;
 pub(crate) mod io;
 pub(crate) mod ios;
@@ -12,6 +14,7 @@ pub(crate) mod roles;
 pub(crate) mod score;
 pub(crate) mod simulate;
 pub(crate) mod volumes;
+pub(crate) mod what_if;
 pub(crate) mod why;
 
 use std::io::Write;

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use fathom_diagnose::findings::Said;
+use fathom_model::finding::Finding;
 use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, Topology};
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::convert::collect::{Opening, VersionedTopology};
@@ -91,6 +93,30 @@ pub(crate) enum Message {
     Closed { session: u64 },
     /// Somebody asks how things are.
     Report { reply: oneshot::Sender<WorkerReport> },
+    /// Somebody says something of a finding.
+    Remark(Remark),
+}
+
+/// What somebody says of a finding.
+pub(crate) struct Remark {
+    /// Which.
+    pub(crate) id: String,
+    /// What.
+    pub(crate) said: Said,
+    /// By whom and for how long; none takes it back.
+    pub(crate) note: Option<RemarkNote>,
+    /// Told when it is stored; none when there is no such finding.
+    pub(crate) reply: oneshot::Sender<Option<Finding>>,
+}
+
+/// By whom, for how long, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct RemarkNote {
+    pub(crate) by: String,
+    /// None: as long as the finding is open.
+    pub(crate) for_nanos: Option<u64>,
+    pub(crate) text: String,
+    pub(crate) request: String,
 }
 
 /// What queries see: one manifest record and the rows that are not in it.
@@ -108,6 +134,10 @@ pub(crate) struct View {
     pub(crate) catalog: Arc<Catalog>,
     /// The topology in force.
     pub(crate) topology: Option<Arc<Topology>>,
+    /// Findings as the record has them: those that are open, and those that were closed last.
+    pub(crate) findings: Arc<Vec<Finding>>,
+    /// Number of the last change of a finding in the record.
+    pub(crate) findings_sequence: u64,
 }
 
 /// A cluster that is served.
@@ -141,6 +171,24 @@ impl Cluster {
     /// What queries see now.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says something of a finding, and waits until it is stored. `None` when the worker is gone, else the finding, if there is one.
+    pub(crate) async fn remark(
+        &self,
+        id: String,
+        said: Said,
+        note: Option<RemarkNote>,
+    ) -> Option<Option<Finding>> {
+        let (reply, answer) = oneshot::channel();
+        let remark = Remark {
+            id,
+            said,
+            note,
+            reply,
+        };
+        self.send(Message::Remark(remark)).await.then_some(())?;
+        answer.await.ok()
     }
 
     /// How things are; `None` when the worker is gone.

@@ -27,7 +27,9 @@ use std::time::Duration;
 use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
+use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
+use fathom_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::{Kind, TaskGroup};
@@ -39,6 +41,7 @@ pub use config::{Config, Faults, Ingest, Options};
 pub use error::{Error, Result};
 
 use grpc::collect::Collect;
+use grpc::findings::{Findings, WhatIf};
 use grpc::query::Query;
 use ingest::Clusters;
 
@@ -101,11 +104,16 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
     let collect = CollectServiceServer::new(Collect::new(clusters.clone(), tasks.clone()))
         .max_decoding_message_size(MESSAGE_BYTES);
-    let query =
-        QueryServiceServer::new(Query::new(clusters, tasks.clone())).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let questions = Query::new(clusters, tasks.clone());
+    let findings = FindingsServiceServer::new(Findings::new(questions.clone(), tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let what_if = WhatIfServiceServer::new(WhatIf::new(questions.clone()));
+    let query = QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<CollectServiceServer<Collect>>().await;
     health.set_serving::<QueryServiceServer<Query>>().await;
+    health.set_serving::<FindingsServiceServer<Findings>>().await;
+    health.set_serving::<WhatIfServiceServer<WhatIf>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
         .build_v1()
@@ -117,6 +125,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(collect)
         .add_service(query)
+        .add_service(findings)
+        .add_service(what_if)
         .add_service(health_service)
         .add_service(reflection);
     let shutdown = tasks.shutdown().clone();

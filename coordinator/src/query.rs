@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
 mod filter;
+pub(crate) mod findings;
+mod what_if;
 
 pub(crate) use filter::Filter;
 

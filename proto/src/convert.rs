@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod collect;
+pub mod findings;
 pub mod query;
 
 /// `Result` with this module's [`Error`].

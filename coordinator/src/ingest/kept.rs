@@ -16,4 +16,7 @@ pub(crate) struct Kept {
     pub(crate) ios: u64,
     /// Events received so far, of every stream: of those that are accounted for.
     pub(crate) events: u64,
+    /// Findings after the rows of this record. Records of before there were any have none.
+    #[serde(default)]
+    pub(crate) findings: fathom_diagnose::findings::Kept,
 }

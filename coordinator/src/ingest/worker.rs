@@ -28,6 +28,7 @@ use crate::grpc::status;
 mod commit;
 mod coverage;
 mod credit;
+mod findings;
 mod report;
 
 /// How often the worker looks at the time, whether anything comes or not.
@@ -132,6 +133,7 @@ struct Running {
     /// Whether an ack found its outbox full.
     ack_due: bool,
     ios: u64,
+    findings: findings::Findings,
 }
 
 impl Running {
@@ -161,6 +163,8 @@ impl Running {
             }
             None => Engine::new(config.join.clone()),
         };
+        let findings =
+            findings::Findings::take_up(&blobs, &id, kept.findings, owner.files(), engine.catalog()).await?;
         tracing::info!(cluster = %id, record = record.number, epoch = record.epoch, files = owner.files().len(), "took over");
         let running = Self {
             id,
@@ -181,6 +185,7 @@ impl Running {
             dirty: false,
             ack_due: false,
             ios: kept.ios,
+            findings,
             owner,
         };
         running.publish();
@@ -294,6 +299,7 @@ impl Running {
                 // Whoever asked may have gone; that is no fault.
                 let _ = reply.send(self.report());
             }
+            Message::Remark(remark) => self.take_remark(remark, SystemClock.now_unix_nanos()),
         }
     }
 
@@ -438,10 +444,16 @@ impl Running {
         if !rows.is_empty() {
             self.ios += rows.ios.len() as u64;
             self.hot_bytes += rows.ios.len() as u64 * IO_BYTES + rows.legs.len() as u64 * LEG_BYTES;
+            self.findings.add(&rows, self.engine.catalog());
             self.hot.push(Arc::new(rows));
             self.publish();
         }
-        let due = self.hot_bytes >= self.config.commit_bytes || self.committed.elapsed() >= self.config.commit_every;
+        if self.all_came() {
+            self.findings.finish(self.engine.catalog());
+        }
+        // People are told from records alone, and soon.
+        self.dirty |= self.findings.has_news();
+        let due = self.findings.has_news() || self.hot_bytes >= self.config.commit_bytes || self.committed.elapsed() >= self.config.commit_every;
         if self.dirty && (due || self.all_came()) {
             self.commit().await?;
         }
@@ -460,6 +472,7 @@ impl Running {
             return;
         }
         self.looked = Instant::now();
+        self.findings.expire(SystemClock.now_unix_nanos());
         let late: Vec<(NodeIndex, NodeId)> = self
             .waiting
             .iter()

@@ -15,6 +15,7 @@ pub mod blame;
 pub mod culprit;
 pub mod decompose;
 pub mod detail;
+pub mod findings;
 #[cfg(test)]
 mod fixture;
 pub mod last_copy;

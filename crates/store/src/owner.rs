@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fathom_model::coverage::Coverage;
+use fathom_model::finding::Change;
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows, PendingEvent, Unmatched};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,8 @@ pub struct Commit<'a, S> {
     pub catalog: &'a Catalog,
     /// Stretches of time heard, silent or lost since the last record.
     pub coverage: &'a [Coverage],
+    /// Changes of findings since the last record.
+    pub findings: &'a [Change],
     /// Legs that ended before their I/O.
     pub pending: &'a [PendingEvent],
     /// The versions of the topology in force.
@@ -149,6 +152,13 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             let path = self.path(Table::Coverage, partition, number);
             let bytes = tables::coverage::write(&path, &rows)?;
             added.push(self.put_file(Table::Coverage, path, bytes, rows.len(), span).await?);
+        }
+        let at = |row: &Change| row.at_unix_ns;
+        for (partition, rows) in by_partition(Table::Findings, commit.findings.iter(), at) {
+            let span = span(rows.iter().map(|row| at(row)));
+            let path = self.path(Table::Findings, partition, number);
+            let bytes = tables::findings::write(&path, &rows)?;
+            added.push(self.put_file(Table::Findings, path, bytes, rows.len(), span).await?);
         }
         let mut pending = None;
         if !commit.pending.is_empty() {

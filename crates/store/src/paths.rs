@@ -3,7 +3,7 @@
 //! ```text
 //! manifest/cluster=<c>/<number, 20 digits>.json
 //! ios/cluster=<c>/date=2026-09-22/hour=03/<number>-<nonce>.parquet       and legs
-//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage
+//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, findings
 //! pending/cluster=<c>/<number>-<nonce>.parquet
 //! ```
 //!
@@ -29,11 +29,20 @@ pub enum Table {
     Coverage,
     /// Legs that ended before their I/O: replaced with every record.
     Pending,
+    /// One row a change of a finding.
+    Findings,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 5] = [Self::Ios, Self::Legs, Self::Unmatched, Self::Coverage, Self::Pending];
+    pub const ALL: [Self; 6] = [
+        Self::Ios,
+        Self::Legs,
+        Self::Unmatched,
+        Self::Coverage,
+        Self::Pending,
+        Self::Findings,
+    ];
 
     /// The folder's name.
     #[must_use]
@@ -44,6 +53,7 @@ impl Table {
             Self::Unmatched => "unmatched",
             Self::Coverage => "coverage",
             Self::Pending => "pending",
+            Self::Findings => "findings",
         }
     }
 }
@@ -67,7 +77,7 @@ impl Partition {
     pub const fn of(table: Table, unix_nanos: i64) -> Self {
         match table {
             Table::Ios | Table::Legs => Self::Hour(unix_nanos.div_euclid(HOUR_NANOS)),
-            Table::Unmatched | Table::Coverage => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
+            Table::Unmatched | Table::Coverage | Table::Findings => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
             Table::Pending => Self::None,
         }
     }

@@ -46,6 +46,7 @@ impl Running {
             join,
             covered_until: self.covered_until.clone(),
             ios: self.ios,
+            findings: self.findings.kept(),
         };
         let record = self
             .owner
@@ -53,6 +54,7 @@ impl Running {
                 rows: &rows,
                 catalog: self.engine.catalog(),
                 coverage: &self.coverage,
+                findings: &self.findings.changes,
                 pending: &self.engine.pending(),
                 topologies: topologies.collect(),
                 state,
@@ -66,6 +68,7 @@ impl Running {
         self.committed = Instant::now();
         self.dirty = false;
         self.publish();
+        self.findings.stored();
         self.acknowledge();
         Ok(())
     }
@@ -77,6 +80,7 @@ impl Running {
         let topology = record.topologies.last().map(|known| (known.version, &known.topology));
         !self.hot.is_empty()
             || !self.coverage.is_empty()
+            || self.findings.has_news()
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
             || without_promises(join) != without_promises(&record.state.join)
     }
@@ -135,6 +139,12 @@ impl Running {
                 Arc::new(self.engine.catalog().clone())
             },
             topology: self.topology.as_ref().map(|version| Arc::new(version.topology.clone())),
+            findings: if same_files {
+                Arc::clone(&before.findings)
+            } else {
+                Arc::new(record.state.findings.findings.clone())
+            },
+            findings_sequence: record.state.findings.sequence,
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

@@ -163,6 +163,7 @@ fn commit<'a>(
         rows,
         catalog,
         coverage,
+        findings: &[],
         pending,
         topologies: Vec::new(),
         state: 42,
