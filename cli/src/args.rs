@@ -11,7 +11,7 @@ use crate::context::Connection;
 
 mod findings;
 
-pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, RemarkArgs, WhatIfArgs};
+pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
 
 /// Shows which copy a storage write waited for, and why
 ///
@@ -126,6 +126,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without link:n1-n2\n  fathom whatif --recording DIR            without a coordinator"
     )]
     WhatIf(WhatIfArgs),
+    /// How disks, links, nodes, volumes and the cluster are, and why
+    #[command(
+        after_help = "Examples:\n  fathom health\n  fathom health --history          when the cluster was not well\n  fathom health --watch\n  fathom health --check            exit with 3 when it is degraded, critical or unknown"
+    )]
+    Health(HealthArgs),
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod findings;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod io;
 pub(crate) mod ios;

@@ -2,5 +2,6 @@
 
 pub(crate) mod collect;
 pub(crate) mod findings;
+pub(crate) mod health;
 pub(crate) mod query;
 pub(crate) mod status;

@@ -138,6 +138,8 @@ pub(crate) struct View {
     pub(crate) findings: Arc<Vec<Finding>>,
     /// Number of the last change of a finding in the record.
     pub(crate) findings_sequence: u64,
+    /// How everything is.
+    pub(crate) health: Arc<worker::HealthView>,
 }
 
 /// A cluster that is served.
@@ -174,19 +176,9 @@ impl Cluster {
     }
 
     /// Says something of a finding, and waits until it is stored. `None` when the worker is gone, else the finding, if there is one.
-    pub(crate) async fn remark(
-        &self,
-        id: String,
-        said: Said,
-        note: Option<RemarkNote>,
-    ) -> Option<Option<Finding>> {
+    pub(crate) async fn remark(&self, id: String, said: Said, note: Option<RemarkNote>) -> Option<Option<Finding>> {
         let (reply, answer) = oneshot::channel();
-        let remark = Remark {
-            id,
-            said,
-            note,
-            reply,
-        };
+        let remark = Remark { id, said, note, reply };
         self.send(Message::Remark(remark)).await.then_some(())?;
         answer.await.ok()
     }

@@ -28,6 +28,7 @@ use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
 use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
+use fathom_proto::query::v1::health_service_server::HealthServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
 use fathom_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use fathom_runtime::clock::{Clock, SystemClock};
@@ -42,6 +43,7 @@ pub use error::{Error, Result};
 
 use grpc::collect::Collect;
 use grpc::findings::{Findings, WhatIf};
+use grpc::health::Health;
 use grpc::query::Query;
 use ingest::Clusters;
 
@@ -107,6 +109,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     let questions = Query::new(clusters, tasks.clone());
     let findings = FindingsServiceServer::new(Findings::new(questions.clone(), tasks.clone()))
         .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let states = HealthServiceServer::new(Health::new(questions.clone(), tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
     let what_if = WhatIfServiceServer::new(WhatIf::new(questions.clone()));
     let query = QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -114,6 +118,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     health.set_serving::<QueryServiceServer<Query>>().await;
     health.set_serving::<FindingsServiceServer<Findings>>().await;
     health.set_serving::<WhatIfServiceServer<WhatIf>>().await;
+    health.set_serving::<HealthServiceServer<Health>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
         .build_v1()
@@ -127,6 +132,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .add_service(query)
         .add_service(findings)
         .add_service(what_if)
+        .add_service(states)
         .add_service(health_service)
         .add_service(reflection);
     let shutdown = tasks.shutdown().clone();

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod collect;
 pub mod findings;
+pub mod health;
 pub mod query;
 
 /// `Result` with this module's [`Error`].

@@ -85,3 +85,18 @@ pub(crate) struct WhatIfArgs {
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Show how everything is, then what changes, until interrupted
+    #[arg(long, conflicts_with_all = ["history", "check"])]
+    pub(crate) watch: bool,
+    /// The changes of the cluster's own state too
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Exit with 3 when the cluster is degraded, critical or unknown
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}

@@ -1,9 +1,10 @@
-//! Asking about findings and what-if.
+//! Asking about findings, what-if and health.
 
 use fathom_model::finding::{Change, Finding};
 use fathom_proto::convert::findings::{change_from_wire, finding_from_wire};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::findings_service_client::FindingsServiceClient;
+use fathom_proto::query::v1::health_service_client::HealthServiceClient;
 use fathom_proto::query::v1::what_if_service_client::WhatIfServiceClient;
 use tonic::transport::Channel;
 
@@ -148,5 +149,32 @@ impl Client {
         let service = WhatIfServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.clone().get_what_if(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    fn health_service(&self) -> HealthServiceClient<Channel> {
+        HealthServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// How everything is.
+    pub(crate) async fn health(&self, history: bool) -> Result<wire::GetHealthResponse> {
+        let cluster = self.cluster.clone();
+        let request = wire::GetHealthRequest { cluster, history };
+        let answer = self.health_service().get_health(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// How everything is and then what changes, until the coordinator ends it.
+    pub(crate) async fn watch_health(&self, mut each: impl FnMut(&[wire::HealthEntry]) -> Result<()>) -> Result<()> {
+        let cluster = self.cluster.clone();
+        let request = wire::WatchHealthRequest { cluster };
+        let answer = self.health_service().watch_health(request).await;
+        let mut stream = answer.map_err(|status| self.failure(&status))?.into_inner();
+        while let Some(message) = stream.message().await.map_err(|status| self.failure(&status))? {
+            each(&message.entries)?;
+        }
+        Err(Error::Unreachable {
+            address: self.address.clone(),
+            cause: "the coordinator stopped".to_owned(),
+        })
     }
 }

@@ -55,7 +55,9 @@ fn list(output: Output) -> Result<Code> {
         }
         Output::Table => {
             let width = PAGES.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
-            let lines = PAGES.iter().map(|(code, page)| format!("{code:width$}  {}\n", title(page)));
+            let lines = PAGES
+                .iter()
+                .map(|(code, page)| format!("{code:width$}  {}\n", title(page)));
             print(&lines.collect::<String>())?;
         }
     }
@@ -80,7 +82,12 @@ mod tests {
         assert_eq!(codes, Code::ALL.map(Code::as_str));
         for (code, page) in PAGES {
             assert!(page.starts_with(&format!("# {code}: ")), "{code}");
-            for part in ["## What it means", "## How it is found", "## What it is not", "## Where to look next"] {
+            for part in [
+                "## What it means",
+                "## How it is found",
+                "## What it is not",
+                "## Where to look next",
+            ] {
                 assert!(page.contains(part), "{code} has no `{part}`");
             }
             let code = Code::parse(code).unwrap();

@@ -41,7 +41,11 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
             let mut text = String::new();
             listed.findings.iter().for_each(|finding| text.push_str(&show(finding)));
             if listed.findings.is_empty() {
-                text.push_str(if arguments.all { "no findings\n" } else { "no open findings\n" });
+                text.push_str(if arguments.all {
+                    "no findings\n"
+                } else {
+                    "no open findings\n"
+                });
             }
             print(&text)?;
             if listed.muted > 0 {
@@ -51,11 +55,13 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
     }
     let partial = note(listed.coverage.as_ref());
     let heard_of = |finding: &&Finding| finding.state == State::Open && finding.muted.is_none();
-    Ok(if arguments.check && listed.findings.iter().any(|finding| heard_of(&finding)) {
-        Code::Trouble
-    } else {
-        partial
-    })
+    Ok(
+        if arguments.check && listed.findings.iter().any(|finding| heard_of(&finding)) {
+            Code::Trouble
+        } else {
+            partial
+        },
+    )
 }
 
 fn watch(arguments: &FindingsArgs, output: Output) -> Result<Code> {
@@ -82,7 +88,9 @@ fn watch(arguments: &FindingsArgs, output: Output) -> Result<Code> {
 /// A JSON line a finding that is open, and a line a change.
 fn lines(open: &[Finding], changes: &[Change], token: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let open = open.iter().map(|finding| json!({"schema": 1, "change": "open", "sequence": null, "finding": to_value(finding)}));
+    let open = open
+        .iter()
+        .map(|finding| json!({"schema": 1, "change": "open", "sequence": null, "finding": to_value(finding)}));
     let changes = changes.iter().map(|change| {
         json!({
             "schema": 1, "change": change.kind.as_str(), "sequence": change.sequence, "at_unix_ns": change.at_unix_ns,
@@ -195,5 +203,9 @@ fn said(word: &str, remark: &Note) -> String {
     } else {
         format!(": {}", remark.text)
     };
-    format!("  {word} by {} at {}{until}{text}\n", remark.by, date_time(remark.at_unix_ns))
+    format!(
+        "  {word} by {} at {}{until}{text}\n",
+        remark.by,
+        date_time(remark.at_unix_ns)
+    )
 }

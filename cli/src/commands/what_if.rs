@@ -58,7 +58,10 @@ fn offline(folder: &Path, without: &str, most: u32) -> Result<(Value, wire::GetW
         ranked.truncate(most as usize);
         ranked
     } else {
-        what_if.without(Away::parse(without, &replayed.catalog)?).into_iter().collect()
+        what_if
+            .without(Away::parse(without, &replayed.catalog)?)
+            .into_iter()
+            .collect()
     };
     let rows = rows.into_iter().map(|row| {
         let (kind, node, disk, peer) = row.away.names(&replayed.catalog);
@@ -135,7 +138,15 @@ fn table(answer: &wire::GetWhatIfResponse) -> String {
     if answer.writes == 0 {
         return "no writes\n".to_owned();
     }
-    let mut grid = Grid::new(&["without", ">p50", ">p95", ">p99", ">given back", ">sooner", ">not known"]);
+    let mut grid = Grid::new(&[
+        "without",
+        ">p50",
+        ">p95",
+        ">p99",
+        ">given back",
+        ">sooner",
+        ">not known",
+    ]);
     grid.row([
         "(as it was)".to_owned(),
         maybe_nanos(answer.p50_nanos),

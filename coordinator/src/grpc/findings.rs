@@ -57,8 +57,13 @@ impl Findings {
         if remark.by.trim().is_empty() && !remark.undo {
             return Err(status::invalid("by is empty; say who it is"));
         }
-        if [&remark.by, &remark.text, &remark.request_id].iter().any(|text| text.len() > LONGEST) {
-            return Err(status::invalid(format!("by, text and request_id may have {LONGEST} bytes each")));
+        if [&remark.by, &remark.text, &remark.request_id]
+            .iter()
+            .any(|text| text.len() > LONGEST)
+        {
+            return Err(status::invalid(format!(
+                "by, text and request_id may have {LONGEST} bytes each"
+            )));
         }
         let note = (!remark.undo).then_some(RemarkNote {
             by: remark.by,
@@ -99,11 +104,18 @@ impl FindingsService for Findings {
         let view = cluster.view();
         let sequence = view.findings_sequence;
         let has_code = |finding: &Finding| request.code.is_empty() || finding.code == request.code;
-        let mut findings: Vec<Finding> = view.findings.iter().filter(|finding| has_code(finding)).cloned().collect();
+        let mut findings: Vec<Finding> = view
+            .findings
+            .iter()
+            .filter(|finding| has_code(finding))
+            .cloned()
+            .collect();
         let mut muted = 0;
         if request.all {
             let (reader, recent) = (cluster.clone(), std::mem::take(&mut findings));
-            findings = run(move || every(&reader, &view, recent)).await.map_err(|error| status::of(&error))?;
+            findings = run(move || every(&reader, &view, recent))
+                .await
+                .map_err(|error| status::of(&error))?;
             findings.retain(has_code);
         } else {
             findings.retain(|finding| finding.state == State::Open);
@@ -123,7 +135,11 @@ impl FindingsService for Findings {
                 .map_err(|_| status::invalid("page_token is not one of an earlier answer"))?,
         };
         let shown = skip.saturating_add(size);
-        let next_page_token = if shown < findings.len() { shown.to_string() } else { String::new() };
+        let next_page_token = if shown < findings.len() {
+            shown.to_string()
+        } else {
+            String::new()
+        };
         Ok(Response::new(wire::ListFindingsResponse {
             findings: findings.iter().skip(skip).take(size).map(Into::into).collect(),
             next_page_token,
@@ -222,7 +238,9 @@ async fn follow(
             };
             for some in changes.chunks(SOME) {
                 after = some.last().map_or(after, |change| change.sequence);
-                let told = some.iter().filter(|change| code.is_empty() || change.finding.code == code);
+                let told = some
+                    .iter()
+                    .filter(|change| code.is_empty() || change.finding.code == code);
                 let response = wire::WatchFindingsResponse {
                     open: Vec::new(),
                     changes: told.map(Into::into).collect(),
@@ -294,7 +312,9 @@ impl WhatIfService for WhatIf {
             0 => RANKING,
             most => most as usize,
         };
-        let (what_if, catalog) = run(move || snapshot.what_if()).await.map_err(|error| status::of(&error))?;
+        let (what_if, catalog) = run(move || snapshot.what_if())
+            .await
+            .map_err(|error| status::of(&error))?;
         let rows: Vec<wire::Without> = if asked.is_empty() {
             let ranked = what_if.ranked();
             let some = ranked.iter().filter(|row| row.given_back_nanos > 0).take(most);

@@ -19,4 +19,7 @@ pub(crate) struct Kept {
     /// Findings after the rows of this record. Records of before there were any have none.
     #[serde(default)]
     pub(crate) findings: fathom_diagnose::findings::Kept,
+    /// Changes of the cluster's health, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) health: Vec<fathom_model::health::Span>,
 }

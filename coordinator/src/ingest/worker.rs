@@ -29,7 +29,10 @@ mod commit;
 mod coverage;
 mod credit;
 mod findings;
+mod health;
 mod report;
+
+pub(crate) use health::HealthView;
 
 /// How often the worker looks at the time, whether anything comes or not.
 const TICK: Duration = Duration::from_millis(200);
@@ -92,6 +95,7 @@ impl Worker {
             }
             running.note_silence();
             running.step().await?;
+            running.note_health(SystemClock.now_unix_nanos());
         }
         running.commit().await
     }
@@ -134,6 +138,7 @@ struct Running {
     ack_due: bool,
     ios: u64,
     findings: findings::Findings,
+    health: health::Health,
 }
 
 impl Running {
@@ -163,8 +168,7 @@ impl Running {
             }
             None => Engine::new(config.join.clone()),
         };
-        let findings =
-            findings::Findings::take_up(&blobs, &id, kept.findings, owner.files(), engine.catalog()).await?;
+        let findings = findings::Findings::take_up(&blobs, &id, kept.findings, owner.files(), engine.catalog()).await?;
         tracing::info!(cluster = %id, record = record.number, epoch = record.epoch, files = owner.files().len(), "took over");
         let running = Self {
             id,
@@ -186,6 +190,7 @@ impl Running {
             ack_due: false,
             ios: kept.ios,
             findings,
+            health: health::Health::resume(kept.health),
             owner,
         };
         running.publish();
@@ -453,7 +458,9 @@ impl Running {
         }
         // People are told from records alone, and soon.
         self.dirty |= self.findings.has_news();
-        let due = self.findings.has_news() || self.hot_bytes >= self.config.commit_bytes || self.committed.elapsed() >= self.config.commit_every;
+        let due = self.findings.has_news()
+            || self.hot_bytes >= self.config.commit_bytes
+            || self.committed.elapsed() >= self.config.commit_every;
         if self.dirty && (due || self.all_came()) {
             self.commit().await?;
         }

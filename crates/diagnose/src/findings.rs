@@ -3,7 +3,7 @@
 //! # Lifecycle
 //!
 //! A finding is *opened* as soon as the watch has raised it, which asks for more than chance in at least two seconds. It is *updated*
-//! when what it says has changed by much, at most once a minute unless it got worse. It is *closed* when there was no evidence for five
+//! when what it says has changed by much, at most once a minute unless it got worse. It is *closed* when it was not felt for five
 //! minutes, or when it turned out to be part of another; what comes back within an hour is *reopened* under its name, what comes later
 //! is another. All times are those of the writes: while none comes nothing is closed. The same rows give the same findings, whatever the
 //! calls ([`Tracker::add`]).
@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::finding::{Change, ChangeKind, Finding, Note, State};
+use fathom_model::finding::{Change, ChangeKind, Finding, State};
 use fathom_model::{Catalog, Io, JoinedRows};
 use serde::{Deserialize, Serialize};
 
@@ -78,10 +78,18 @@ impl Tracker {
         }
     }
 
-    /// Takes rows that a predecessor has seen, in their order: they open and close nothing.
-    pub fn warm(&mut self, rows: &JoinedRows) {
+    /// Takes rows that a predecessor has seen, in their order: they open and close nothing, and what they cost has been counted.
+    pub fn warm(&mut self, rows: &JoinedRows, catalog: &Catalog) {
         rows.ios.iter().for_each(|io| self.watch.add(rows, io));
         self.looked = self.watch.second();
+        for found in self.watch.findings() {
+            let object = Object::of(&found.report(catalog));
+            let open = self.tracked.iter_mut().rev();
+            let mut open = open.filter(|tracked| tracked.finding.state == State::Open);
+            if let Some(tracked) = open.find(|tracked| tracked.object == object) {
+                tracked.attach(found);
+            }
+        }
     }
 
     /// Takes I/Os with their legs, in the order in which their windows closed.
@@ -142,8 +150,10 @@ impl Tracker {
                     let kind = self.tracked[at].follow(found, catalog, now);
                     (at, kind)
                 }
+                // What it was closed for is no news.
+                Some(at) if !self.tracked[at].is_back(found) => continue,
                 Some(at) => {
-                    self.tracked[at].reopen(found, catalog, now);
+                    self.tracked[at].reopen(found, catalog);
                     (at, Some(ChangeKind::Reopened))
                 }
                 None => {
@@ -185,20 +195,17 @@ impl Tracker {
     fn close(&mut self, now: i64, goes_on: impl Fn(&Tracked) -> bool) {
         for at in 0..self.tracked.len() {
             let tracked = &self.tracked[at];
-            if tracked.finding.state == State::Closed || goes_on(tracked) {
+            if tracked.finding.state == State::Closed {
                 continue;
             }
-            let part_of = self.whole_of(at);
-            let evidence = tracked.evidence_second;
-            // Of a predecessor's finding the watch may not have said anything yet.
-            if part_of.is_none() && now.saturating_sub(evidence) <= OVER_SECONDS && tracked.current.is_none() {
+            let part_of = if goes_on(tracked) { None } else { self.whole_of(at) };
+            if part_of.is_none() && now.saturating_sub(tracked.felt_second) <= OVER_SECONDS {
                 continue;
             }
             let finding = &mut self.tracked[at].finding;
             finding.state = State::Closed;
             finding.closed_unix_ns = Some(now.saturating_mul(BIN_NANOS));
             finding.part_of = part_of;
-            self.tracked[at].current = None;
             self.changed(at, ChangeKind::Closed, now.saturating_mul(BIN_NANOS));
         }
     }
@@ -214,7 +221,9 @@ impl Tracker {
                 && (part.node == whole.node || part.peer.as_deref() == Some(whole.node.as_str()))
                 && (part.kind != "disk" || whole.code == Code::NodeDrivesSlow.as_str())
         };
-        self.findings().find(|whole| of_node(whole)).map(|whole| whole.id.clone())
+        self.findings()
+            .find(|whole| of_node(whole))
+            .map(|whole| whole.id.clone())
     }
 
     fn changed(&mut self, at: usize, kind: ChangeKind, at_unix_ns: i64) {
@@ -232,13 +241,22 @@ impl Tracker {
 
     /// Which volumes' writes waited for what is open.
     fn count_victims(&mut self, rows: &JoinedRows, io: &Io, catalog: &Catalog) {
-        if self.tracked.iter().all(|tracked| tracked.current.is_none()) {
+        if self
+            .tracked
+            .iter()
+            .all(|tracked| tracked.finding.state == State::Closed)
+        {
             return;
         }
-        let shares = crate::blame::blame(rows, io).map(|blame| blame.shares).unwrap_or_default();
+        let shares = crate::blame::blame(rows, io)
+            .map(|blame| blame.shares)
+            .unwrap_or_default();
         let legs = rows.legs_of(io);
-        for tracked in &mut self.tracked {
-            let Some((named, raised)) = tracked.current else { continue };
+        let open = self.tracked.iter_mut();
+        for tracked in open.filter(|tracked| tracked.finding.state == State::Open) {
+            let Some((named, raised)) = tracked.current else {
+                continue;
+            };
             let mut findings = self.watch.findings().iter();
             let Some(found) = findings.find(|found| found.named == named && found.raised_second == raised) else {
                 continue;

@@ -18,6 +18,7 @@ pub mod detail;
 pub mod findings;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 pub mod last_copy;
 pub mod latency;
 pub mod overview;

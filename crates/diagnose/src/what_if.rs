@@ -30,9 +30,7 @@ impl Away {
     fn has(self, io: &Io, leg: &Leg) -> bool {
         match self {
             Self::Disk(disk) => leg.disk == disk,
-            Self::Link(low, high) => {
-                !leg.local && (leg.node.min(io.node), leg.node.max(io.node)) == (low, high)
-            }
+            Self::Link(low, high) => !leg.local && (leg.node.min(io.node), leg.node.max(io.node)) == (low, high),
             Self::Node(node) => leg.node == node,
         }
     }

@@ -28,7 +28,11 @@ impl Topology {
     pub fn oddities(&self) -> Vec<String> {
         let volumes = self.volumes.iter().filter(|volume| volume.copies > 0);
         let odd = volumes.filter_map(|volume| {
-            let own = self.extents.extents().iter().filter(|extent| extent.volume == volume.id);
+            let own = self
+                .extents
+                .extents()
+                .iter()
+                .filter(|extent| extent.volume == volume.id);
             let mapped = own.map(|extent| extent.copy).collect::<BTreeSet<u32>>().len();
             let (said, less) = (volume.copies as usize, mapped < volume.copies as usize);
             let consequence = if less {

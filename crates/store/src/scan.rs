@@ -111,7 +111,11 @@ pub async fn read_changes(blobs: &Blobs, files: &[FileEntry], after: u64) -> Res
             break;
         }
     }
-    let mut changes: Vec<Change> = pieces.into_iter().flatten().filter(|row| row.sequence > after).collect();
+    let mut changes: Vec<Change> = pieces
+        .into_iter()
+        .flatten()
+        .filter(|row| row.sequence > after)
+        .collect();
     changes.sort_by_key(|change| change.sequence);
     Ok(changes)
 }

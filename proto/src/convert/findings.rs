@@ -151,7 +151,9 @@ pub fn finding_from_wire(finding: &wire::Finding) -> Result<Finding> {
 /// When it has no finding, or words that this version does not know.
 pub fn change_from_wire(change: &wire::FindingChange) -> Result<Change> {
     let kind = ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == change.change);
-    let finding = change.finding.as_ref().ok_or(Error::Missing { field: "change.finding" })?;
+    let finding = change.finding.as_ref().ok_or(Error::Missing {
+        field: "change.finding",
+    })?;
     Ok(Change {
         sequence: change.sequence,
         kind: kind.ok_or_else(|| Error::UnknownName {

@@ -47,6 +47,7 @@ impl Running {
             covered_until: self.covered_until.clone(),
             ios: self.ios,
             findings: self.findings.kept(),
+            health: self.health.history().to_vec(),
         };
         let record = self
             .owner
@@ -81,6 +82,7 @@ impl Running {
         !self.hot.is_empty()
             || !self.coverage.is_empty()
             || self.findings.has_news()
+            || self.health.history() != record.state.health
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
             || without_promises(join) != without_promises(&record.state.join)
     }
@@ -145,6 +147,7 @@ impl Running {
                 Arc::new(record.state.findings.findings.clone())
             },
             findings_sequence: record.state.findings.sequence,
+            health: Arc::clone(&self.health.view),
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

@@ -62,7 +62,7 @@ impl Findings {
         let mut names = catalog.clone();
         for file in recent.into_iter().rev() {
             if let Some(rows) = read_rows(blobs, cluster, file, &mut names).await? {
-                tracker.warm(&known(&rows, catalog, from));
+                tracker.warm(&known(&rows, catalog, from), catalog);
             }
         }
         Ok(Self {
@@ -114,12 +114,7 @@ impl Findings {
     }
 
     fn say(&mut self, remark: Remark, now: i64) {
-        let Remark {
-            id,
-            said,
-            note,
-            reply,
-        } = remark;
+        let Remark { id, said, note, reply } = remark;
         let note = note.map(|note| Note {
             at_unix_ns: now,
             until_unix_ns: note.for_nanos.map(|nanos| now.saturating_add_unsigned(nanos)),
@@ -164,7 +159,11 @@ fn known(rows: &JoinedRows, catalog: &Catalog, from: i64) -> JoinedRows {
             })
     };
     let mut kept = JoinedRows::default();
-    for io in rows.ios.iter().filter(|io| io.event.end_unix_nanos() >= from && has_names(io)) {
+    for io in rows
+        .ios
+        .iter()
+        .filter(|io| io.event.end_unix_nanos() >= from && has_names(io))
+    {
         let first = kept.legs.len();
         kept.legs.extend(rows.legs_of(io).iter().cloned());
         let mut io = io.clone();

@@ -1,6 +1,6 @@
 //! One cause is one finding, from when it is found until it is over; its name outlives restarts; people can speak of it.
 
-use fathom_model::finding::Severity;
+use fathom_model::finding::{Note, Severity};
 
 use super::*;
 use crate::fixture::{Cluster, Request, START, Times, healthy};
@@ -91,14 +91,25 @@ fn slow_drive_is_opened_with_all_that_is_known_and_closed_five_minutes_after_it_
         (finding.code.as_str(), finding.object().as_str()),
         ("DISK_SLOW", "t1/disk0")
     );
-    assert_eq!(finding.severity, Severity::Critical, "writes took several times as long");
+    assert_eq!(
+        finding.severity,
+        Severity::Critical,
+        "writes took several times as long"
+    );
     assert_eq!(finding.victims[0].volume, "vol0");
     assert!(finding.victims[0].writes > 1000, "{:?}", finding.victims);
     assert!(!finding.evidence[0].writes.is_empty());
-    assert!(finding.next[0].contains("'t1'") && finding.next[0].contains("'0'"), "{:?}", finding.next);
+    assert!(
+        finding.next[0].contains("'t1'") && finding.next[0].contains("'0'"),
+        "{:?}",
+        finding.next
+    );
     assert!((38..42).contains(&second(finding.last_unix_ns)), "{finding:?}");
     let closed = second(finding.closed_unix_ns.unwrap());
-    assert!((300..395).contains(&closed), "five minutes after the evidence ended: {closed}");
+    assert!(
+        (300..395).contains(&closed),
+        "five minutes after the evidence ended: {closed}"
+    );
 }
 
 #[test]
@@ -143,11 +154,17 @@ fn two_at_once_are_two_findings_and_each_ends_by_itself() {
         two(at, copy, times);
     };
     let (tracker, changes) = tracked(&cluster(450, worse));
-    let mut states: Vec<(String, State)> = tracker.findings().map(|finding| (finding.object(), finding.state)).collect();
+    let mut states: Vec<(String, State)> = tracker
+        .findings()
+        .map(|finding| (finding.object(), finding.state))
+        .collect();
     states.sort_by(|a, b| a.0.cmp(&b.0));
     let expected = [("t0/disk0", State::Closed), ("t2/disk0", State::Open)];
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
-    assert_eq!(kinds(&changes), [ChangeKind::Opened, ChangeKind::Opened, ChangeKind::Closed]);
+    assert_eq!(
+        kinds(&changes),
+        [ChangeKind::Opened, ChangeKind::Opened, ChangeKind::Closed]
+    );
     let ids: std::collections::BTreeSet<&str> = tracker.findings().map(|finding| finding.id.as_str()).collect();
     assert_eq!(ids.len(), 2);
 }
@@ -162,7 +179,7 @@ fn successor_goes_on_under_the_same_names_and_says_nothing_twice() {
         first.add(&before, &cluster.catalog);
         let mut changes = first.take_changes();
         let mut second = Tracker::resume(first.kept());
-        second.warm(&before);
+        second.warm(&before, &cluster.catalog);
         second.add(&after, &cluster.catalog);
         second.finish(&cluster.catalog);
         changes.extend(second.take_changes());
@@ -170,7 +187,13 @@ fn successor_goes_on_under_the_same_names_and_says_nothing_twice() {
         let (one, other) = (whole.findings().next().unwrap(), second.findings().next().unwrap());
         assert_eq!(
             (&one.id, &one.code, one.severity, one.cost_ns, one.opened_unix_ns),
-            (&other.id, &other.code, other.severity, other.cost_ns, other.opened_unix_ns),
+            (
+                &other.id,
+                &other.code,
+                other.severity,
+                other.cost_ns,
+                other.opened_unix_ns
+            ),
             "cut at {cut} s"
         );
         assert_eq!(one.victims, other.victims, "cut at {cut} s");
@@ -220,10 +243,17 @@ fn what_people_say_is_said_once_and_runs_out() {
     let (mut tracker, _) = tracked(&cluster(60, slow_between(20, 60, 1)));
     let id = tracker.findings().next().unwrap().id.clone();
     for _ in 0..2 {
-        tracker.say(&id, Said::Muted, Some(note("ann", Some(100), "r1")), 1).unwrap();
-        tracker.say(&id, Said::Acknowledged, Some(note("ben", None, "")), 2).unwrap();
+        tracker
+            .say(&id, Said::Muted, Some(note("ann", Some(100), "r1")), 1)
+            .unwrap();
+        tracker
+            .say(&id, Said::Acknowledged, Some(note("ben", None, "")), 2)
+            .unwrap();
     }
-    assert_eq!(kinds(&tracker.take_changes()), [ChangeKind::Muted, ChangeKind::Acknowledged]);
+    assert_eq!(
+        kinds(&tracker.take_changes()),
+        [ChangeKind::Muted, ChangeKind::Acknowledged]
+    );
     assert_eq!(tracker.say("no", Said::Muted, None, 3), Err(NoSuchFinding));
     // It is kept by a successor, and runs out there.
     let mut successor = Tracker::resume(tracker.kept());
@@ -240,13 +270,13 @@ fn what_people_say_is_said_once_and_runs_out() {
 
 #[test]
 fn names_with_anything_in_them_stay_names() {
-    let one = tracked::Object::of(&culprit("a/1:b", None));
-    let other = tracked::Object::of(&culprit("a", Some("1:b")));
+    let one = Object::of(&culprit("a/1:b", None));
+    let other = Object::of(&culprit("a", Some("1:b")));
     assert_ne!(one.key(), other.key());
     // Of a link both ends are alike.
     assert_eq!(
-        tracked::Object::of(&culprit("a", Some("b"))),
-        tracked::Object::of(&culprit("b", Some("a")))
+        Object::of(&culprit("a", Some("b"))),
+        Object::of(&culprit("b", Some("a")))
     );
 }
 

@@ -56,7 +56,12 @@ impl Object {
 
     /// Different for different objects, whatever stands in their names.
     pub(super) fn key(&self) -> String {
-        let parts = [Some(&self.kind), Some(&self.node), self.disk.as_ref(), self.peer.as_ref()];
+        let parts = [
+            Some(&self.kind),
+            Some(&self.node),
+            self.disk.as_ref(),
+            self.peer.as_ref(),
+        ];
         let parts = parts.map(|part| part.map_or_else(|| "-".to_owned(), |part| format!("{}:{part}", part.len())));
         parts.join("/")
     }
@@ -64,12 +69,9 @@ impl Object {
     /// The name of a finding: 12 hexadecimal digits of the object, and which of its findings it is.
     pub(super) fn id(&self, occurrence: u32) -> String {
         // FNV-1a: names are few and nobody's secret, and the same on every system.
-        let hash = self
-            .key()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
+        let hash = self.key().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         format!("{:012x}-{occurrence}", hash >> 16)
     }
 }
@@ -81,8 +83,8 @@ pub(super) struct Tracked {
     pub(super) object: Object,
     /// The watch's finding that it follows.
     pub(super) current: Option<(Named, i64)>,
-    /// The last second with evidence.
-    pub(super) evidence_second: i64,
+    /// The last second in which it was felt.
+    pub(super) felt_second: i64,
     /// What it cost beside what the watch's finding says: before that one, or less where that one counts again what was counted.
     carried_nanos: i128,
     /// As it was last said, and when.
@@ -153,7 +155,7 @@ impl Tracked {
             finding,
             object,
             current: Some((found.named, found.raised_second)),
-            evidence_second: now,
+            felt_second: found.felt_second(),
             carried_nanos: 0,
             said: None,
         }
@@ -169,7 +171,7 @@ impl Tracked {
                 finding.peer.as_deref(),
             ),
             current: None,
-            evidence_second: finding.last_unix_ns.div_euclid(BIN_NANOS),
+            felt_second: finding.last_unix_ns.div_euclid(BIN_NANOS) - 1,
             carried_nanos: 0,
             // As good as said then: what changes by much from here on is said.
             said: Some((Said::of(&finding), finding.last_unix_ns)),
@@ -179,11 +181,8 @@ impl Tracked {
 
     /// Follows the watch; whether there is something to say.
     pub(super) fn follow(&mut self, found: &watch::Finding, catalog: &Catalog, now: i64) -> Option<ChangeKind> {
-        let current = Some((found.named, found.raised_second));
-        if self.current != current {
-            self.current = current;
-            // What it has counted up to now has been counted before.
-            self.carried_nanos = i128::from(self.finding.cost_ns) - i128::from(found.cost_nanos);
+        if self.current != Some((found.named, found.raised_second)) {
+            self.attach(found);
         }
         self.take(found, catalog);
         let code = Code::of(found, Code::parse(&self.finding.code));
@@ -198,11 +197,26 @@ impl Tracked {
         (worse || (due && said.is_outdated(&self.finding))).then_some(ChangeKind::Updated)
     }
 
-    /// Opens it again: it came back.
-    pub(super) fn reopen(&mut self, found: &watch::Finding, catalog: &Catalog, now: i64) {
+    /// Follows what the watch found from now on: what that has counted up to now has been counted before.
+    pub(super) fn attach(&mut self, found: &watch::Finding) {
         self.current = Some((found.named, found.raised_second));
-        self.carried_nanos = i128::from(self.finding.cost_ns);
-        self.evidence_second = now;
+        self.carried_nanos = i128::from(self.finding.cost_ns) - i128::from(found.cost_nanos);
+    }
+
+    /// Whether it was felt since it was closed.
+    pub(super) fn is_back(&self, found: &watch::Finding) -> bool {
+        let felt = found.felt_second().saturating_mul(BIN_NANOS);
+        self.finding.closed_unix_ns.is_some_and(|closed| felt > closed)
+    }
+
+    /// Opens it again: it came back.
+    pub(super) fn reopen(&mut self, found: &watch::Finding, catalog: &Catalog) {
+        let current = Some((found.named, found.raised_second));
+        if self.current != current {
+            self.current = current;
+            // All that this one has counted is new.
+            self.carried_nanos = i128::from(self.finding.cost_ns);
+        }
         self.finding.state = State::Open;
         self.finding.closed_unix_ns = None;
         self.finding.part_of = None;
@@ -224,7 +238,7 @@ impl Tracked {
         finding.last_unix_ns = finding.last_unix_ns.max(felt_until(found));
         let cost = self.carried_nanos + i128::from(found.cost_nanos);
         finding.cost_ns = u64::try_from(cost.max(0)).unwrap_or(u64::MAX);
-        self.evidence_second = self.evidence_second.max(found.felt_second());
+        self.felt_second = self.felt_second.max(found.felt_second());
     }
 
     /// A write to a volume waited for it.

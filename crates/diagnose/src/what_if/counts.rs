@@ -26,13 +26,17 @@ impl Counts {
 
     /// Of these and a difference together; none where nothing is left.
     pub(super) fn percentiles(&self, difference: &Self) -> Option<Percentiles> {
-        let total = u64::try_from(self.total + difference.total).ok().filter(|total| *total > 0)?;
+        let total = u64::try_from(self.total + difference.total)
+            .ok()
+            .filter(|total| *total > 0)?;
         let mut bins = self.bins.clone();
         for (&bin, &count) in &difference.bins {
             *bins.entry(bin).or_default() += count;
         }
         // By nearest rank.
-        let mut wanted = [50_u64, 95, 99].map(|percent| (total * percent).div_ceil(100)).into_iter();
+        let mut wanted = [50_u64, 95, 99]
+            .map(|percent| (total * percent).div_ceil(100))
+            .into_iter();
         let mut percentiles = [0; 3];
         let (mut at, mut next, mut below) = (0, wanted.next(), 0_i64);
         for (&bin, &count) in &bins {

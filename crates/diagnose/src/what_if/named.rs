@@ -46,16 +46,16 @@ impl Away {
     ///
     /// When it names nothing.
     pub fn parse(text: &str, catalog: &Catalog) -> Result<Self, NotAway> {
-        let form = || NotAway::Form {
-            given: text.to_owned(),
-        };
+        let form = || NotAway::Form { given: text.to_owned() };
         let (kind, name) = text.split_once(':').ok_or_else(form)?;
         if name.is_empty() {
             return Err(form());
         }
         match kind {
             "disk" if name.contains('/') => disk(name, catalog).map(Self::Disk),
-            "node" => node(name, catalog).map(Self::Node).ok_or_else(|| unknown_node(name, catalog)),
+            "node" => node(name, catalog)
+                .map(Self::Node)
+                .ok_or_else(|| unknown_node(name, catalog)),
             "link" if name.contains('-') => link(name, catalog),
             _ => Err(form()),
         }

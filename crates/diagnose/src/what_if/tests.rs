@@ -36,7 +36,10 @@ fn p99_without_the_slow_disk_is_that_of_the_others_and_without_another_the_same(
     let other = what_if.without(Away::Disk(DiskIndex(0))).unwrap();
     assert!(other.percentiles[2] > 5_000_000, "{other:?}");
     let nothing = what_if.without(Away::Disk(DiskIndex(7))).unwrap();
-    assert_eq!((nothing.sooner, nothing.percentiles), (0, what_if.percentiles().unwrap()));
+    assert_eq!(
+        (nothing.sooner, nothing.percentiles),
+        (0, what_if.percentiles().unwrap())
+    );
     assert_eq!(WhatIf::default().without(Away::Disk(DiskIndex(0))), None);
 }
 
@@ -45,7 +48,11 @@ fn what_gives_back_the_most_comes_first() {
     let cluster = slow_at_times();
     let ranked = what_if(&cluster).ranked();
     assert_eq!(ranked[0].away.names(&cluster.catalog).1, "t1");
-    assert!(matches!(ranked[0].away, Away::Disk(_)), "the smallest thing that gives it back: {:?}", ranked[0]);
+    assert!(
+        matches!(ranked[0].away, Away::Disk(_)),
+        "the smallest thing that gives it back: {:?}",
+        ranked[0]
+    );
     assert!(
         ranked
             .windows(2)
@@ -90,9 +97,15 @@ fn things_are_named_as_answers_show_them() {
     assert_eq!(link, Ok(Away::Link(node("i0"), node("t2"))));
     assert_eq!(link, Away::parse("link:i0-t2", &catalog));
     for wrong in ["", "disk", "disk:", "disk:disk0", "volume:vol0", "link:i0"] {
-        assert!(matches!(Away::parse(wrong, &catalog), Err(NotAway::Form { .. })), "{wrong}");
+        assert!(
+            matches!(Away::parse(wrong, &catalog), Err(NotAway::Form { .. })),
+            "{wrong}"
+        );
     }
     for unknown in ["disk:t1/disk9", "node:t9", "link:t1-t9", "link:t1-t1"] {
-        assert!(matches!(Away::parse(unknown, &catalog), Err(NotAway::Unknown { .. })), "{unknown}");
+        assert!(
+            matches!(Away::parse(unknown, &catalog), Err(NotAway::Unknown { .. })),
+            "{unknown}"
+        );
     }
 }

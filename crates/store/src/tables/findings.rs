@@ -31,7 +31,11 @@ pub(crate) fn write(path: &str, rows: &[&Change]) -> Result<Bytes> {
     builder.name("node", findings().map(|finding| Some(finding.node.as_str())), false);
     builder.name("disk", findings().map(|finding| finding.disk.as_deref()), true);
     builder.name("peer", findings().map(|finding| finding.peer.as_deref()), true);
-    builder.name("severity", findings().map(|finding| Some(finding.severity.as_str())), false);
+    builder.name(
+        "severity",
+        findings().map(|finding| Some(finding.severity.as_str())),
+        false,
+    );
     builder.name("state", findings().map(|finding| Some(finding.state.as_str())), false);
     builder.time("first", findings().map(|finding| Some(finding.first_unix_ns)), false);
     builder.time("last", findings().map(|finding| Some(finding.last_unix_ns)), false);
@@ -52,8 +56,8 @@ pub(crate) fn load(path: &str, bytes: Bytes) -> Result<Vec<Change>> {
         let kinds = columns.all("change", columns.parsed("change", known)?)?;
         let findings = columns.all("finding", columns.names("finding")?)?;
         for row in 0..columns.rows() {
-            let finding: Finding = serde_json::from_str(findings[row])
-                .map_err(|error| columns.wrong("finding", error.to_string()))?;
+            let finding: Finding =
+                serde_json::from_str(findings[row]).map_err(|error| columns.wrong("finding", error.to_string()))?;
             rows.push(Change {
                 sequence: sequences[row],
                 kind: kinds[row],
