@@ -36,7 +36,7 @@ use tracked::{Object, Tracked};
 const REOPEN_SECONDS: i64 = 3600;
 
 /// So many findings that are closed are kept beside those that may come back; the store has all.
-const CLOSED_KEPT: usize = 100;
+const CLOSED_KEPT: usize = 20;
 
 /// How many seconds of rows [`Tracker::warm`] has to be given for what is going on to be found again: the longest stretch that is judged,
 /// and a minute in which the watch learns what is usual.
@@ -52,6 +52,8 @@ pub struct Kept {
     pub findings: Vec<Finding>,
     /// How many findings each object has had.
     pub occurrences: BTreeMap<String, u32>,
+    /// The last second that was judged, on the reference clock.
+    pub judged_second: Option<i64>,
 }
 
 /// Findings as rows come in.
@@ -74,13 +76,22 @@ impl Tracker {
             tracked: kept.findings.into_iter().map(Tracked::resume).collect(),
             occurrences: kept.occurrences,
             sequence: kept.sequence,
+            looked: kept.judged_second,
             ..Self::default()
         }
     }
 
-    /// Takes rows that a predecessor has seen, in their order: they open and close nothing, and what they cost has been counted.
-    pub fn warm(&mut self, rows: &JoinedRows, catalog: &Catalog) {
+    /// Takes rows that a predecessor has seen, in their order: they open and close nothing. [`Tracker::settle`] ends it.
+    pub fn warm(&mut self, rows: &JoinedRows) {
         rows.ios.iter().for_each(|io| self.watch.add(rows, io));
+    }
+
+    /// All rows that a predecessor has seen are there: what they cost has been counted.
+    pub fn settle(&mut self, catalog: &Catalog) {
+        if self.watch.second() < self.looked {
+            // It had judged what waited for later rows.
+            self.watch.finish();
+        }
         self.looked = self.watch.second();
         for found in self.watch.findings() {
             let object = Object::of(&found.report(catalog));
@@ -124,6 +135,7 @@ impl Tracker {
             sequence: self.sequence,
             findings: self.findings().cloned().collect(),
             occurrences: self.occurrences.clone(),
+            judged_second: self.looked,
         }
     }
 

@@ -168,3 +168,6 @@ pub fn change_from_wire(change: &wire::FindingChange) -> Result<Change> {
         finding: finding_from_wire(finding)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

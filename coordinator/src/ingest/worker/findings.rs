@@ -62,9 +62,10 @@ impl Findings {
         let mut names = catalog.clone();
         for file in recent.into_iter().rev() {
             if let Some(rows) = read_rows(blobs, cluster, file, &mut names).await? {
-                tracker.warm(&known(&rows, catalog, from), catalog);
+                tracker.warm(&known(&rows, catalog, from));
             }
         }
+        tracker.settle(catalog);
         Ok(Self {
             tracker,
             ..Self::default()

@@ -179,7 +179,8 @@ fn successor_goes_on_under_the_same_names_and_says_nothing_twice() {
         first.add(&before, &cluster.catalog);
         let mut changes = first.take_changes();
         let mut second = Tracker::resume(first.kept());
-        second.warm(&before, &cluster.catalog);
+        second.warm(&before);
+        second.settle(&cluster.catalog);
         second.add(&after, &cluster.catalog);
         second.finish(&cluster.catalog);
         changes.extend(second.take_changes());
@@ -226,6 +227,18 @@ fn findings_do_not_depend_on_how_rows_are_handed_over() {
     pieces.finish(&cluster.catalog);
     assert_eq!(pieces.take_changes(), told);
     assert_eq!(pieces.kept(), whole.kept());
+}
+
+#[test]
+fn successor_of_one_that_had_judged_everything_counts_nothing_twice() {
+    let cluster = cluster(60, slow_between(20, 60, 1));
+    let (whole, _) = tracked(&cluster);
+    let mut successor = Tracker::resume(whole.kept());
+    successor.warm(&cluster.rows);
+    successor.settle(&cluster.catalog);
+    successor.finish(&cluster.catalog);
+    assert_eq!(successor.take_changes(), []);
+    assert_eq!(successor.kept(), whole.kept());
 }
 
 fn note(by: &str, until: Option<i64>, request: &str) -> Note {

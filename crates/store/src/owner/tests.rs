@@ -383,3 +383,63 @@ async fn record_of_a_newer_version_in_the_way_means_that_it_has_taken_over() {
     let error = stale.commit(commit(&rows, &catalog, &[], &[])).await.unwrap_err();
     assert!(matches!(error, Error::Fenced { number: 2, .. }), "{error}");
 }
+
+fn change(sequence: u64, at_unix_ns: i64) -> fathom_model::finding::Change {
+    use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
+    Change {
+        sequence,
+        kind: ChangeKind::Opened,
+        at_unix_ns,
+        finding: Finding {
+            id: format!("a-{sequence}"),
+            code: "DISK_SLOW".to_owned(),
+            kind: "disk".to_owned(),
+            node: "n\"1".to_owned(),
+            disk: Some("disk0".to_owned()),
+            peer: None,
+            severity: Severity::Critical,
+            state: State::Open,
+            confidence: 0.97,
+            opened_unix_ns: at_unix_ns,
+            first_unix_ns: at_unix_ns - 5,
+            last_unix_ns: at_unix_ns,
+            closed_unix_ns: None,
+            reopened: 0,
+            cost_ns: u64::MAX,
+            victims: Vec::new(),
+            evidence: Vec::new(),
+            next: vec!["Get-PhysicalDisk".to_owned()],
+            part_of: None,
+            acknowledged: None,
+            muted: None,
+            sequence,
+        },
+    }
+}
+
+#[tokio::test]
+async fn changes_of_findings_are_read_from_any_number_on() {
+    let blobs = Blobs::in_memory();
+    let mut owner = owner(&blobs, 1).await.unwrap();
+    let (rows, catalog) = (JoinedRows::default(), Catalog::default());
+    let day = 86_400_000_000_000;
+    // The second record spans midnight: two files, in the order of the days and not of the numbers.
+    let records = [
+        vec![change(1, START), change(2, START)],
+        vec![change(3, START + day), change(4, START), change(5, START + day)],
+        vec![change(6, START)],
+    ];
+    for changes in &records {
+        let commit = Commit {
+            findings: changes,
+            ..commit(&rows, &catalog, &[], &[])
+        };
+        owner.commit(commit).await.unwrap();
+    }
+    let all: Vec<_> = records.concat();
+    for after in 0..=7 {
+        let read = crate::read_changes(&blobs, owner.files(), after).await.unwrap();
+        let expected: Vec<_> = all.iter().filter(|change| change.sequence > after).cloned().collect();
+        assert_eq!(read, expected, "after {after}");
+    }
+}
