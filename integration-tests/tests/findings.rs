@@ -96,12 +96,21 @@ fn told(findings: &[Value]) -> Vec<Value> {
     told
 }
 
+/// Null where nothing is said of it.
 fn state<'a>(health: &'a Value, kind: &str, name: Option<&str>) -> &'a Value {
+    static NULL: Value = Value::Null;
     let entries = health["health"].as_array().unwrap();
     let entry = entries
         .iter()
         .find(|entry| entry["kind"] == kind && entry["name"] == json!(name));
-    &entry.unwrap_or_else(|| panic!("{kind} {name:?} in {health}"))["state"]
+    entry.map_or(&NULL, |entry| &entry["state"])
+}
+
+/// Nodes that a recording has events of.
+fn nodes_of(recording: &Path) -> Vec<String> {
+    let recording = fathom_lab::open(recording).unwrap();
+    let nodes = recording.nodes().iter().filter(|node| node.events.is_some());
+    nodes.map(|node| node.id.to_string()).collect()
 }
 
 #[test]
@@ -137,10 +146,10 @@ fn slow_drive_is_found_with_evidence_cost_and_what_it_would_give_back() {
         .ask(&coordinator, &["whatif", "--without", "disk:t1/disk0", "-o", "json"])
         .json();
     assert_eq!(one["without"][0], *best);
-    assert!(
-        best["p99_ns"].as_u64().unwrap() < ranked["with"]["p99_ns"].as_u64().unwrap() / 2,
-        "{ranked}"
-    );
+    for percentile in ["p95_ns", "p99_ns"] {
+        let (with, without) = (&ranked["with"][percentile], &best[percentile]);
+        assert!(without.as_u64().unwrap() < with.as_u64().unwrap() * 3 / 4, "{ranked}");
+    }
     let recording = fixture::recording("fault-slow-drive");
     let offline = program().run(["whatif", "-o", "json", "--recording", recording.to_str().unwrap()]);
     assert_eq!(offline.json()["without"], ranked["without"], "{}", offline.err);
@@ -149,7 +158,9 @@ fn slow_drive_is_found_with_evidence_cost_and_what_it_would_give_back() {
     let unknown = setup.ask(&coordinator, &["whatif", "--without", "disk:t1/disk9"]);
     assert_fails(&unknown, 1, &["there is no disk `t1/disk9`", "t1/disk0"]);
 
-    let health = setup.health(&coordinator, |health| health["state"] != "unknown");
+    let health = setup.health(&coordinator, |health| {
+        health["state"] == "critical" && state(health, "disk", Some("t0/disk0")) == "ok"
+    });
     for (kind, name) in [
         ("cluster", None),
         ("node", Some("t1")),
@@ -184,7 +195,9 @@ fn healthy_cluster_opens_nothing_and_is_ok() {
         "3",
     ]);
     assert_eq!(simulated.code, 0, "{}", simulated.err);
-    let coordinator = setup.served(&recording, &["n0", "n1", "n2"], &[]);
+    let nodes = nodes_of(&recording);
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let coordinator = setup.served(&recording, &nodes, &[]);
     assert_eq!(setup.findings(&coordinator), Vec::<Value>::new());
     assert_eq!(setup.ask(&coordinator, &["findings", "--check"]).code, 0);
     let health = setup.health(&coordinator, |health| health["state"] == "ok");
@@ -205,8 +218,7 @@ fn clean_recordings_open_nothing() {
         .filter(|path| fixture::name(path).starts_with("clean"))
     {
         let setup = Setup::new();
-        let nodes = fathom_lab::open(recording).unwrap();
-        let nodes: Vec<String> = nodes.nodes().iter().map(|node| node.id.to_string()).collect();
+        let nodes = nodes_of(recording);
         let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
         let coordinator = setup.served(recording, &nodes, &[]);
         assert_eq!(
@@ -223,7 +235,9 @@ fn node_that_is_not_heard_is_unknown_and_never_ok() {
     let setup = Setup::new();
     let recording = fixture::recording("fault-network-slow");
     let coordinator = setup.served(&recording, &["i0", "t0", "t2"], &["--silence", "500ms"]);
-    let health = setup.health(&coordinator, |health| state(health, "node", Some("t2")) != "unknown");
+    let health = setup.health(&coordinator, |health| {
+        state(health, "node", Some("t2")) != "unknown" && state(health, "disk", Some("t1/disk0")) == "unknown"
+    });
     for (kind, name) in [("node", "t1"), ("disk", "t1/disk0"), ("link", "i0-t1")] {
         assert_eq!(state(&health, kind, Some(name)), "unknown", "{kind}");
     }
@@ -344,7 +358,7 @@ async fn watch_gives_each_change_once_and_people_are_heard_once() {
         let request = wire::MuteFindingRequest {
             id: id.clone(),
             by: "ben".to_owned(),
-            for_nanos: 1_500_000_000,
+            for_nanos: 3_000_000_000,
             request_id: "r1".to_owned(),
             ..wire::MuteFindingRequest::default()
         };

@@ -1,4 +1,4 @@
-//! The codes: what a finding is, as far as the diagnosis can tell. Each has a page, `docs/findings/CODE.md`.
+//! The codes: what a finding is, as far as the diagnosis can tell. Each has a page in `docs/findings`.
 
 use fathom_model::finding::Finding;
 
