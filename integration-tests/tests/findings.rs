@@ -396,6 +396,18 @@ async fn watch_gives_each_change_once_and_people_are_heard_once() {
         ..wire::WatchFindingsRequest::default()
     };
     assert!(client.watch_findings(ahead).await.is_err());
+
+    // A watch does not hold up a coordinator that is asked to stop, and is told so.
+    let request = wire::WatchFindingsRequest::default();
+    let mut stream = client.watch_findings(request).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+    let mut coordinator = coordinator;
+    let asked = std::time::Instant::now();
+    let stopped = tokio::task::spawn_blocking(move || coordinator.terminate());
+    let told = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
+    assert_eq!(told.unwrap().unwrap_err().code(), tonic::Code::Unavailable);
+    assert_eq!(stopped.await.unwrap(), 0);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use fathom_model::{Catalog, Op};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::findings_service_server::FindingsService;
 use fathom_proto::query::v1::what_if_service_server::WhatIfService;
+use fathom_runtime::shutdown::Shutdown;
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -174,7 +175,7 @@ impl FindingsService for Findings {
                 "resume_token is of another store: it is ahead of this one; begin without a token",
             ));
         }
-        let code = request.code;
+        let (code, shutdown) = (request.code, self.tasks.shutdown().clone());
         open.retain(|finding| code.is_empty() || finding.code == code);
         rank(&mut open);
         let (outbox, responses) = mpsc::channel(QUEUE);
@@ -185,7 +186,7 @@ impl FindingsService for Findings {
                 resume_token: after.to_string(),
             };
             if outbox.send(Ok(first)).await.is_ok() {
-                follow(cluster, after, &code, &outbox).await;
+                follow(cluster, after, &code, &outbox, &shutdown).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
@@ -218,12 +219,13 @@ impl FindingsService for Findings {
     }
 }
 
-/// Sends changes as they are stored, until nobody listens any more.
+/// Sends changes as they are stored, until nobody listens any more or the coordinator stops.
 async fn follow(
     cluster: Cluster,
     mut after: u64,
     code: &str,
     outbox: &mpsc::Sender<Result<wire::WatchFindingsResponse, Status>>,
+    shutdown: &Shutdown,
 ) {
     loop {
         let view = cluster.view();
@@ -253,6 +255,11 @@ async fn follow(
         }
         tokio::select! {
             () = outbox.closed() => return,
+            _ = shutdown.requested() => {
+                // Whoever watches goes on with the next coordinator.
+                let _ = outbox.try_send(Err(status::stopping()));
+                return;
+            }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }

@@ -60,6 +60,7 @@ impl HealthService for Health {
     ) -> Result<Response<Self::WatchHealthStream>, Status> {
         let cluster = self.query.cluster(&request.into_inner().cluster).await?;
         let (outbox, responses) = mpsc::channel(QUEUE);
+        let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("watch of health", TaskKind::Background, async move {
             let mut told: BTreeMap<(Kind, String), Entry> = BTreeMap::new();
             let mut is_first = true;
@@ -82,6 +83,11 @@ impl HealthService for Health {
                 }
                 tokio::select! {
                     () = outbox.closed() => return,
+                    _ = shutdown.requested() => {
+                        // Whoever watches goes on with the next coordinator.
+                        let _ = outbox.try_send(Err(super::status::stopping()));
+                        return;
+                    }
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
             }

@@ -168,8 +168,10 @@ fn known(rows: &JoinedRows, catalog: &Catalog, from: i64) -> JoinedRows {
         let first = kept.legs.len();
         kept.legs.extend(rows.legs_of(io).iter().cloned());
         let mut io = io.clone();
+        let own = io.legs.clone();
+        io.slowest = io.slowest.filter(|slowest| own.contains(&slowest.leg));
         if let Some(slowest) = &mut io.slowest {
-            slowest.leg = slowest.leg - io.legs.start + first;
+            slowest.leg = slowest.leg - own.start + first;
         }
         io.legs = first..kept.legs.len();
         kept.ios.push(io);
