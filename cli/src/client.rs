@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 
 mod findings;
 
+pub(crate) use findings::Listed;
+
 /// How long a connection may take, and an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);

@@ -28,6 +28,9 @@ pub(crate) struct FindingsArgs {
     /// Exit with 3 when one is open that is not muted
     #[arg(long)]
     pub(crate) check: bool,
+    /// Join this recording now instead of asking a coordinator
+    #[arg(long, value_name = "DIR", conflicts_with = "watch")]
+    pub(crate) recording: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
+use fathom_lab::diagnosis::findings::Tracker;
+use fathom_lab::replay::{Options, replay};
 use fathom_model::finding::{Change, Finding, Note, State};
 use fathom_model::unit::show_nanos;
+use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
 use crate::args::{FindingsAction, FindingsArgs, Output, RemarkArgs};
-use crate::client::{Client, block_on};
+use crate::client::{Client, Listed, block_on};
 use crate::commands::{note, print, unseen};
 use crate::error::{Error, Result};
 use crate::exit::Code;
@@ -26,15 +30,21 @@ pub(crate) fn run(arguments: &FindingsArgs, output: Output) -> Result<Code> {
 }
 
 fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
-    let context = arguments.connection.resolve()?;
     let code = arguments.code.clone().unwrap_or_default();
-    let (cluster, listed) = block_on(async {
-        let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.findings(arguments.all, &code).await?))
-    })?;
+    let (of, listed) = match &arguments.recording {
+        Some(recording) => offline(recording, arguments.all, &code)?,
+        None => {
+            let context = arguments.connection.resolve()?;
+            block_on(async {
+                let client = Client::connect(&context).await?;
+                let of = ("cluster", client.cluster().await?);
+                Ok((of, client.findings(arguments.all, &code).await?))
+            })?
+        }
+    };
     match output {
         Output::Json => json::print(json!({
-            "cluster": cluster, "findings": to_value(&listed.findings), "muted": listed.muted,
+            of.0: of.1, "findings": to_value(&listed.findings), "muted": listed.muted,
             "sequence": listed.sequence, "unseen": unseen(listed.coverage.as_ref()),
         }))?,
         Output::Table => {
@@ -62,6 +72,34 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
             partial
         },
     )
+}
+
+/// The same of a recording, in one process.
+fn offline(folder: &Path, all: bool, code: &str) -> Result<((&'static str, String), Listed)> {
+    let recording = fathom_lab::open(folder)?;
+    let replayed = replay(&recording, &Options::default())?;
+    let mut tracker = Tracker::default();
+    tracker.add(&replayed.rows, &replayed.catalog);
+    tracker.finish(&replayed.catalog);
+    let kept = tracker.kept();
+    let mut findings = kept.findings;
+    findings.retain(|finding| (all || finding.state == State::Open) && (code.is_empty() || finding.code == code));
+    findings.sort_by_key(|finding| (finding.state == State::Closed, std::cmp::Reverse(finding.cost_ns)));
+    let nodes = replayed.missing_nodes.iter().map(|node| wire::UnseenNode {
+        node: node.to_string(),
+        cause: "no_daemon".to_owned(),
+    });
+    let listed = Listed {
+        findings,
+        muted: 0,
+        sequence: kept.sequence,
+        coverage: Some(wire::Coverage {
+            nodes: nodes.collect(),
+            warnings: replayed.warnings.clone(),
+            ..wire::Coverage::default()
+        }),
+    };
+    Ok((("run", recording.run().name.clone()), listed))
 }
 
 fn watch(arguments: &FindingsArgs, output: Output) -> Result<Code> {
