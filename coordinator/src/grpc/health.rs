@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fathom_model::health::{Entry, Kind};
@@ -43,7 +44,7 @@ impl HealthService for Health {
         let request = request.into_inner();
         let cluster = self.query.cluster(&request.cluster).await?;
         let coverage = Query::coverage_of(&cluster).await?;
-        let health = cluster.view().health.clone();
+        let health = Arc::clone(&cluster.view().health);
         let history = if request.history { &health.history[..] } else { &[] };
         Ok(Response::new(wire::GetHealthResponse {
             entries: health.entries.iter().map(Into::into).collect(),
@@ -65,7 +66,7 @@ impl HealthService for Health {
             let mut told: BTreeMap<(Kind, String), Entry> = BTreeMap::new();
             let mut is_first = true;
             loop {
-                let health = cluster.view().health.clone();
+                let health = Arc::clone(&cluster.view().health);
                 let mut changed = Vec::new();
                 for entry in &health.entries {
                     let name = (entry.kind, entry.name.clone());
