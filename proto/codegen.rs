@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 3] = [
+const PROTOS: [&str; 4] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
     "fathom/query/v1/query.proto",
+    "fathom/query/v1/findings.proto",
 ];
 
 /// Writes anew what differs from the protos and returns its names.

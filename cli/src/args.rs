@@ -9,6 +9,10 @@ use fathom_runtime::units::Span;
 
 use crate::context::Connection;
 
+mod findings;
+
+pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
+
 /// Shows which copy a storage write waited for, and why
 ///
 /// Fathom joins what the nodes of a cluster see of every write (volume, storage bus, drive) into its fan-out: which copies it made,
@@ -138,6 +142,25 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --check           exit with 3 when somebody is to blame"
     )]
     Why(WhyArgs),
+    /// What is wrong now, each under one name from when it is found until it is over
+    #[command(
+        after_help = "Examples:\n  fathom findings\n  fathom findings --all --code DISK_SLOW\n  fathom findings --watch -o json       a JSON line a change; --after NUMBER goes on after one\n  fathom findings --check               exit with 3 when one is open\n  fathom findings ack ID --by ann --for 4h\n  fathom findings mute ID --by ann --for 7d --text \"drive is ordered\""
+    )]
+    Findings(Box<FindingsArgs>),
+    /// What a code of a finding means, how it is found, and where to look next; needs no coordinator
+    #[command(after_help = "Examples:\n  fathom explain DISK_SLOW\n  fathom explain           all codes")]
+    Explain(ExplainArgs),
+    /// What writes would have taken without a disk, a link or a node
+    #[command(
+        name = "whatif",
+        after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without link:n1-n2\n  fathom whatif --recording DIR            without a coordinator"
+    )]
+    WhatIf(WhatIfArgs),
+    /// How disks, links, nodes, volumes and the cluster are, and why
+    #[command(
+        after_help = "Examples:\n  fathom health\n  fathom health --history          when the cluster was not well\n  fathom health --watch\n  fathom health --check            exit with 3 when it is degraded, critical or unknown"
+    )]
+    Health(HealthArgs),
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,10 @@ use crate::args::Which;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
+mod findings;
+
+pub(crate) use findings::Listed;
+
 /// How long a connection may take, and an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -34,6 +38,7 @@ pub(crate) struct Client {
     cluster: String,
     service: QueryServiceClient<Channel>,
     control: ControlServiceClient<Channel>,
+    channel: Channel,
 }
 
 impl Client {
@@ -78,12 +83,13 @@ impl Client {
             },
         })?;
         let control = ControlServiceClient::new(channel.clone());
-        let service = QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+        let service = QueryServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let client = Self {
             address,
             cluster: context.cluster.clone(),
             service,
             control,
+            channel,
         };
         let status = client.first_status().await?;
         if status.protocol_version != fathom_proto::QUERY_PROTOCOL {

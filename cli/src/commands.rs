@@ -2,6 +2,9 @@
 
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+pub(crate) mod explain;
+pub(crate) mod findings;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod io;
 pub(crate) mod ios;
@@ -14,6 +17,7 @@ pub(crate) mod score;
 pub(crate) mod simulate;
 pub(crate) mod state;
 pub(crate) mod volumes;
+pub(crate) mod what_if;
 pub(crate) mod why;
 
 use std::io::Write;

@@ -85,6 +85,15 @@ pub(crate) enum Error {
     /// A process of the demo failed.
     #[error("{name} stopped: {cause}")]
     Process { name: String, cause: String },
+    /// There is no page of a code.
+    #[error("there is no code `{code}` (known: {known})")]
+    NoCode { code: String, known: String },
+    /// What is to be left out is not there.
+    #[error(transparent)]
+    NotAway(#[from] fathom_lab::diagnosis::what_if::NotAway),
+    /// A watch ended by itself.
+    #[error("the watch ended: {cause}; go on with --after {after}")]
+    WatchEnded { cause: String, after: String },
     /// The runtime cannot be started.
     #[error("the system gives no more threads")]
     Runtime(#[source] io::Error),
@@ -100,6 +109,8 @@ impl Error {
             | Self::NoRecording { .. }
             | Self::Mixed
             | Self::NoExtents
+            | Self::NoCode { .. }
+            | Self::NotAway(_)
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }
             | Self::Scenarios { .. }
@@ -119,6 +130,7 @@ impl Error {
             | Self::Coordinator(_)
             | Self::Node(_)
             | Self::Authority(_)
+            | Self::WatchEnded { .. }
             | Self::Process { .. }
             | Self::Runtime(_) => Code::Failed,
         }

@@ -71,5 +71,9 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Write(write) => commands::io::run(&write, output),
         Command::Latency(latency) => commands::latency::run(&latency, output),
         Command::Why(why) => commands::why::run(&why, output),
+        Command::Findings(findings) => commands::findings::run(&findings, output),
+        Command::Explain(explain) => commands::explain::run(&explain, output),
+        Command::Health(health) => commands::health::run(&health, output),
+        Command::WhatIf(what_if) => commands::what_if::run(&what_if, output),
     }
 }

@@ -2,5 +2,7 @@
 
 pub(crate) mod collect;
 pub(crate) mod control;
+pub(crate) mod findings;
+pub(crate) mod health;
 pub(crate) mod query;
 pub(crate) mod status;

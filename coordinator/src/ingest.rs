@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use fathom_diagnose::findings::Said;
+use fathom_model::finding::Finding;
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, NodeId, Topology};
 use fathom_proto::collect::v1 as wire;
@@ -105,6 +107,30 @@ pub(crate) enum Message {
     },
     /// Somebody asks how things are.
     Report { reply: oneshot::Sender<WorkerReport> },
+    /// Somebody says something of a finding.
+    Remark(Remark),
+}
+
+/// What somebody says of a finding.
+pub(crate) struct Remark {
+    /// Which.
+    pub(crate) id: String,
+    /// What.
+    pub(crate) said: Said,
+    /// By whom and for how long; none takes it back.
+    pub(crate) note: Option<RemarkNote>,
+    /// Told when it is stored; none when there is no such finding.
+    pub(crate) reply: oneshot::Sender<Option<Finding>>,
+}
+
+/// By whom, for how long, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct RemarkNote {
+    pub(crate) by: String,
+    /// None: as long as the finding is open.
+    pub(crate) for_nanos: Option<u64>,
+    pub(crate) text: String,
+    pub(crate) request: String,
 }
 
 impl Message {
@@ -121,7 +147,7 @@ impl Message {
             | Self::Gap { session, .. }
             | Self::End { session, .. }
             | Self::Closed { session } => Some(*session),
-            Self::Order { .. } | Self::Report { .. } => None,
+            Self::Order { .. } | Self::Remark(_) | Self::Report { .. } => None,
         }
     }
 }
@@ -161,6 +187,12 @@ pub(crate) struct View {
     pub(crate) topology: Option<Arc<Topology>>,
     /// Observations that came after it, in order.
     pub(crate) state: Vec<Arc<Vec<Observation>>>,
+    /// Findings as the record has them: those that are open, and those that were closed last.
+    pub(crate) findings: Arc<Vec<Finding>>,
+    /// Number of the last change of a finding in the record.
+    pub(crate) findings_sequence: u64,
+    /// How everything is.
+    pub(crate) health: Arc<worker::HealthView>,
 }
 
 /// A cluster that is served.
@@ -200,6 +232,14 @@ impl Cluster {
     pub(crate) async fn order(&self, order: Order) -> Option<Vec<Told>> {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Order { order, reply }).await.then_some(())?;
+        answer.await.ok()
+    }
+
+    /// Says something of a finding, and waits until it is stored. `None` when the worker is gone, else the finding, if there is one.
+    pub(crate) async fn remark(&self, id: String, said: Said, note: Option<RemarkNote>) -> Option<Option<Finding>> {
+        let (reply, answer) = oneshot::channel();
+        let remark = Remark { id, said, note, reply };
+        self.send(Message::Remark(remark)).await.then_some(())?;
         answer.await.ok()
     }
 

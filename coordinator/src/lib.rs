@@ -28,7 +28,10 @@ use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
 use fathom_proto::control::v1::control_service_server::ControlServiceServer;
+use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
+use fathom_proto::query::v1::health_service_server::HealthServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
+use fathom_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::{Kind, TaskGroup};
@@ -41,6 +44,8 @@ pub use error::{Error, Result};
 
 use grpc::collect::Collect;
 use grpc::control::Control;
+use grpc::findings::{Findings, WhatIf};
+use grpc::health::Health;
 use grpc::query::Query;
 use ingest::Clusters;
 
@@ -103,13 +108,21 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
     let collect = CollectServiceServer::new(Collect::new(clusters.clone(), tasks.clone()))
         .max_decoding_message_size(MESSAGE_BYTES);
-    let answers = Query::new(clusters, tasks.clone());
-    let control = ControlServiceServer::new(Control::new(answers.clone()));
-    let query = QueryServiceServer::new(answers).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let questions = Query::new(clusters, tasks.clone());
+    let control = ControlServiceServer::new(Control::new(questions.clone()));
+    let findings = FindingsServiceServer::new(Findings::new(questions.clone(), tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let states = HealthServiceServer::new(Health::new(questions.clone(), tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let what_if = WhatIfServiceServer::new(WhatIf::new(questions.clone()));
+    let query = QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<CollectServiceServer<Collect>>().await;
     health.set_serving::<ControlServiceServer<Control>>().await;
     health.set_serving::<QueryServiceServer<Query>>().await;
+    health.set_serving::<FindingsServiceServer<Findings>>().await;
+    health.set_serving::<WhatIfServiceServer<WhatIf>>().await;
+    health.set_serving::<HealthServiceServer<Health>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
         .build_v1()
@@ -122,6 +135,9 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .add_service(collect)
         .add_service(control)
         .add_service(query)
+        .add_service(findings)
+        .add_service(what_if)
+        .add_service(states)
         .add_service(health_service)
         .add_service(reflection);
     let shutdown = tasks.shutdown().clone();

@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
 mod filter;
+pub(crate) mod findings;
 pub(crate) mod state;
+mod what_if;
 
 pub(crate) use filter::Filter;
 

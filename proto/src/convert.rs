@@ -5,6 +5,8 @@
 
 pub mod batch;
 pub mod collect;
+pub mod findings;
+pub mod health;
 pub mod query;
 pub mod state;
 

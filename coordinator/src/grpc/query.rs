@@ -86,7 +86,7 @@ impl Query {
         })
     }
 
-    async fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
+    pub(super) async fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
         let mut filter = Filter::from_wire(filter)?;
         let cluster = self.cluster(cluster).await?;
         if let Some(topology) = &cluster.view().topology {
@@ -123,8 +123,13 @@ impl Query {
         cluster.report().await.ok_or_else(status::stopping)
     }
 
+    /// What an answer about a cluster does not see.
+    pub(super) async fn coverage_of(cluster: &Cluster) -> Result<wire::Coverage, Status> {
+        Self::coverage(&Snapshot::new(cluster.clone(), Filter::default())).await
+    }
+
     /// What an answer from a snapshot does not see.
-    async fn coverage(snapshot: &Snapshot) -> Result<wire::Coverage, Status> {
+    pub(super) async fn coverage(snapshot: &Snapshot) -> Result<wire::Coverage, Status> {
         let report = Self::worker(snapshot.cluster()).await?;
         Ok(coverage_to_wire(
             &unseen(&report),

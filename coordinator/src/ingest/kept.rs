@@ -19,6 +19,12 @@ pub(crate) struct Kept {
     /// How far each state stream is stored. Records of before there were any have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) state_streams: Vec<StateStream>,
+    /// Findings after the rows of this record. Records of before there were any have none.
+    #[serde(default)]
+    pub(crate) findings: fathom_diagnose::findings::Kept,
+    /// Changes of the cluster's health, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) health: Vec<fathom_model::health::Span>,
 }
 
 /// A stream of observations and samples.

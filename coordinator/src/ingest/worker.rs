@@ -28,9 +28,13 @@ use crate::grpc::status;
 mod commit;
 mod coverage;
 mod credit;
+mod findings;
+mod health;
 mod orders;
 mod report;
 mod state;
+
+pub(crate) use health::HealthView;
 
 /// How often the worker looks at the time, whether anything comes or not.
 const TICK: Duration = Duration::from_millis(200);
@@ -93,6 +97,7 @@ impl Worker {
             }
             running.note_silence();
             running.step().await?;
+            running.note_health(SystemClock.now_unix_nanos());
         }
         running.commit().await
     }
@@ -140,6 +145,8 @@ struct Running {
     ack_due: bool,
     ios: u64,
     state: state::StateStreams,
+    findings: findings::Findings,
+    health: health::Health,
 }
 
 impl Running {
@@ -169,6 +176,7 @@ impl Running {
             }
             None => Engine::new(config.join.clone()),
         };
+        let findings = findings::Findings::take_up(&blobs, &id, kept.findings, owner.files(), engine.catalog()).await?;
         tracing::info!(cluster = %id, record = record.number, epoch = record.epoch, files = owner.files().len(), "took over");
         let running = Self {
             id,
@@ -191,6 +199,8 @@ impl Running {
             ack_due: false,
             ios: kept.ios,
             state: state::StateStreams::new(&kept.state_streams),
+            findings,
+            health: health::Health::resume(kept.health),
             owner,
         };
         running.publish();
@@ -318,6 +328,7 @@ impl Running {
                 // Whoever asked may have gone; that is no fault.
                 let _ = reply.send(self.report());
             }
+            Message::Remark(remark) => self.take_remark(remark, SystemClock.now_unix_nanos()),
         }
     }
 
@@ -460,10 +471,17 @@ impl Running {
         if !rows.is_empty() {
             self.ios += rows.ios.len() as u64;
             self.hot_bytes += rows.ios.len() as u64 * IO_BYTES + rows.legs.len() as u64 * LEG_BYTES;
+            self.findings.add(&rows, self.engine.catalog());
             self.hot.push(Arc::new(rows));
             self.publish();
         }
-        let due = self.hot_bytes >= self.config.commit_bytes
+        if self.all_came() {
+            self.findings.finish(self.engine.catalog());
+        }
+        // People are told from records alone, and soon.
+        self.dirty |= self.findings.has_news();
+        let due = self.findings.has_news()
+            || self.hot_bytes >= self.config.commit_bytes
             || self.state.waits_for_record(&self.owner.record().state.state_streams)
             || self.committed.elapsed() >= self.config.commit_every;
         if self.dirty && (due || self.all_came()) {
@@ -490,6 +508,7 @@ impl Running {
             return;
         }
         self.looked = Instant::now();
+        self.findings.expire(SystemClock.now_unix_nanos());
         let late: Vec<(NodeIndex, NodeId)> = self
             .waiting
             .iter()

@@ -16,8 +16,10 @@ pub mod blame;
 pub mod culprit;
 pub mod decompose;
 pub mod detail;
+pub mod findings;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 pub mod last_copy;
 pub mod latency;
 mod order;

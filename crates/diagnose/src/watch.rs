@@ -29,7 +29,7 @@ use measure::References;
 use tally::{Bin, Numbers, Window};
 
 /// Width of a bin, by completion on the reference clock.
-const BIN_NANOS: i64 = 1_000_000_000;
+pub(crate) const BIN_NANOS: i64 = 1_000_000_000;
 
 /// A bin is judged when rows this many bins later are there: windows of several initiators close one after the other.
 const LATE_BINS: i64 = 2;
@@ -41,7 +41,7 @@ const MOST_BEHIND: i64 = 90;
 const WINDOWS: [(usize, i64); 4] = [(5, 1), (15, 3), (60, 6), (240, 24)];
 
 /// After this many seconds without evidence a finding is over, and what comes later is another.
-const OVER_SECONDS: i64 = 300;
+pub(crate) const OVER_SECONDS: i64 = 300;
 
 /// The streaming search for culprits.
 #[derive(Clone, Debug)]
@@ -111,6 +111,19 @@ impl Watch {
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// The last second that was judged, on the reference clock; none before the first write.
+    #[must_use]
+    pub fn second(&self) -> Option<i64> {
+        self.next.map(|next| next - 1)
+    }
+
+    /// Lets go of findings that are over: for whoever keeps them otherwise.
+    pub fn forget_over(&mut self) {
+        if let Some(now) = self.second() {
+            self.findings.retain(|finding| finding.goes_on(now));
+        }
     }
 
     /// What was found as answers have it, the costliest first.
@@ -195,6 +208,7 @@ impl Watch {
                 let Some(tally) = bin.tally(suspect) else { continue };
                 let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
                 finding.cost += excess;
+                finding.wrote += tally.write_nanos as f64;
             }
             finding.feel(bin, time);
             finding.cost_nanos = finding.cost.max(0.0) as u64;

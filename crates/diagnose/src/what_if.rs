@@ -1,107 +1,196 @@
-//! What percentiles of writes would have been without a disk: where its copy was the last, the write ends with the second-last.
+//! What percentiles of writes would have been without a disk, a link or a node: a write that waited for a copy there ends with the last
+//! of its other copies.
 //!
-//! That holds where the lead is known; other writes are left as they were, and counted, so that an answer can say how much of it
-//! rests on what was seen.
+//! That is known where the ends of all its copies are, or where the lead of its last copy is and no second copy of it lies there.
+//! A part of a write that has copies nowhere else could not have ended at all. Other writes are left as they were, and counted, so that
+//! an answer can say how much of it rests on what was seen.
 
 use std::collections::BTreeMap;
 
-use fathom_model::{DiskIndex, Io, JoinedRows, Op};
-use hdrhistogram::Histogram;
+use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op};
 
-use crate::latency::{histogram, record};
+mod counts;
+mod named;
 
-/// What writes took, and would have taken without each disk.
-#[derive(Clone, Debug)]
-pub struct WhatIf {
-    all: Histogram<u64>,
-    disks: BTreeMap<DiskIndex, Changed>,
+use counts::Counts;
+pub use named::NotAway;
+
+/// What could have been away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Away {
+    /// A disk: copies on it.
+    Disk(DiskIndex),
+    /// The ways between two nodes, the lower index first: copies that went over them.
+    Link(NodeIndex, NodeIndex),
+    /// A node: copies on it.
+    Node(NodeIndex),
 }
 
-#[derive(Clone, Debug)]
-struct Changed {
-    /// What the writes took that would have ended sooner.
-    took: Histogram<u64>,
-    /// What they would have taken.
-    would: Histogram<u64>,
-    /// Writes that waited for it by nobody knows how much.
-    unknown: u64,
-}
+impl Away {
+    fn has(self, io: &Io, leg: &Leg) -> bool {
+        match self {
+            Self::Disk(disk) => leg.disk == disk,
+            Self::Link(low, high) => !leg.local && (leg.node.min(io.node), leg.node.max(io.node)) == (low, high),
+            Self::Node(node) => leg.node == node,
+        }
+    }
 
-/// A percentile with and without a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Without {
-    /// As it was, to three digits, in nanoseconds.
-    pub with_nanos: u64,
-    /// As it would have been.
-    pub without_nanos: u64,
-    /// Writes that would have ended sooner.
-    pub sooner: u64,
-    /// Writes that waited for it by an unknown time: they are counted as they were.
-    pub unknown: u64,
-}
-
-impl Default for WhatIf {
-    fn default() -> Self {
-        Self {
-            all: histogram(),
-            disks: BTreeMap::new(),
+    /// The names: kind, node, disk, peer. Ends of a link are in the order of their names.
+    #[must_use]
+    pub fn names(self, catalog: &Catalog) -> (&'static str, String, Option<String>, Option<String>) {
+        let name = |node: NodeIndex| catalog.node(node).to_string();
+        match self {
+            Self::Disk(disk) => {
+                let disk = catalog.disk(disk);
+                ("disk", disk.node.to_string(), Some(disk.name.clone()), None)
+            }
+            Self::Link(low, high) => {
+                let (one, other) = (name(low), name(high));
+                ("link", one.clone().min(other.clone()), None, Some(one.max(other)))
+            }
+            Self::Node(node) => ("node", name(node), None, None),
         }
     }
 }
 
+/// What writes took, and would have taken without each disk, link and node that one of them waited for.
+#[derive(Clone, Debug, Default)]
+pub struct WhatIf {
+    all: Counts,
+    /// Writes whose last copy is not known.
+    unknown: u64,
+    away: BTreeMap<Away, Changed>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    /// What the writes took that would have ended sooner, taken away, and what they would have taken, added.
+    difference: Counts,
+    given_back_nanos: u64,
+    sooner: u64,
+    unknown: u64,
+}
+
+/// Half, 95 % and 99 % of writes take at most these, in nanoseconds, to three digits.
+pub type Percentiles = [u64; 3];
+
+/// Writes without something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Without {
+    /// Without what.
+    pub away: Away,
+    /// Percentiles as they would have been.
+    pub percentiles: Percentiles,
+    /// By how much all writes would have been shorter.
+    pub given_back_nanos: u64,
+    /// Writes that would have ended sooner.
+    pub sooner: u64,
+    /// Writes that waited for it by an unknown time, or have no other copy: they are counted as they were.
+    pub unknown: u64,
+}
+
 impl WhatIf {
-    /// Takes a write; other operations are not counted.
+    /// Takes an I/O; other operations than writes are not counted.
     pub fn add(&mut self, rows: &JoinedRows, io: &Io) {
         if io.op != Op::Write {
             return;
         }
-        record(&mut self.all, io.event.duration_nanos);
-        let Some(slowest) = io.slowest else { return };
+        let took = io.event.duration_nanos;
+        self.all.add(took, 1);
         let legs = rows.legs_of(io);
-        let Some(leg) = slowest.leg.checked_sub(io.legs.start).and_then(|at| legs.get(at)) else {
+        let last = io.slowest.and_then(|slowest| slowest.leg.checked_sub(io.legs.start));
+        let Some(last) = last.and_then(|at| legs.get(at)) else {
+            self.unknown += 1;
             return;
         };
-        let changed = self.disks.entry(leg.disk).or_insert_with(|| Changed {
-            took: histogram(),
-            would: histogram(),
-            unknown: 0,
-        });
-        match slowest.lead_nanos {
-            Some(lead) => {
-                record(&mut changed.took, io.event.duration_nanos);
-                record(&mut changed.would, io.event.duration_nanos.saturating_sub(lead));
+        let mut away = vec![Away::Disk(last.disk), Away::Node(last.node)];
+        if !last.local {
+            away.push(Away::Link(last.node.min(io.node), last.node.max(io.node)));
+        }
+        for away in away {
+            let changed = self.away.entry(away).or_default();
+            match given_back(away, io, legs) {
+                Some(nanos) if nanos > 0 => {
+                    changed.difference.add(took, -1);
+                    changed.difference.add(took.saturating_sub(nanos), 1);
+                    changed.given_back_nanos = changed.given_back_nanos.saturating_add(nanos);
+                    changed.sooner += 1;
+                }
+                Some(_) => {}
+                None => changed.unknown += 1,
             }
-            None => changed.unknown += 1,
         }
     }
 
-    /// A percentile (0 to 1) with and without a disk; `None` without any write.
+    /// Writes that were counted.
     #[must_use]
-    pub fn without(&self, disk: DiskIndex, quantile: f64) -> Option<Without> {
-        if self.all.is_empty() {
-            return None;
-        }
-        let with_nanos = self.all.value_at_quantile(quantile);
-        let Some(changed) = self.disks.get(&disk) else {
-            return Some(Without {
-                with_nanos,
-                without_nanos: with_nanos,
-                sooner: 0,
-                unknown: 0,
-            });
-        };
-        let mut without = self.all.clone();
-        // The writes that changed are all among those that were counted, and histograms of three digits round alike.
-        if without.subtract(&changed.took).is_err() || without.add(&changed.would).is_err() {
-            return None;
-        }
+    pub const fn writes(&self) -> u64 {
+        self.all.total().unsigned_abs()
+    }
+
+    /// Writes of which it is not known which copy came last.
+    #[must_use]
+    pub const fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Percentiles as they were; none without writes.
+    #[must_use]
+    pub fn percentiles(&self) -> Option<Percentiles> {
+        self.all.percentiles(&Counts::default())
+    }
+
+    /// Without something; none without writes. What no write waited for gives nothing back.
+    #[must_use]
+    pub fn without(&self, away: Away) -> Option<Without> {
+        let nothing = Changed::default();
+        let changed = self.away.get(&away).unwrap_or(&nothing);
         Some(Without {
-            with_nanos,
-            without_nanos: without.value_at_quantile(quantile),
-            sooner: changed.took.len(),
+            away,
+            percentiles: self.all.percentiles(&changed.difference)?,
+            given_back_nanos: changed.given_back_nanos,
+            sooner: changed.sooner,
             unknown: changed.unknown,
         })
     }
+
+    /// All that some write waited for, what gives back the most first.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<Without> {
+        let mut ranked: Vec<Without> = self.away.keys().filter_map(|&away| self.without(away)).collect();
+        // Of a node with one disk both give the same back: the smaller thing first.
+        ranked.sort_by(|a, b| b.given_back_nanos.cmp(&a.given_back_nanos).then(a.away.cmp(&b.away)));
+        ranked
+    }
+}
+
+/// By how much a write would have been shorter; none where that is not known.
+fn given_back(away: Away, io: &Io, legs: &[Leg]) -> Option<u64> {
+    let is_away = |leg: &&Leg| away.has(io, leg);
+    // A part without another copy would not have been written.
+    let alone = legs
+        .iter()
+        .filter(is_away)
+        .any(|leg| legs.iter().all(|other| other.part != leg.part || away.has(io, other)));
+    if alone || legs.len() != io.legs_expected as usize {
+        return None;
+    }
+    let ends: Option<Vec<i64>> = legs.iter().map(end).collect();
+    if let Some(ends) = ends {
+        let last = ends.iter().max()?;
+        let left = ends.iter().zip(legs).filter(|(_, leg)| !away.has(io, leg));
+        let left = left.map(|(end, _)| end).max()?;
+        return u64::try_from(last.saturating_sub(*left)).ok();
+    }
+    // Without all ends the lead says it, if it is the lead over a copy that is not away too.
+    let lead = io.slowest.and_then(|slowest| slowest.lead_nanos)?;
+    (legs.iter().filter(is_away).count() == 1).then_some(lead)
+}
+
+/// When a leg was done, on the initiator's clock.
+fn end(leg: &Leg) -> Option<i64> {
+    let seen = leg.initiator.or_else(|| leg.service().filter(|_| leg.local))?;
+    Some(seen.end_unix_nanos())
 }
 
 #[cfg(test)]

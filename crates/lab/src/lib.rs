@@ -18,6 +18,7 @@ use std::path::Path;
 
 pub use error::{Error, Result};
 pub use fathom_capture::{Recording, RecordingNode};
+pub use fathom_diagnose as diagnosis;
 pub use fathom_etl as etl;
 pub use fathom_simulate as simulator;
 pub use fathom_sources as sources;

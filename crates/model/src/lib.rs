@@ -19,6 +19,8 @@ pub mod catalog;
 pub mod coverage;
 pub mod extent;
 pub mod fan_out;
+pub mod finding;
+pub mod health;
 pub mod id;
 pub mod io_event;
 pub mod range_set;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fathom_model::coverage::Coverage;
+use fathom_model::finding::Change;
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows, PendingEvent, Unmatched};
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub struct Commit<'a, S> {
     pub observations: &'a [Observation],
     /// Counters read since the last record.
     pub samples: &'a [Sample],
+    /// Changes of findings since the last record.
+    pub findings: &'a [Change],
     /// Legs that ended before their I/O.
     pub pending: &'a [PendingEvent],
     /// The versions of the topology in force.
@@ -171,6 +174,13 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             let path = self.path(Table::Samples, partition, number);
             let bytes = tables::samples::write(&path, &rows)?;
             added.push(self.put_file(Table::Samples, path, bytes, rows.len(), span).await?);
+        }
+        let at = |row: &Change| row.at_unix_ns;
+        for (partition, rows) in by_partition(Table::Findings, commit.findings.iter(), at) {
+            let span = span(rows.iter().map(|row| at(row)));
+            let path = self.path(Table::Findings, partition, number);
+            let bytes = tables::findings::write(&path, &rows)?;
+            added.push(self.put_file(Table::Findings, path, bytes, rows.len(), span).await?);
         }
         let mut pending = None;
         if !commit.pending.is_empty() {

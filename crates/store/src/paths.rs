@@ -3,7 +3,7 @@
 //! ```text
 //! manifest/cluster=<c>/<number, 20 digits>.json
 //! ios/cluster=<c>/date=2026-09-22/hour=03/<number>-<nonce>.parquet       and legs
-//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples
+//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings
 //! pending/cluster=<c>/<number>-<nonce>.parquet
 //! ```
 //!
@@ -33,11 +33,13 @@ pub enum Table {
     Observations,
     /// One row a reading of a counter.
     Samples,
+    /// One row a change of a finding.
+    Findings,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ios,
         Self::Legs,
         Self::Unmatched,
@@ -45,6 +47,7 @@ impl Table {
         Self::Pending,
         Self::Observations,
         Self::Samples,
+        Self::Findings,
     ];
 
     /// The folder's name.
@@ -58,6 +61,7 @@ impl Table {
             Self::Pending => "pending",
             Self::Observations => "observations",
             Self::Samples => "samples",
+            Self::Findings => "findings",
         }
     }
 }
@@ -81,7 +85,7 @@ impl Partition {
     pub const fn of(table: Table, unix_nanos: i64) -> Self {
         match table {
             Table::Ios | Table::Legs => Self::Hour(unix_nanos.div_euclid(HOUR_NANOS)),
-            Table::Unmatched | Table::Coverage | Table::Observations | Table::Samples => {
+            Table::Unmatched | Table::Coverage | Table::Observations | Table::Samples | Table::Findings => {
                 Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS))
             }
             Table::Pending => Self::None,

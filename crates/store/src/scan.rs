@@ -1,6 +1,7 @@
 //! Reading what was committed, a file at a time.
 
 use fathom_model::coverage::Coverage;
+use fathom_model::finding::Change;
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
 
@@ -67,7 +68,9 @@ pub async fn read_rows(
             let bytes = blobs.get(&file.path).await?;
             rows.unmatched = tables::unmatched::load(&file.path, bytes, cluster, catalog)?;
         }
-        Table::Legs | Table::Coverage | Table::Pending | Table::Observations | Table::Samples => return Ok(None),
+        Table::Legs | Table::Coverage | Table::Pending | Table::Observations | Table::Samples | Table::Findings => {
+            return Ok(None);
+        }
     }
     Ok(Some(rows))
 }
@@ -116,6 +119,39 @@ pub async fn read_samples(blobs: &Blobs, file: &FileEntry) -> Result<Vec<Sample>
         Table::Samples => tables::samples::load(&file.path, blobs.get(&file.path).await?),
         _ => Ok(Vec::new()),
     }
+}
+
+/// Reads the changes of findings with numbers above one, in their order.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub async fn read_changes(blobs: &Blobs, files: &[FileEntry], after: u64) -> Result<Vec<Change>> {
+    let mut pieces = Vec::new();
+    // Numbers rise from file to file, so that the newest are looked at until one begins early enough.
+    for file in files.iter().rev().filter(|file| file.table == Table::Findings) {
+        let rows = tables::findings::load(&file.path, blobs.get(&file.path).await?)?;
+        let is_enough = rows.iter().any(|row| row.sequence <= after.saturating_add(1));
+        pieces.push(rows);
+        // Those of one record lie in several folders where it spans days; the record before it is never needed then.
+        if is_enough && !files_of_one_record(files, file) {
+            break;
+        }
+    }
+    let mut changes: Vec<Change> = pieces
+        .into_iter()
+        .flatten()
+        .filter(|row| row.sequence > after)
+        .collect();
+    changes.sort_by_key(|change| change.sequence);
+    Ok(changes)
+}
+
+/// Whether a record has more than one file of findings.
+fn files_of_one_record(files: &[FileEntry], file: &FileEntry) -> bool {
+    let name = |file: &FileEntry| file.path.rsplit('/').next().map(str::to_owned);
+    let same = |other: &&FileEntry| other.table == Table::Findings && name(other) == name(file);
+    files.iter().filter(same).count() > 1
 }
 
 /// Reads a record's pending legs.

@@ -4,6 +4,7 @@
 //! The cluster stands in the path. An I/O's key is (node, incarnation, ordinal).
 
 pub mod coverage;
+pub mod findings;
 pub mod ios;
 pub mod legs;
 pub mod observations;

@@ -2356,3 +2356,1625 @@ pub mod query_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What is worse than its like.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Finding {
+    /// Its name: the same after restarts of the coordinator.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What it is, such as `DISK_SLOW`. An open word; each has a page (`fathom explain CODE`).
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// `disk`, `link`, `node`, `initiator` or `unknown`; later versions add more.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    /// The node; of a link the far one.
+    #[prost(string, tag = "4")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk. Empty: none.
+    #[prost(string, tag = "5")]
+    pub disk: ::prost::alloc::string::String,
+    /// The other end of a link. Empty: none.
+    #[prost(string, tag = "6")]
+    pub peer: ::prost::alloc::string::String,
+    /// `warning` or `critical`: how bad it has been at its worst.
+    #[prost(string, tag = "7")]
+    pub severity: ::prost::alloc::string::String,
+    /// `open` or `closed`.
+    #[prost(string, tag = "8")]
+    pub state: ::prost::alloc::string::String,
+    /// How sure, 0 to 1.
+    #[prost(double, tag = "9")]
+    pub confidence: f64,
+    /// When it was found.
+    #[prost(int64, tag = "10")]
+    pub opened_unix_nanos: i64,
+    /// When it was first felt.
+    #[prost(int64, tag = "11")]
+    pub first_unix_nanos: i64,
+    /// When it was last felt.
+    #[prost(int64, tag = "12")]
+    pub last_unix_nanos: i64,
+    /// When it was over. Absent: it is not.
+    #[prost(int64, optional, tag = "13")]
+    pub closed_unix_nanos: ::core::option::Option<i64>,
+    /// How often it came back within an hour of being over.
+    #[prost(uint32, tag = "14")]
+    pub reopened: u32,
+    /// What writes waited for it beyond what is usual.
+    #[prost(uint64, tag = "15")]
+    pub cost_nanos: u64,
+    /// Whom it cost, the most first. Empty: not known.
+    #[prost(message, repeated, tag = "16")]
+    pub victims: ::prost::alloc::vec::Vec<Victim>,
+    /// Why, with writes that show it.
+    #[prost(message, repeated, tag = "17")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// Read-only commands to look next, with its names filled in.
+    #[prost(string, repeated, tag = "18")]
+    pub next: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The finding that it turned out to be part of. Empty: none.
+    #[prost(string, tag = "19")]
+    pub part_of: ::prost::alloc::string::String,
+    /// Who works on it. Absent: nobody said so.
+    #[prost(message, optional, tag = "20")]
+    pub acknowledged: ::core::option::Option<FindingNote>,
+    /// Who does not want to hear of it. Absent: nobody said so.
+    #[prost(message, optional, tag = "21")]
+    pub muted: ::core::option::Option<FindingNote>,
+    /// The number of its last change.
+    #[prost(uint64, tag = "22")]
+    pub sequence: u64,
+}
+/// A volume whose writes waited.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Victim {
+    /// The volume.
+    #[prost(string, tag = "1")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes that it made longer, since it was found.
+    #[prost(uint64, tag = "2")]
+    pub writes: u64,
+    /// What they waited for it. Absent: not known a volume.
+    #[prost(uint64, optional, tag = "3")]
+    pub cost_nanos: ::core::option::Option<u64>,
+}
+/// What somebody said of a finding.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FindingNote {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+    /// When, on the coordinator's clock.
+    #[prost(int64, tag = "2")]
+    pub at_unix_nanos: i64,
+    /// Until when it holds. Absent: as long as the finding is known.
+    #[prost(int64, optional, tag = "3")]
+    pub until_unix_nanos: ::core::option::Option<i64>,
+    /// What else was said. Empty: nothing.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+}
+/// A change of a finding.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FindingChange {
+    /// Its number: they rise by one in a cluster, over restarts too.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// `opened`, `reopened`, `updated`, `closed`, `acknowledged`, `unacknowledged`, `muted` or `unmuted`; later versions add more.
+    #[prost(string, tag = "2")]
+    pub change: ::prost::alloc::string::String,
+    /// When: of the diagnosis on the reference node's clock, of people on the coordinator's.
+    #[prost(int64, tag = "3")]
+    pub at_unix_nanos: i64,
+    /// The finding after it.
+    #[prost(message, optional, tag = "4")]
+    pub finding: ::core::option::Option<Finding>,
+}
+/// Asks for findings.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListFindingsRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Those that are over too, and those that are muted.
+    #[prost(bool, tag = "2")]
+    pub all: bool,
+    /// Only of this code. Empty: of any.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Findings.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListFindingsResponse {
+    /// The findings.
+    #[prost(message, repeated, tag = "1")]
+    pub findings: ::prost::alloc::vec::Vec<Finding>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// What was not complete: a node that is not heard has no findings.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
+    /// Number of the last change that the answer has, for a watch.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// Open ones that are left out since they are muted.
+    #[prost(uint32, tag = "5")]
+    pub muted: u32,
+}
+/// Asks for changes of findings.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchFindingsRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// From an earlier message: changes after it. Empty: from now on.
+    #[prost(string, tag = "2")]
+    pub resume_token: ::prost::alloc::string::String,
+    /// Only of this code. Empty: of any.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+}
+/// Changes of findings.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchFindingsResponse {
+    /// Findings that are open, in the first message of a watch without a token.
+    #[prost(message, repeated, tag = "1")]
+    pub open: ::prost::alloc::vec::Vec<Finding>,
+    /// Changes in the order of their numbers.
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<FindingChange>,
+    /// To go on after this message.
+    #[prost(string, tag = "3")]
+    pub resume_token: ::prost::alloc::string::String,
+}
+/// Says that somebody works on a finding.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcknowledgeFindingRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The finding's name.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// Who. Needed, unless it is taken back.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    /// For how long. 0: as long as the finding is known.
+    #[prost(uint64, tag = "4")]
+    pub for_nanos: u64,
+    /// What else is to be said. Empty: nothing.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+    /// Made up by the caller: the same request sent again changes nothing. Empty: then the same content without an end changes nothing.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Takes it back.
+    #[prost(bool, tag = "7")]
+    pub undo: bool,
+}
+/// It is stored.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AcknowledgeFindingResponse {
+    /// The finding as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub finding: ::core::option::Option<Finding>,
+}
+/// Says that somebody does not want to hear of a finding.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MuteFindingRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The finding's name.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// Who. Needed, unless it is taken back.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    /// For how long. 0: as long as the finding is known.
+    #[prost(uint64, tag = "4")]
+    pub for_nanos: u64,
+    /// What else is to be said. Empty: nothing.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+    /// Made up by the caller: the same request sent again changes nothing. Empty: then the same content without an end changes nothing.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Takes it back.
+    #[prost(bool, tag = "7")]
+    pub undo: bool,
+}
+/// It is stored.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MuteFindingResponse {
+    /// The finding as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub finding: ::core::option::Option<Finding>,
+}
+/// Asks what would have been without something.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWhatIfRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Which writes; `op` must be empty or `write`.
+    #[prost(message, optional, tag = "2")]
+    pub filter: ::core::option::Option<IoFilter>,
+    /// `disk:NODE/DISK`, `link:NODE-NODE` or `node:NODE`. Empty: all that would give something back, the most first.
+    #[prost(string, tag = "3")]
+    pub without: ::prost::alloc::string::String,
+    /// At most this many of a ranking. 0: 20.
+    #[prost(uint32, tag = "4")]
+    pub most: u32,
+}
+/// What would have been.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetWhatIfResponse {
+    /// Writes that were looked at.
+    #[prost(uint64, tag = "1")]
+    pub writes: u64,
+    /// Half of them took at most this. Absent: there are none.
+    #[prost(uint64, optional, tag = "2")]
+    pub p50_nanos: ::core::option::Option<u64>,
+    /// 95 % of them took at most this.
+    #[prost(uint64, optional, tag = "3")]
+    pub p95_nanos: ::core::option::Option<u64>,
+    /// 99 % of them took at most this.
+    #[prost(uint64, optional, tag = "4")]
+    pub p99_nanos: ::core::option::Option<u64>,
+    /// What would have been without each.
+    #[prost(message, repeated, tag = "5")]
+    pub without: ::prost::alloc::vec::Vec<Without>,
+    /// Writes of which it is not known which copy came last: they count as they were.
+    #[prost(uint64, tag = "6")]
+    pub unknown: u64,
+    /// What was not complete.
+    #[prost(message, optional, tag = "7")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// What would have been without something.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Without {
+    /// `disk`, `link` or `node`.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// The node; of a link the first by name.
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk. Empty: none.
+    #[prost(string, tag = "3")]
+    pub disk: ::prost::alloc::string::String,
+    /// The other end of a link. Empty: none.
+    #[prost(string, tag = "4")]
+    pub peer: ::prost::alloc::string::String,
+    /// Half of all writes would have taken at most this.
+    #[prost(uint64, tag = "5")]
+    pub p50_nanos: u64,
+    /// 95 % of them.
+    #[prost(uint64, tag = "6")]
+    pub p95_nanos: u64,
+    /// 99 % of them.
+    #[prost(uint64, tag = "7")]
+    pub p99_nanos: u64,
+    /// By how much writes would have been shorter, in all.
+    #[prost(uint64, tag = "8")]
+    pub given_back_nanos: u64,
+    /// Writes that would have been shorter.
+    #[prost(uint64, tag = "9")]
+    pub sooner: u64,
+    /// Writes that waited for it by an unknown time, or that have no other copy: they count as they were.
+    #[prost(uint64, tag = "10")]
+    pub unknown: u64,
+}
+/// How something is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HealthEntry {
+    /// `cluster`, `node`, `disk`, `link` or `volume`; later versions add more.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// Its name; of a disk NODE/DISK, of a link NODE-NODE.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// `ok`, `degraded`, `critical`, `unknown` or `maintenance`.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// Since when, on the coordinator's clock. Absent: it has been so since the coordinator first saw the cluster.
+    #[prost(int64, optional, tag = "4")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
+    /// Why, the worst first; everything that is not ok below it is among them. Empty: it is ok.
+    #[prost(message, repeated, tag = "5")]
+    pub reasons: ::prost::alloc::vec::Vec<HealthReason>,
+}
+/// Why something is not ok.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthReason {
+    /// In words.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// The finding behind it. Empty: none.
+    #[prost(string, tag = "2")]
+    pub finding: ::prost::alloc::string::String,
+    /// What it comes from, as KIND NAME.
+    #[prost(string, tag = "3")]
+    pub from: ::prost::alloc::string::String,
+    /// The state that this alone would give.
+    #[prost(string, tag = "4")]
+    pub state: ::prost::alloc::string::String,
+}
+/// Asks how everything is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetHealthRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The changes of the cluster's own state too, oldest first.
+    #[prost(bool, tag = "2")]
+    pub history: bool,
+}
+/// How everything is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetHealthResponse {
+    /// The cluster first, then nodes, disks, links and volumes by name.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<HealthEntry>,
+    /// What was not complete.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
+    /// Changes of the cluster's state, oldest first, where asked for; the last thousand are kept.
+    #[prost(message, repeated, tag = "3")]
+    pub history: ::prost::alloc::vec::Vec<HealthSpan>,
+}
+/// A stretch of time in which a cluster's state was the same.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthSpan {
+    /// The state.
+    #[prost(string, tag = "1")]
+    pub state: ::prost::alloc::string::String,
+    /// From when on, on the coordinator's clock.
+    #[prost(int64, tag = "2")]
+    pub from_unix_nanos: i64,
+    /// The worst reason. Empty: it was ok.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Asks for changes of health.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchHealthRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+}
+/// How things are.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchHealthResponse {
+    /// In the first message everything, later what has changed.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<HealthEntry>,
+}
+/// Generated client implementations.
+pub mod findings_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Findings: what is worse than its like, each under one name from when it is found until it is over.
+    #[derive(Debug, Clone)]
+    pub struct FindingsServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> FindingsServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> FindingsServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            FindingsServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Findings, those that are open first, the costliest first.
+        pub async fn list_findings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListFindingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListFindingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.FindingsService/ListFindings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.FindingsService", "ListFindings"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Findings that are open now, then each change once, as it is stored. Whoever goes on with the last token misses none and gets none
+        /// twice.
+        pub async fn watch_findings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchFindingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchFindingsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.FindingsService/WatchFindings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.FindingsService", "WatchFindings"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Says that somebody works on a finding, or takes that back. Said again it changes nothing.
+        pub async fn acknowledge_finding(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcknowledgeFindingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcknowledgeFindingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.FindingsService/AcknowledgeFinding",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fathom.query.v1.FindingsService",
+                        "AcknowledgeFinding",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says that somebody does not want to hear of a finding, or takes that back. Said again it changes nothing. It is still a finding and
+        /// still counts for health.
+        pub async fn mute_finding(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MuteFindingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MuteFindingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.FindingsService/MuteFinding",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.FindingsService", "MuteFinding"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod findings_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with FindingsServiceServer.
+    #[async_trait]
+    pub trait FindingsService: std::marker::Send + std::marker::Sync + 'static {
+        /// Findings, those that are open first, the costliest first.
+        async fn list_findings(
+            &self,
+            request: tonic::Request<super::ListFindingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListFindingsResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchFindings method.
+        type WatchFindingsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchFindingsResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Findings that are open now, then each change once, as it is stored. Whoever goes on with the last token misses none and gets none
+        /// twice.
+        async fn watch_findings(
+            &self,
+            request: tonic::Request<super::WatchFindingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchFindingsStream>,
+            tonic::Status,
+        >;
+        /// Says that somebody works on a finding, or takes that back. Said again it changes nothing.
+        async fn acknowledge_finding(
+            &self,
+            request: tonic::Request<super::AcknowledgeFindingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcknowledgeFindingResponse>,
+            tonic::Status,
+        >;
+        /// Says that somebody does not want to hear of a finding, or takes that back. Said again it changes nothing. It is still a finding and
+        /// still counts for health.
+        async fn mute_finding(
+            &self,
+            request: tonic::Request<super::MuteFindingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MuteFindingResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Findings: what is worse than its like, each under one name from when it is found until it is over.
+    #[derive(Debug)]
+    pub struct FindingsServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> FindingsServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for FindingsServiceServer<T>
+    where
+        T: FindingsService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.FindingsService/ListFindings" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListFindingsSvc<T: FindingsService>(pub Arc<T>);
+                    impl<
+                        T: FindingsService,
+                    > tonic::server::UnaryService<super::ListFindingsRequest>
+                    for ListFindingsSvc<T> {
+                        type Response = super::ListFindingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListFindingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FindingsService>::list_findings(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListFindingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.query.v1.FindingsService/WatchFindings" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchFindingsSvc<T: FindingsService>(pub Arc<T>);
+                    impl<
+                        T: FindingsService,
+                    > tonic::server::ServerStreamingService<super::WatchFindingsRequest>
+                    for WatchFindingsSvc<T> {
+                        type Response = super::WatchFindingsResponse;
+                        type ResponseStream = T::WatchFindingsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchFindingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FindingsService>::watch_findings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchFindingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.query.v1.FindingsService/AcknowledgeFinding" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcknowledgeFindingSvc<T: FindingsService>(pub Arc<T>);
+                    impl<
+                        T: FindingsService,
+                    > tonic::server::UnaryService<super::AcknowledgeFindingRequest>
+                    for AcknowledgeFindingSvc<T> {
+                        type Response = super::AcknowledgeFindingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcknowledgeFindingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FindingsService>::acknowledge_finding(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcknowledgeFindingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.query.v1.FindingsService/MuteFinding" => {
+                    #[allow(non_camel_case_types)]
+                    struct MuteFindingSvc<T: FindingsService>(pub Arc<T>);
+                    impl<
+                        T: FindingsService,
+                    > tonic::server::UnaryService<super::MuteFindingRequest>
+                    for MuteFindingSvc<T> {
+                        type Response = super::MuteFindingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MuteFindingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FindingsService>::mute_finding(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MuteFindingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for FindingsServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.FindingsService";
+    impl<T> tonic::server::NamedService for FindingsServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod what_if_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What writes would have taken without a disk, a link or a node.
+    #[derive(Debug, Clone)]
+    pub struct WhatIfServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> WhatIfServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WhatIfServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WhatIfServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Percentiles of writes with and without something, and how much time it would give back; ranked, where nothing is named.
+        pub async fn get_what_if(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetWhatIfRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWhatIfResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.WhatIfService/GetWhatIf",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.query.v1.WhatIfService", "GetWhatIf"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod what_if_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WhatIfServiceServer.
+    #[async_trait]
+    pub trait WhatIfService: std::marker::Send + std::marker::Sync + 'static {
+        /// Percentiles of writes with and without something, and how much time it would give back; ranked, where nothing is named.
+        async fn get_what_if(
+            &self,
+            request: tonic::Request<super::GetWhatIfRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWhatIfResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What writes would have taken without a disk, a link or a node.
+    #[derive(Debug)]
+    pub struct WhatIfServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WhatIfServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WhatIfServiceServer<T>
+    where
+        T: WhatIfService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.WhatIfService/GetWhatIf" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetWhatIfSvc<T: WhatIfService>(pub Arc<T>);
+                    impl<
+                        T: WhatIfService,
+                    > tonic::server::UnaryService<super::GetWhatIfRequest>
+                    for GetWhatIfSvc<T> {
+                        type Response = super::GetWhatIfResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetWhatIfRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WhatIfService>::get_what_if(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetWhatIfSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WhatIfServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.WhatIfService";
+    impl<T> tonic::server::NamedService for WhatIfServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod health_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// How a cluster is: ok, degraded, critical, unknown or maintenance, with the reason.
+    #[derive(Debug, Clone)]
+    pub struct HealthServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> HealthServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> HealthServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            HealthServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// How everything is.
+        pub async fn get_health(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetHealthResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.HealthService/GetHealth",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.query.v1.HealthService", "GetHealth"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How everything is, then what changes, each change once.
+        pub async fn watch_health(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchHealthResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.HealthService/WatchHealth",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.query.v1.HealthService", "WatchHealth"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod health_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with HealthServiceServer.
+    #[async_trait]
+    pub trait HealthService: std::marker::Send + std::marker::Sync + 'static {
+        /// How everything is.
+        async fn get_health(
+            &self,
+            request: tonic::Request<super::GetHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetHealthResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchHealth method.
+        type WatchHealthStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchHealthResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// How everything is, then what changes, each change once.
+        async fn watch_health(
+            &self,
+            request: tonic::Request<super::WatchHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchHealthStream>,
+            tonic::Status,
+        >;
+    }
+    /// How a cluster is: ok, degraded, critical, unknown or maintenance, with the reason.
+    #[derive(Debug)]
+    pub struct HealthServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> HealthServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for HealthServiceServer<T>
+    where
+        T: HealthService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.HealthService/GetHealth" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetHealthSvc<T: HealthService>(pub Arc<T>);
+                    impl<
+                        T: HealthService,
+                    > tonic::server::UnaryService<super::GetHealthRequest>
+                    for GetHealthSvc<T> {
+                        type Response = super::GetHealthResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetHealthRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HealthService>::get_health(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetHealthSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.query.v1.HealthService/WatchHealth" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchHealthSvc<T: HealthService>(pub Arc<T>);
+                    impl<
+                        T: HealthService,
+                    > tonic::server::ServerStreamingService<super::WatchHealthRequest>
+                    for WatchHealthSvc<T> {
+                        type Response = super::WatchHealthResponse;
+                        type ResponseStream = T::WatchHealthStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchHealthRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HealthService>::watch_health(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchHealthSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for HealthServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.HealthService";
+    impl<T> tonic::server::NamedService for HealthServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

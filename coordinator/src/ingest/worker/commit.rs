@@ -48,6 +48,8 @@ impl Running {
             join,
             covered_until: self.covered_until.clone(),
             ios: self.ios,
+            findings: self.findings.kept(),
+            health: self.health.history().to_vec(),
         };
         let record = self
             .owner
@@ -57,6 +59,7 @@ impl Running {
                 coverage: &self.coverage,
                 observations: &observations,
                 samples: &self.state.samples,
+                findings: &self.findings.changes,
                 pending: &self.engine.pending(),
                 topologies: topologies.collect(),
                 state,
@@ -72,6 +75,7 @@ impl Running {
         self.committed = Instant::now();
         self.dirty = false;
         self.publish();
+        self.findings.stored();
         self.acknowledge();
         self.acknowledge_state();
         Ok(())
@@ -85,6 +89,8 @@ impl Running {
         !self.hot.is_empty()
             || !self.coverage.is_empty()
             || self.state.has_news(&record.state.state_streams)
+            || self.findings.has_news()
+            || self.health.history() != record.state.health
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
             || without_promises(join) != without_promises(&record.state.join)
     }
@@ -144,6 +150,13 @@ impl Running {
             },
             topology: self.topology.as_ref().map(|version| Arc::new(version.topology.clone())),
             state: self.state.hot.clone(),
+            findings: if same_files {
+                Arc::clone(&before.findings)
+            } else {
+                Arc::new(record.state.findings.findings.clone())
+            },
+            findings_sequence: record.state.findings.sequence,
+            health: Arc::clone(&self.health.view),
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

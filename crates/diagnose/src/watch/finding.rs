@@ -9,6 +9,7 @@ use fathom_model::{Catalog, DiskIndex, Io, IoId, NodeIndex, StreamIndex};
 use super::explain::{Case, What};
 use super::tally::Bin;
 use super::{BIN_NANOS, OVER_SECONDS};
+use crate::blame::Suspect;
 use crate::culprit::timestamp;
 
 /// How many writes are shown as evidence.
@@ -98,6 +99,8 @@ pub struct Finding {
     /// The writes that show it, the worst first, with how much longer than the others it took.
     pub shown: Vec<(u64, Shown)>,
     pub(super) cost: f64,
+    /// What the writes took that its suspects took part in, while it had evidence.
+    pub(super) wrote: f64,
     /// Whose cost it is, with what is usual a write.
     pub(super) suspects: Vec<(usize, f64)>,
     first: i64,
@@ -116,6 +119,7 @@ impl Finding {
             cost_nanos: 0,
             shown: Vec::new(),
             cost: 0.0,
+            wrote: 0.0,
             suspects: case.suspects.clone(),
             first: time - seconds as i64 + 1,
             last: time,
@@ -140,6 +144,7 @@ impl Finding {
                 let Some(tally) = bin.tally(suspect) else { continue };
                 let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
                 self.cost += excess;
+                self.wrote += tally.write_nanos as f64;
                 if let Some((nanos, write)) = tally.worst.filter(|(nanos, _)| *nanos >= self.case.margin_nanos) {
                     self.shown.push((nanos, write));
                     begins.get_or_insert(second);
@@ -197,6 +202,68 @@ impl Finding {
                 let is_drive = matches!(other.named, Named::Disk(disk) if node_of(disk) == Some(node));
                 other.named != self.named && (other.named.is_part_of(node) || (by_drives && is_drive))
             })
+    }
+
+    /// The first second in which it was felt.
+    #[must_use]
+    pub const fn first_second(&self) -> i64 {
+        self.first
+    }
+
+    /// The last second in which it was felt.
+    #[must_use]
+    pub const fn felt_second(&self) -> i64 {
+        if self.felt > self.first { self.felt } else { self.first }
+    }
+
+    /// Whether it goes on: there was evidence in the last five minutes.
+    #[must_use]
+    pub const fn goes_on(&self, time: i64) -> bool {
+        self.is_active(time, OVER_SECONDS)
+    }
+
+    /// In which share of its writes it was beyond the margin at which it is the surest.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        f64::from(self.case.count) / (self.case.writes.max(1) as f64)
+    }
+
+    /// By which share it made writes longer that it took part in.
+    #[must_use]
+    pub fn lengthened(&self) -> f64 {
+        let cost = self.cost.max(0.0);
+        cost / (self.wrote - cost).max(1.0)
+    }
+
+    /// How much longer than all others it took in its worst write.
+    #[must_use]
+    pub fn worst_nanos(&self) -> u64 {
+        self.shown.first().map_or(0, |(nanos, _)| *nanos)
+    }
+
+    /// Whether it is a node for all its drives.
+    #[must_use]
+    pub fn is_of_drives(&self) -> bool {
+        self.case.what == What::Drive && matches!(self.named, Named::Node(_))
+    }
+
+    /// Whether a suspect is part of what is named. `holder` is the node whose copy the suspect is of.
+    #[must_use]
+    pub fn is_about(&self, suspect: Suspect, holder: NodeIndex) -> bool {
+        match (self.named, suspect) {
+            (Named::Disk(own), Suspect::Disk(disk)) => own == disk,
+            (Named::Link(low, high), Suspect::Link { node, peer } | Suspect::Unseen { node, peer }) => {
+                (node.min(peer), node.max(peer)) == (low, high)
+            }
+            (Named::Node(own), Suspect::Link { node, peer } | Suspect::Unseen { node, peer }) => {
+                own == node || own == peer
+            }
+            (Named::Node(own), Suspect::Node(node) | Suspect::FarSide(node) | Suspect::Initiator(node)) => own == node,
+            (Named::Node(own), Suspect::Disk(_)) => self.is_of_drives() && own == holder,
+            (Named::Unknown(own), Suspect::FarSide(node) | Suspect::Unseen { node, .. }) => own == node,
+            (Named::Initiator(own), Suspect::Initiator(node)) => own == node,
+            _ => false,
+        }
     }
 
     /// As answers have it.

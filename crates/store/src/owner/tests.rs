@@ -165,6 +165,7 @@ fn commit<'a>(
         coverage,
         observations: &[],
         samples: &[],
+        findings: &[],
         pending,
         topologies: Vec::new(),
         state: 42,
@@ -444,4 +445,64 @@ async fn state_is_read_back_as_it_was() {
     assert_eq!(newest.files.len(), 3);
     assert_eq!(rows, observations);
     assert_eq!(readings, samples);
+}
+
+fn change(sequence: u64, at_unix_ns: i64) -> Change {
+    use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
+    Change {
+        sequence,
+        kind: ChangeKind::Opened,
+        at_unix_ns,
+        finding: Finding {
+            id: format!("a-{sequence}"),
+            code: "DISK_SLOW".to_owned(),
+            kind: "disk".to_owned(),
+            node: "n\"1".to_owned(),
+            disk: Some("disk0".to_owned()),
+            peer: None,
+            severity: Severity::Critical,
+            state: State::Open,
+            confidence: 0.97,
+            opened_unix_ns: at_unix_ns,
+            first_unix_ns: at_unix_ns - 5,
+            last_unix_ns: at_unix_ns,
+            closed_unix_ns: None,
+            reopened: 0,
+            cost_ns: u64::MAX,
+            victims: Vec::new(),
+            evidence: Vec::new(),
+            next: vec!["Get-PhysicalDisk".to_owned()],
+            part_of: None,
+            acknowledged: None,
+            muted: None,
+            sequence,
+        },
+    }
+}
+
+#[tokio::test]
+async fn changes_of_findings_are_read_from_any_number_on() {
+    let blobs = Blobs::in_memory();
+    let mut owner = owner(&blobs, 1).await.unwrap();
+    let (rows, catalog) = (JoinedRows::default(), Catalog::default());
+    let day = 86_400_000_000_000;
+    // The second record spans midnight: two files, in the order of the days and not of the numbers.
+    let records = [
+        vec![change(1, START), change(2, START)],
+        vec![change(3, START + day), change(4, START), change(5, START + day)],
+        vec![change(6, START)],
+    ];
+    for changes in &records {
+        let commit = Commit {
+            findings: changes,
+            ..commit(&rows, &catalog, &[], &[])
+        };
+        owner.commit(commit).await.unwrap();
+    }
+    let all: Vec<_> = records.concat();
+    for after in 0..=7 {
+        let read = crate::read_changes(&blobs, owner.files(), after).await.unwrap();
+        let expected: Vec<_> = all.iter().filter(|change| change.sequence > after).cloned().collect();
+        assert_eq!(read, expected, "after {after}");
+    }
 }

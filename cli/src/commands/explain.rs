@@ -1,0 +1,99 @@
+//! `fathom explain`: what a code means, from the pages of `docs/findings`.
+
+use serde_json::json;
+
+use crate::args::{ExplainArgs, Output};
+use crate::commands::print;
+use crate::error::{Error, Result};
+use crate::exit::Code;
+use crate::render::json;
+
+/// A page a code, as they stand in the documentation.
+const PAGES: [(&str, &str); 8] = [
+    ("DISK_SLOW", include_str!("../../../docs/findings/DISK_SLOW.md")),
+    ("DISK_STALLS", include_str!("../../../docs/findings/DISK_STALLS.md")),
+    ("LINK_SLOW", include_str!("../../../docs/findings/LINK_SLOW.md")),
+    ("LINK_STALLS", include_str!("../../../docs/findings/LINK_STALLS.md")),
+    ("NODE_SLOW", include_str!("../../../docs/findings/NODE_SLOW.md")),
+    (
+        "NODE_DRIVES_SLOW",
+        include_str!("../../../docs/findings/NODE_DRIVES_SLOW.md"),
+    ),
+    (
+        "INITIATOR_SLOW",
+        include_str!("../../../docs/findings/INITIATOR_SLOW.md"),
+    ),
+    ("UNKNOWN_SLOW", include_str!("../../../docs/findings/UNKNOWN_SLOW.md")),
+];
+
+pub(crate) fn run(arguments: &ExplainArgs, output: Output) -> Result<Code> {
+    let Some(asked) = &arguments.code else {
+        return list(output);
+    };
+    let page = PAGES.iter().find(|(code, _)| code.eq_ignore_ascii_case(asked));
+    let Some((code, page)) = page else {
+        return Err(Error::NoCode {
+            code: asked.clone(),
+            known: PAGES.map(|(code, _)| code).join(", "),
+        });
+    };
+    match output {
+        Output::Json => json::print(json!({"code": code, "title": title(page), "page": page}))?,
+        Output::Table => print(page)?,
+    }
+    Ok(Code::Fine)
+}
+
+fn list(output: Output) -> Result<Code> {
+    match output {
+        Output::Json => {
+            let codes: Vec<_> = PAGES
+                .iter()
+                .map(|(code, page)| json!({"code": code, "title": title(page)}))
+                .collect();
+            json::print(json!({"codes": codes}))?;
+        }
+        Output::Table => {
+            let width = PAGES.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
+            let lines = PAGES
+                .iter()
+                .map(|(code, page)| format!("{code:width$}  {}\n", title(page)));
+            print(&lines.collect::<String>())?;
+        }
+    }
+    Ok(Code::Fine)
+}
+
+/// What the first line says after the code.
+fn title(page: &str) -> &str {
+    let first = page.lines().next().unwrap_or_default();
+    first.split_once(": ").map_or(first, |(_, title)| title)
+}
+
+#[cfg(test)]
+mod tests {
+    use fathom_lab::diagnosis::findings::Code;
+
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_page_that_says_what_where_and_what_not_and_the_commands_that_findings_give() {
+        let codes: Vec<&str> = PAGES.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, Code::ALL.map(Code::as_str));
+        for (code, page) in PAGES {
+            assert!(page.starts_with(&format!("# {code}: ")), "{code}");
+            for part in [
+                "## What it means",
+                "## How it is found",
+                "## What it is not",
+                "## Where to look next",
+            ] {
+                assert!(page.contains(part), "{code} has no `{part}`");
+            }
+            let code = Code::parse(code).unwrap();
+            for command in code.commands() {
+                assert!(page.contains(command), "{}: {command}", code.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Findings of a cluster while its rows come in.
+//!
+//! The tracker sees exactly the rows that records hold, in the order in which they were decided, and its state stands in the same
+//! record: a successor has the findings as they were after the rows that it finds. Changes are said to anybody only from a record, so
+//! that no number is ever given twice.
+
+use fathom_diagnose::findings::{Kept, Said, Tracker, WARM_SECONDS};
+use fathom_model::finding::{Change, Finding, Note};
+use fathom_model::{Catalog, ClusterId, Io, JoinedRows};
+use fathom_store::blobs::Blobs;
+use fathom_store::paths::Table;
+use fathom_store::{FileEntry, Span, read_rows};
+use tokio::sync::oneshot;
+
+use super::Running;
+use crate::error::Result;
+use crate::ingest::Remark;
+
+/// At most so many I/Os are read again by a successor: a busy cluster shows what goes on in fewer seconds.
+const WARM_IOS: u64 = 1_000_000;
+
+/// Whoever waits for what he said to be stored.
+type Waiting = (String, oneshot::Sender<Option<Finding>>);
+
+/// Findings and what of them is not in a record yet.
+#[derive(Default)]
+pub(super) struct Findings {
+    tracker: Tracker,
+    /// Changes since the last record.
+    pub(super) changes: Vec<Change>,
+    waiting: Vec<Waiting>,
+    /// Whether everything that will come has been judged.
+    finished: bool,
+}
+
+impl Findings {
+    /// Goes on where a predecessor was: with what it found, and the rows of the last minutes.
+    pub(super) async fn take_up(
+        blobs: &Blobs,
+        cluster: &ClusterId,
+        kept: Kept,
+        files: &[FileEntry],
+        catalog: &Catalog,
+    ) -> Result<Self> {
+        let mut tracker = Tracker::resume(kept);
+        let ios = || files.iter().filter(|file| file.table == Table::Ios);
+        let newest = ios().map(|file| file.max_unix_nanos).max().unwrap_or(i64::MIN);
+        let from = newest.saturating_sub(WARM_SECONDS.saturating_mul(1_000_000_000));
+        let span = Span {
+            from_unix_nanos: from,
+            until_unix_nanos: i64::MAX,
+        };
+        let mut rows = 0;
+        let recent: Vec<&FileEntry> = ios()
+            .rev()
+            .take_while(|file| {
+                rows += file.rows;
+                rows <= WARM_IOS
+            })
+            .filter(|file| span.touches(file))
+            .collect();
+        let mut names = catalog.clone();
+        for file in recent.into_iter().rev() {
+            if let Some(rows) = read_rows(blobs, cluster, file, &mut names).await? {
+                tracker.warm(&known(&rows, catalog, from));
+            }
+        }
+        tracker.settle(catalog);
+        Ok(Self {
+            tracker,
+            ..Self::default()
+        })
+    }
+
+    /// Takes rows that were decided.
+    pub(super) fn add(&mut self, rows: &JoinedRows, catalog: &Catalog) {
+        self.finished = false;
+        self.tracker.add(rows, catalog);
+        self.changes.append(&mut self.tracker.take_changes());
+    }
+
+    /// Everything has come: what waited for later rows is judged.
+    pub(super) fn finish(&mut self, catalog: &Catalog) {
+        if !self.finished {
+            self.finished = true;
+            self.tracker.finish(catalog);
+            self.changes.append(&mut self.tracker.take_changes());
+        }
+    }
+
+    /// Takes back what people said up to now.
+    pub(super) fn expire(&mut self, now_unix_nanos: i64) {
+        self.tracker.expire(now_unix_nanos);
+        self.changes.append(&mut self.tracker.take_changes());
+    }
+
+    /// Whether there is something that the newest record does not have.
+    pub(super) const fn has_news(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// What a successor needs.
+    pub(super) fn kept(&self) -> Kept {
+        self.tracker.kept()
+    }
+
+    /// They are in a record: whoever waited for it is told.
+    pub(super) fn stored(&mut self) {
+        self.changes.clear();
+        for (id, reply) in self.waiting.drain(..) {
+            let finding = self.tracker.findings().find(|finding| finding.id == id).cloned();
+            // Whoever asked may have gone.
+            let _ = reply.send(finding);
+        }
+    }
+
+    fn say(&mut self, remark: Remark, now: i64) {
+        let Remark { id, said, note, reply } = remark;
+        let note = note.map(|note| Note {
+            at_unix_ns: now,
+            until_unix_ns: note.for_nanos.map(|nanos| now.saturating_add_unsigned(nanos)),
+            by: note.by,
+            text: note.text,
+            request: note.request,
+        });
+        let answer = self.tracker.say(&id, said, note, now).ok().cloned();
+        let mut changes = self.tracker.take_changes();
+        if answer.is_none() || (changes.is_empty() && self.changes.is_empty()) {
+            let _ = reply.send(answer);
+        } else {
+            self.changes.append(&mut changes);
+            self.waiting.push((id, reply));
+        }
+    }
+}
+
+impl Running {
+    /// Somebody says something of a finding: he is answered when it is stored.
+    pub(super) fn take_remark(&mut self, remark: Remark, now_unix_nanos: i64) {
+        match remark.said {
+            Said::Acknowledged | Said::Muted => self.findings.say(remark, now_unix_nanos),
+        }
+        self.dirty |= self.findings.has_news();
+    }
+}
+
+/// The I/Os that ended late enough, and of which everything has a name here: the join may give a number that only a file knows to
+/// something else.
+fn known(rows: &JoinedRows, catalog: &Catalog, from: i64) -> JoinedRows {
+    let (nodes, disks) = (catalog.nodes().len(), catalog.disks().len());
+    let (volumes, streams) = (catalog.volumes().len(), catalog.streams().len());
+    let has_names = |io: &Io| {
+        let legs = rows.legs_of(io);
+        (io.node.0 as usize) < nodes
+            && (io.volume.0 as usize) < volumes
+            && (io.event.stream.0 as usize) < streams
+            && legs.iter().all(|leg| {
+                let cache = leg.cache.is_none_or(|disk| (disk.0 as usize) < disks);
+                (leg.node.0 as usize) < nodes && (leg.disk.0 as usize) < disks && cache
+            })
+    };
+    let mut kept = JoinedRows::default();
+    for io in rows
+        .ios
+        .iter()
+        .filter(|io| io.event.end_unix_nanos() >= from && has_names(io))
+    {
+        let first = kept.legs.len();
+        kept.legs.extend(rows.legs_of(io).iter().cloned());
+        let mut io = io.clone();
+        let own = io.legs.clone();
+        io.slowest = io.slowest.filter(|slowest| own.contains(&slowest.leg));
+        if let Some(slowest) = &mut io.slowest {
+            slowest.leg = slowest.leg - own.start + first;
+        }
+        io.legs = first..kept.legs.len();
+        kept.ios.push(io);
+    }
+    kept
+}

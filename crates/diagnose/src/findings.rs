@@ -1,0 +1,308 @@
+//! Findings: what the [`Watch`] says, with a name, a beginning and an end.
+//!
+//! # Lifecycle
+//!
+//! A finding is *opened* as soon as the watch has raised it, which asks for more than chance in at least two seconds. It is *updated*
+//! when what it says has changed by much, at most once a minute unless it got worse. It is *closed* when it was not felt for five
+//! minutes, or when it turned out to be part of another; what comes back within an hour is *reopened* under its name, what comes later
+//! is another. All times are those of the writes: while none comes nothing is closed. The same rows give the same findings, whatever the
+//! calls ([`Tracker::add`]).
+//!
+//! A successor goes on with [`Tracker::resume`] and the rows of the last minutes ([`Tracker::warm`]): findings that were open stay
+//! open under their names and keep their cost.
+//!
+//! # What it is not
+//!
+//! It reads no clock: when people say something of a finding is given to it.
+
+use std::collections::BTreeMap;
+
+use fathom_model::finding::{Change, ChangeKind, Finding, State};
+use fathom_model::{Catalog, Io, JoinedRows};
+use serde::{Deserialize, Serialize};
+
+use crate::watch::{BIN_NANOS, Named, OVER_SECONDS, Watch};
+
+mod code;
+mod note;
+mod tracked;
+
+pub use code::Code;
+pub use note::{NoSuchFinding, Said};
+
+use tracked::{Object, Tracked};
+
+/// What comes back within this many seconds after it was closed is the same finding.
+const REOPEN_SECONDS: i64 = 3600;
+
+/// So many findings that are closed are kept beside those that may come back; the store has all.
+const CLOSED_KEPT: usize = 20;
+
+/// How many seconds of rows [`Tracker::warm`] has to be given for what is going on to be found again: the longest stretch that is judged,
+/// and a minute in which the watch learns what is usual.
+pub const WARM_SECONDS: i64 = 300;
+
+/// What a successor needs to go on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// Number of the last change.
+    pub sequence: u64,
+    /// Findings that are open, and those that were closed last, in the order in which they were opened.
+    pub findings: Vec<Finding>,
+    /// How many findings each object has had.
+    pub occurrences: BTreeMap<String, u32>,
+    /// The last second that was judged, on the reference clock.
+    pub judged_second: Option<i64>,
+}
+
+/// Findings as rows come in.
+#[derive(Clone, Debug, Default)]
+pub struct Tracker {
+    watch: Watch,
+    tracked: Vec<Tracked>,
+    occurrences: BTreeMap<String, u32>,
+    sequence: u64,
+    changes: Vec<Change>,
+    /// The last second that was looked at.
+    looked: Option<i64>,
+}
+
+impl Tracker {
+    /// Goes on where a predecessor was.
+    #[must_use]
+    pub fn resume(kept: Kept) -> Self {
+        Self {
+            tracked: kept.findings.into_iter().map(Tracked::resume).collect(),
+            occurrences: kept.occurrences,
+            sequence: kept.sequence,
+            looked: kept.judged_second,
+            ..Self::default()
+        }
+    }
+
+    /// Takes rows that a predecessor has seen, in their order: they open and close nothing. [`Tracker::settle`] ends it.
+    pub fn warm(&mut self, rows: &JoinedRows) {
+        rows.ios.iter().for_each(|io| self.watch.add(rows, io));
+    }
+
+    /// All rows that a predecessor has seen are there: what they cost has been counted.
+    pub fn settle(&mut self, catalog: &Catalog) {
+        if self.watch.second() < self.looked {
+            // It had judged what waited for later rows.
+            self.watch.finish();
+        }
+        self.looked = self.watch.second();
+        for found in self.watch.findings() {
+            let object = Object::of(&found.report(catalog));
+            let open = self.tracked.iter_mut().rev();
+            let mut open = open.filter(|tracked| tracked.finding.state == State::Open);
+            if let Some(tracked) = open.find(|tracked| tracked.object == object) {
+                tracked.attach(found);
+            }
+        }
+    }
+
+    /// Takes I/Os with their legs, in the order in which their windows closed.
+    pub fn add(&mut self, rows: &JoinedRows, catalog: &Catalog) {
+        for io in &rows.ios {
+            self.watch.add(rows, io);
+            self.look(catalog);
+            self.count_victims(rows, io, catalog);
+        }
+    }
+
+    /// Judges what is left, since no more rows are expected; more may come all the same.
+    pub fn finish(&mut self, catalog: &Catalog) {
+        self.watch.finish();
+        self.look(catalog);
+    }
+
+    /// Changes since this was asked last, in their order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Findings that are open and those that were closed last, as they are now.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.tracked.iter().map(|tracked| &tracked.finding)
+    }
+
+    /// What a successor needs to go on.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept {
+            sequence: self.sequence,
+            findings: self.findings().cloned().collect(),
+            occurrences: self.occurrences.clone(),
+            judged_second: self.looked,
+        }
+    }
+
+    /// Looks at what the watch says, once a second that was judged.
+    fn look(&mut self, catalog: &Catalog) {
+        let now = self.watch.second();
+        if now == self.looked {
+            return;
+        }
+        self.looked = now;
+        let Some(now) = now else { return };
+        let found: Vec<_> = self
+            .watch
+            .findings()
+            .iter()
+            .filter(|found| found.goes_on(now))
+            .cloned()
+            .collect();
+        for found in &found {
+            let object = Object::of(&found.report(catalog));
+            let at = self.find(&object, found, now);
+            let (at, kind) = match at {
+                Some(at) if self.tracked[at].finding.state == State::Open => {
+                    let kind = self.tracked[at].follow(found, catalog, now);
+                    (at, kind)
+                }
+                // What it was closed for is no news.
+                Some(at) if !self.tracked[at].is_back(found) => continue,
+                Some(at) => {
+                    self.tracked[at].reopen(found, catalog);
+                    (at, Some(ChangeKind::Reopened))
+                }
+                None => {
+                    let occurrence = self.occurrences.entry(object.key()).or_default();
+                    *occurrence += 1;
+                    let id = object.id(*occurrence);
+                    self.tracked.push(Tracked::open(id, found, catalog, now));
+                    (self.tracked.len() - 1, Some(ChangeKind::Opened))
+                }
+            };
+            if let Some(kind) = kind {
+                self.changed(at, kind, now.saturating_mul(BIN_NANOS));
+            }
+        }
+        self.close(now, |tracked| {
+            tracked.current.is_some_and(|(named, raised)| {
+                found
+                    .iter()
+                    .any(|found| found.named == named && found.raised_second == raised)
+            })
+        });
+        self.watch.forget_over();
+        self.prune(now);
+    }
+
+    /// The finding that this is: an open one of the object, or one that was closed within the hour.
+    fn find(&self, object: &Object, found: &crate::watch::Finding, now: i64) -> Option<usize> {
+        let since = now.saturating_sub(REOPEN_SECONDS).saturating_mul(BIN_NANOS);
+        let is_it = |tracked: &Tracked| {
+            let finding = &tracked.finding;
+            let own = tracked.current == Some((found.named, found.raised_second));
+            own || (tracked.object == *object
+                && (finding.state == State::Open || finding.closed_unix_ns.is_some_and(|closed| closed >= since)))
+        };
+        self.tracked.iter().rposition(is_it)
+    }
+
+    /// Closes what the watch does not say any more: it is over, or has been found to be part of something larger.
+    fn close(&mut self, now: i64, goes_on: impl Fn(&Tracked) -> bool) {
+        for at in 0..self.tracked.len() {
+            let tracked = &self.tracked[at];
+            if tracked.finding.state == State::Closed {
+                continue;
+            }
+            let part_of = if goes_on(tracked) { None } else { self.whole_of(at) };
+            if part_of.is_none() && now.saturating_sub(tracked.felt_second) <= OVER_SECONDS {
+                continue;
+            }
+            let finding = &mut self.tracked[at].finding;
+            finding.state = State::Closed;
+            finding.closed_unix_ns = Some(now.saturating_mul(BIN_NANOS));
+            finding.part_of = part_of;
+            self.changed(at, ChangeKind::Closed, now.saturating_mul(BIN_NANOS));
+        }
+    }
+
+    /// An open finding of a whole node that this one is part of.
+    fn whole_of(&self, at: usize) -> Option<String> {
+        let part = &self.tracked[at].finding;
+        let of_node = |whole: &Finding| {
+            let is_node = whole.kind == "node" || whole.kind == "unknown";
+            is_node
+                && whole.state == State::Open
+                && whole.id != part.id
+                && (part.node == whole.node || part.peer.as_deref() == Some(whole.node.as_str()))
+                && (part.kind != "disk" || whole.code == Code::NodeDrivesSlow.as_str())
+        };
+        self.findings()
+            .find(|whole| of_node(whole))
+            .map(|whole| whole.id.clone())
+    }
+
+    fn changed(&mut self, at: usize, kind: ChangeKind, at_unix_ns: i64) {
+        self.sequence += 1;
+        let tracked = &mut self.tracked[at];
+        tracked.finding.sequence = self.sequence;
+        tracked.say(at_unix_ns);
+        self.changes.push(Change {
+            sequence: self.sequence,
+            kind,
+            at_unix_ns,
+            finding: tracked.finding.clone(),
+        });
+    }
+
+    /// Which volumes' writes waited for what is open.
+    fn count_victims(&mut self, rows: &JoinedRows, io: &Io, catalog: &Catalog) {
+        if self
+            .tracked
+            .iter()
+            .all(|tracked| tracked.finding.state == State::Closed)
+        {
+            return;
+        }
+        let shares = crate::blame::blame(rows, io)
+            .map(|blame| blame.shares)
+            .unwrap_or_default();
+        let legs = rows.legs_of(io);
+        let open = self.tracked.iter_mut();
+        for tracked in open.filter(|tracked| tracked.finding.state == State::Open) {
+            let Some((named, raised)) = tracked.current else {
+                continue;
+            };
+            let mut findings = self.watch.findings().iter();
+            let Some(found) = findings.find(|found| found.named == named && found.raised_second == raised) else {
+                continue;
+            };
+            let holder = io
+                .slowest
+                .and_then(|slowest| slowest.leg.checked_sub(io.legs.start))
+                .and_then(|at| legs.get(at))
+                .map_or(io.node, |leg| leg.node);
+            let own = shares
+                .iter()
+                .filter(|(suspect, nanos)| *nanos > 0 && found.is_about(*suspect, holder));
+            let nanos: u64 = own.map(|(_, nanos)| nanos).sum();
+            let volume = catalog.volume(io.volume).as_str();
+            if nanos > 0 {
+                tracked.felt_by(volume, Some(nanos));
+            } else if named == Named::Initiator(io.node) && io.op == fathom_model::Op::Write {
+                tracked.felt_by(volume, None);
+            }
+        }
+    }
+
+    /// Lets go of findings that are over and cannot come back, but for some.
+    fn prune(&mut self, now: i64) {
+        let since = now.saturating_sub(REOPEN_SECONDS).saturating_mul(BIN_NANOS);
+        let over = |tracked: &Tracked| tracked.finding.closed_unix_ns.is_some_and(|closed| closed < since);
+        let mut more = self.tracked.iter().filter(|tracked| over(tracked)).count();
+        self.tracked.retain(|tracked| {
+            let goes = over(tracked) && more > CLOSED_KEPT;
+            more -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

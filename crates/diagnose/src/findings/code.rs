@@ -1,0 +1,169 @@
+//! The codes: what a finding is, as far as the diagnosis can tell. Each has a page in `docs/findings`.
+
+use fathom_model::finding::Finding;
+
+use crate::watch::{self, Named};
+
+/// Fewer than this share of its writes beyond the margin, and it is stalls and not slowness.
+const STALLS: f64 = 0.05;
+
+/// From this share on what were stalls is slowness: apart from [`STALLS`], so that a code does not change to and fro.
+const SLOW: f64 = 0.10;
+
+/// What a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// A drive takes longer than its like.
+    DiskSlow,
+    /// A drive is as its like, but for a few writes that it holds up.
+    DiskStalls,
+    /// The way between two nodes takes longer than its like.
+    LinkSlow,
+    /// The way between two nodes is as its like, but for a few writes that it holds up.
+    LinkStalls,
+    /// A node takes longer than its like on all ways or at its bus target.
+    NodeSlow,
+    /// All drives of a node take longer than their like.
+    NodeDrivesSlow,
+    /// A node takes longer than its like with its own writes, outside all copies.
+    InitiatorSlow,
+    /// Something at or on the way to a node that was not seen takes longer than its like.
+    UnknownSlow,
+}
+
+impl Code {
+    /// All codes.
+    pub const ALL: [Self; 8] = [
+        Self::DiskSlow,
+        Self::DiskStalls,
+        Self::LinkSlow,
+        Self::LinkStalls,
+        Self::NodeSlow,
+        Self::NodeDrivesSlow,
+        Self::InitiatorSlow,
+        Self::UnknownSlow,
+    ];
+
+    /// As everything that names it has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DiskSlow => "DISK_SLOW",
+            Self::DiskStalls => "DISK_STALLS",
+            Self::LinkSlow => "LINK_SLOW",
+            Self::LinkStalls => "LINK_STALLS",
+            Self::NodeSlow => "NODE_SLOW",
+            Self::NodeDrivesSlow => "NODE_DRIVES_SLOW",
+            Self::InitiatorSlow => "INITIATOR_SLOW",
+            Self::UnknownSlow => "UNKNOWN_SLOW",
+        }
+    }
+
+    /// The code of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
+    /// What the watch's evidence says, given what was said before.
+    pub(super) fn of(found: &watch::Finding, before: Option<Self>) -> Self {
+        let share = found.share();
+        let rare = match before {
+            Some(Self::DiskStalls | Self::LinkStalls) => share < SLOW,
+            // What was slow before is slow: its surest margin may be a rarer one later.
+            Some(_) => false,
+            None => share < STALLS,
+        };
+        match found.named {
+            Named::Disk(_) if rare => Self::DiskStalls,
+            Named::Disk(_) => Self::DiskSlow,
+            Named::Link(..) if rare => Self::LinkStalls,
+            Named::Link(..) => Self::LinkSlow,
+            Named::Node(_) if found.is_of_drives() => Self::NodeDrivesSlow,
+            Named::Node(_) => Self::NodeSlow,
+            Named::Initiator(_) => Self::InitiatorSlow,
+            Named::Unknown(_) => Self::UnknownSlow,
+        }
+    }
+
+    /// Read-only commands of Windows to look next, with `NODE`, `DISK` and `PEER` to be filled in. The same stand in its page.
+    #[must_use]
+    pub const fn commands(self) -> &'static [&'static str] {
+        match self {
+            Self::DiskSlow | Self::DiskStalls => &[
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-PhysicalDiskStorageNodeView | Where-Object DiskNumber -eq 'DISK' | Format-List *",
+                "Get-PhysicalDisk -CimSession 'NODE' | Format-Table DeviceId,FriendlyName,SerialNumber,MediaType,HealthStatus,OperationalStatus,Usage,FirmwareVersion",
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,ReadErrorsTotal,WriteErrorsTotal,ReadLatencyMax,WriteLatencyMax,PowerOnHours",
+                "Get-StorageJob -CimSession 'NODE'",
+                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -FilterHashtable @{LogName='System'; ProviderName='disk','storahci','stornvme'}",
+            ],
+            Self::LinkSlow | Self::LinkStalls => &[
+                "Get-SmbMultichannelConnection -CimSession 'PEER' -SmbInstance SBL | Where-Object ServerName -match 'NODE'",
+                "Get-NetAdapterRdma -CimSession 'NODE','PEER'",
+                "Get-NetAdapterStatistics -CimSession 'NODE','PEER' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
+                "Get-NetAdapterQos -CimSession 'NODE','PEER'",
+                "Get-NetAdapterAdvancedProperty -CimSession 'NODE','PEER' -RegistryKeyword '*JumboPacket'",
+            ],
+            Self::NodeSlow => &[
+                "Get-ClusterNode -Cluster 'NODE' | Format-Table Name,State,StatusInformation",
+                "Get-Counter -ComputerName 'NODE' -Counter '\\Processor(_Total)\\% Processor Time','\\System\\Processor Queue Length' -SampleInterval 1 -MaxSamples 10",
+                "Get-NetAdapterRdma -CimSession 'NODE'",
+                "Get-NetAdapterStatistics -CimSession 'NODE' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
+                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL",
+            ],
+            Self::NodeDrivesSlow => &[
+                "Get-PhysicalDisk -CimSession 'NODE' | Format-Table DeviceId,FriendlyName,MediaType,HealthStatus,OperationalStatus,FirmwareVersion",
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,WriteLatencyMax",
+                "Get-StorageJob -CimSession 'NODE'",
+                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -FilterHashtable @{LogName='System'; ProviderName='disk','storahci','stornvme'}",
+            ],
+            Self::InitiatorSlow => &[
+                "Get-Counter -ComputerName 'NODE' -Counter '\\Processor(_Total)\\% Processor Time','\\System\\Processor Queue Length' -SampleInterval 1 -MaxSamples 10",
+                "Get-ClusterSharedVolumeState -Cluster 'NODE' -Node 'NODE'",
+                "Get-ClusterSharedVolume -Cluster 'NODE' | Format-Table Name,OwnerNode,State",
+                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -LogName 'Microsoft-Windows-ReFS/Operational'",
+            ],
+            Self::UnknownSlow => &[
+                "Get-ClusterNode -Cluster 'NODE' | Format-Table Name,State,StatusInformation",
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,WriteLatencyMax",
+                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL",
+                "Get-NetAdapterStatistics -CimSession 'NODE' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
+            ],
+        }
+    }
+
+    /// The same for a finding, with its names.
+    pub(super) fn next(self, finding: &Finding) -> Vec<String> {
+        // Within single quotes of PowerShell a quote is doubled and nothing else means anything.
+        let quoted = |name: &str| name.replace('\'', "''");
+        let disk = finding.disk.as_deref().map(number).map(quoted).unwrap_or_default();
+        let (node, peer) = (
+            quoted(&finding.node),
+            quoted(finding.peer.as_deref().unwrap_or_default()),
+        );
+        let fill = |command: &&str| {
+            // In one pass: a name that has a placeholder in it stays as it is.
+            let mut filled = String::new();
+            for (at, piece) in command.split('\'').enumerate() {
+                if at > 0 {
+                    filled.push('\'');
+                }
+                filled.push_str(match piece {
+                    "NODE" => &node,
+                    "DISK" => &disk,
+                    "PEER" => &peer,
+                    other => other,
+                });
+            }
+            filled
+        };
+        self.commands().iter().map(fill).collect()
+    }
+}
+
+/// A disk's number, as `DeviceId` of Windows has it: of `disk7` it is 7.
+fn number(name: &str) -> &str {
+    let digits = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { digits } else { name }
+}

@@ -1,0 +1,283 @@
+//! One finding and how it stands to the watch.
+
+use fathom_model::Catalog;
+use fathom_model::finding::{ChangeKind, Finding, Severity, State, Victim};
+use fathom_model::report::Culprit;
+
+use super::Code;
+use crate::watch::{self, BIN_NANOS, Named};
+
+/// Updates come at most this often, but for those that say that it got worse.
+const UPDATE_NANOS: i64 = 60 * BIN_NANOS;
+
+/// It is critical when it makes writes longer by this share ...
+const CRITICAL_SHARE: f64 = 0.5;
+
+/// ... or made one longer by this much.
+const CRITICAL_NANOS: u64 = 1_000_000_000;
+
+/// How much the confidence has to change for an update.
+const CONFIDENCE_STEP: f64 = 0.1;
+
+/// How many volumes are named, the most harmed first.
+const VICTIMS: usize = 100;
+
+/// What a finding is about: of a link both ends are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    kind: String,
+    node: String,
+    disk: Option<String>,
+    peer: Option<String>,
+}
+
+impl Object {
+    pub(super) fn of(culprit: &Culprit) -> Self {
+        Self::new(
+            &culprit.kind,
+            culprit.node.as_deref().unwrap_or_default(),
+            culprit.disk.as_deref(),
+            culprit.peer.as_deref(),
+        )
+    }
+
+    fn new(kind: &str, node: &str, disk: Option<&str>, peer: Option<&str>) -> Self {
+        let (node, peer) = match peer {
+            Some(peer) if peer < node => (peer, Some(node)),
+            peer => (node, peer),
+        };
+        Self {
+            kind: kind.to_owned(),
+            node: node.to_owned(),
+            disk: disk.map(str::to_owned),
+            peer: peer.map(str::to_owned),
+        }
+    }
+
+    /// Different for different objects, whatever stands in their names.
+    pub(super) fn key(&self) -> String {
+        let parts = [
+            Some(&self.kind),
+            Some(&self.node),
+            self.disk.as_ref(),
+            self.peer.as_ref(),
+        ];
+        let parts = parts.map(|part| part.map_or_else(|| "-".to_owned(), |part| format!("{}:{part}", part.len())));
+        parts.join("/")
+    }
+
+    /// The name of a finding: 12 hexadecimal digits of the object, and which of its findings it is.
+    pub(super) fn id(&self, occurrence: u32) -> String {
+        // FNV-1a: names are few and nobody's secret, and the same on every system.
+        let hash = self.key().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{:012x}-{occurrence}", hash >> 16)
+    }
+}
+
+/// A finding that is open or was.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    pub(super) finding: Finding,
+    pub(super) object: Object,
+    /// The watch's finding that it follows.
+    pub(super) current: Option<(Named, i64)>,
+    /// The last second in which it was felt.
+    pub(super) felt_second: i64,
+    /// What it cost beside what the watch's finding says: before that one, or less where that one counts again what was counted.
+    carried_nanos: i128,
+    /// As it was last said, and when.
+    said: Option<(Said, i64)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Said {
+    code: String,
+    severity: Severity,
+    confidence: f64,
+    cost_ns: u64,
+    volumes: Vec<String>,
+}
+
+impl Said {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            code: finding.code.clone(),
+            severity: finding.severity,
+            confidence: finding.confidence,
+            cost_ns: finding.cost_ns,
+            volumes: finding.victims.iter().map(|victim| victim.volume.clone()).collect(),
+        }
+    }
+
+    /// Whether a finding says something else by much.
+    fn is_outdated(&self, finding: &Finding) -> bool {
+        let mut volumes = finding.victims.iter().map(|victim| &victim.volume);
+        (finding.confidence - self.confidence).abs() >= CONFIDENCE_STEP
+            || finding.cost_ns / 2 >= self.cost_ns.max(1)
+            || volumes.any(|volume| !self.volumes.contains(volume))
+    }
+}
+
+impl Tracked {
+    /// Opens one for what the watch found.
+    pub(super) fn open(id: String, found: &watch::Finding, catalog: &Catalog, now: i64) -> Self {
+        let report = found.report(catalog);
+        let object = Object::of(&report);
+        let code = Code::of(found, None);
+        let mut finding = Finding {
+            id,
+            code: code.as_str().to_owned(),
+            kind: report.kind,
+            node: report.node.unwrap_or_default(),
+            disk: report.disk,
+            peer: report.peer,
+            severity: severity(found),
+            state: State::Open,
+            confidence: report.confidence,
+            opened_unix_ns: now.saturating_mul(BIN_NANOS),
+            first_unix_ns: found.first_second().saturating_mul(BIN_NANOS),
+            last_unix_ns: felt_until(found),
+            closed_unix_ns: None,
+            reopened: 0,
+            cost_ns: found.cost_nanos,
+            victims: Vec::new(),
+            evidence: report.evidence,
+            next: Vec::new(),
+            part_of: None,
+            acknowledged: None,
+            muted: None,
+            sequence: 0,
+        };
+        finding.next = code.next(&finding);
+        Self {
+            finding,
+            object,
+            current: Some((found.named, found.raised_second)),
+            felt_second: found.felt_second(),
+            carried_nanos: 0,
+            said: None,
+        }
+    }
+
+    /// Goes on with a predecessor's.
+    pub(super) fn resume(finding: Finding) -> Self {
+        Self {
+            object: Object::new(
+                &finding.kind,
+                &finding.node,
+                finding.disk.as_deref(),
+                finding.peer.as_deref(),
+            ),
+            current: None,
+            felt_second: finding.last_unix_ns.div_euclid(BIN_NANOS) - 1,
+            carried_nanos: 0,
+            // As good as said then: what changes by much from here on is said.
+            said: Some((Said::of(&finding), finding.last_unix_ns)),
+            finding,
+        }
+    }
+
+    /// Follows the watch; whether there is something to say.
+    pub(super) fn follow(&mut self, found: &watch::Finding, catalog: &Catalog, now: i64) -> Option<ChangeKind> {
+        if self.current != Some((found.named, found.raised_second)) {
+            self.attach(found);
+        }
+        self.take(found, catalog);
+        let code = Code::of(found, Code::parse(&self.finding.code));
+        if code.as_str() != self.finding.code {
+            code.as_str().clone_into(&mut self.finding.code);
+            self.finding.evidence = found.report(catalog).evidence;
+            self.finding.next = code.next(&self.finding);
+        }
+        let (said, at) = self.said.as_ref()?;
+        let worse = said.code != self.finding.code || said.severity != self.finding.severity;
+        let due = now.saturating_mul(BIN_NANOS).saturating_sub(*at) >= UPDATE_NANOS;
+        (worse || (due && said.is_outdated(&self.finding))).then_some(ChangeKind::Updated)
+    }
+
+    /// Follows what the watch found from now on: what that has counted up to now has been counted before.
+    pub(super) fn attach(&mut self, found: &watch::Finding) {
+        self.current = Some((found.named, found.raised_second));
+        self.carried_nanos = i128::from(self.finding.cost_ns) - i128::from(found.cost_nanos);
+    }
+
+    /// Whether it was felt since it was closed.
+    pub(super) fn is_back(&self, found: &watch::Finding) -> bool {
+        let felt = found.felt_second().saturating_mul(BIN_NANOS);
+        self.finding.closed_unix_ns.is_some_and(|closed| felt > closed)
+    }
+
+    /// Opens it again: it came back.
+    pub(super) fn reopen(&mut self, found: &watch::Finding, catalog: &Catalog) {
+        let current = Some((found.named, found.raised_second));
+        if self.current != current {
+            self.current = current;
+            // All that this one has counted is new.
+            self.carried_nanos = i128::from(self.finding.cost_ns);
+        }
+        self.finding.state = State::Open;
+        self.finding.closed_unix_ns = None;
+        self.finding.part_of = None;
+        self.finding.reopened = self.finding.reopened.saturating_add(1);
+        self.finding.evidence = found.report(catalog).evidence;
+        let code = Code::of(found, Code::parse(&self.finding.code));
+        code.as_str().clone_into(&mut self.finding.code);
+        self.finding.next = code.next(&self.finding);
+        self.take(found, catalog);
+    }
+
+    fn take(&mut self, found: &watch::Finding, catalog: &Catalog) {
+        let finding = &mut self.finding;
+        finding.severity = finding.severity.max(severity(found));
+        finding.confidence = finding.confidence.max(found.report(catalog).confidence);
+        finding.first_unix_ns = finding
+            .first_unix_ns
+            .min(found.first_second().saturating_mul(BIN_NANOS));
+        finding.last_unix_ns = finding.last_unix_ns.max(felt_until(found));
+        let cost = self.carried_nanos + i128::from(found.cost_nanos);
+        finding.cost_ns = u64::try_from(cost.max(0)).unwrap_or(u64::MAX);
+        self.felt_second = self.felt_second.max(found.felt_second());
+    }
+
+    /// A write to a volume waited for it.
+    pub(super) fn felt_by(&mut self, volume: &str, nanos: Option<u64>) {
+        let victims = &mut self.finding.victims;
+        let is_full = victims.len() >= VICTIMS;
+        match victims.iter_mut().find(|victim| victim.volume == volume) {
+            Some(victim) => {
+                victim.writes += 1;
+                if let Some(nanos) = nanos {
+                    victim.cost_ns = Some(victim.cost_ns.unwrap_or(0).saturating_add(nanos));
+                }
+            }
+            None if !is_full => victims.push(Victim {
+                volume: volume.to_owned(),
+                writes: 1,
+                cost_ns: nanos,
+            }),
+            None => return,
+        }
+        // The most harmed first; a swap a write keeps them so.
+        victims.sort_by(|a, b| (b.cost_ns, b.writes, &a.volume).cmp(&(a.cost_ns, a.writes, &b.volume)));
+    }
+
+    /// Notes that it was said as it is.
+    pub(super) fn say(&mut self, at_unix_ns: i64) {
+        self.said = Some((Said::of(&self.finding), at_unix_ns));
+    }
+}
+
+fn severity(found: &watch::Finding) -> Severity {
+    if found.lengthened() >= CRITICAL_SHARE || found.worst_nanos() >= CRITICAL_NANOS {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    }
+}
+
+/// The end of the last second in which it was felt.
+fn felt_until(found: &watch::Finding) -> i64 {
+    (found.felt_second() + 1).saturating_mul(BIN_NANOS)
+}

@@ -1,0 +1,213 @@
+//! Health: how each disk, link, node and volume is, and the cluster.
+//!
+//! # Rules
+//!
+//! - An open finding makes what it is about `degraded`, a critical one `critical`; a muted one too.
+//! - A node that is not heard is `unknown`, and so are its disks, the links that it has an end of, and the volumes with a copy there.
+//! - A node has the worst state of itself and its disks, and all their reasons. All its drives are in a finding of them all.
+//! - A volume has the state of the findings that its writes waited for; where that is not known of a finding, of those about what holds a
+//!   copy of it.
+//! - The cluster has the worst of all.
+//! - What concerns a node that is in maintenance is `maintenance` and nothing else.
+//!
+//! The order is ok, maintenance, unknown, degraded, critical. What is worse than `unknown` hides it from the state and never from the
+//! reasons. Pure: what is heard, found and worked on is given to it; [`Damped`] keeps states from changing to and fro.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::finding::{Finding, Severity, State as Life};
+use fathom_model::health::{Entry, Kind, Reason, State};
+use fathom_model::{NodeId, PhysicalDiskId, Topology};
+
+mod damped;
+
+pub use damped::Damped;
+
+/// So many reasons are named.
+const REASONS: usize = 50;
+
+/// What health is told from.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// What the cluster is made of.
+    pub topology: &'a Topology,
+    /// Nodes that are not heard, with the cause.
+    pub unheard: &'a BTreeMap<NodeId, &'static str>,
+    /// Findings; those that are closed change nothing.
+    pub findings: &'a [Finding],
+    /// Nodes that are worked on.
+    pub maintenance: &'a BTreeSet<NodeId>,
+}
+
+/// How everything is: the cluster, then nodes, disks, links and volumes by name. Nothing where no topology is known.
+#[must_use]
+pub fn health(scene: &Scene<'_>) -> Vec<Entry> {
+    if scene.topology.nodes.is_empty() {
+        return Vec::new();
+    }
+    let mut entries: BTreeMap<(Kind, String), BTreeSet<Reason>> = BTreeMap::new();
+    for disk in &scene.topology.disks {
+        let reasons = scene.of_disk(disk.node.as_str(), &disk.name);
+        entries.insert((Kind::Disk, format!("{}/{}", disk.node, disk.name)), reasons);
+    }
+    for (name, reasons) in scene.links() {
+        entries.insert((Kind::Link, name), reasons);
+    }
+    for node in &scene.topology.nodes {
+        let mut reasons = scene.of_node(&node.id);
+        for disk in scene.topology.disks.iter().filter(|disk| disk.node == node.id) {
+            reasons.extend(scene.of_disk(disk.node.as_str(), &disk.name));
+        }
+        entries.insert((Kind::Node, node.id.to_string()), reasons);
+    }
+    for (volume, reasons) in scene.volumes() {
+        entries.insert((Kind::Volume, volume), reasons);
+    }
+    let all: BTreeSet<Reason> = entries.values().flatten().cloned().collect();
+    let cluster = entry(Kind::Cluster, String::new(), all);
+    let rest = entries
+        .into_iter()
+        .map(|((kind, name), reasons)| entry(kind, name, reasons));
+    std::iter::once(cluster).chain(rest).collect()
+}
+
+fn entry(kind: Kind, name: String, reasons: BTreeSet<Reason>) -> Entry {
+    // A set is in the order of the states, and of names among them.
+    let mut reasons: Vec<Reason> = reasons.into_iter().collect();
+    reasons.sort_by(|a, b| b.state.cmp(&a.state).then_with(|| a.cmp(b)));
+    let state = reasons.first().map_or(State::Ok, |reason| reason.state);
+    reasons.truncate(REASONS);
+    Entry {
+        kind,
+        name,
+        state,
+        since_unix_ns: None,
+        reasons,
+    }
+}
+
+impl Scene<'_> {
+    fn open(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.state == Life::Open)
+    }
+
+    fn is_worked_on(&self, node: &str) -> bool {
+        self.maintenance.iter().any(|worked| worked.as_str() == node)
+    }
+
+    /// A finding as a reason.
+    fn because(&self, finding: &Finding) -> Reason {
+        let ends = [Some(finding.node.as_str()), finding.peer.as_deref()];
+        let state = if ends.into_iter().flatten().any(|node| self.is_worked_on(node)) {
+            State::Maintenance
+        } else if finding.severity == Severity::Critical {
+            State::Critical
+        } else {
+            State::Degraded
+        };
+        let muted = if finding.muted.is_some() { ", muted" } else { "" };
+        Reason {
+            state,
+            from: format!("{} {}", finding.kind, finding.object()),
+            text: format!("{} ({:.0} % sure{muted})", finding.code, finding.confidence * 100.0),
+            finding: Some(finding.id.clone()),
+        }
+    }
+
+    /// That a node is not heard, or is worked on.
+    fn silence(&self, node: &str) -> Option<Reason> {
+        let worked_on = self.is_worked_on(node);
+        let unheard = self.unheard.iter().find(|(unheard, _)| unheard.as_str() == node);
+        let (state, text) = match (worked_on, unheard) {
+            (true, _) => (State::Maintenance, "in maintenance".to_owned()),
+            (false, Some((_, cause))) => (State::Unknown, format!("not heard: {cause}")),
+            (false, None) => return None,
+        };
+        Some(Reason {
+            state,
+            from: format!("node {node}"),
+            text,
+            finding: None,
+        })
+    }
+
+    fn of_disk(&self, node: &str, disk: &str) -> BTreeSet<Reason> {
+        let own = self.open().filter(|finding| {
+            let is_it = finding.kind == "disk" && finding.disk.as_deref() == Some(disk);
+            let is_all = finding.code == crate::findings::Code::NodeDrivesSlow.as_str();
+            finding.node == node && (is_it || is_all)
+        });
+        own.map(|finding| self.because(finding))
+            .chain(self.silence(node))
+            .collect()
+    }
+
+    fn of_node(&self, node: &NodeId) -> BTreeSet<Reason> {
+        let node = node.as_str();
+        let own = self.open().filter(|finding| {
+            let is_whole = matches!(finding.kind.as_str(), "node" | "initiator" | "unknown");
+            is_whole && finding.node == node
+        });
+        own.map(|finding| self.because(finding))
+            .chain(self.silence(node))
+            .collect()
+    }
+
+    /// The ways between each two nodes.
+    fn links(&self) -> Vec<(String, BTreeSet<Reason>)> {
+        let mut names: Vec<&str> = self.topology.nodes.iter().map(|node| node.id.as_str()).collect();
+        names.sort_unstable();
+        let mut links = Vec::new();
+        for (at, one) in names.iter().enumerate() {
+            for other in &names[at + 1..] {
+                let own = self.open().filter(|finding| {
+                    let ends = (finding.node.as_str(), finding.peer.as_deref().unwrap_or_default());
+                    finding.kind == "link" && (ends == (*one, *other) || ends == (*other, *one))
+                });
+                let mut reasons: BTreeSet<Reason> = own.map(|finding| self.because(finding)).collect();
+                reasons.extend(self.silence(one));
+                reasons.extend(self.silence(other));
+                links.push((format!("{one}-{other}"), reasons));
+            }
+        }
+        links
+    }
+
+    fn volumes(&self) -> Vec<(String, BTreeSet<Reason>)> {
+        let disks: BTreeMap<&PhysicalDiskId, (&str, &str)> = self
+            .topology
+            .disks
+            .iter()
+            .map(|disk| (&disk.id, (disk.node.as_str(), disk.name.as_str())))
+            .collect();
+        let mut places: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
+        for volume in &self.topology.volumes {
+            places.entry(volume.id.as_str()).or_default();
+        }
+        for extent in self.topology.extents.extents() {
+            let place = disks.get(&extent.disk).copied();
+            places.entry(extent.volume.as_str()).or_default().extend(place);
+        }
+        let of_volume = |(volume, places): (&str, BTreeSet<(&str, &str)>)| {
+            let waits = |finding: &&Finding| {
+                let holds = places.iter().any(|(node, disk)| match finding.kind.as_str() {
+                    "disk" => finding.node == *node && finding.disk.as_deref() == Some(*disk),
+                    "link" => finding.node == *node || finding.peer.as_deref() == Some(*node),
+                    "initiator" => false,
+                    _ => finding.node == *node,
+                });
+                let is_victim = finding.victims.iter().any(|victim| victim.volume == volume);
+                is_victim || (finding.victims.is_empty() && holds)
+            };
+            let mut reasons: BTreeSet<Reason> =
+                self.open().filter(waits).map(|finding| self.because(finding)).collect();
+            let nodes: BTreeSet<&str> = places.iter().map(|(node, _)| *node).collect();
+            reasons.extend(nodes.into_iter().filter_map(|node| self.silence(node)));
+            (volume.to_owned(), reasons)
+        };
+        places.into_iter().map(of_volume).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
