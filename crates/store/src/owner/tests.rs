@@ -384,8 +384,8 @@ async fn record_of_a_newer_version_in_the_way_means_that_it_has_taken_over() {
     assert!(matches!(error, Error::Fenced { number: 2, .. }), "{error}");
 }
 
-fn change(sequence: u64, at_unix_ns: i64) -> fathom_model::finding::Change {
-    use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
+fn change(sequence: u64, at_unix_ns: i64) -> Change {
+    use fathom_model::finding::{ChangeKind, Finding, Severity, State};
     Change {
         sequence,
         kind: ChangeKind::Opened,
