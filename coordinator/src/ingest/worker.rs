@@ -79,6 +79,7 @@ impl Worker {
     pub(super) async fn run(mut self) -> Result<()> {
         let mut running = Running::start(self.id, self.config, self.blobs, self.view).await?;
         self.taken_over.send_replace(true);
+        running.warm_findings().await?;
         loop {
             let message = tokio::select! {
                 _ = self.shutdown.requested() => break,
@@ -176,7 +177,6 @@ impl Running {
             }
             None => Engine::new(config.join.clone()),
         };
-        let findings = findings::Findings::take_up(&blobs, &id, kept.findings, owner.files(), engine.catalog()).await?;
         tracing::info!(cluster = %id, record = record.number, epoch = record.epoch, files = owner.files().len(), "took over");
         let running = Self {
             id,
@@ -199,7 +199,7 @@ impl Running {
             ack_due: false,
             ios: kept.ios,
             state: state::StateStreams::new(&kept.state_streams),
-            findings,
+            findings: findings::Findings::resume(kept.findings),
             health: health::Health::resume(kept.health),
             owner,
         };

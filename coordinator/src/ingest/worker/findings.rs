@@ -34,15 +34,16 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Goes on where a predecessor was: with what it found, and the rows of the last minutes.
-    pub(super) async fn take_up(
-        blobs: &Blobs,
-        cluster: &ClusterId,
-        kept: Kept,
-        files: &[FileEntry],
-        catalog: &Catalog,
-    ) -> Result<Self> {
-        let mut tracker = Tracker::resume(kept);
+    /// Goes on where a predecessor was; [`Findings::warm`] has to follow before the first row.
+    pub(super) fn resume(kept: Kept) -> Self {
+        Self {
+            tracker: Tracker::resume(kept),
+            ..Self::default()
+        }
+    }
+
+    /// Reads the rows of the last minutes again, so that what goes on is known.
+    async fn warm(&mut self, blobs: &Blobs, cluster: &ClusterId, files: &[FileEntry], catalog: &Catalog) -> Result<()> {
         let ios = || files.iter().filter(|file| file.table == Table::Ios);
         let newest = ios().map(|file| file.max_unix_nanos).max().unwrap_or(i64::MIN);
         let from = newest.saturating_sub(WARM_SECONDS.saturating_mul(1_000_000_000));
@@ -62,14 +63,11 @@ impl Findings {
         let mut names = catalog.clone();
         for file in recent.into_iter().rev() {
             if let Some(rows) = read_rows(blobs, cluster, file, &mut names).await? {
-                tracker.warm(&known(&rows, catalog, from));
+                self.tracker.warm(&known(&rows, catalog, from));
             }
         }
-        tracker.settle(catalog);
-        Ok(Self {
-            tracker,
-            ..Self::default()
-        })
+        self.tracker.settle(catalog);
+        Ok(())
     }
 
     /// Takes rows that were decided.
@@ -135,6 +133,14 @@ impl Findings {
 }
 
 impl Running {
+    /// Takes up what a predecessor found: after questions can be answered, since files are read, and before anything is joined.
+    pub(super) async fn warm_findings(&mut self) -> Result<()> {
+        let (owner, catalog) = (&self.owner, self.engine.catalog());
+        self.findings
+            .warm(owner.blobs(), &self.id, owner.files(), catalog)
+            .await
+    }
+
     /// Somebody says something of a finding: he is answered when it is stored.
     pub(super) fn take_remark(&mut self, remark: Remark, now_unix_nanos: i64) {
         match remark.said {

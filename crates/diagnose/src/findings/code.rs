@@ -5,10 +5,10 @@ use fathom_model::finding::Finding;
 use crate::watch::{self, Named};
 
 /// Fewer than this share of its writes beyond the margin, and it is stalls and not slowness.
-const STALLS: f64 = 0.05;
+const STALLS: f64 = 0.15;
 
 /// From this share on what were stalls is slowness: apart from [`STALLS`], so that a code does not change to and fro.
-const SLOW: f64 = 0.10;
+const SLOW: f64 = 0.25;
 
 /// What a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -448,7 +448,7 @@ async fn state_is_read_back_as_it_was() {
 }
 
 fn change(sequence: u64, at_unix_ns: i64) -> Change {
-    use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
+    use fathom_model::finding::{ChangeKind, Finding, Severity, State};
     Change {
         sequence,
         kind: ChangeKind::Opened,
