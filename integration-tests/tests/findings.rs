@@ -156,7 +156,7 @@ fn slow_drive_is_found_with_evidence_cost_and_what_it_would_give_back() {
     let wrong = setup.ask(&coordinator, &["whatif", "--without", "disk:disk0"]);
     assert_fails(&wrong, 2, &["disk:NODE/DISK"]);
     let unknown = setup.ask(&coordinator, &["whatif", "--without", "disk:t1/disk9"]);
-    assert_fails(&unknown, 1, &["there is no disk `t1/disk9`", "t1/disk0"]);
+    assert_fails(&unknown, 2, &["there is no disk `t1/disk9`", "t1/disk0"]);
 
     let health = setup.health(&coordinator, |health| {
         health["state"] == "critical" && state(health, "disk", Some("t0/disk0")) == "ok"
