@@ -1,4 +1,4 @@
-//! What a node sees now, as a [`Source`]: trace events and what the event log keeps, decoded, paired, put in order.
+//! What a node sees now, as a [`Source`](crate::Source): trace events and what the event log keeps, decoded, paired, put in order.
 //!
 //! # Data model
 //!
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Everything behind the feed is pure and the same on all systems. A [`Feed`] hands over raw events and says what it lost; the live one
-//! ([`etw`], Windows alone) is a trace session of our own, [`recorded`] plays a trace file.
+//! (`etw`, Windows alone) is a trace session of our own, [`recorded`] plays a trace file.
 //!
 //! # Times
 //!

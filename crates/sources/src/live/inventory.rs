@@ -1,4 +1,4 @@
-//! Which disk has which number: from rows of management classes to [`Disk`]s. Pure; who asks the classes is [`super::etw`].
+//! Which disk has which number: from rows of management classes to [`Disk`]s. Pure; who asks the classes is `super::etw`.
 //!
 //! Three classes tell, each a part: `MSFT_Disk` the numbers of disks that the node can mount, Spaces among them; `MSFT_PhysicalDisk` the
 //! identity of drives; `ClusPortDeviceInformation` the numbers on the storage bus, and, of a drive in a pool, which `MSFT_Disk` does not
