@@ -4,5 +4,6 @@ pub(crate) mod collect;
 pub(crate) mod control;
 pub(crate) mod findings;
 pub(crate) mod health;
+mod paging;
 pub(crate) mod query;
 pub(crate) mod status;

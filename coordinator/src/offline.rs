@@ -121,6 +121,11 @@ pub struct Stored {
 /// When the store cannot be opened or written, or a feed breaks, or the worker refuses something, such as another topology than
 /// the cluster has.
 pub fn store_blocking(store: &Path, cluster: &ClusterId, topology: &Topology, streams: Vec<Stream>) -> Result<Stored> {
+    alone(async |tasks| put(store, cluster, topology, streams, tasks).await)
+}
+
+/// Does work that needs the tasks of a coordinator, in a runtime of its own.
+fn alone<T>(work: impl AsyncFnOnce(&TaskGroup) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -128,7 +133,7 @@ pub fn store_blocking(store: &Path, cluster: &ClusterId, topology: &Topology, st
         .map_err(|source| Error::Thread { source })?;
     runtime.block_on(async {
         let tasks = TaskGroup::new(Shutdown::new());
-        let outcome = put(store, cluster, topology, streams, &tasks).await;
+        let outcome = work(&tasks).await;
         // The worker's own failure says more than that it is gone.
         let broken = tasks.shutdown().cause().and_then(|cause| match cause {
             Cause::TaskFailed { task, reason } => Some(Error::Task {
@@ -140,10 +145,7 @@ pub fn store_blocking(store: &Path, cluster: &ClusterId, topology: &Topology, st
         if tasks.shutdown_and_wait(GRACE).await.is_err() {
             tracing::warn!("the worker did not end in time");
         }
-        match broken {
-            Some(error) => Err(error),
-            None => outcome,
-        }
+        broken.map_or(outcome, Err)
     })
 }
 

@@ -17,6 +17,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::paging::Stretch;
 use super::query::Query;
 use super::status;
 use crate::ingest::{Cluster, RemarkNote};
@@ -31,9 +32,6 @@ const SOME: usize = 100;
 
 /// Messages of a watch on their way. When it is full the watch waits: what it has not said yet stands in the store.
 const QUEUE: usize = 4;
-
-/// Findings on a page when the caller does not say.
-const PAGE: usize = 1000;
 
 /// Rows of a ranking when the caller does not say.
 const RANKING: usize = 20;
@@ -100,6 +98,7 @@ impl FindingsService for Findings {
         request: Request<wire::ListFindingsRequest>,
     ) -> Result<Response<wire::ListFindingsResponse>, Status> {
         let request = request.into_inner();
+        let stretch = Stretch::parse(request.page_size, &request.page_token)?;
         let cluster = self.query.cluster(&request.cluster).await?;
         let coverage = Query::coverage_of(&cluster).await?;
         let view = cluster.view();
@@ -124,25 +123,9 @@ impl FindingsService for Findings {
             findings.retain(|finding| finding.muted.is_none());
         }
         rank(&mut findings);
-        let size = match usize::try_from(request.page_size) {
-            Ok(0) => PAGE,
-            Ok(size) => size,
-            Err(_) => return Err(status::invalid("page_size is negative")),
-        };
-        let skip = match request.page_token.as_str() {
-            "" => 0,
-            token => token
-                .parse::<usize>()
-                .map_err(|_| status::invalid("page_token is not one of an earlier answer"))?,
-        };
-        let shown = skip.saturating_add(size);
-        let next_page_token = if shown < findings.len() {
-            shown.to_string()
-        } else {
-            String::new()
-        };
+        let (shown, next_page_token) = stretch.of(&findings);
         Ok(Response::new(wire::ListFindingsResponse {
-            findings: findings.iter().skip(skip).take(size).map(Into::into).collect(),
+            findings: shown.iter().map(Into::into).collect(),
             next_page_token,
             coverage: Some(coverage),
             sequence,

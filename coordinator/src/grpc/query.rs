@@ -16,6 +16,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::paging::page;
 use super::status;
 use crate::ingest::{Cluster, Clusters, WorkerReport};
 use crate::query::{Filter, Found, Order, Snapshot, run};
@@ -168,27 +169,6 @@ fn clocks(report: &WorkerReport) -> Vec<Clock> {
 
 fn to_wire(found: &Found) -> wire::Io {
     io_to_wire(&found.detail, found.ordinal, &found.attempts)
-}
-
-/// One page of a list that is short as a whole: by names, after the one in the token.
-fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
-    let size = match size {
-        0 => 1000,
-        size => usize::try_from(size).map_err(|_| status::invalid("page_size is negative"))?,
-    };
-    let mut rest = items
-        .into_iter()
-        .skip_while(|(name, _)| !token.is_empty() && name.as_str() <= token)
-        .peekable();
-    let mut taken = Vec::new();
-    let mut last = String::new();
-    while taken.len() < size {
-        let Some((name, item)) = rest.next() else { break };
-        last = name;
-        taken.push(item);
-    }
-    let next = if rest.peek().is_some() { last } else { String::new() };
-    Ok((taken, next))
 }
 
 #[tonic::async_trait]

@@ -8,11 +8,10 @@ use fathom_model::{ClusterId, Incarnation, NodeId, StreamId, StreamKind};
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1::collect_response::Message as Response;
 use fathom_proto::convert::collect::Opening;
-use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::TaskGroup;
 use tokio::sync::mpsc;
 
-use super::{GRACE, PATIENCE, Stored, refused};
+use super::{PATIENCE, Stored, alone, refused};
 use crate::config::Ingest;
 use crate::error::{Error, Result};
 use crate::ingest::{Cluster, Clusters, Message, OUTBOX, Outbox};
@@ -39,26 +38,7 @@ pub struct StateStream {
 ///
 /// When the store cannot be opened or written.
 pub fn store_state_blocking(store: &Path, cluster: &ClusterId, streams: Vec<StateStream>) -> Result<Stored> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|source| Error::Thread { source })?;
-    runtime.block_on(async {
-        let tasks = TaskGroup::new(Shutdown::new());
-        let outcome = put(store, cluster, streams, &tasks).await;
-        let broken = tasks.shutdown().cause().and_then(|cause| match cause {
-            Cause::TaskFailed { task, reason } => Some(Error::Task {
-                task: task.clone(),
-                reason: reason.clone(),
-            }),
-            Cause::Signal(_) | Cause::Requested(_) => None,
-        });
-        if tasks.shutdown_and_wait(GRACE).await.is_err() {
-            tracing::warn!("the worker did not end in time");
-        }
-        broken.map_or(outcome, Err)
-    })
+    alone(async |tasks| put(store, cluster, streams, tasks).await)
 }
 
 async fn put(store: &Path, id: &ClusterId, streams: Vec<StateStream>, tasks: &TaskGroup) -> Result<Stored> {

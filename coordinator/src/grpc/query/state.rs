@@ -14,11 +14,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{Query, page, status};
+use crate::grpc::paging::Stretch;
 use crate::query::run;
 use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
-
-/// Observations on a page when the caller does not say.
-const PAGE: usize = 1000;
 
 /// How often a watch looks for what is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -139,30 +137,16 @@ impl Query {
                 "resource is empty; give an id, a name or a serial number",
             ));
         }
-        let most = match usize::try_from(request.page_size) {
-            Ok(0) => PAGE,
-            Ok(most) => most,
-            Err(_) => return Err(status::invalid("page_size is negative")),
-        };
-        let skip = match request.page_token.as_str() {
-            "" => 0,
-            token => token
-                .parse::<usize>()
-                .map_err(|_| status::invalid("page_token is not one of an earlier answer"))?,
-        };
+        let stretch = Stretch::parse(request.page_size, &request.page_token)?;
         let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
         let resource = request.resource;
         let (rows, looked) = run(move || snapshot.history(&resource, kind))
             .await
             .map_err(|error| status::of(&error))?;
-        let shown = skip.saturating_add(most);
+        let (shown, next_page_token) = stretch.of(&rows);
         Ok(wire::ListHistoryResponse {
-            observations: rows.iter().skip(skip).take(most).map(Into::into).collect(),
-            next_page_token: if shown < rows.len() {
-                shown.to_string()
-            } else {
-                String::new()
-            },
+            observations: shown.iter().map(Into::into).collect(),
+            next_page_token,
             coverage: Some(coverage(&looked)),
         })
     }
