@@ -134,7 +134,7 @@ impl Query {
         let report = Self::worker(snapshot.cluster()).await?;
         Ok(coverage_to_wire(
             &unseen(&report),
-            &[],
+            &report.oddities,
             snapshot.newest(),
             snapshot.from(),
         ))
@@ -237,7 +237,7 @@ impl QueryService for Query {
             (node.node.to_string(), status)
         });
         let (nodes, next_page_token) = page(nodes.collect(), request.page_size, &request.page_token)?;
-        let coverage = coverage_to_wire(&unseen(&report), &[], snapshot.newest(), None);
+        let coverage = coverage_to_wire(&unseen(&report), &report.oddities, snapshot.newest(), None);
         Ok(Response::new(wire::ListNodesResponse {
             nodes,
             next_page_token,
@@ -452,6 +452,7 @@ impl QueryService for Query {
             .await
             .map_err(|error| status::of(&error))?;
         report.unseen.nodes = unseen(&worker);
+        report.unseen.warnings.clone_from(&worker.oddities);
         let slowest = slowest.as_ref().map(to_wire);
         Ok(Response::new(report_to_wire(&report, slowest, newest, from)))
     }
