@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Reads, newest or slowest first
     #[command(after_help = "Example:\n  fathom reads --slowest 10")]
     Reads(ListArgs),
+    /// Flushes, newest or slowest first; `fathom write ID` of one tells which writes it made durable
+    #[command(after_help = "Example:\n  fathom flushes --slowest 10")]
+    Flushes(ListArgs),
     /// One write (or any other I/O) as a waterfall of its legs
     #[command(after_help = "Example:\n  fathom write i0.1f3c9a7e.38.1790046805")]
     Write(WriteArgs),

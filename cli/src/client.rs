@@ -174,15 +174,15 @@ impl Client {
     }
 
     /// One I/O, and what was not complete.
-    pub(crate) async fn io(&self, id: &str) -> Result<(wire::Io, Option<wire::Coverage>)> {
+    pub(crate) async fn io(&self, id: &str) -> Result<(wire::Io, wire::GetIoResponse)> {
         let request = wire::GetIoRequest {
             cluster: self.cluster.clone(),
             id: id.to_owned(),
         };
         let answer = self.service.clone().get_io(request).await;
-        let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+        let mut answer = answer.map_err(|status| self.failure(&status))?.into_inner();
         let missing = Error::Malformed(fathom_proto::convert::Error::Missing { field: "io" });
-        Ok((answer.io.ok_or(missing)?, answer.coverage))
+        Ok((answer.io.take().ok_or(missing)?, answer))
     }
 
     /// All I/Os that pass, a message at a time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fathom_diagnose::latency::By;
 use fathom_model::report::{Clock, UnseenNode};
 use fathom_model::{ClusterId, IoId, NodeId, Op};
+use fathom_proto::convert::durable::{covered_by_to_wire, covered_to_wire};
 use fathom_proto::convert::query::{coverage_to_wire, daemon_to_wire, io_to_wire, report_to_wire};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_server::QueryService;
@@ -362,13 +363,21 @@ impl QueryService for Query {
             .map_err(|error| status::invalid(format!("id: {error}")))?;
         let snapshot = self.snapshot(&request.cluster, None).await?;
         let coverage = Self::coverage(&snapshot).await?;
-        let found = run(move || snapshot.find(&id))
-            .await
-            .map_err(|error| status::of(&error))?;
-        let found = found.ok_or_else(|| status::not_found("NO_IO", format!("there is no I/O `{}`", request.id)))?;
+        let answer = run(move || {
+            let Some(found) = snapshot.find(&id)? else {
+                return Ok(None);
+            };
+            let durable = snapshot.durability(&found.detail)?;
+            Ok(Some((found, durable)))
+        });
+        let found = answer.await.map_err(|error| status::of(&error))?;
+        let (found, (covers, covered_by)) =
+            found.ok_or_else(|| status::not_found("NO_IO", format!("there is no I/O `{}`", request.id)))?;
         Ok(Response::new(wire::GetIoResponse {
             io: Some(to_wire(&found)),
             coverage: Some(coverage),
+            covers: covers.as_ref().map(covered_to_wire),
+            covered_by: covered_by.as_ref().map(covered_by_to_wire),
         }))
     }
 

@@ -755,6 +755,46 @@ pub struct GetIoResponse {
     /// What was not complete. Absent: a coordinator of before this was said.
     #[prost(message, optional, tag = "2")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// Of a flush that went well: the writes that it made durable. Absent: it is none.
+    #[prost(message, optional, tag = "3")]
+    pub covers: ::core::option::Option<FlushCoverage>,
+    /// Of a write or an unmap that went well: the flush that made it durable. Absent: it is none, or no such flush was seen in the ten
+    /// minutes after it.
+    #[prost(message, optional, tag = "4")]
+    pub covered_by: ::core::option::Option<CoveringFlush>,
+}
+/// The writes that a flush made durable and none before it: those of its volume and initiator that completed after the flush before
+/// it began, and no later than it began itself. Times are on the initiator's clock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlushCoverage {
+    /// How many writes and unmaps.
+    #[prost(uint64, tag = "1")]
+    pub writes: u64,
+    /// Their bytes.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    /// When the first of them completed. Absent: there is none.
+    #[prost(int64, optional, tag = "3")]
+    pub from_unix_nanos: ::core::option::Option<i64>,
+    /// When the flush began.
+    #[prost(int64, tag = "4")]
+    pub until_unix_nanos: i64,
+    /// When the flush before it began. Absent: none was seen in the ten minutes before, and there may be more writes.
+    #[prost(int64, optional, tag = "5")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
+}
+/// The flush that made a write durable.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CoveringFlush {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// When it was done, on the initiator's clock.
+    #[prost(int64, tag = "2")]
+    pub durable_unix_nanos: i64,
+    /// So long after the write was.
+    #[prost(uint64, tag = "3")]
+    pub after_nanos: u64,
 }
 /// Asks for all I/Os of a stretch of time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
