@@ -273,6 +273,30 @@ impl Client {
         }
     }
 
+    /// Readings of counters, and the stretch of time that was looked at.
+    pub(crate) async fn counters(
+        &self,
+        request: wire::ListCountersRequest,
+    ) -> Result<(Vec<wire::CounterSeries>, Option<(i64, i64)>)> {
+        let mut request = wire::ListCountersRequest {
+            cluster: self.cluster.clone(),
+            ..request
+        };
+        let mut series = Vec::new();
+        loop {
+            let answer = self.service.clone().list_counters(request.clone()).await;
+            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            series.extend(answer.series);
+            let stretch = answer.from_unix_nanos.zip(answer.until_unix_nanos);
+            if answer.next_page_token.is_empty() {
+                return Ok((series, stretch));
+            }
+            // The next page is of the same stretch, whatever came meanwhile.
+            request.until_unix_nanos = answer.until_unix_nanos;
+            request.page_token = answer.next_page_token;
+        }
+    }
+
     pub(crate) async fn rdma(&self, node: String, at_unix_nanos: Option<i64>) -> Result<wire::ListRdmaResponse> {
         let cluster = self.cluster.clone();
         let request = wire::ListRdmaRequest {

@@ -480,6 +480,13 @@ impl QueryService for Query {
         Ok(Response::new(self.resource(request.into_inner()).await?))
     }
 
+    async fn list_counters(
+        &self,
+        request: Request<wire::ListCountersRequest>,
+    ) -> Result<Response<wire::ListCountersResponse>, Status> {
+        Ok(Response::new(self.counters(request.into_inner()).await?))
+    }
+
     async fn list_history(
         &self,
         request: Request<wire::ListHistoryRequest>,
