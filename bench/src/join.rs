@@ -40,38 +40,55 @@ pub(crate) struct Args {
     /// Seconds of event time to make
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// So many clusters at once, each with all of the data, their batches in turn
+    #[arg(long, default_value_t = 1)]
+    clusters: usize,
     /// Share of writes that go to 1,000 blocks, to make
     #[arg(long, default_value_t = 0.0)]
     hot: f64,
 }
 
+/// The allocator reads its options from here before anything else runs.
+const ALLOCATOR_OPTIONS: &str = "_RJEM_MALLOC_CONF";
+
 /// Makes the data if need be, runs both sides in turn, prints one line of JSON.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if args.runs == 0 || args.threads == 0 {
-        bail!("--runs and --threads are at least 1");
+    if std::env::var_os(ALLOCATOR_OPTIONS).is_none() {
+        return run_keeping_memory();
+    }
+    if args.runs == 0 || args.threads == 0 || args.clusters == 0 {
+        bail!("--runs, --threads and --clusters are at least 1");
+    }
+    if args.clusters > 1 && !args.alone {
+        bail!("several clusters have no peer: give --alone");
     }
     if !args.data.join("volume.parquet").exists() {
         generate(args)?;
     }
     let data = Data::load(&args.data)?;
-    // A warm-up of either side is not counted.
-    let (_, rows, catalog) = join(&data, args.threads)?;
+    let (_, rows, catalog) = join(&data, args.threads, 1)?;
     let truth = data.compare(&rows, &catalog)?;
     drop(rows);
     let (mut own, mut duckdb) = (Vec::new(), Vec::new());
-    let mut processor = Vec::new();
+    let (mut processor, mut processor_used) = (Vec::new(), Vec::new());
     for _ in 0..args.runs {
-        let (seconds, rows, _) = join(&data, args.threads)?;
+        // Either side runs twice in turn, and the first time is not counted: a machine gives its memory slowly the first time, and
+        // what an allocator kept would be gone after the other side's run.
+        drop(join(&data, args.threads, args.clusters)?);
+        let (seconds, rows, _) = join(&data, args.threads, args.clusters)?;
         own.push(seconds.elapsed);
+        processor_used.push(seconds.user + seconds.system);
         processor.push(json!({"user": seconds.user, "system": seconds.system}));
         drop(rows);
         if !args.alone {
             duckdb.push(run_duckdb(args)?);
         }
     }
+    let (writes, events) = (data.writes * args.clusters as u64, data.events * args.clusters as u64);
+    let nanos_an_event = median_of(processor_used) * 1e9 / events as f64;
     let per_second = |seconds: &mut Vec<f64>| {
         seconds.sort_by(f64::total_cmp);
-        (!seconds.is_empty()).then(|| (data.writes as f64 / seconds[seconds.len() / 2]).round())
+        (!seconds.is_empty()).then(|| (writes as f64 / seconds[seconds.len() / 2]).round())
     };
     let all = json!({"fathom": own, "duckdb": duckdb, "fathom_processor": processor});
     let (own, duckdb) = (per_second(&mut own), per_second(&mut duckdb));
@@ -85,13 +102,28 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "incomplete": truth.incomplete,
         "threads": args.threads,
         "runs": args.runs,
-        "writes": data.writes,
-        "events": data.events,
+        "clusters": args.clusters,
+        "processor_nanos_an_event": (nanos_an_event * 10.0).round() / 10.0,
+        "writes": writes,
+        "events": events,
         "nodes": data.nodes,
         "repeated_keys": data.repeated,
         "seconds": all,
     });
     println!("{line}");
+    Ok(())
+}
+
+/// Runs this program again with an allocator that keeps what is freed, as a coordinator that joins without a pause does of itself:
+/// else each run would measure how fast the kernel hands out zeroed pages.
+fn run_keeping_memory() -> Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(std::env::args_os().skip(1));
+    command.env(ALLOCATOR_OPTIONS, "dirty_decay_ms:-1,muzzy_decay_ms:-1");
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
     Ok(())
 }
 
@@ -114,35 +146,72 @@ fn processor_seconds() -> (f64, f64) {
     (ticks() / 100.0, ticks() / 100.0)
 }
 
-/// Joins everything once; gives the time, the rows and the names behind them.
-fn join(data: &Data, threads: usize) -> Result<(Seconds, Vec<JoinedRows>, fathom_model::Catalog)> {
+fn median_of(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// One cluster's join.
+struct Cluster {
+    engine: Engine,
+    streams: Vec<StreamIndex>,
+}
+
+impl Cluster {
+    fn open(data: &Data, threads: usize) -> Result<Self> {
+        let mut engine = Engine::new(Config {
+            threads,
+            ..Config::default()
+        });
+        engine.set_topology(&data.topology);
+        let mut streams: Vec<StreamIndex> = Vec::new();
+        for (info, devices) in &data.streams {
+            let stream = engine.open_stream(info);
+            engine.set_devices(stream, devices)?;
+            streams.push(stream);
+        }
+        Ok(Self { engine, streams })
+    }
+
+    fn take(&mut self, batch: data::Batch) -> Result<Vec<JoinedRows>> {
+        let stream = self.streams[batch.stream];
+        self.engine.push(stream, batch.first, batch.columns)?;
+        self.engine.heard(stream, batch.heard)?;
+        self.engine.advance();
+        Ok(self.engine.take_chunks())
+    }
+
+    fn finish(&mut self) -> Result<Vec<JoinedRows>> {
+        for &stream in &self.streams {
+            self.engine.end(stream, End::Finished)?;
+        }
+        self.engine.advance();
+        Ok(self.engine.take_chunks())
+    }
+}
+
+/// Joins everything once, for so many clusters; gives the time, the rows of the first and the names behind them.
+fn join(data: &Data, threads: usize, clusters: usize) -> Result<(Seconds, Vec<JoinedRows>, fathom_model::Catalog)> {
     let batches = data.batches.clone();
     let start = Instant::now();
     let (user, system) = processor_seconds();
-    let mut engine = Engine::new(Config {
-        threads,
-        ..Config::default()
-    });
-    engine.set_topology(&data.topology);
-    let mut streams: Vec<StreamIndex> = Vec::new();
-    for (info, devices) in &data.streams {
-        let stream = engine.open_stream(info);
-        engine.set_devices(stream, devices)?;
-        streams.push(stream);
-    }
+    let mut all: Vec<Cluster> = (0..clusters)
+        .map(|_| Cluster::open(data, threads))
+        .collect::<Result<_>>()?;
     let mut rows = Vec::new();
     for batch in batches {
-        let stream = streams[batch.stream];
-        engine.push(stream, batch.first, batch.columns)?;
-        engine.heard(stream, batch.heard)?;
-        engine.advance();
-        rows.append(&mut engine.take_chunks());
+        // What is not the first cluster's is let go of, as a store would once it is written.
+        for cluster in &mut all[1..] {
+            drop(cluster.take(batch.clone())?);
+        }
+        rows.append(&mut all[0].take(batch)?);
     }
-    for stream in streams {
-        engine.end(stream, End::Finished)?;
+    for (number, cluster) in all.iter_mut().enumerate() {
+        let mut last = cluster.finish()?;
+        if number == 0 {
+            rows.append(&mut last);
+        }
     }
-    engine.advance();
-    rows.append(&mut engine.take_chunks());
     let elapsed = start.elapsed().as_secs_f64();
     let (user_now, system_now) = processor_seconds();
     let seconds = Seconds {
@@ -150,7 +219,7 @@ fn join(data: &Data, threads: usize) -> Result<(Seconds, Vec<JoinedRows>, fathom
         user: user_now - user,
         system: system_now - system,
     };
-    Ok((seconds, rows, engine.catalog().clone()))
+    Ok((seconds, rows, all[0].engine.catalog().clone()))
 }
 
 fn script(name: &str) -> PathBuf {

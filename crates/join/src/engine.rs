@@ -103,6 +103,8 @@ pub struct Engine {
     pool: Pool,
     overdue: OverdueLegs,
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
+    /// What was seen of pairs' clocks for the next windows and not judged yet.
+    first_looks: FxHashMap<(StreamIndex, StreamIndex), breaks::FirstLook>,
     /// Streams with a clock that is in doubt or was set a short time ago: their events are no business of the bulk.
     unsettled: BTreeSet<StreamIndex>,
     replies: FxHashMap<StreamIndex, Replies>,
@@ -191,6 +193,7 @@ impl Engine {
             pool: Pool::default(),
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
+            first_looks: FxHashMap::default(),
             unsettled: BTreeSet::new(),
             replies: FxHashMap::default(),
             correlations: unplaced::Correlations::default(),

@@ -4,7 +4,6 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::shifts::mapped_offset;
 use super::{End, Engine};
 use crate::clock::Search;
 use crate::clock::vote::{Candidate, vote};
@@ -351,23 +350,26 @@ impl Engine {
         }
         let state = &self.streams[&far];
         let wanted = Wanted::of(requests.iter().map(|request| request.place.offset));
-        for (_, batch, row) in state.lane.events_between(from, until) {
+        // By number: nearly all rows are looked at for this alone.
+        let shifts: Vec<i64> = state
+            .devices
+            .iter()
+            .map(|device| device.shift.wrapping_add(device.disk.map_or(0, shift_of)))
+            .collect();
+        state.lane.for_each_ended(from, until, |batch, row| {
             let columns = &batch.columns;
-            if columns.taps()[row] != tap {
-                continue;
-            }
-            let device = &state.devices[columns.devices()[row] as usize];
-            let Some(disk) = device.disk else { continue };
+            let index = columns.devices()[row] as usize;
             // Where the map has it, not as the tap shows it: that is what is asked for.
-            let offset = mapped_offset(&state.devices, batch, row).wrapping_sub_signed(shift_of(disk));
-            if !wanted.may_have(offset) {
-                continue;
+            let offset = columns.offsets()[row].wrapping_sub_signed(shifts[index]);
+            if !wanted.may_have(offset) || columns.taps()[row] != tap {
+                return;
             }
+            let Some(disk) = state.devices[index].disk else { return };
             let key = (columns.ops()[row], disk, offset, columns.lengths()[row]);
             if let Some(spans) = found.get_mut(&key) {
                 spans.push((columns.starts_unix_nanos()[row], batch.end(row)));
             }
-        }
+        });
         found
     }
 
@@ -396,10 +398,10 @@ impl Engine {
         }
         let state = &self.streams[&stream];
         let wanted = Wanted::of(requests.iter().map(|request| request.place.offset));
-        for (_, batch, row) in state.lane.events_between(from, until) {
+        state.lane.for_each_ended(from, until, |batch, row| {
             let columns = &batch.columns;
             if columns.taps()[row] != Tap::Initiator || !wanted.may_have(columns.offsets()[row]) {
-                continue;
+                return;
             }
             let key = (columns.ops()[row], columns.offsets()[row]);
             let device = &state.devices[columns.devices()[row] as usize];
@@ -407,7 +409,7 @@ impl Engine {
                 let span = (columns.starts_unix_nanos()[row], batch.end(row));
                 legs.push((span, columns.lengths()[row], self.disk_of(stream, batch, row)));
             }
-        }
+        });
         found
     }
 }

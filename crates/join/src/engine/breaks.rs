@@ -18,9 +18,11 @@ use crate::assign::Interval;
 use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
 use asked::{Asked, Misfits, first_fit, last_fit, turn};
+pub(super) use looks::FirstLook;
 
 mod asked;
 mod causes;
+mod looks;
 
 /// So many requests at least have to be answered for a clock to be seen at work.
 const WORKS: usize = 16;
@@ -112,22 +114,23 @@ impl Engine {
     /// Looks, once a window, whether a pair's clock still is what it was, and changes it if not. Does nothing until the far node
     /// was heard far enough for the window to close.
     pub(super) fn check_clock(&mut self, stream: StreamIndex, far: StreamIndex, window: i64) {
-        let node = self.streams[&far].node;
-        let cut = self.cut(window);
-        let clock = &self.clocks[&(stream, far)];
-        let far_until = cut.saturating_add(clock.widest(&self.config, cut).map_or(0, |(_, high)| high));
-        let heard = self.heard_of(node) >= far_until || self.is_over(far);
-        if clock.doubt.checked == Some(window) || !heard || self.silent.contains(&node) {
+        let Some(far_until) = self.is_due(stream, far, window) else {
             return;
-        }
-        let requests = self.requests_of(stream, node, window, clock.holds_from());
-        let all = requests.len();
-        if all == 0 {
+        };
+        let known = self.first_looks.remove(&(stream, far));
+        let known = known.or_else(|| self.first_look(stream, far, window, far_until));
+        let Some(FirstLook {
+            mut asked,
+            mut strays,
+            all,
+        }) = known
+        else {
             return;
-        }
-        let (mut asked, mut strays) = self.looked_at(stream, far, &requests.sample(SAMPLE, LAST), far_until);
+        };
         // Until when it held is looked up exactly: what lies between two of a sample may be as many.
         if all > SAMPLE && !Misfits::of(&asked).none() {
+            let from = self.clocks[&(stream, far)].holds_from();
+            let requests = self.requests_of(stream, self.streams[&far].node, window, from);
             (asked, strays) = self.looked_at(stream, far, &requests.sample(MOST, LAST), far_until);
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
@@ -172,6 +175,8 @@ impl Engine {
         }
         let doubtful = !as_usual || last_fit.is_none() || misfits.after >= 3;
         if count > 0 && (doubtful || (misfits.all.max(strays)) * 4 > count) {
+            // What others' clocks are looked at by may be another afterwards.
+            self.first_looks.clear();
             self.look_for_break(stream, far, window, (since, was_sure), far_until);
         } else {
             self.clock_mut(stream, far).doubt.misfits.clear();

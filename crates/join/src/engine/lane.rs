@@ -99,6 +99,24 @@ impl Batch {
         }
     }
 
+    /// Each row that waits and ended in a stretch of time.
+    fn for_each_ended(&self, from: i64, until: i64, mut take: impl FnMut(usize)) {
+        if self.open == 0 || self.max_end < from || self.min_end >= until {
+            return;
+        }
+        let all = self.min_end >= from && self.max_end < until;
+        for word in 0..self.gone.len() {
+            if self.spans[word].1 < from {
+                continue;
+            }
+            for row in bits(self.waiting(word)).map(|bit| word * 64 + bit) {
+                if all || (from..until).contains(&self.end(row)) {
+                    take(row);
+                }
+            }
+        }
+    }
+
     /// A bit for each of 64 rows that waits.
     fn waiting(&self, word: usize) -> u64 {
         let rows = (self.columns.len() - word * 64).min(64);
@@ -193,21 +211,11 @@ impl Lane {
         })
     }
 
-    /// The events that wait and ended in a stretch of time.
-    pub(super) fn events_between(&self, from: i64, until: i64) -> impl Iterator<Item = (At, &Batch, usize)> + '_ {
-        let near = self
-            .batches()
-            .filter(move |(_, batch)| batch.max_end >= from && batch.min_end < until);
-        near.flat_map(move |(number, batch)| {
-            let ended = move |row: &usize| (from..until).contains(&batch.end(*row));
-            batch.rows().filter(ended).map(move |row| {
-                let at = At {
-                    batch: number,
-                    row: row as u32,
-                };
-                (at, batch, row)
-            })
-        })
+    /// Each event that waits and ended in a stretch of time, by batch and row.
+    pub(super) fn for_each_ended<'a>(&'a self, from: i64, until: i64, mut take: impl FnMut(&'a Batch, usize)) {
+        for batch in &self.batches {
+            batch.for_each_ended(from, until, |row| take(batch, row));
+        }
     }
 
     fn batch(&self, at: At) -> &Batch {

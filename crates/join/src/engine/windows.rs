@@ -87,6 +87,7 @@ impl Engine {
         }
         self.settle_clocks(window);
         self.gather(window);
+        self.look_at_clocks(window, streams);
         for &stream in streams {
             for node in self.copy_nodes(window, stream) {
                 for (node, time) in self.alignment_needs(node, window, stream) {

@@ -86,7 +86,7 @@ impl Engine {
             }
         }
         let state = &self.streams[&far];
-        for (_, batch, row) in state.lane.events_between(from, until.saturating_add(1)) {
+        state.lane.for_each_ended(from, until.saturating_add(1), |batch, row| {
             let columns = &batch.columns;
             let disk = state.devices[columns.devices()[row] as usize].disk;
             if let Some(disk) = disk.filter(|_| columns.taps()[row] == Tap::Device) {
@@ -94,7 +94,7 @@ impl Engine {
                 let offset = mapped_offset(&state.devices, batch, row);
                 add(disk, offset, columns.lengths()[row], columns.ops()[row], time);
             }
-        }
+        });
         for of_disk in shown.values_mut() {
             of_disk.events.sort_unstable_by_key(|event| event.0);
         }

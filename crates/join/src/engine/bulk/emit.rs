@@ -130,15 +130,25 @@ impl Round {
     }
 
     /// What the I/Os of a stream with some ordinals say about the steps of legs.
-    pub(in crate::engine) fn delays(&self, stream: StreamIndex, wanted: impl Fn(u64) -> bool, samples: &mut Samples) {
+    pub(in crate::engine) fn delays(
+        &self,
+        workers: &Workers,
+        stream: StreamIndex,
+        wanted: impl Fn(u64) -> bool + Sync,
+        samples: &mut Samples,
+    ) {
         let Some(source) = self.source(stream) else {
             return;
         };
-        let mut legs = Vec::new();
-        for one in self.all_of(&source).filter(|one| wanted(one.io.ordinal)) {
-            legs.clear();
-            legs.extend(source.legs(&one));
-            samples.observe(one.io.op, (one.io.start, one.io.end), &legs, false);
+        // Few are wanted: what each says is noted in their order.
+        let found = workers.map(self.slices.len(), |at| {
+            let decided = &self.slices[at].of_side[source.side];
+            let fanned = decided.fanned(source.gathered).filter(|one| wanted(one.io.ordinal));
+            let legs = fanned.map(|one| (one.io, source.legs(&one).collect::<Vec<Leg>>()));
+            legs.collect::<Vec<_>>()
+        });
+        for (io, legs) in found.iter().flatten() {
+            samples.observe(io.op, (io.start, io.end), legs, false);
         }
     }
 

@@ -20,7 +20,7 @@ impl Workers {
     }
 
     /// `work` for each of `0..pieces`, in that order.
-    pub(super) fn map<T: Send>(&self, pieces: usize, work: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    pub(in crate::engine) fn map<T: Send>(&self, pieces: usize, work: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
         match &self.0 {
             Some(pool) if pieces > 1 => {
                 pool.install(|| (0..pieces).into_par_iter().with_max_len(1).map(work).collect())

@@ -43,7 +43,12 @@ impl Engine {
             }
         }
         if let Some(round) = round {
-            round.delays(stream, |ordinal| is_sampled(ordinal, one_in), &mut samples);
+            round.delays(
+                &self.workers,
+                stream,
+                |ordinal| is_sampled(ordinal, one_in),
+                &mut samples,
+            );
         }
         let mut usual = Usual::default();
         let before = self.delays.entry(stream).or_default().clone();
@@ -70,7 +75,12 @@ impl Engine {
             self.resolve_all(open, (window, ties), &mut drawn, &likely);
             let mut samples = self.samples(&sampled, &drawn, true);
             if let Some(round) = round {
-                round.delays(stream, |ordinal| is_sampled(ordinal, one_in), &mut samples);
+                round.delays(
+                    &self.workers,
+                    stream,
+                    |ordinal| is_sampled(ordinal, one_in),
+                    &mut samples,
+                );
             }
             usual = Usual::default();
             let mut learnt = before;
