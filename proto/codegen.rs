@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 6] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
+    "fathom/fleet/v1/fleet.proto",
+    "fathom/fleet/v1/kept.proto",
     "fathom/query/v1/query.proto",
     "fathom/query/v1/findings.proto",
 ];
@@ -30,6 +32,8 @@ pub(crate) fn regenerate(root: &Path) -> Vec<PathBuf> {
     tonic_prost_build::configure()
         .out_dir(fresh.path())
         .bytes(".fathom.collect.v1.IoBatch.columns")
+        .bytes(".fathom.fleet.v1.Question.request")
+        .bytes(".fathom.fleet.v1.DeliverAnswerRequest.frames")
         .compile_fds(descriptors.clone())
         .expect("the code can be generated");
     // Comments are for people who read the protos; reflection gets the bare descriptors.
