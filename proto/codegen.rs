@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
+    "fathom/fleet/v1/rollup.proto",
     "fathom/query/v1/query.proto",
     "fathom/query/v1/findings.proto",
 ];
@@ -30,6 +31,8 @@ pub(crate) fn regenerate(root: &Path) -> Vec<PathBuf> {
     tonic_prost_build::configure()
         .out_dir(fresh.path())
         .bytes(".fathom.collect.v1.IoBatch.columns")
+        // The same labels are the same bytes.
+        .btree_map(".fathom.fleet.v1")
         .compile_fds(descriptors.clone())
         .expect("the code can be generated");
     // Comments are for people who read the protos; reflection gets the bare descriptors.

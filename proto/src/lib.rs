@@ -1,4 +1,4 @@
-//! The wire contract: protobuf packages `fathom.collect.v1`, `fathom.control.v1` and `fathom.query.v1`, and their conversion to the model.
+//! The wire contract: protobuf packages `fathom.collect.v1`, `fathom.control.v1`, `fathom.fleet.v1` and `fathom.query.v1`, and their conversion to the model.
 //!
 //! The `.proto` files beside this crate are the contract; the code in `generated` is made from them (`tests/bootstrap.rs`) and
 //! never edited. Everything that turns wire messages into domain types stands in [`convert`], one module a proto file, and
@@ -31,6 +31,14 @@ pub mod control {
     )]
     pub mod v1 {
         include!("generated/fathom.control.v1.rs");
+    }
+}
+
+/// What sites say to a fleet coordinator of their clusters, and what it answers about them.
+pub mod fleet {
+    /// Version 1.
+    pub mod v1 {
+        include!("generated/fathom.fleet.v1.rs");
     }
 }
 
