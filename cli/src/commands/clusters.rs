@@ -65,18 +65,10 @@ pub(super) fn note_missing(clusters: &[wire::ClusterStatus]) -> Code {
 
 fn document(cluster: &wire::ClusterStatus) -> Value {
     json!({
-        "site": cluster.site, "cluster": cluster.cluster, "address": cluster.address, "labels": labels(&cluster.labels),
+        "site": cluster.site, "cluster": cluster.cluster, "address": cluster.address, "labels": cluster.labels,
         "reach": cluster.reach, "heard_unix_ns": cluster.heard_unix_nanos, "missing_since_unix_ns": cluster.missing_since_unix_nanos,
         "open_findings": cluster.open_findings, "findings_sequence": cluster.findings_sequence,
     })
-}
-
-/// Labels by name.
-pub(super) fn labels(labels: &std::collections::HashMap<String, String>) -> std::collections::BTreeMap<&str, &str> {
-    labels
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect()
 }
 
 fn table(clusters: &[wire::ClusterStatus]) -> String {
@@ -85,7 +77,9 @@ fn table(clusters: &[wire::ClusterStatus]) -> String {
     }
     let mut grid = Grid::new(&["site", "cluster", "reach", "heard", ">open findings", "labels"]);
     for cluster in clusters {
-        let labels = labels(&cluster.labels)
+        let labels = cluster
+            .labels
+            .iter()
             .into_iter()
             .map(|(key, value)| format!("{key}={value}"));
         grid.row([

@@ -3,7 +3,7 @@
 use fathom_proto::fleet::v1 as wire;
 use serde_json::{Value, json};
 
-use super::clusters::{MISSING, labels};
+use super::clusters::MISSING;
 use crate::args::{FleetAction, FleetArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -45,7 +45,7 @@ fn document(site: &wire::SiteStatus) -> Value {
     });
     json!({
         "site": site.site, "reach": site.reach, "heard_unix_ns": site.heard_unix_nanos,
-        "missing_since_unix_ns": site.missing_since_unix_nanos, "labels": labels(&site.labels), "version": site.version,
+        "missing_since_unix_ns": site.missing_since_unix_nanos, "labels": site.labels, "version": site.version,
         "clusters": site.clusters, "policy": policy,
     })
 }

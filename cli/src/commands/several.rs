@@ -11,7 +11,7 @@ use fathom_identity::explain::chain;
 use fathom_proto::fleet::v1 as wire;
 use serde_json::{Value, json};
 
-use super::clusters::{MISSING, labels, note_missing};
+use super::clusters::{MISSING, note_missing};
 use crate::args::Output;
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -115,7 +115,7 @@ fn show(
                 }
                 let error = said.result.as_ref().err().map(|error| chain(error));
                 json!({
-                    "site": cluster.site, "cluster": cluster.cluster, "labels": labels(&cluster.labels),
+                    "site": cluster.site, "cluster": cluster.cluster, "labels": cluster.labels,
                     "answer": answer, "error": error, "notes": said.scope.notes,
                 })
             });

@@ -2,25 +2,25 @@
 //!
 //! Pure: messages and times are given to it. Everything is safe to be told twice; what would leave a gap is refused.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use fathom_model::check_name;
 use fathom_proto::FLEET_PROTOCOL;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::join_request::Message;
-use fathom_proto::query::v1 as query;
 use tonic::Status;
 
 use super::Outbox;
 use crate::grpc::status;
 
+mod cluster;
+
+pub(crate) use cluster::{Cluster, Findings};
+
 /// Most clusters of a site, and most labels of anything; each label's bytes.
 const CLUSTERS: usize = 10_000;
 const LABELS: usize = 64;
 const LABEL_BYTES: usize = 256;
-
-/// Most open findings that are kept of a cluster: its site has no more than it can show itself.
-const OPEN: usize = 10_000;
 
 /// Everything that is known.
 #[derive(Debug, Default)]
@@ -48,22 +48,6 @@ pub(crate) struct Site {
 struct Link {
     session: u64,
     outbox: Outbox,
-}
-
-/// A site's cluster.
-#[derive(Debug, Default)]
-pub(crate) struct Cluster {
-    /// Its own labels, without those of its site.
-    pub(crate) labels: BTreeMap<String, String>,
-    /// None: its site has not told yet.
-    pub(crate) findings: Option<Findings>,
-}
-
-/// Findings of a cluster, as of one change.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Findings {
-    pub(crate) sequence: u64,
-    pub(crate) open: BTreeMap<String, query::Finding>,
 }
 
 /// Where a cluster is.
@@ -127,15 +111,9 @@ impl Known {
     /// What a predecessor kept: all of it is missing.
     pub(crate) fn restore(kept: wire::KeptFleet) -> Self {
         let sites = kept.sites.into_iter().map(|site| {
-            let clusters = site.clusters.into_iter().map(|cluster| {
-                let open = cluster.open.into_iter().map(|finding| (finding.id.clone(), finding));
-                let open: BTreeMap<_, _> = open.collect();
-                let findings = cluster.findings_sequence.map(|sequence| Findings { sequence, open });
-                let labels = cluster.labels.into_iter().collect();
-                (cluster.cluster, Cluster { labels, findings })
-            });
+            let clusters = site.clusters.into_iter().map(Cluster::restore);
             let restored = Site {
-                labels: site.labels.into_iter().collect(),
+                labels: site.labels,
                 version: site.version,
                 policy: site.policy,
                 heard_unix_nanos: site.heard_unix_nanos,
@@ -155,19 +133,12 @@ impl Known {
         let joined = self.sites.iter().filter(|(_, site)| !site.is_own);
         let sites = joined.map(|(name, site)| wire::KeptSite {
             site: name.clone(),
-            labels: site.labels.clone().into_iter().collect(),
+            labels: site.labels.clone(),
             version: site.version.clone(),
             policy: site.policy.clone(),
             heard_unix_nanos: site.heard_unix_nanos,
             clusters: (site.clusters.iter())
-                .map(|(name, cluster)| wire::KeptCluster {
-                    cluster: name.clone(),
-                    labels: cluster.labels.clone().into_iter().collect(),
-                    findings_sequence: cluster.findings.as_ref().map(|findings| findings.sequence),
-                    open: (cluster.findings.iter())
-                        .flat_map(|findings| findings.open.values().cloned())
-                        .collect(),
-                })
+                .map(|(name, cluster)| cluster.kept(name))
                 .collect(),
         });
         wire::KeptFleet { sites: sites.collect() }
@@ -228,6 +199,7 @@ impl Known {
         for (name, cluster) in &mut offered.clusters {
             if let Some(known) = before_clusters.remove(name) {
                 cluster.findings = known.findings;
+                cluster.rollup = known.rollup;
             }
         }
         let positions = offered.clusters.iter().map(|(name, cluster)| cluster.position(name));
@@ -267,14 +239,15 @@ impl Known {
         let site = site.filter(|site| site.link.as_ref().is_some_and(|link| link.session == session));
         let site = site.ok_or_else(status::replaced_site)?;
         site.heard_unix_nanos = now;
-        site.take(message)
+        site.take(name, message, now)
     }
 
     /// A message about this coordinator's own clusters.
     pub(crate) fn take_own(&mut self, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
-        let own = self.sites.entry(self.own.clone()).or_default();
+        let name = self.own.clone();
+        let own = self.sites.entry(name.clone()).or_default();
         own.heard_unix_nanos = now;
-        own.take(message)
+        own.take(&name, message, now)
     }
 
     /// Forgets a missing site.
@@ -354,7 +327,13 @@ impl Known {
 const HEARD_WITHIN: i64 = 2_000_000_000;
 
 impl Site {
-    fn take(&mut self, message: wire::JoinRequest) -> Result<Option<wire::Ack>, Status> {
+    /// A cluster that it has told to serve.
+    fn offered(&mut self, name: &str) -> Result<&mut Cluster, Status> {
+        let cluster = self.clusters.get_mut(name);
+        cluster.ok_or_else(|| status::bad_site(format!("cluster `{name}` is told of and was not offered before")))
+    }
+
+    fn take(&mut self, own: &str, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
         match message.message {
             Some(Message::Hello(_)) => Err(status::bad_site("only the first message may be a Hello")),
             Some(Message::Clusters(offered)) => {
@@ -366,10 +345,20 @@ impl Site {
             }
             Some(Message::Findings(update)) => {
                 let name = update.cluster.clone();
-                let cluster = self.clusters.get_mut(&name).ok_or_else(|| {
-                    status::bad_site(format!("findings of cluster `{name}`, which it has not offered"))
-                })?;
-                cluster.take(update)?;
+                let cluster = self.offered(&name)?;
+                cluster.take_findings(update)?;
+                Ok(Some(cluster.position(&name)))
+            }
+            Some(Message::Rollup(rollup)) => {
+                if rollup.site != own {
+                    return Err(status::bad_site(format!(
+                        "site {own} tells of site `{}`: each site speaks for itself",
+                        rollup.site
+                    )));
+                }
+                let name = rollup.cluster.clone();
+                let cluster = self.offered(&name)?;
+                cluster.take_rollup(rollup, now)?;
                 Ok(Some(cluster.position(&name)))
             }
             Some(Message::Heartbeat(_)) => Ok(None),
@@ -378,64 +367,15 @@ impl Site {
     }
 }
 
-impl Cluster {
-    /// What is known of it.
-    fn position(&self, name: &str) -> wire::Ack {
-        wire::Ack {
-            cluster: name.to_owned(),
-            findings_sequence: self.findings.as_ref().map(|findings| findings.sequence),
-            rollup_revision: None,
-        }
-    }
-
-    fn take(&mut self, update: wire::FindingsUpdate) -> Result<(), Status> {
-        if update.reset {
-            let open = update
-                .open
-                .into_iter()
-                .take(OPEN)
-                .map(|finding| (finding.id.clone(), finding));
-            self.findings = Some(Findings {
-                sequence: update.sequence,
-                open: open.collect(),
-            });
-            return Ok(());
-        }
-        let Some(findings) = &mut self.findings else {
-            return Err(status::findings_skipped(&update.cluster, 0, update.sequence));
-        };
-        for change in update.changes {
-            if change.sequence <= findings.sequence {
-                continue;
-            }
-            if change.sequence != findings.sequence + 1 {
-                return Err(status::findings_skipped(
-                    &update.cluster,
-                    findings.sequence,
-                    change.sequence,
-                ));
-            }
-            findings.sequence = change.sequence;
-            let Some(finding) = change.finding else { continue };
-            if finding.state == "closed" {
-                findings.open.remove(&finding.id);
-            } else if findings.open.len() < OPEN || findings.open.contains_key(&finding.id) {
-                findings.open.insert(finding.id.clone(), finding);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Labels that are not too many and not too long.
-fn checked(labels: HashMap<String, String>) -> Result<BTreeMap<String, String>, Status> {
+fn checked(labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Status> {
     let fits = |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES;
     if labels.len() > LABELS || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {
         return Err(status::bad_site(format!(
             "there may be {LABELS} labels, key and value of 1 to {LABEL_BYTES} bytes each"
         )));
     }
-    Ok(labels.into_iter().collect())
+    Ok(labels)
 }
 
 #[cfg(test)]

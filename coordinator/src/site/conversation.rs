@@ -67,7 +67,7 @@ impl Site {
         let hello = wire::Hello {
             protocol_version: FLEET_PROTOCOL,
             site: self.name.clone(),
-            labels: self.labels.clone().into_iter().collect(),
+            labels: self.labels.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: Some(super::policy::to_wire(&self.policy)),
             clusters: feed.offer(),

@@ -58,10 +58,7 @@ impl Feed {
             self.told.insert(cluster.id.clone(), Told::default());
             let name = cluster.id.to_string();
             let labels = self.labels.get(&name).cloned().unwrap_or_default();
-            offered.push(wire::OfferedCluster {
-                cluster: name,
-                labels: labels.into_iter().collect(),
-            });
+            offered.push(wire::OfferedCluster { cluster: name, labels });
         }
         offered
     }
