@@ -15,7 +15,7 @@ use crate::grpc::status;
 
 mod cluster;
 
-pub(crate) use cluster::{Cluster, Findings};
+pub(crate) use cluster::Cluster;
 
 /// Most clusters of a site, and most labels of anything; each label's bytes.
 const CLUSTERS: usize = 10_000;

@@ -80,6 +80,7 @@ pub(crate) fn of_convert(error: &Convert) -> Status {
         | Convert::Impossible { .. }
         | Convert::Compressed { .. }
         | Convert::Encoding { .. }
+        | Convert::Sketch { .. }
         | Convert::Extents(_) => "MALFORMED",
     };
     status(Code::InvalidArgument, COLLECT, reason, error.to_string())

@@ -455,3 +455,1278 @@ pub struct CohortVerdict {
     #[prost(string, tag = "12")]
     pub text: ::prost::alloc::string::String,
 }
+/// From a site.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JoinRequest {
+    /// What it is about. A fleet coordinator that does not know a message answers UNIMPLEMENTED.
+    #[prost(oneof = "join_request::Message", tags = "1, 2, 3, 4, 5")]
+    pub message: ::core::option::Option<join_request::Message>,
+}
+/// Nested message and enum types in `JoinRequest`.
+pub mod join_request {
+    /// What it is about. A fleet coordinator that does not know a message answers UNIMPLEMENTED.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// Who it is; first and only once.
+        #[prost(message, tag = "1")]
+        Hello(super::Hello),
+        /// Clusters that it serves besides those of the Hello.
+        #[prost(message, tag = "2")]
+        Clusters(super::OfferedClusters),
+        /// Findings of a cluster that changed.
+        #[prost(message, tag = "3")]
+        Findings(super::FindingsUpdate),
+        /// That it lives.
+        #[prost(message, tag = "4")]
+        Heartbeat(super::Heartbeat),
+        /// A cluster in short: when its health or its findings change, and every 10 s.
+        #[prost(message, tag = "5")]
+        Rollup(super::ClusterRollup),
+    }
+}
+/// Who a site is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Hello {
+    /// Version of this protocol that it speaks.
+    #[prost(uint32, tag = "1")]
+    pub protocol_version: u32,
+    /// Its name in the fleet.
+    #[prost(string, tag = "2")]
+    pub site: ::prost::alloc::string::String,
+    /// What operators say of it, such as country=de. Each of its clusters has them too.
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Version of its program.
+    #[prost(string, tag = "4")]
+    pub version: ::prost::alloc::string::String,
+    /// What it allows the fleet to ask.
+    #[prost(message, optional, tag = "5")]
+    pub policy: ::core::option::Option<SitePolicy>,
+    /// The clusters that it serves now.
+    #[prost(message, repeated, tag = "6")]
+    pub clusters: ::prost::alloc::vec::Vec<OfferedCluster>,
+}
+/// What a site allows. It holds itself to it; what stands here is for people to see.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SitePolicy {
+    /// Groups of methods: `read`, `remarks` (acknowledging and muting findings), `profiles` (ordering how much daemons read); later
+    /// versions add more. Empty: nothing may be asked, rollups and findings come all the same.
+    #[prost(string, repeated, tag = "1")]
+    pub allows: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Most rows of an answer.
+    #[prost(uint64, tag = "2")]
+    pub max_rows: u64,
+    /// Most bytes of an answer.
+    #[prost(uint64, tag = "3")]
+    pub max_answer_bytes: u64,
+    /// Longest time that a question may take; watches are not limited.
+    #[prost(uint64, tag = "4")]
+    pub max_time_nanos: u64,
+    /// Most questions at once.
+    #[prost(uint32, tag = "5")]
+    pub max_queries: u32,
+}
+/// Clusters of a site.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OfferedClusters {
+    /// The clusters.
+    #[prost(message, repeated, tag = "1")]
+    pub clusters: ::prost::alloc::vec::Vec<OfferedCluster>,
+}
+/// A cluster that a site serves.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OfferedCluster {
+    /// Its name at the site.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// What operators say of it, over the site's own labels.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+/// What changed in a cluster's findings.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FindingsUpdate {
+    /// The cluster.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// What is known of the cluster's findings is forgotten first: `open` are all that are open. So it is when the fleet coordinator knows
+    /// none of the cluster's changes, too few of them, or those of another store.
+    #[prost(bool, tag = "2")]
+    pub reset: bool,
+    /// Findings that are open, after a reset.
+    #[prost(message, repeated, tag = "3")]
+    pub open: ::prost::alloc::vec::Vec<super::super::query::v1::Finding>,
+    /// Changes in the order of their numbers, without a gap after what the fleet coordinator has.
+    #[prost(message, repeated, tag = "4")]
+    pub changes: ::prost::alloc::vec::Vec<super::super::query::v1::FindingChange>,
+    /// Number of the last change that the fleet coordinator then has.
+    #[prost(uint64, tag = "5")]
+    pub sequence: u64,
+}
+/// A site lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Heartbeat {
+    /// The site's clock.
+    #[prost(int64, tag = "1")]
+    pub wall_unix_nanos: i64,
+}
+/// To a site.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JoinResponse {
+    /// What it is about. A site that does not know a message leaves it out.
+    #[prost(oneof = "join_response::Message", tags = "1, 2, 3, 4")]
+    pub message: ::core::option::Option<join_response::Message>,
+}
+/// Nested message and enum types in `JoinResponse`.
+pub mod join_response {
+    /// What it is about. A site that does not know a message leaves it out.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// It is known; first and only once.
+        #[prost(message, tag = "1")]
+        Welcome(super::Welcome),
+        /// What it sent has been taken.
+        #[prost(message, tag = "2")]
+        Ack(super::Ack),
+        /// A question.
+        #[prost(message, tag = "3")]
+        Question(super::Question),
+        /// The answer of a question is not wanted any more.
+        #[prost(message, tag = "4")]
+        Cancel(super::Cancel),
+    }
+}
+/// A site is known.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Welcome {
+    /// Version of this protocol that the fleet coordinator speaks.
+    #[prost(uint32, tag = "1")]
+    pub protocol_version: u32,
+    /// Version of its program.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// What it has of the site's clusters; one that is not named it knows nothing of.
+    #[prost(message, repeated, tag = "3")]
+    pub positions: ::prost::alloc::vec::Vec<Ack>,
+    /// How often it wants a heartbeat. 0: every 2 s.
+    #[prost(uint64, tag = "4")]
+    pub heartbeat_interval_nanos: u64,
+}
+/// What the fleet coordinator has of a cluster.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ack {
+    /// The cluster.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The last change of its findings. Absent: none, not even which are open.
+    #[prost(uint64, optional, tag = "2")]
+    pub findings_sequence: ::core::option::Option<u64>,
+    /// The newest rollup. Absent: none.
+    #[prost(message, optional, tag = "3")]
+    pub rollup: ::core::option::Option<RollupRevision>,
+}
+/// A question to a cluster of the site.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Question {
+    /// Its number, for the answer. Not used twice.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The method as in the path of gRPC, such as /fathom.query.v1.QueryService/GetLatency.
+    #[prost(string, tag = "2")]
+    pub method: ::prost::alloc::string::String,
+    /// The cluster, by its name at the site. It also stands in the request.
+    #[prost(string, tag = "3")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The request message, encoded.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub request: ::prost::bytes::Bytes,
+    /// How long whoever asks will wait. Absent: he does not say.
+    #[prost(uint64, optional, tag = "5")]
+    pub deadline_nanos: ::core::option::Option<u64>,
+}
+/// An answer that nobody waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Cancel {
+    /// The question's number.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
+/// A part of an answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeliverAnswerRequest {
+    /// Which part.
+    #[prost(oneof = "deliver_answer_request::Part", tags = "1, 2, 3")]
+    pub part: ::core::option::Option<deliver_answer_request::Part>,
+}
+/// Nested message and enum types in `DeliverAnswerRequest`.
+pub mod deliver_answer_request {
+    /// Which part.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Part {
+        /// To which question; first and only once.
+        #[prost(message, tag = "1")]
+        Head(super::AnswerHead),
+        /// Messages, each with gRPC's five bytes of flag and length before it; a part may end within a message.
+        #[prost(bytes, tag = "2")]
+        Frames(::prost::bytes::Bytes),
+        /// It is over; last.
+        #[prost(message, tag = "3")]
+        End(super::AnswerEnd),
+    }
+}
+/// To which question an answer is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerHead {
+    /// The question's number.
+    #[prost(uint64, tag = "1")]
+    pub question_id: u64,
+    /// The site.
+    #[prost(string, tag = "2")]
+    pub site: ::prost::alloc::string::String,
+}
+/// How an answer ended.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AnswerEnd {
+    /// The trailers, as gRPC has them: grpc-status, grpc-message and what else there is.
+    #[prost(message, repeated, tag = "1")]
+    pub trailers: ::prost::alloc::vec::Vec<Trailer>,
+}
+/// A trailer of gRPC.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Trailer {
+    /// Its name, in small letters.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its value, as it stands on the wire.
+    #[prost(bytes = "vec", tag = "2")]
+    pub value: ::prost::alloc::vec::Vec<u8>,
+}
+/// An answer has come, or is not wanted any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliverAnswerResponse {}
+/// Which clusters. What is empty does not restrict; of several in one list one is enough.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Selection {
+    /// Names of clusters, or SITE/CLUSTER; `*` stands for any text and `?` for any character.
+    #[prost(string, repeated, tag = "1")]
+    pub clusters: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Names of sites; with `*` and `?` as above.
+    #[prost(string, repeated, tag = "2")]
+    pub sites: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Labels as KEY=VALUE, the value with `*` and `?` as above: a cluster needs all of them.
+    #[prost(string, repeated, tag = "3")]
+    pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks for the sites.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSitesRequest {
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// The sites by name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSitesResponse {
+    /// The sites.
+    #[prost(message, repeated, tag = "1")]
+    pub sites: ::prost::alloc::vec::Vec<SiteStatus>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A site.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SiteStatus {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// `own` (the coordinator that answers), `connected` or `missing`.
+    #[prost(string, tag = "2")]
+    pub reach: ::prost::alloc::string::String,
+    /// When it was heard last.
+    #[prost(int64, tag = "3")]
+    pub heard_unix_nanos: i64,
+    /// Since when it is missing. Absent: it is not.
+    #[prost(int64, optional, tag = "4")]
+    pub missing_since_unix_nanos: ::core::option::Option<i64>,
+    /// What operators say of it.
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Version of its program. Empty: not known.
+    #[prost(string, tag = "6")]
+    pub version: ::prost::alloc::string::String,
+    /// How many clusters it serves.
+    #[prost(uint32, tag = "7")]
+    pub clusters: u32,
+    /// What it allows. Absent: it is the coordinator that answers.
+    #[prost(message, optional, tag = "8")]
+    pub policy: ::core::option::Option<SitePolicy>,
+}
+/// Asks for clusters.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListClustersRequest {
+    /// Which. Absent: all.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<Selection>,
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Clusters by site and name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListClustersResponse {
+    /// The clusters.
+    #[prost(message, repeated, tag = "1")]
+    pub clusters: ::prost::alloc::vec::Vec<ClusterStatus>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A cluster of the fleet.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClusterStatus {
+    /// The site that serves it.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// What to say in the field `cluster` of a question: its name, or SITE/CLUSTER where several have it.
+    #[prost(string, tag = "3")]
+    pub address: ::prost::alloc::string::String,
+    /// What operators say of it and of its site.
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// As of its site: `own`, `connected` or `missing`.
+    #[prost(string, tag = "5")]
+    pub reach: ::prost::alloc::string::String,
+    /// When its site was heard last.
+    #[prost(int64, tag = "6")]
+    pub heard_unix_nanos: i64,
+    /// Since when its site is missing. Absent: it is not.
+    #[prost(int64, optional, tag = "7")]
+    pub missing_since_unix_nanos: ::core::option::Option<i64>,
+    /// Findings that are open, as far as its site told. Absent: it has not told yet.
+    #[prost(uint32, optional, tag = "8")]
+    pub open_findings: ::core::option::Option<u32>,
+    /// Number of the last change of its findings that is known here. Absent: none.
+    #[prost(uint64, optional, tag = "9")]
+    pub findings_sequence: ::core::option::Option<u64>,
+    /// `ok`, `maintenance`, `unknown`, `degraded` or `critical`. `unknown` where its site is missing or has not told.
+    #[prost(string, tag = "10")]
+    pub state: ::prost::alloc::string::String,
+    /// The worst reason. Empty: it is ok.
+    #[prost(string, tag = "11")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Asks to forget a site.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetSiteRequest {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+}
+/// It is forgotten. Forgotten again it is forgotten still.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetSiteResponse {}
+/// Generated client implementations.
+pub mod site_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What sites say to a fleet coordinator.
+    #[derive(Debug, Clone)]
+    pub struct SiteServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> SiteServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SiteServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SiteServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A site's stream, for as long as it is connected. The first message is a Hello, the first answer a Welcome.
+        pub async fn join(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::JoinRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::JoinResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.SiteService/Join",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.SiteService", "Join"));
+            self.inner.streaming(req, path, codec).await
+        }
+        /// The answer of one question. It has a call of its own, so that a big one holds up nothing else.
+        pub async fn deliver_answer(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::DeliverAnswerRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::DeliverAnswerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.SiteService/DeliverAnswer",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.SiteService", "DeliverAnswer"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod site_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SiteServiceServer.
+    #[async_trait]
+    pub trait SiteService: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Join method.
+        type JoinStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::JoinResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// A site's stream, for as long as it is connected. The first message is a Hello, the first answer a Welcome.
+        async fn join(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::JoinRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::JoinStream>, tonic::Status>;
+        /// The answer of one question. It has a call of its own, so that a big one holds up nothing else.
+        async fn deliver_answer(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::DeliverAnswerRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeliverAnswerResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What sites say to a fleet coordinator.
+    #[derive(Debug)]
+    pub struct SiteServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SiteServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SiteServiceServer<T>
+    where
+        T: SiteService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.fleet.v1.SiteService/Join" => {
+                    #[allow(non_camel_case_types)]
+                    struct JoinSvc<T: SiteService>(pub Arc<T>);
+                    impl<
+                        T: SiteService,
+                    > tonic::server::StreamingService<super::JoinRequest>
+                    for JoinSvc<T> {
+                        type Response = super::JoinResponse;
+                        type ResponseStream = T::JoinStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::JoinRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SiteService>::join(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = JoinSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.SiteService/DeliverAnswer" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeliverAnswerSvc<T: SiteService>(pub Arc<T>);
+                    impl<
+                        T: SiteService,
+                    > tonic::server::ClientStreamingService<super::DeliverAnswerRequest>
+                    for DeliverAnswerSvc<T> {
+                        type Response = super::DeliverAnswerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::DeliverAnswerRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SiteService>::deliver_answer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeliverAnswerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SiteServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.fleet.v1.SiteService";
+    impl<T> tonic::server::NamedService for SiteServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod fleet_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What is known of all clusters together. Every coordinator serves it; one that is no fleet coordinator knows its own clusters alone.
+    #[derive(Debug, Clone)]
+    pub struct FleetServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> FleetServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> FleetServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            FleetServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The sites, connected or missing.
+        pub async fn list_sites(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSitesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSitesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/ListSites",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "ListSites"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The clusters, by site and name, those of missing sites too.
+        pub async fn list_clusters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListClustersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListClustersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/ListClusters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "ListClusters"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets a site that is missing and will not come back. One that is connected cannot be forgotten.
+        pub async fn forget_site(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ForgetSiteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetSiteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/ForgetSite",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "ForgetSite"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod fleet_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with FleetServiceServer.
+    #[async_trait]
+    pub trait FleetService: std::marker::Send + std::marker::Sync + 'static {
+        /// The sites, connected or missing.
+        async fn list_sites(
+            &self,
+            request: tonic::Request<super::ListSitesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSitesResponse>,
+            tonic::Status,
+        >;
+        /// The clusters, by site and name, those of missing sites too.
+        async fn list_clusters(
+            &self,
+            request: tonic::Request<super::ListClustersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListClustersResponse>,
+            tonic::Status,
+        >;
+        /// Forgets a site that is missing and will not come back. One that is connected cannot be forgotten.
+        async fn forget_site(
+            &self,
+            request: tonic::Request<super::ForgetSiteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetSiteResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What is known of all clusters together. Every coordinator serves it; one that is no fleet coordinator knows its own clusters alone.
+    #[derive(Debug)]
+    pub struct FleetServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> FleetServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for FleetServiceServer<T>
+    where
+        T: FleetService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.fleet.v1.FleetService/ListSites" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSitesSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::ListSitesRequest>
+                    for ListSitesSvc<T> {
+                        type Response = super::ListSitesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSitesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::list_sites(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSitesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/ListClusters" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListClustersSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::ListClustersRequest>
+                    for ListClustersSvc<T> {
+                        type Response = super::ListClustersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListClustersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::list_clusters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListClustersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/ForgetSite" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForgetSiteSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::ForgetSiteRequest>
+                    for ForgetSiteSvc<T> {
+                        type Response = super::ForgetSiteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ForgetSiteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::forget_site(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForgetSiteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for FleetServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.fleet.v1.FleetService";
+    impl<T> tonic::server::NamedService for FleetServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// All sites that ever joined and were not forgotten.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeptFleet {
+    /// The sites.
+    #[prost(message, repeated, tag = "1")]
+    pub sites: ::prost::alloc::vec::Vec<KeptSite>,
+}
+/// A site as it was last.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeptSite {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// What operators say of it.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Version of its program.
+    #[prost(string, tag = "3")]
+    pub version: ::prost::alloc::string::String,
+    /// What it allows.
+    #[prost(message, optional, tag = "4")]
+    pub policy: ::core::option::Option<SitePolicy>,
+    /// When it was heard last.
+    #[prost(int64, tag = "5")]
+    pub heard_unix_nanos: i64,
+    /// Its clusters.
+    #[prost(message, repeated, tag = "6")]
+    pub clusters: ::prost::alloc::vec::Vec<KeptCluster>,
+}
+/// A cluster of a site as it was last.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeptCluster {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Its own labels.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The last change of its findings. Absent: none was told.
+    #[prost(uint64, optional, tag = "3")]
+    pub findings_sequence: ::core::option::Option<u64>,
+    /// Findings that were open after it.
+    #[prost(message, repeated, tag = "4")]
+    pub open: ::prost::alloc::vec::Vec<super::super::query::v1::Finding>,
+    /// The newest rollup. Absent: none came.
+    #[prost(message, optional, tag = "5")]
+    pub rollup: ::core::option::Option<ClusterRollup>,
+    /// When it came.
+    #[prost(int64, tag = "6")]
+    pub rollup_heard_unix_nanos: i64,
+}

@@ -1,5 +1,8 @@
 //! Whatever is told twice, cut off or restarted: what is known of a site is right, and whoever is missing is named.
 
+use fathom_proto::query::v1 as query;
+
+use super::cluster::Findings;
 use super::*;
 
 /// A connection that nobody reads: it is only held.
