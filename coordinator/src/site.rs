@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use fathom_identity::explain::{chain, tls_problem};
+use fathom_identity::explain::{REFUSED, chain, is_closed, tls_problem};
 use fathom_identity::files::Credentials;
 use fathom_runtime::backoff::Backoff;
 use fathom_runtime::clock::{Clock, SystemClock};
@@ -59,8 +59,9 @@ struct Ended {
 impl Ended {
     /// Before anything was said.
     fn early(error: &(dyn std::error::Error + 'static)) -> Self {
+        let closed = || is_closed(error).then(|| REFUSED.to_owned());
         Self {
-            reason: tls_problem(error).unwrap_or_else(|| chain(error)),
+            reason: tls_problem(error).or_else(closed).unwrap_or_else(|| chain(error)),
             was_welcome: false,
         }
     }

@@ -392,7 +392,8 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     );
     assert_eq!(setup.ask(&fleet, &["fleet"]).code, 4);
 
-    // The fleet coordinator is killed. The site that lives goes on, and much is said there meanwhile.
+    // What is known is kept within seconds; then the fleet coordinator is killed. The site that lives goes on, and much is said there meanwhile.
+    std::thread::sleep(Duration::from_secs(4));
     fleet.kill();
     let id = setup.ask(&berlin, &["findings", "-o", "json"]).json()["findings"][0]["id"]
         .as_str()
@@ -451,7 +452,13 @@ fn fleet_that_refuses_a_site_says_why_and_the_site_works_on() {
         )
     };
     // The fleet coordinator does not trust it, and it does not trust the fleet coordinator.
-    let mut unknown = start("unknown", &["--fleet-cert", &files[3], "--fleet-key", &files[5]]);
+    let both = setup.home.path().join("both.crt");
+    std::fs::write(&both, setup.certificates.pem("ca.crt") + &foreign.pem("ca.crt")).unwrap();
+    let both = both.display().to_string();
+    let mut unknown = start(
+        "unknown",
+        &["--fleet-ca", &both, "--fleet-cert", &files[3], "--fleet-key", &files[5]],
+    );
     let mut wary = start(
         "wary",
         &[

@@ -20,8 +20,9 @@ const FILE: &str = "sites.pb";
 const MAGIC: &[u8; 8] = b"FTHSITE1";
 const HEAD: usize = MAGIC.len() + 4;
 
-/// So long is waited for more changes before it is written.
+/// So long is waited for more changes before it is written; longer after a large one, so that about so many bytes a second are.
 const WRITE_AFTER: Duration = Duration::from_secs(2);
+const BYTES_A_SECOND: f64 = 1_000_000.0;
 
 /// When sites were heard is kept this often, where nothing else changes.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
@@ -80,13 +81,13 @@ fn decode(bytes: &[u8]) -> Result<wire::KeptFleet, Damaged> {
     Ok(wire::KeptFleet::decode(message)?)
 }
 
-fn write(store: &Path, kept: &wire::KeptFleet) -> std::io::Result<()> {
+fn write(store: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let path = path(store);
     let folder = path.with_file_name("");
     std::fs::create_dir_all(&folder)?;
     let fresh = path.with_extension("new");
     let mut file = std::fs::File::create(&fresh)?;
-    file.write_all(&encode(kept))?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&fresh, &path)?;
     // The name is on the disk when its folder is; Windows syncs no folders.
@@ -102,6 +103,7 @@ pub(crate) fn start(sites: Sites, store: PathBuf, tasks: &TaskGroup) {
     let mut changed = sites.watch();
     tasks.spawn("memory of sites", Kind::Background, async move {
         let mut written = None;
+        let mut pause = WRITE_AFTER;
         loop {
             let is_last = tokio::select! {
                 _ = shutdown.requested() => true,
@@ -111,13 +113,14 @@ pub(crate) fn start(sites: Sites, store: PathBuf, tasks: &TaskGroup) {
             if !is_last {
                 tokio::select! {
                     _ = shutdown.requested() => {}
-                    () = tokio::time::sleep(WRITE_AFTER) => {}
+                    () = tokio::time::sleep(pause) => {}
                 }
             }
             changed.borrow_and_update();
             let kept = sites.look(super::sites::Known::kept);
             if written.as_ref() != Some(&kept) {
-                let (store, bytes) = (store.clone(), kept.clone());
+                let (store, bytes) = (store.clone(), encode(&kept));
+                pause = WRITE_AFTER.max(Duration::from_secs_f64(bytes.len() as f64 / BYTES_A_SECOND));
                 let done = tokio::task::spawn_blocking(move || write(&store, &bytes)).await;
                 match done.map_err(std::io::Error::other).flatten() {
                     Ok(()) => written = Some(kept),

@@ -20,8 +20,8 @@ fn kept() -> wire::KeptFleet {
 fn comes_back_and_is_replaced_whole() {
     let store = tempfile::tempdir().unwrap();
     assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
-    write(store.path(), &wire::KeptFleet::default()).unwrap();
-    write(store.path(), &kept()).unwrap();
+    write(store.path(), &encode(&wire::KeptFleet::default())).unwrap();
+    write(store.path(), &encode(&kept())).unwrap();
     assert_eq!(read(store.path()).unwrap(), kept());
 }
 
@@ -37,7 +37,7 @@ fn damaged_file_is_put_aside() {
         assert!(decode(&bytes).is_err(), "{at}");
     }
     let store = tempfile::tempdir().unwrap();
-    write(store.path(), &kept()).unwrap();
+    write(store.path(), &encode(&kept())).unwrap();
     std::fs::write(path(store.path()), &whole[..20]).unwrap();
     assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
     assert!(path(store.path()).with_extension("damaged").is_file());
