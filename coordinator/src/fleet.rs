@@ -188,3 +188,6 @@ impl Sites {
         self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,3 +151,6 @@ pub(crate) fn deadline(headers: &HeaderMap) -> Option<Duration> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ pub(crate) fn site_time(site: &str, time: Duration) -> Status {
     let message = format!("site {site} gives a question of the fleet {time:?}, and that was not enough; ask for less");
     status(Code::DeadlineExceeded, FLEET, "SITE_TIME", message)
 }
+
+#[cfg(test)]
+mod tests;
