@@ -430,6 +430,17 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     assert_eq!(setup.ask(&oslo, &["findings", "-o", "json"]).json()["muted"], 1);
     let whole = setup.ask(&fleet, &["findings", "--all", "--all-clusters", "-o", "json"]);
     assert_eq!(whole.code, 0, "{}", whole.err);
+    // What examples/powershell/fleet-report.ps1 reads.
+    let document = whole.json();
+    assert_eq!(document["schema"], 1);
+    for cluster in document["clusters"].as_array().unwrap() {
+        assert!(cluster["site"].is_string() && cluster["cluster"].is_string());
+        let finding = cluster["answer"]["findings"][0].as_object().unwrap();
+        for key in ["code", "node", "disk", "severity", "cost_ns"] {
+            assert!(finding.contains_key(key), "{key}");
+        }
+        assert!(finding["cost_ns"].is_u64());
+    }
     let found: usize = (whole.json()["clusters"].as_array().unwrap().iter())
         .map(|cluster| cluster["answer"]["findings"].as_array().unwrap().len())
         .sum();
