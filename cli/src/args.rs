@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Node(Box<fathom_node_daemon::Options>),
     /// All clusters of a fleet together: what is wrong, at which site, since when
     #[command(
-        after_help = "Examples:\n  fathom fleet\n  fathom fleet --watch              what changes, as it changes\n  fathom fleet forget old-site      a site that will not come back"
+        after_help = "Examples:\n  fathom fleet\n  fathom fleet --changes 24h        what changed in the last day\n  fathom fleet --watch              what changes, as it changes\n  fathom fleet latency --cluster 'prod-*'\n  fathom fleet cohorts              is a firmware slow wherever it runs?\n  fathom fleet forget old-site      a site that will not come back"
     )]
     Fleet(Box<FleetArgs>),
     /// The clusters of a fleet: at which site, whether it can be reached, what is open

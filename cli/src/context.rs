@@ -25,7 +25,8 @@ pub(crate) struct Connection {
     /// Address of the coordinator
     #[arg(long, value_name = "URL", env = "FATHOM_COORDINATOR")]
     coordinator: Option<String>,
-    /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, or @NAME of a selection
+    /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
+    /// between them for all at once, or @NAME of a selection
     /// in the context file (may be repeated) [default: the only one]
     #[arg(long, value_name = "NAME", env = "FATHOM_CLUSTER")]
     cluster: Vec<String>,
@@ -166,7 +167,7 @@ impl Connection {
 
 /// What terms of `--cluster` and names of `--site` mean.
 fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String>>) -> Result<Meant> {
-    let is_plain = |term: &str| !term.contains(['*', '?', '=']) && !term.starts_with('@');
+    let is_plain = |term: &str| !term.contains(['*', '?', '=', ',']) && !term.starts_with('@');
     match terms {
         [] if sites.is_empty() => return Ok(Meant::One(String::new())),
         [only] if sites.is_empty() && is_plain(only) => return Ok(Meant::One(only.clone())),
@@ -177,20 +178,15 @@ fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String
         ..wire::Selection::default()
     };
     for term in terms {
-        let own = std::slice::from_ref(term);
-        let some = match term.strip_prefix('@') {
-            Some(name) => saved.get(name).ok_or_else(|| Error::NoSelection {
-                name: name.to_owned(),
-                known: saved.keys().cloned().collect::<Vec<_>>().join(", "),
-            })?,
-            None => own,
-        };
-        for term in some {
-            match term.split_once('=') {
-                Some(("site", site)) => selection.sites.push(site.to_owned()),
-                Some(_) => selection.labels.push(term.clone()),
-                None => selection.clusters.push(term.clone()),
+        match term.strip_prefix('@') {
+            Some(name) => {
+                let some = saved.get(name).ok_or_else(|| Error::NoSelection {
+                    name: name.to_owned(),
+                    known: saved.keys().cloned().collect::<Vec<_>>().join(", "),
+                })?;
+                selection.terms.extend(some.iter().cloned());
             }
+            None => selection.terms.push(term.clone()),
         }
     }
     Ok(Meant::Several(selection))

@@ -31,7 +31,6 @@ pub(crate) mod frame;
 pub(crate) mod kept;
 pub(crate) mod own;
 pub(crate) mod route;
-pub(crate) mod selection;
 pub(crate) mod session;
 pub(crate) mod sites;
 
@@ -74,7 +73,7 @@ pub(crate) struct Asked {
 impl Sites {
     /// The sites that were known before, all missing, and this coordinator's own.
     pub(crate) fn new(own: &str, labels: BTreeMap<String, String>, kept: wire::KeptFleet, first_question: u64) -> Self {
-        let mut known = Known::restore(kept);
+        let mut known = Known::restore(kept, SystemClock.now_unix_nanos());
         known.add_own(own, labels, env!("CARGO_PKG_VERSION"));
         Self {
             inner: Arc::new(Inner {
@@ -140,6 +139,20 @@ impl Sites {
     /// A cluster of this coordinator's own says something, as a site's would.
     pub(crate) fn take_own(&self, message: wire::JoinRequest) -> Result<Option<wire::Ack>, Status> {
         self.change(|known| known.take_own(message, SystemClock.now_unix_nanos()))
+    }
+
+    /// Time has passed: what was not heard for long is not known any more.
+    pub(crate) fn tick(&self) {
+        let now = SystemClock.now_unix_nanos();
+        let is_news = {
+            let mut known = self.lock();
+            let before = known.fleet().version();
+            known.tick(now);
+            known.fleet().version() != before
+        };
+        if is_news {
+            self.inner.changed.send_modify(|count| *count += 1);
+        }
     }
 
     /// Forgets a site that is missing.

@@ -113,12 +113,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .local_addr()
         .map_err(|source| listen_error(config.listen, source))?;
     let clusters = Clusters::open(config.ingest, &config.store, tasks.clone()).await?;
-    let sites = known_sites(&config.fleet, &config.store)?;
-    fleet::own::start(
-        sites.clone(),
-        Feed::new(clusters.clone(), config.fleet.cluster_labels.clone()),
-        tasks,
-    );
+    let (sites, incarnation) = known_sites(&config.fleet, &config.store)?;
+    fleet::own::start(sites.clone(), Feed::new(clusters.clone(), &config.fleet), tasks);
     if config.fleet.role == Role::Fleet {
         fleet::kept::start(sites.clone(), config.store.clone(), tasks);
     }
@@ -141,7 +137,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     let is_fleet = config.fleet.role == Role::Fleet;
     let joining = SiteServiceServer::new(grpc::site::Site::new(sites.clone(), is_fleet, tasks.clone()))
         .max_decoding_message_size(MESSAGE_BYTES);
-    let of_fleet = FleetServiceServer::new(grpc::fleet::Fleet::new(sites)).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let of_fleet = FleetServiceServer::new(grpc::fleet::Fleet::new(sites, incarnation, tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
     let collect =
         CollectServiceServer::new(Collect::new(clusters, tasks.clone())).max_decoding_message_size(MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -205,8 +202,8 @@ fn answering(clusters: Clusters, tasks: &TaskGroup) -> Routes {
         .add_service(QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES))
 }
 
-/// This coordinator itself, and of a fleet coordinator the sites that it knew.
-fn known_sites(config: &Fleet, store: &Path) -> Result<Sites> {
+/// This coordinator itself, and of a fleet coordinator the sites that it knew; with a number that no other process has.
+fn known_sites(config: &Fleet, store: &Path) -> Result<(Sites, u64)> {
     let kept = match config.role {
         Role::Fleet => fleet::kept::read(store).map_err(|source| Error::KeptSites {
             path: store.to_owned(),
@@ -220,7 +217,7 @@ fn known_sites(config: &Fleet, store: &Path) -> Result<Sites> {
     })?;
     // Numbers of questions only rise: half of the range is left for that.
     let first = u64::from_le_bytes(first) >> 1;
-    Ok(Sites::new(&config.site, config.labels.clone(), kept, first))
+    Ok((Sites::new(&config.site, config.labels.clone(), kept, first), first))
 }
 
 /// Runs a coordinator in a runtime of its own until it is asked to stop, as both programs do. `ready` is told the

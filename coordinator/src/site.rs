@@ -2,7 +2,6 @@
 //!
 //! The fleet is never needed: whatever happens to it, the site's clusters are joined, stored and answered for as before.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fathom_identity::explain::{REFUSED, chain, is_closed, tls_problem};
@@ -14,7 +13,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-use crate::config::{Labels, Policy, Uplink};
+use crate::config::{Fleet, Policy, Uplink};
 use crate::error::{Error, Result};
 use crate::ingest::Clusters;
 
@@ -37,10 +36,8 @@ const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// A site that dials out.
 pub(crate) struct Site {
-    name: String,
+    config: Fleet,
     address: String,
-    labels: Labels,
-    cluster_labels: BTreeMap<String, Labels>,
     policy: Policy,
     endpoint: Endpoint,
     /// The services that answer questions, without the listener before them.
@@ -82,7 +79,7 @@ impl Site {
     ///
     /// When address or files cannot be used.
     pub(crate) fn new(
-        config: &crate::config::Fleet,
+        config: &Fleet,
         uplink: &Uplink,
         services: Routes,
         clusters: Clusters,
@@ -106,10 +103,8 @@ impl Site {
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true);
         Ok(Self {
-            name: config.site.clone(),
+            config: config.clone(),
             address: uplink.address.clone(),
-            labels: config.labels.clone(),
-            cluster_labels: config.cluster_labels.clone(),
             policy: uplink.policy.clone(),
             endpoint,
             services,
@@ -130,7 +125,8 @@ impl Site {
         // Without randomness sites still differ by their names.
         let _ = getrandom::fill(&mut seed);
         let of_name = self
-            .name
+            .config
+            .site
             .bytes()
             .fold(17_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let mut backoff = Backoff::new(RETRY.0, RETRY.1, u64::from_le_bytes(seed) ^ of_name);

@@ -1,4 +1,4 @@
-//! The examples for other languages, run as somebody would who has only the repository.
+//! The demo of a fleet, and the examples for other languages, run as somebody would who has only the repository.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -123,5 +123,53 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
             return;
         }
         assert!(started.elapsed() < Duration::from_secs(60), "{told:#}");
+    }
+}
+
+#[test]
+fn demo_of_a_fleet_goes_from_three_clusters_to_the_one_drive() {
+    let started = Instant::now();
+    let ran = program().run(["demo", "--fleet", "--once", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "{:?}: {}",
+        started.elapsed(),
+        ran.err
+    );
+    let document = ran.json();
+    let clusters = document["clusters"]["clusters"].as_array().unwrap();
+    let states: Vec<&str> = clusters
+        .iter()
+        .map(|cluster| cluster["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states.len(), 3);
+    assert_eq!((states[0], states[2]), ("ok", "unknown"), "{states:?}");
+    assert!(["degraded", "critical"].contains(&states[1]), "{states:?}");
+    assert_eq!(document["fleet"]["fleet"]["clusters"]["ok"], 1);
+    let findings = document["findings"]["findings"].as_array().unwrap();
+    assert_eq!(
+        (findings.len(), &findings[0]["code"]),
+        (1, &Value::from("DISK_SLOW")),
+        "{findings:#?}"
+    );
+    let culprit = &document["why"]["culprit"];
+    assert_eq!(
+        (&culprit["kind"], &culprit["node"]),
+        (&Value::from("disk"), &findings[0]["node"]),
+        "{culprit:#}"
+    );
+    assert_eq!(culprit["disk"], findings[0]["disk"]);
+    // What a person sees: the commands, each with its answer.
+    let ran = program().run(["demo", "--fleet", "--once"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for text in [
+        "$ fathom fleet\n",
+        "$ fathom why --cluster prod-2",
+        "berlin",
+        "oslo",
+        "DISK_SLOW",
+    ] {
+        assert!(ran.out.contains(text), "{text}: {}", ran.out);
     }
 }

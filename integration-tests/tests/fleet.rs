@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use fathom_integration_tests::fixture;
-use fathom_integration_tests::process::{Certificates, Process, Program, Ran, assert_fails};
+use fathom_integration_tests::fleet::{BACK_WITHIN, PATIENCE, Setup, find, told};
+use fathom_integration_tests::process::{Certificates, Process, Program, assert_fails};
+use fathom_proto::fleet::v1 as fleet_wire;
+use fathom_proto::fleet::v1::fleet_service_client::FleetServiceClient;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::findings_service_client::FindingsServiceClient;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
@@ -14,105 +15,8 @@ use serde_json::Value;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
-/// A fleet coordinator that was restarted knows all of its sites again within this.
-const BACK_WITHIN: Duration = Duration::from_secs(10);
-
-const PATIENCE: Duration = Duration::from_secs(90);
-
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
-}
-
-/// A port that was free a moment ago: a coordinator that is restarted has to be found where it was.
-fn port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-struct Setup {
-    home: tempfile::TempDir,
-    certificates: Certificates,
-    /// Where the fleet coordinator listens.
-    address: String,
-}
-
-impl Setup {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let certificates = Certificates::new(&home.path().join("certificates"));
-        Self {
-            home,
-            certificates,
-            address: port(),
-        }
-    }
-
-    fn fleet(&self) -> Process {
-        let store = self.home.path().join("fleet");
-        program().coordinator(
-            &self.certificates,
-            &store,
-            &["--role", "fleet", "--listen", &self.address],
-        )
-    }
-
-    fn site(&self, name: &str, more: &[&str]) -> Process {
-        let (url, files) = (format!("https://{}", self.address), self.certificates.options("user"));
-        let mut options = vec!["--commit-every", "300ms", "--fleet", &url, "--site", name];
-        options.extend(["--fleet-cert", &files[3], "--fleet-key", &files[5]]);
-        options.extend(more);
-        program().coordinator(&self.certificates, &self.home.path().join(name), &options)
-    }
-
-    /// Plays a recording to a site, and waits until all of it is stored.
-    fn play(&self, site: &Process, name: &str, cluster: &str, recording: &str, nodes: &[&str]) {
-        let home = self.home.path().join(format!("spools-{name}-{cluster}"));
-        let recording = fixture::recording(recording);
-        let start = |node: &&str| {
-            let more = ["--cluster", cluster];
-            program().node(&self.certificates, &site.address, &recording, node, &home, &more)
-        };
-        let mut daemons: Vec<Process> = nodes.iter().map(start).collect();
-        daemons
-            .iter_mut()
-            .for_each(|daemon| assert_eq!(daemon.wait(), 0, "{}", daemon.said()));
-    }
-
-    fn ask(&self, coordinator: &Process, arguments: &[&str]) -> Ran {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
-        all.extend(self.certificates.options("user"));
-        program().run(all)
-    }
-
-    /// The clusters as a coordinator lists them, once they are as they should be.
-    fn clusters(&self, coordinator: &Process, within: Duration, settled: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let started = Instant::now();
-        loop {
-            let ran = self.ask(coordinator, &["clusters", "-o", "json"]);
-            assert!(ran.code == 0 || ran.code == 4, "{}", ran.err);
-            let clusters = ran.json()["clusters"].as_array().unwrap().clone();
-            if settled(&clusters) {
-                return clusters;
-            }
-            assert!(started.elapsed() < within, "{clusters:#?}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
-
-fn find<'a>(clusters: &'a [Value], site: &str, cluster: &str) -> Option<&'a Value> {
-    clusters
-        .iter()
-        .find(|found| found["site"] == site && found["cluster"] == cluster)
-}
-
-/// Whether all clusters are connected and have told their findings.
-fn told(clusters: &[Value], count: usize) -> bool {
-    clusters.len() == count
-        && clusters
-            .iter()
-            .all(|cluster| cluster["reach"] != "missing" && !cluster["open_findings"].is_null())
 }
 
 const NODES: [&str; 4] = ["i0", "t0", "t1", "t2"];
@@ -129,7 +33,7 @@ fn without_times(mut document: Value) -> Value {
 
 #[test]
 fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
-    let setup = Setup::new();
+    let setup = Setup::new(program());
     let fleet = setup.fleet();
     let berlin = setup.site("berlin", &["--label", "country=de", "--cluster-label", "c1:tier=gold"]);
     let oslo = setup.site("oslo", &["--label", "country=no", "--fleet-max-rows", "2000"]);
@@ -204,7 +108,7 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
     );
     for (options, expected) in [
         (&["--site", "berlin"][..], 2),
-        (&["--cluster", "country=no", "--cluster", "tier=*"], 0),
+        (&["--cluster", "country=no,tier=*"], 0),
         (&["--cluster", "tier=gold"], 1),
         (&["--cluster", "*/both"], 2),
     ] {
@@ -245,6 +149,51 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
 
     policies_hold(&setup, &fleet, &oslo);
     streams_flow(&setup, &fleet);
+    health_rolls_up(&setup, &fleet, &expected);
+}
+
+/// From rollups: how all are, and how long operations took over all of them, each counted once.
+fn health_rolls_up(setup: &Setup, fleet: &Process, writes: &[u64]) {
+    let of = |health: &Value, cluster: &str| -> String {
+        let clusters = health["clusters"].as_array().unwrap();
+        let found = clusters.iter().find(|entry| entry["cluster"] == cluster);
+        found.map_or("", |entry| entry["state"].as_str().unwrap()).to_owned()
+    };
+    let bad = ["degraded", "critical"];
+    let health = setup.fleet_health(fleet, |health| {
+        let both = health["clusters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["cluster"] == "both");
+        bad.contains(&of(health, "c1").as_str())
+            && bad.contains(&of(health, "c2").as_str())
+            && both.filter(|entry| entry["state"] == "ok").count() == 2
+    });
+    assert!(bad.contains(&health["fleet"]["state"].as_str().unwrap()), "{health:#}");
+    assert_eq!(health["sites"].as_array().unwrap().len(), 2, "{health:#}");
+    assert!(
+        health["fleet"]["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["code"] == "DISK_SLOW"),
+        "{health:#}"
+    );
+    assert_eq!(setup.ask(fleet, &["fleet", "--check"]).code, 3);
+    let count = |options: &[&str], op: &str| {
+        let ran = setup.ask(fleet, &[&["fleet", "latency", "-o", "json"], options].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let document = ran.json();
+        let rows = document["latency"].as_array().unwrap().clone();
+        let row = rows.into_iter().find(|row| row["tap"] == "volume" && row["op"] == op);
+        row.map_or(0, |row| row["count"].as_u64().unwrap())
+    };
+    assert_eq!(count(&[], "write"), writes.iter().sum::<u64>());
+    assert_eq!(count(&["--cluster", "c1"], "write"), 16_000);
+    assert_eq!(count(&["--cluster", "*/both"], "read"), 120);
+    let cohorts = setup.ask(fleet, &["fleet", "cohorts", "-o", "json"]);
+    assert_eq!(cohorts.json()["clusters"], 4, "{}", cohorts.err);
 }
 
 /// The site's own policy caps what the fleet gets.
@@ -328,7 +277,7 @@ fn streams_flow(setup: &Setup, fleet: &Process) {
 
 #[test]
 fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
-    let setup = Setup::new();
+    let setup = Setup::new(program());
     let mut fleet = setup.fleet();
     let allow = ["--fleet-allow", "read,remarks"];
     let berlin = setup.site("berlin", &allow);
@@ -390,7 +339,10 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
         1,
         &["site oslo has been missing since"],
     );
+    let health = setup.fleet_health(&fleet, |health| health["fleet"]["clusters"]["unknown"] == 1);
+    assert_eq!(health["missing"][0]["site"], "oslo", "{health:#}");
     assert_eq!(setup.ask(&fleet, &["fleet"]).code, 4);
+    watch_goes_on(&setup, &fleet, &runtime);
 
     // What is known is kept within seconds; then the fleet coordinator is killed. The site that lives goes on, and much is said there meanwhile.
     std::thread::sleep(Duration::from_secs(4));
@@ -447,9 +399,35 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     assert_eq!(found, 2, "each finding once, whatever was cut off and told again");
 }
 
+/// A watch says everything, then with its token only what looks different since.
+fn watch_goes_on(setup: &Setup, fleet: &Process, runtime: &tokio::runtime::Runtime) {
+    runtime.block_on(async {
+        let channel = setup.certificates.channel(&fleet.address).await;
+        let mut client = FleetServiceClient::new(channel);
+        let mut first = async |token: &str| {
+            let request = fleet_wire::WatchFleetHealthRequest {
+                resume_token: token.to_owned(),
+            };
+            let mut watch = client.watch_fleet_health(request).await.unwrap().into_inner();
+            let next = tokio::time::timeout(Duration::from_secs(2), watch.message()).await;
+            next.map(|message| message.unwrap().unwrap())
+        };
+        let all = first("").await.unwrap();
+        assert!(all.is_all && all.entries.len() == 5, "{all:#?}");
+        let oslo = all
+            .entries
+            .iter()
+            .find(|entry| entry.level == "cluster" && entry.site == "oslo");
+        assert_eq!(oslo.unwrap().state, "unknown");
+        assert!(first(&all.resume_token).await.is_err(), "nothing looks different since");
+        let foreign = first("00000000deadbeef.3").await.unwrap();
+        assert!(foreign.is_all, "a token of another process is one for everything");
+    });
+}
+
 #[test]
 fn fleet_that_refuses_a_site_says_why_and_the_site_works_on() {
-    let setup = Setup::new();
+    let setup = Setup::new(program());
     let mut fleet = setup.fleet();
     let foreign = Certificates::new(&setup.home.path().join("foreign"));
     let files = foreign.options("user");

@@ -6,7 +6,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::{Client, MESSAGE_BYTES};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Client {
     fn fleet_service(&self) -> FleetServiceClient<Channel> {
@@ -47,6 +47,60 @@ impl Client {
                 return Ok(sites);
             }
             page_token = answer.next_page_token;
+        }
+    }
+
+    /// How the fleet is.
+    pub(crate) async fn fleet_health(
+        &self,
+        request: wire::GetFleetHealthRequest,
+    ) -> Result<wire::GetFleetHealthResponse> {
+        let answer = self.fleet_service().get_fleet_health(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// How long operations took over clusters together.
+    pub(crate) async fn fleet_latency(&self, selection: wire::Selection) -> Result<wire::GetFleetLatencyResponse> {
+        let request = wire::GetFleetLatencyRequest {
+            selection: Some(selection),
+        };
+        let answer = self.fleet_service().get_fleet_latency(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// What runs on devices, compared.
+    pub(crate) async fn cohorts(&self, selection: wire::Selection) -> Result<wire::ListCohortsResponse> {
+        let request = wire::ListCohortsRequest {
+            selection: Some(selection),
+        };
+        let answer = self.fleet_service().list_cohorts(request).await;
+        Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// How the fleet is and what comes to look different, message by message, until the coordinator ends it.
+    pub(crate) async fn watch_fleet(
+        &self,
+        token: String,
+        mut each: impl FnMut(wire::WatchFleetHealthResponse) -> Result<()>,
+    ) -> Result<()> {
+        let request = wire::WatchFleetHealthRequest { resume_token: token };
+        let answer = self.fleet_service().watch_fleet_health(request).await;
+        let mut stream = answer.map_err(|status| self.failure(&status))?.into_inner();
+        let mut token = String::new();
+        loop {
+            let cause = match stream.message().await {
+                Ok(Some(message)) => {
+                    if !message.resume_token.is_empty() {
+                        token.clone_from(&message.resume_token);
+                    }
+                    each(message)?;
+                    continue;
+                }
+                Ok(None) => "the coordinator stopped".to_owned(),
+                Err(status) if token.is_empty() => return Err(self.failure(&status)),
+                Err(status) => self.failure(&status).to_string(),
+            };
+            return Err(Error::WatchEnded { cause, after: token });
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn selection(meant: Meant) -> wire::Selection {
         Meant::Several(selection) => selection,
         Meant::One(name) if name.is_empty() => wire::Selection::default(),
         Meant::One(name) => wire::Selection {
-            clusters: vec![name],
+            terms: vec![name],
             ..wire::Selection::default()
         },
     }
@@ -66,7 +66,7 @@ pub(super) fn note_missing(clusters: &[wire::ClusterStatus]) -> Code {
 fn document(cluster: &wire::ClusterStatus) -> Value {
     json!({
         "site": cluster.site, "cluster": cluster.cluster, "address": cluster.address, "labels": cluster.labels,
-        "reach": cluster.reach, "heard_unix_ns": cluster.heard_unix_nanos, "missing_since_unix_ns": cluster.missing_since_unix_nanos,
+        "reach": cluster.reach, "state": cluster.state, "reason": cluster.reason, "heard_unix_ns": cluster.heard_unix_nanos, "missing_since_unix_ns": cluster.missing_since_unix_nanos,
         "open_findings": cluster.open_findings, "findings_sequence": cluster.findings_sequence,
     })
 }
@@ -75,22 +75,29 @@ fn table(clusters: &[wire::ClusterStatus]) -> String {
     if clusters.is_empty() {
         return "no clusters: no daemon has connected yet, and no site has joined\n".to_owned();
     }
-    let mut grid = Grid::new(&["site", "cluster", "reach", "heard", ">open findings", "labels"]);
+    let mut grid = Grid::new(&[
+        "site",
+        "cluster",
+        "reach",
+        "state",
+        ">open findings",
+        "heard",
+        "labels",
+        "why",
+    ]);
     for cluster in clusters {
-        let labels = cluster
-            .labels
-            .iter()
-            .into_iter()
-            .map(|(key, value)| format!("{key}={value}"));
+        let labels = cluster.labels.iter().map(|(key, value)| format!("{key}={value}"));
         grid.row([
             cluster.site.clone(),
             cluster.cluster.clone(),
             cluster.reach.clone(),
-            date_time(cluster.heard_unix_nanos),
+            cluster.state.clone(),
             cluster
                 .open_findings
                 .map_or_else(|| "?".to_owned(), |open| open.to_string()),
+            date_time(cluster.heard_unix_nanos),
             labels.collect::<Vec<_>>().join(" "),
+            cluster.reason.clone(),
         ]);
     }
     grid.lines("")

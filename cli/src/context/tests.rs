@@ -8,24 +8,23 @@ fn texts(list: &[&str]) -> Vec<String> {
 
 #[test]
 fn names_patterns_labels_and_saved_selections() {
-    let saved = BTreeMap::from([("gold".to_owned(), texts(&["tier=gold", "site=berlin"]))]);
+    let saved = BTreeMap::from([("gold".to_owned(), texts(&["berlin/*,tier=gold", "oslo/*"]))]);
     let of = |terms: &[&str], sites: &[&str]| meant(&texts(terms), &texts(sites), &saved);
     assert_eq!(of(&[], &[]).unwrap(), Meant::One(String::new()));
     assert_eq!(of(&["berlin/c1"], &[]).unwrap(), Meant::One("berlin/c1".to_owned()));
-    let selection = |clusters: &[&str], sites: &[&str], labels: &[&str]| {
+    let selection = |terms: &[&str], sites: &[&str]| {
         Meant::Several(wire::Selection {
-            clusters: texts(clusters),
+            terms: texts(terms),
             sites: texts(sites),
-            labels: texts(labels),
         })
     };
-    assert_eq!(of(&["c*"], &[]).unwrap(), selection(&["c*"], &[], &[]));
-    assert_eq!(of(&["c1", "c2"], &[]).unwrap(), selection(&["c1", "c2"], &[], &[]));
-    assert_eq!(of(&["c1"], &["berlin"]).unwrap(), selection(&["c1"], &["berlin"], &[]));
-    assert_eq!(of(&["country=de"], &[]).unwrap(), selection(&[], &[], &["country=de"]));
+    assert_eq!(of(&["c*"], &[]).unwrap(), selection(&["c*"], &[]));
+    assert_eq!(of(&["c1", "c2"], &[]).unwrap(), selection(&["c1", "c2"], &[]));
+    assert_eq!(of(&["c1"], &["berlin"]).unwrap(), selection(&["c1"], &["berlin"]));
+    assert_eq!(of(&["country=de"], &[]).unwrap(), selection(&["country=de"], &[]));
     assert_eq!(
         of(&["@gold", "x*"], &[]).unwrap(),
-        selection(&["x*"], &["berlin"], &["tier=gold"])
+        selection(&["berlin/*,tier=gold", "oslo/*", "x*"], &[])
     );
     let unknown = of(&["@silver"], &[]).unwrap_err().to_string();
     assert!(unknown.contains("silver") && unknown.contains("gold"), "{unknown}");

@@ -26,6 +26,7 @@ pub(crate) fn start(sites: Sites, mut feed: Feed, tasks: &TaskGroup) {
                     }
                 }
             }
+            sites.tick();
             tokio::select! {
                 _ = shutdown.requested() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 
 use fathom_model::check_name;
+use fathom_model::rollup::ClusterKey;
 use fathom_proto::FLEET_PROTOCOL;
+use fathom_proto::convert::rollup::rollup_from_wire;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::join_request::Message;
+use fathom_rollup::Applied;
 use tonic::Status;
 
 use super::Outbox;
@@ -22,11 +25,16 @@ const CLUSTERS: usize = 10_000;
 const LABELS: usize = 64;
 const LABEL_BYTES: usize = 256;
 
+/// A cluster whose site sends a rollup every 10 s is not known any more when none came for this long.
+const MISSING_AFTER: i64 = 30_000_000_000;
+
 /// Everything that is known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Known {
     sites: BTreeMap<String, Site>,
     own: String,
+    /// How everything is, from rollups.
+    fleet: fathom_rollup::Fleet,
 }
 
 /// A site.
@@ -89,6 +97,13 @@ impl Site {
         }
     }
 
+    /// What is said of a cluster: of it alone, and of its site.
+    pub(crate) fn labels_of(&self, cluster: &Cluster) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.extend(cluster.labels.clone());
+        labels
+    }
+
     /// Since when it is missing, if it is.
     pub(crate) fn missing_since(&self) -> Option<i64> {
         (self.reach() == Reach::Missing).then_some(self.heard_unix_nanos)
@@ -109,23 +124,48 @@ impl Site {
 
 impl Known {
     /// What a predecessor kept: all of it is missing.
-    pub(crate) fn restore(kept: wire::KeptFleet) -> Self {
-        let sites = kept.sites.into_iter().map(|site| {
-            let clusters = site.clusters.into_iter().map(Cluster::restore);
-            let restored = Site {
+    pub(crate) fn restore(kept: wire::KeptFleet, now: i64) -> Self {
+        let mut known = Self {
+            sites: BTreeMap::new(),
+            own: String::new(),
+            fleet: fathom_rollup::Fleet::new(fathom_rollup::Config {
+                missing_after_nanos: MISSING_AFTER,
+                ..fathom_rollup::Config::default()
+            }),
+        };
+        for site in kept.sites {
+            let mut restored = Site {
                 labels: site.labels,
                 version: site.version,
                 policy: site.policy,
                 heard_unix_nanos: site.heard_unix_nanos,
-                clusters: clusters.collect(),
                 ..Site::default()
             };
-            (site.site, restored)
-        });
-        Self {
-            sites: sites.collect(),
-            own: String::new(),
+            for kept in site.clusters {
+                let key = ClusterKey::new(site.site.as_str(), kept.cluster.as_str());
+                let rollup = kept.rollup.clone().map(rollup_from_wire).transpose();
+                let heard = kept.rollup_heard_unix_nanos;
+                let (name, cluster) = Cluster::restore(kept);
+                known.fleet.expect(&key, &restored.labels_of(&cluster), now);
+                // One that another version kept and this cannot read comes anew.
+                if let Ok(Some(rollup)) = rollup {
+                    known.fleet.restore(rollup, heard, now);
+                }
+                restored.clusters.insert(name, cluster);
+            }
+            known.sites.insert(site.site, restored);
         }
+        known
+    }
+
+    /// How everything is.
+    pub(crate) const fn fleet(&self) -> &fathom_rollup::Fleet {
+        &self.fleet
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: i64) {
+        self.fleet.tick(now);
     }
 
     /// What a successor needs.
@@ -138,7 +178,12 @@ impl Known {
             policy: site.policy.clone(),
             heard_unix_nanos: site.heard_unix_nanos,
             clusters: (site.clusters.iter())
-                .map(|(name, cluster)| cluster.kept(name))
+                .map(|(cluster, known)| {
+                    known.kept(
+                        cluster,
+                        self.fleet.rollup(&ClusterKey::new(name.as_str(), cluster.as_str())),
+                    )
+                })
                 .collect(),
         });
         wire::KeptFleet { sites: sites.collect() }
@@ -146,6 +191,7 @@ impl Known {
 
     /// This coordinator itself, as a site.
     pub(crate) fn add_own(&mut self, name: &str, labels: BTreeMap<String, String>, version: &str) {
+        self.drop_site(name);
         // Where a site of this name had joined before, it may not any more.
         let own = Site {
             labels,
@@ -196,17 +242,26 @@ impl Known {
         }
         let before = self.sites.remove(&hello.site).unwrap_or_default();
         let mut before_clusters = before.clusters;
+        let mut positions = Vec::new();
         for (name, cluster) in &mut offered.clusters {
             if let Some(known) = before_clusters.remove(name) {
                 cluster.findings = known.findings;
-                cluster.rollup = known.rollup;
             }
+            let key = ClusterKey::new(hello.site.as_str(), name.as_str());
+            let revision = self.fleet.rollup(&key).map(|(rollup, _)| rollup.revision);
+            positions.push(cluster.position(name, revision));
         }
-        let positions = offered.clusters.iter().map(|(name, cluster)| cluster.position(name));
+        for (name, cluster) in &offered.clusters {
+            let key = ClusterKey::new(hello.site.as_str(), name.as_str());
+            self.fleet.expect(&key, &offered.labels_of(cluster), now);
+        }
+        for gone in before_clusters.keys() {
+            self.fleet.forget(&ClusterKey::new(hello.site.as_str(), gone.as_str()));
+        }
         let welcome = wire::Welcome {
             protocol_version: FLEET_PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            positions: positions.collect(),
+            positions,
             heartbeat_interval_nanos: 0,
         };
         offered.link = Some(Link { session, outbox });
@@ -215,15 +270,17 @@ impl Known {
     }
 
     /// A site's connection is over; nothing when it has another by now.
-    pub(crate) fn leave(&mut self, site: &str, session: u64, now: i64) {
-        if let Some(site) = self.sites.get_mut(site)
-            && site.link.as_ref().is_some_and(|link| link.session == session)
-        {
-            site.link = None;
-            // It was heard until now: what comes over a connection that lives is at most a heartbeat old.
-            site.heard_unix_nanos = site
-                .heard_unix_nanos
-                .max(now.min(site.heard_unix_nanos.saturating_add(HEARD_WITHIN)));
+    pub(crate) fn leave(&mut self, name: &str, session: u64, now: i64) {
+        let Some(site) = self.sites.get_mut(name) else { return };
+        if site.link.as_ref().is_none_or(|link| link.session != session) {
+            return;
+        }
+        site.link = None;
+        // What comes over a connection that lives is at most a heartbeat old: where it was noticed late, it was heard no later than that.
+        let latest = site.heard_unix_nanos.saturating_add(HEARD_WITHIN);
+        site.heard_unix_nanos = site.heard_unix_nanos.max(now.min(latest));
+        for cluster in site.clusters.keys() {
+            self.fleet.miss(&ClusterKey::new(name, cluster.as_str()), now);
         }
     }
 
@@ -235,19 +292,68 @@ impl Known {
         message: wire::JoinRequest,
         now: i64,
     ) -> Result<Option<wire::Ack>, Status> {
-        let site = self.sites.get_mut(name);
-        let site = site.filter(|site| site.link.as_ref().is_some_and(|link| link.session == session));
-        let site = site.ok_or_else(status::replaced_site)?;
-        site.heard_unix_nanos = now;
-        site.take(name, message, now)
+        let site = self.sites.get(name).and_then(|site| site.link.as_ref());
+        if site.is_none_or(|link| link.session != session) {
+            return Err(status::replaced_site());
+        }
+        self.take_of(name, message, now)
     }
 
     /// A message about this coordinator's own clusters.
     pub(crate) fn take_own(&mut self, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
-        let name = self.own.clone();
-        let own = self.sites.entry(name.clone()).or_default();
-        own.heard_unix_nanos = now;
-        own.take(&name, message, now)
+        self.take_of(&self.own.clone(), message, now)
+    }
+
+    fn take_of(&mut self, name: &str, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
+        let site = self.sites.get_mut(name).ok_or_else(status::replaced_site)?;
+        site.heard_unix_nanos = now;
+        let key = |cluster: &str| ClusterKey::new(name, cluster);
+        let told = match message.message {
+            Some(Message::Hello(_)) => return Err(status::bad_site("only the first message may be a Hello")),
+            Some(Message::Clusters(offered)) => {
+                for cluster in offered.clusters {
+                    let key = key(&cluster.cluster);
+                    site.offer(cluster)?;
+                    let labels = site.clusters.get(&key.cluster).map(|cluster| site.labels_of(cluster));
+                    self.fleet.expect(&key, &labels.unwrap_or_default(), now);
+                }
+                return Ok(None);
+            }
+            Some(Message::Heartbeat(_)) => return Ok(None),
+            Some(Message::Findings(update)) => {
+                let told = update.cluster.clone();
+                site.offered(&told)?.take_findings(update)?;
+                told
+            }
+            Some(Message::Rollup(rollup)) => {
+                if rollup.site != name {
+                    return Err(status::bad_site(format!(
+                        "site {name} tells of site `{}`: each site speaks for itself",
+                        rollup.site
+                    )));
+                }
+                let told = rollup.cluster.clone();
+                site.offered(&told)?;
+                let rollup =
+                    rollup_from_wire(rollup).map_err(|error| status::bad_site(format!("a rollup: {error}")))?;
+                if self.fleet.apply(rollup, now) == Applied::TooMany {
+                    return Err(status::too_many_clusters());
+                }
+                told
+            }
+            None => return Err(status::unknown_site_message()),
+        };
+        let revision = self.fleet.rollup(&key(&told)).map(|(rollup, _)| rollup.revision);
+        Ok(Some(site.offered(&told)?.position(&told, revision)))
+    }
+
+    /// Takes a site out, and what is known of its clusters.
+    fn drop_site(&mut self, name: &str) {
+        if let Some(site) = self.sites.remove(name) {
+            for cluster in site.clusters.keys() {
+                self.fleet.forget(&ClusterKey::new(name, cluster.as_str()));
+            }
+        }
     }
 
     /// Forgets a missing site.
@@ -255,7 +361,7 @@ impl Known {
         match self.sites.get(name).map(Site::reach) {
             Some(Reach::Connected | Reach::Own) => Err(status::site_is_here(name)),
             Some(Reach::Missing) => {
-                self.sites.remove(name);
+                self.drop_site(name);
                 Ok(())
             }
             None => Ok(()),
@@ -331,39 +437,6 @@ impl Site {
     fn offered(&mut self, name: &str) -> Result<&mut Cluster, Status> {
         let cluster = self.clusters.get_mut(name);
         cluster.ok_or_else(|| status::bad_site(format!("cluster `{name}` is told of and was not offered before")))
-    }
-
-    fn take(&mut self, own: &str, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
-        match message.message {
-            Some(Message::Hello(_)) => Err(status::bad_site("only the first message may be a Hello")),
-            Some(Message::Clusters(offered)) => {
-                offered
-                    .clusters
-                    .into_iter()
-                    .try_for_each(|cluster| self.offer(cluster))?;
-                Ok(None)
-            }
-            Some(Message::Findings(update)) => {
-                let name = update.cluster.clone();
-                let cluster = self.offered(&name)?;
-                cluster.take_findings(update)?;
-                Ok(Some(cluster.position(&name)))
-            }
-            Some(Message::Rollup(rollup)) => {
-                if rollup.site != own {
-                    return Err(status::bad_site(format!(
-                        "site {own} tells of site `{}`: each site speaks for itself",
-                        rollup.site
-                    )));
-                }
-                let name = rollup.cluster.clone();
-                let cluster = self.offered(&name)?;
-                cluster.take_rollup(rollup, now)?;
-                Ok(Some(cluster.position(&name)))
-            }
-            Some(Message::Heartbeat(_)) => Ok(None),
-            None => Err(status::unknown_site_message()),
-        }
     }
 }
 

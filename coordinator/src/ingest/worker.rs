@@ -32,6 +32,7 @@ mod findings;
 mod health;
 mod orders;
 mod report;
+mod rollup;
 mod state;
 
 pub(crate) use health::HealthView;
@@ -80,6 +81,7 @@ impl Worker {
         let mut running = Running::start(self.id, self.config, self.blobs, self.view).await?;
         self.taken_over.send_replace(true);
         running.warm_findings().await?;
+        running.warm_rollups().await?;
         loop {
             let message = tokio::select! {
                 _ = self.shutdown.requested() => break,
@@ -98,7 +100,9 @@ impl Worker {
             }
             running.note_silence();
             running.step().await?;
-            running.note_health(SystemClock.now_unix_nanos());
+            let now = SystemClock.now_unix_nanos();
+            running.note_health(now);
+            running.note_rollup(now);
         }
         running.commit().await
     }
@@ -148,6 +152,7 @@ struct Running {
     state: state::StateStreams,
     findings: findings::Findings,
     health: health::Health,
+    rollups: rollup::Rollups,
 }
 
 impl Running {
@@ -201,6 +206,7 @@ impl Running {
             state: state::StateStreams::new(&kept.state_streams),
             findings: findings::Findings::resume(kept.findings),
             health: health::Health::resume(kept.health),
+            rollups: rollup::Rollups::new(now),
             owner,
         };
         running.publish();
@@ -472,6 +478,7 @@ impl Running {
             self.ios += rows.ios.len() as u64;
             self.hot_bytes += rows.ios.len() as u64 * IO_BYTES + rows.legs.len() as u64 * LEG_BYTES;
             self.findings.add(&rows, self.engine.catalog());
+            self.rollups.add(&rows, self.engine.catalog());
             self.hot.push(Arc::new(rows));
             self.publish();
         }

@@ -63,11 +63,11 @@ impl Site {
             .map_err(|_| no_answer())?
             .map_err(|error| Ended::early(&error))?;
         let (outbox, queue) = mpsc::channel(QUEUE);
-        let mut feed = Feed::new(self.clusters.clone(), self.cluster_labels.clone());
+        let mut feed = Feed::new(self.clusters.clone(), &self.config);
         let hello = wire::Hello {
             protocol_version: FLEET_PROTOCOL,
-            site: self.name.clone(),
-            labels: self.labels.clone(),
+            site: self.config.site.clone(),
+            labels: self.config.labels.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: Some(super::policy::to_wire(&self.policy)),
             clusters: feed.offer(),
@@ -80,7 +80,7 @@ impl Site {
         let welcome = timeout(ANSWER_TIMEOUT, welcome(&mut inbox))
             .await
             .map_err(|_| no_answer())??;
-        tracing::info!(fleet = %self.address, site = self.name, version = welcome.version, "joined the fleet");
+        tracing::info!(fleet = %self.address, site = self.config.site, version = welcome.version, "joined the fleet");
         welcome.positions.iter().for_each(|position| feed.acked(position));
         let interval = match welcome.heartbeat_interval_nanos {
             0 => HEARTBEAT,
@@ -90,7 +90,7 @@ impl Site {
         let answers = SiteServiceClient::new(self.endpoint.connect_lazy());
         let questions = Questions {
             desk: Arc::new(Desk {
-                site: self.name.clone(),
+                site: self.config.site.clone(),
                 policy: self.policy.clone(),
                 services: self.services.clone(),
                 places: Semaphore::new(self.policy.max_queries as usize),

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use fathom_model::ClusterId;
 use fathom_model::finding::State;
+use fathom_model::rollup::{ClusterRollup, Revision};
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::join_request::Message;
 
-use crate::config::Labels;
+use crate::config::{Fleet, Labels};
 use crate::error::Result;
 use crate::ingest::{Cluster, Clusters};
 use crate::query::findings::changes_after;
@@ -26,7 +27,9 @@ const MANY: u64 = 10_000;
 /// What is told, and what the other side has of it.
 pub(crate) struct Feed {
     clusters: Clusters,
-    labels: BTreeMap<String, Labels>,
+    site: String,
+    labels: Labels,
+    cluster_labels: BTreeMap<String, Labels>,
     told: BTreeMap<ClusterId, Told>,
 }
 
@@ -36,14 +39,20 @@ struct Told {
     findings: Option<u64>,
     /// Whether a message about findings is on its way.
     findings_due: bool,
+    /// The newest rollup that was sent: to whoever has just joined it is sent again, since he does not know that it still holds.
+    rollup: Option<Revision>,
+    /// Whether it is on its way.
+    rollup_due: bool,
 }
 
 impl Feed {
     /// Nothing is told yet.
-    pub(crate) fn new(clusters: Clusters, labels: BTreeMap<String, Labels>) -> Self {
+    pub(crate) fn new(clusters: Clusters, config: &Fleet) -> Self {
         Self {
             clusters,
-            labels,
+            site: config.site.clone(),
+            labels: config.labels.clone(),
+            cluster_labels: config.cluster_labels.clone(),
             told: BTreeMap::new(),
         }
     }
@@ -57,7 +66,7 @@ impl Feed {
             }
             self.told.insert(cluster.id.clone(), Told::default());
             let name = cluster.id.to_string();
-            let labels = self.labels.get(&name).cloned().unwrap_or_default();
+            let labels = self.cluster_labels.get(&name).cloned().unwrap_or_default();
             offered.push(wire::OfferedCluster { cluster: name, labels });
         }
         offered
@@ -66,8 +75,13 @@ impl Feed {
     /// The other side has this.
     pub(crate) fn acked(&mut self, ack: &wire::Ack) {
         if let Some(told) = self.told.get_mut(&ClusterId::new(ack.cluster.as_str())) {
+            told.findings_due &= told.findings == ack.findings_sequence;
             told.findings = ack.findings_sequence;
-            told.findings_due = false;
+            let revision = ack.rollup.map(|revision| Revision {
+                started_unix_ns: revision.started_unix_nanos,
+                number: revision.number,
+            });
+            told.rollup_due &= revision < told.rollup;
         }
     }
 
@@ -95,6 +109,22 @@ impl Feed {
             {
                 told.findings_due = true;
                 messages.push(Message::Findings(update));
+            }
+            if let Some(rollup) = cluster.view().rollup.as_ref().filter(|_| !told.rollup_due)
+                && told.rollup != Some(rollup.revision)
+            {
+                told.rollup_due = true;
+                told.rollup = Some(rollup.revision);
+                let mut rollup = ClusterRollup::clone(rollup);
+                rollup.site.clone_from(&self.site);
+                rollup.labels.clone_from(&self.labels);
+                rollup.labels.extend(
+                    self.cluster_labels
+                        .get(cluster.id.as_str())
+                        .cloned()
+                        .unwrap_or_default(),
+                );
+                messages.push(Message::Rollup((&rollup).into()));
             }
         }
         let request = |message| wire::JoinRequest { message: Some(message) };

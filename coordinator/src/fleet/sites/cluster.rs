@@ -1,10 +1,8 @@
 //! What is known of one cluster: its open findings as of one change, and its newest rollup.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use fathom_model::rollup::ClusterRollup;
-use fathom_proto::convert::rollup::rollup_from_wire;
+use fathom_model::rollup::{ClusterRollup, Revision};
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::query::v1 as query;
 use tonic::Status;
@@ -21,17 +19,6 @@ pub(crate) struct Cluster {
     pub(crate) labels: BTreeMap<String, String>,
     /// None: its site has not told yet.
     pub(crate) findings: Option<Findings>,
-    /// None: its site has not told yet.
-    pub(crate) rollup: Option<Rollup>,
-}
-
-/// A cluster in short, as its site told it last.
-#[derive(Clone, Debug)]
-pub(crate) struct Rollup {
-    pub(crate) model: Arc<ClusterRollup>,
-    /// As it came: for a successor.
-    wire: wire::ClusterRollup,
-    pub(crate) heard_unix_nanos: i64,
 }
 
 /// Findings of a cluster, as of one change.
@@ -43,11 +30,14 @@ pub(crate) struct Findings {
 
 impl Cluster {
     /// What is known of it.
-    pub(super) fn position(&self, name: &str) -> wire::Ack {
+    pub(super) fn position(&self, name: &str, rollup: Option<Revision>) -> wire::Ack {
         wire::Ack {
             cluster: name.to_owned(),
             findings_sequence: self.findings.as_ref().map(|findings| findings.sequence),
-            rollup: self.rollup.as_ref().and_then(|rollup| rollup.wire.revision),
+            rollup: rollup.map(|revision| wire::RollupRevision {
+                started_unix_nanos: revision.started_unix_ns,
+                number: revision.number,
+            }),
         }
     }
 
@@ -89,54 +79,27 @@ impl Cluster {
         Ok(())
     }
 
-    /// A rollup: of one that is not newer than what is here nothing is taken.
-    pub(super) fn take_rollup(&mut self, rollup: wire::ClusterRollup, now: i64) -> Result<(), Status> {
-        let refused = |error: fathom_proto::convert::Error| status::bad_site(format!("a rollup: {error}"));
-        let model = rollup_from_wire(rollup.clone()).map_err(refused)?;
-        if self
-            .rollup
-            .as_ref()
-            .is_some_and(|known| known.model.revision > model.revision)
-        {
-            return Ok(());
-        }
-        self.rollup = Some(Rollup {
-            wire: rollup,
-            model: Arc::new(model),
-            heard_unix_nanos: now,
-        });
-        Ok(())
-    }
-
     /// As a predecessor kept it.
     pub(super) fn restore(kept: wire::KeptCluster) -> (String, Self) {
         let open = kept.open.into_iter().map(|finding| (finding.id.clone(), finding));
         let open: BTreeMap<_, _> = open.collect();
-        let rollup = kept.rollup.and_then(|rollup| {
-            Some(Rollup {
-                model: Arc::new(rollup_from_wire(rollup.clone()).ok()?),
-                wire: rollup,
-                heard_unix_nanos: kept.rollup_heard_unix_nanos,
-            })
-        });
         let restored = Self {
             labels: kept.labels,
             findings: kept.findings_sequence.map(|sequence| Findings { sequence, open }),
-            rollup,
         };
         (kept.cluster, restored)
     }
 
     /// As a successor needs it.
-    pub(super) fn kept(&self, name: &str) -> wire::KeptCluster {
+    pub(super) fn kept(&self, name: &str, rollup: Option<(&ClusterRollup, i64)>) -> wire::KeptCluster {
         let findings = self.findings.as_ref();
         wire::KeptCluster {
             cluster: name.to_owned(),
             labels: self.labels.clone(),
             findings_sequence: findings.map(|findings| findings.sequence),
             open: findings.map_or_else(Vec::new, |findings| findings.open.values().cloned().collect()),
-            rollup: self.rollup.as_ref().map(|rollup| rollup.wire.clone()),
-            rollup_heard_unix_nanos: self.rollup.as_ref().map_or(0, |rollup| rollup.heard_unix_nanos),
+            rollup: rollup.map(|(rollup, _)| rollup.into()),
+            rollup_heard_unix_nanos: rollup.map_or(0, |(_, heard)| heard),
         }
     }
 }

@@ -25,7 +25,7 @@ fn hello(site: &str, clusters: &[&str]) -> wire::Hello {
 }
 
 fn known() -> Known {
-    let mut known = Known::default();
+    let mut known = Known::restore(wire::KeptFleet::default(), 0);
     known.add_own("local", BTreeMap::new(), "1");
     known
 }
@@ -169,7 +169,7 @@ fn restart_remembers_who_is_missing_since_when() {
     before
         .take("berlin", 1, update("c1", vec![change(1, "a", "open")]), 7)
         .unwrap();
-    let mut after = Known::restore(before.kept());
+    let mut after = Known::restore(before.kept(), 7);
     after.add_own("local", BTreeMap::new(), "2");
     let berlin = &after.sites["berlin"];
     assert_eq!((berlin.reach(), berlin.missing_since()), (Reach::Missing, Some(7)));

@@ -90,6 +90,13 @@ pub(crate) fn fleet_protocol(found: u32) -> Status {
     status(Code::FailedPrecondition, FLEET, "PROTOCOL_VERSION", message)
 }
 
+/// There are as many clusters as can be known.
+pub(crate) fn too_many_clusters() -> Status {
+    let message =
+        "this fleet has as many clusters as it can know; forget sites that are gone, or make two fleets of it";
+    status(Code::ResourceExhausted, FLEET, "CLUSTERS", message)
+}
+
 /// The first message was no Hello.
 pub(crate) fn no_site_hello() -> Status {
     bad_site("the first message of a site must be a Hello")
