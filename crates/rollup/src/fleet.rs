@@ -160,6 +160,16 @@ impl Fleet {
         true
     }
 
+    /// Says that a cluster is not heard any more, before [`Config::missing_after_nanos`] would: its site was cut off. Shown, as all of
+    /// this, when it has stayed so for [`Config::unknown_nanos`].
+    pub fn miss(&mut self, key: &ClusterKey, now_unix_ns: i64) {
+        let Some(&id) = self.names.get(key) else { return };
+        if let Some(heard) = self.cluster(id).and_then(|cluster| cluster.heard_unix_ns) {
+            self.heard.remove(&(heard, id));
+        }
+        self.change(id, now_unix_ns, Cluster::miss);
+    }
+
     /// Looks what became missing, and what stayed as it is for long enough to be shown so.
     pub fn tick(&mut self, now_unix_ns: i64) {
         let overdue = now_unix_ns.saturating_sub(self.config.missing_after_nanos);

@@ -88,6 +88,28 @@ fn of_what_is_not_heard_nothing_is_ok() {
 }
 
 #[test]
+fn a_cluster_whose_site_was_cut_off_is_unknown_soon() {
+    let mut fleet = one();
+    let at = START + 3 * SECOND;
+    fleet.miss(&key("c1"), at);
+    fleet.miss(&key("c9"), at);
+    fleet.tick(START + 20 * SECOND);
+    assert_eq!(fleet.state(&key("c1")), Some(State::Unknown));
+    assert_eq!(fleet.len(), 1);
+    // The same rollup again says that it is heard.
+    let back = START + 21 * SECOND;
+    assert_eq!(
+        fleet.apply(rollup("berlin", "c1", 1, State::Ok, START), back),
+        Applied::Same
+    );
+    fleet.tick(back + 10 * SECOND);
+    assert_eq!(fleet.state(&key("c1")), Some(State::Ok));
+    // And is missed again when nothing comes.
+    fleet.tick(back + 60 * SECOND);
+    assert_eq!(fleet.state(&key("c1")), Some(State::Unknown));
+}
+
+#[test]
 fn what_comes_back_critical_is_so_at_once() {
     let mut fleet = one();
     let at = START + 3600 * SECOND;
