@@ -71,6 +71,7 @@ impl Waiting {
             id,
             site: site.to_owned(),
             parts: inbox,
+            first: None,
             is_over: false,
             is_sent: false.into(),
             outbox,
@@ -124,6 +125,8 @@ pub(crate) struct Answer {
     id: u64,
     site: String,
     parts: mpsc::Receiver<Part>,
+    /// What has been waited for before anybody took it; `None` within: nothing more comes.
+    first: Option<Option<Part>>,
     is_over: bool,
     is_sent: AtomicBool,
     outbox: Outbox,
@@ -133,6 +136,13 @@ pub(crate) struct Answer {
 impl Answer {
     pub(super) const fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Waits until it begins: whoever asked with a deadline for that can give up until then.
+    pub(crate) async fn begun(&mut self) {
+        if self.first.is_none() {
+            self.first = Some(self.parts.recv().await);
+        }
     }
 
     /// The question is on its way.
@@ -152,7 +162,11 @@ impl Body for Answer {
         if self.is_over {
             return Poll::Ready(None);
         }
-        self.parts.poll_recv(context).map(|part| {
+        let next = match self.first.take() {
+            Some(first) => Poll::Ready(first),
+            None => self.parts.poll_recv(context),
+        };
+        next.map(|part| {
             let trailers = match part {
                 Some(Part::Frames(frames)) => return Some(Ok(Frame::data(frames))),
                 Some(Part::End(trailers)) => trailers,

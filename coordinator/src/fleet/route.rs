@@ -128,7 +128,8 @@ impl RouteLayer {
             method: parts.uri.path().to_owned(),
             deadline: deadline(&parts.headers),
         };
-        let answer = self.sites.ask(asked).await?;
+        let mut answer = self.sites.ask(asked).await?;
+        answer.begun().await;
         let mut response = Response::new(Body::new(answer));
         let grpc = HeaderValue::from_static("application/grpc");
         response.headers_mut().insert(CONTENT_TYPE, grpc);
