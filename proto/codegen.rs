@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 7] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
+    "fathom/fleet/v1/fleet.proto",
+    "fathom/fleet/v1/kept.proto",
+    "fathom/fleet/v1/rollup.proto",
     "fathom/query/v1/query.proto",
     "fathom/query/v1/findings.proto",
 ];
@@ -30,6 +33,10 @@ pub(crate) fn regenerate(root: &Path) -> Vec<PathBuf> {
     tonic_prost_build::configure()
         .out_dir(fresh.path())
         .bytes(".fathom.collect.v1.IoBatch.columns")
+        .bytes(".fathom.fleet.v1.Question.request")
+        .bytes(".fathom.fleet.v1.DeliverAnswerRequest.frames")
+        // The same labels are the same bytes.
+        .btree_map(".fathom.fleet.v1")
         .compile_fds(descriptors.clone())
         .expect("the code can be generated");
     // Comments are for people who read the protos; reflection gets the bare descriptors.

@@ -1,4 +1,4 @@
-//! `fathom-bench`: Fathom beside its peers, in one run on one machine, as a ratio; and what the node daemon costs.
+//! `fathom-bench`: Fathom beside its peers, in one run on one machine, as a ratio; and what the node daemon and a fleet cost.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::Parser;
 use tikv_jemallocator::Jemalloc;
 
 mod daemon;
+mod fleet;
 #[cfg(feature = "join")]
 mod join;
 
@@ -21,6 +22,8 @@ enum Bench {
     Join(join::Args),
     /// The node daemon's work an event, and its share of a processor.
     Daemon(daemon::Args),
+    /// A fleet coordinator's work, memory and answers for many clusters.
+    Fleet(fleet::Args),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "join")]
         Bench::Join(args) => join::run(&args),
         Bench::Daemon(args) => daemon::run(&args),
+        Bench::Fleet(args) => fleet::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

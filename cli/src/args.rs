@@ -10,8 +10,10 @@ use fathom_runtime::units::Span;
 use crate::context::Connection;
 
 mod findings;
+mod fleet;
 
 pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
+pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs};
 
 /// Shows which copy a storage write waited for, and why
 ///
@@ -49,7 +51,7 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Play a recorded cluster through real daemons and a coordinator, and show what was found
     #[command(
-        after_help = "Examples:\n  fathom demo                        the slow drive, then stay up for more questions\n  fathom demo --list                 which recordings there are\n  fathom demo --run fault-network-slow --once\n  fathom demo --once -o json         one document for programs"
+        after_help = "Examples:\n  fathom demo                        the slow drive, then stay up for more questions\n  fathom demo --list                 which recordings there are\n  fathom demo --run fault-network-slow --once\n  fathom demo --once -o json         one document for programs\n  fathom demo --fleet                three clusters at two sites"
     )]
     Demo(DemoArgs),
     /// Join a recording in one process, without a network
@@ -87,6 +89,16 @@ pub(crate) enum Command {
         after_help = "Example:\n  fathom node --coordinator https://c:7443 --cluster demo --node t1 --replay DIR --spool /var/spool/fathom \\\n              --ca ca.crt --cert t1.crt --key t1.key"
     )]
     Node(Box<fathom_node_daemon::Options>),
+    /// All clusters of a fleet together: what is wrong, at which site, since when
+    #[command(
+        after_help = "Examples:\n  fathom fleet\n  fathom fleet --changes 24h        what changed in the last day\n  fathom fleet --watch              what changes, as it changes\n  fathom fleet latency --cluster 'prod-*'\n  fathom fleet cohorts              is a firmware slow wherever it runs?\n  fathom fleet forget old-site      a site that will not come back"
+    )]
+    Fleet(Box<FleetArgs>),
+    /// The clusters of a fleet: at which site, whether it can be reached, what is open
+    #[command(
+        after_help = "Examples:\n  fathom clusters\n  fathom clusters --cluster 'c*' --site berlin\n  fathom clusters --cluster country=de     by label"
+    )]
+    Clusters(ClustersArgs),
     /// The nodes of a cluster and how well each was heard
     Nodes(ClusterArgs),
     /// Order how much of nodes is read, for a time; then it is what each daemon's configuration says
@@ -176,6 +188,9 @@ pub(crate) struct DemoArgs {
     /// Recording to play [default: one with a slow drive]
     #[arg(long, value_name = "NAME")]
     pub(crate) run: Option<String>,
+    /// Three simulated clusters of different health at two sites of a fleet, and the way to the one drive that is slow
+    #[arg(long, conflicts_with_all = ["run", "list", "without_tap", "pace", "recordings"])]
+    pub(crate) fleet: bool,
     /// List the recordings and exit
     #[arg(long)]
     pub(crate) list: bool,

@@ -16,8 +16,10 @@ use tonic_types::StatusExt;
 use crate::args::Which;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::scope;
 
 mod findings;
+mod fleet;
 
 pub(crate) use findings::Listed;
 
@@ -341,11 +343,12 @@ impl Client {
         if !self.cluster.is_empty() {
             return Ok(self.cluster.clone());
         }
-        let clusters = self.status().await?.clusters;
-        Ok(clusters
-            .into_iter()
-            .next()
-            .map_or_else(String::new, |cluster| cluster.cluster))
+        // Whoever asked without a name was answered about the only one: it may be at a site.
+        let here = self.status().await?.clusters.into_iter().next();
+        match here {
+            Some(cluster) => Ok(cluster.cluster),
+            None => Ok(self.only_of_fleet().await?.unwrap_or_default()),
+        }
     }
 
     fn failure(&self, status: &Status) -> Error {
@@ -426,5 +429,15 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T>
         .worker_threads(2)
         .enable_all()
         .build();
-    runtime.map_err(Error::Runtime)?.block_on(command)
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let Some(deadline) = scope::deadline() else {
+        return runtime.block_on(command);
+    };
+    let patience = deadline.saturating_duration_since(Instant::now());
+    let answered = runtime.block_on(async { tokio::time::timeout(patience, command).await });
+    // What is still on its way is given up with the connection.
+    runtime.shutdown_background();
+    answered.unwrap_or(Err(Error::Deadline {
+        seconds: patience.as_secs(),
+    }))
 }

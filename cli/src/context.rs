@@ -1,11 +1,19 @@
 //! Which coordinator to ask, and with which certificate: options, else the environment, else a context file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
+use fathom_proto::fleet::v1 as wire;
+use fathom_runtime::units::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::scope;
+
+/// How long answers of several clusters are waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where to find the coordinator.
 #[derive(Clone, Debug, Default, Args)]
@@ -17,9 +25,20 @@ pub(crate) struct Connection {
     /// Address of the coordinator
     #[arg(long, value_name = "URL", env = "FATHOM_COORDINATOR")]
     coordinator: Option<String>,
-    /// Cluster to ask about [default: the only one]
+    /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
+    /// between them for all at once, or @NAME of a selection
+    /// in the context file (may be repeated) [default: the only one]
     #[arg(long, value_name = "NAME", env = "FATHOM_CLUSTER")]
-    cluster: Option<String>,
+    cluster: Vec<String>,
+    /// All clusters of this site, or those of them that --cluster selects (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    site: Vec<String>,
+    /// All clusters of the fleet
+    #[arg(long, conflicts_with_all = ["cluster", "site"])]
+    all_clusters: bool,
+    /// How long to wait for answers where several clusters are asked; who has not answered is named [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<Span>,
     /// Certificates of the authorities to trust (PEM)
     #[arg(long, value_name = "FILE", env = "FATHOM_CA")]
     ca: Option<PathBuf>,
@@ -40,6 +59,18 @@ pub(crate) struct ContextFile {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    /// Saved selections: what --cluster takes, under a name for @NAME.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) selections: BTreeMap<String, Vec<String>>,
+}
+
+/// Which clusters are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meant {
+    /// One by its name; empty: the only one.
+    One(String),
+    /// All that are selected.
+    Several(wire::Selection),
 }
 
 /// Everything that is needed to ask.
@@ -52,14 +83,65 @@ pub(crate) struct Context {
     pub(crate) key: PathBuf,
 }
 
-impl Connection {
-    /// Lays the options over the context file.
-    pub(crate) fn resolve(&self) -> Result<Context> {
-        let file = match (&self.context, default_path()) {
-            (Some(path), _) => read(path)?,
-            (None, Some(path)) if path.is_file() => read(&path)?,
-            _ => ContextFile::default(),
+impl Context {
+    /// All of it from a file.
+    pub(crate) fn of_file(path: &Path) -> Result<Self> {
+        let connection = Connection {
+            context: Some(path.to_owned()),
+            ..Connection::default()
         };
+        connection.resolve()
+    }
+}
+
+impl Connection {
+    /// Lays the options over the context file, for a question about one cluster.
+    pub(crate) fn resolve(&self) -> Result<Context> {
+        let file = self.file()?;
+        let cluster = match (scope::cluster(), self.meant_by(&file)?) {
+            (Some(cluster), _) | (None, Meant::One(cluster)) => cluster,
+            (None, Meant::Several(_)) => return Err(Error::OnlyOne),
+        };
+        self.context(file, cluster)
+    }
+
+    /// The same for a question about the fleet.
+    pub(crate) fn resolve_for_fleet(&self) -> Result<(Context, Meant)> {
+        let file = self.file()?;
+        let meant = self.meant_by(&file)?;
+        Ok((self.context(file, String::new())?, meant))
+    }
+
+    /// Which clusters are meant.
+    pub(crate) fn meant(&self) -> Result<Meant> {
+        self.meant_by(&self.file()?)
+    }
+
+    /// Until when answers of several are waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.deadline.map_or(PATIENCE, |deadline| deadline.0)
+    }
+
+    fn file(&self) -> Result<ContextFile> {
+        match (&self.context, default_path()) {
+            (Some(path), _) => read(path),
+            (None, Some(path)) if path.is_file() => read(&path),
+            _ => Ok(ContextFile::default()),
+        }
+    }
+
+    fn meant_by(&self, file: &ContextFile) -> Result<Meant> {
+        if self.all_clusters {
+            return Ok(Meant::Several(wire::Selection::default()));
+        }
+        let terms = match (&self.cluster[..], &file.cluster) {
+            ([], Some(cluster)) if self.site.is_empty() => std::slice::from_ref(cluster),
+            (terms, _) => terms,
+        };
+        meant(terms, &self.site, &file.selections)
+    }
+
+    fn context(&self, file: ContextFile, cluster: String) -> Result<Context> {
         let missing = |what, option| move || Error::NoContext { what, option };
         Ok(Context {
             coordinator: self
@@ -67,7 +149,7 @@ impl Connection {
                 .clone()
                 .or(file.coordinator)
                 .ok_or_else(missing("the coordinator's address", "coordinator"))?,
-            cluster: self.cluster.clone().or(file.cluster).unwrap_or_default(),
+            cluster,
             ca: self.ca.clone().or(file.ca).ok_or_else(missing("the CA file", "ca"))?,
             cert: self
                 .cert
@@ -81,6 +163,33 @@ impl Connection {
                 .ok_or_else(missing("your private key", "key"))?,
         })
     }
+}
+
+/// What terms of `--cluster` and names of `--site` mean.
+fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String>>) -> Result<Meant> {
+    let is_plain = |term: &str| !term.contains(['*', '?', '=', ',']) && !term.starts_with('@');
+    match terms {
+        [] if sites.is_empty() => return Ok(Meant::One(String::new())),
+        [only] if sites.is_empty() && is_plain(only) => return Ok(Meant::One(only.clone())),
+        _ => {}
+    }
+    let mut selection = wire::Selection {
+        sites: sites.to_vec(),
+        ..wire::Selection::default()
+    };
+    for term in terms {
+        match term.strip_prefix('@') {
+            Some(name) => {
+                let some = saved.get(name).ok_or_else(|| Error::NoSelection {
+                    name: name.to_owned(),
+                    known: saved.keys().cloned().collect::<Vec<_>>().join(", "),
+                })?;
+                selection.terms.extend(some.iter().cloned());
+            }
+            None => selection.terms.push(term.clone()),
+        }
+    }
+    Ok(Meant::Several(selection))
 }
 
 impl ContextFile {
@@ -124,3 +233,6 @@ fn default_path() -> Option<PathBuf> {
         .or_else(|| folder("APPDATA"))?;
     Some(config.join("fathom").join("context.toml"))
 }
+
+#[cfg(test)]
+mod tests;

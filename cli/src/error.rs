@@ -23,6 +23,23 @@ pub(crate) enum Error {
     /// Nobody said which coordinator to ask.
     #[error("{what} is missing: give --{option}, or a context file with --context (the demo prints one)")]
     NoContext { what: &'static str, option: &'static str },
+    /// Several clusters were selected for what is done with one.
+    #[error("this is about one cluster: give its name to --cluster, without * ? = @, and no --site or --all-clusters")]
+    OnlyOne,
+    /// A saved selection is not there.
+    #[error(
+        "there is no selection `{name}` in the context file (known: {known}); it stands there as `{name} = [\"NAME\"]` in the table `selections`"
+    )]
+    NoSelection { name: String, known: String },
+    /// No cluster is what was selected.
+    #[error("no cluster is what --cluster and --site select; `fathom clusters` lists all")]
+    NoneMeant,
+    /// Of all clusters that were asked none answered.
+    #[error("of {asked} clusters none answered; why stands above")]
+    NobodyAnswered { asked: usize },
+    /// An answer did not come in time.
+    #[error("no answer within {seconds} s; --deadline gives more time")]
+    Deadline { seconds: u64 },
     /// The address is not one.
     #[error("`{address}` is not the address of a coordinator; give one such as https://coordinator.example:7443")]
     Address { address: String },
@@ -107,6 +124,9 @@ impl Error {
             | Self::Context { .. }
             | Self::Address { .. }
             | Self::NoRecording { .. }
+            | Self::OnlyOne
+            | Self::NoSelection { .. }
+            | Self::NoneMeant
             | Self::Mixed
             | Self::NoExtents
             | Self::NoCode { .. }
@@ -131,6 +151,8 @@ impl Error {
             | Self::Node(_)
             | Self::Authority(_)
             | Self::WatchEnded { .. }
+            | Self::NobodyAnswered { .. }
+            | Self::Deadline { .. }
             | Self::Process { .. }
             | Self::Runtime(_) => Code::Failed,
         }

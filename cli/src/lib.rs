@@ -14,12 +14,16 @@ mod context;
 mod error;
 pub mod exit;
 mod render;
+mod scope;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use fathom_model::Op;
 
 use crate::args::{Arguments, Command};
+use crate::commands::several::over;
+use crate::commands::state;
 use crate::error::{Error, Result};
 use crate::render::table::many_lines;
 
@@ -55,27 +59,32 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Evaluate(evaluate) => commands::evaluate::run(&evaluate, output),
         Command::Coordinator(coordinator) => commands::roles::coordinator(*coordinator),
         Command::Node(node) => commands::roles::node(*node),
-        Command::Nodes(nodes) => commands::nodes::run(&nodes, output),
+        Command::Clusters(clusters) => commands::clusters::run(&clusters, output),
+        Command::Fleet(fleet) => commands::fleet::run(&fleet, output),
         Command::Profile(profile) => commands::profile::run(&profile, output),
-        Command::Volumes(volumes) => commands::volumes::run(&volumes, output),
-        Command::Disks(arguments) => commands::state::run(&commands::state::DISKS, &arguments, output),
-        Command::Jobs(arguments) => commands::state::run(&commands::state::JOBS, &arguments, output),
-        Command::Pools(arguments) => commands::state::run(&commands::state::POOLS, &arguments, output),
-        Command::Sources(arguments) => commands::state::run(&commands::state::SOURCES, &arguments, output),
-        Command::Extents(arguments) => commands::state::extents(&arguments, output),
-        Command::Rdma(arguments) => commands::state::network::rdma(&arguments, output),
-        Command::Qos(arguments) => commands::state::network::qos(&arguments, output),
-        Command::History(arguments) => commands::state::history::run(&arguments, output),
-        Command::Writes(list) => commands::ios::run(&list, fathom_model::Op::Write, output),
-        Command::Reads(list) => commands::ios::run(&list, fathom_model::Op::Read, output),
-        Command::Counters(arguments) => commands::state::counters::run(&arguments, output),
-        Command::Flushes(list) => commands::ios::run(&list, fathom_model::Op::Flush, output),
-        Command::Write(write) => commands::io::run(&write, output),
-        Command::Latency(latency) => commands::latency::run(&latency, output),
-        Command::Why(why) => commands::why::run(&why, output),
-        Command::Findings(findings) => commands::findings::run(&findings, output),
         Command::Explain(explain) => commands::explain::run(&explain, output),
-        Command::Health(health) => commands::health::run(&health, output),
-        Command::WhatIf(what_if) => commands::what_if::run(&what_if, output),
+        Command::Nodes(a) => over(&a.connection, output, &|| commands::nodes::run(&a, output)),
+        Command::Volumes(a) => over(&a.connection, output, &|| commands::volumes::run(&a, output)),
+        Command::Disks(a) => over(&a.connection, output, &|| state::run(&state::DISKS, &a, output)),
+        Command::Jobs(a) => over(&a.connection, output, &|| state::run(&state::JOBS, &a, output)),
+        Command::Pools(a) => over(&a.connection, output, &|| state::run(&state::POOLS, &a, output)),
+        Command::Sources(a) => over(&a.connection, output, &|| state::run(&state::SOURCES, &a, output)),
+        Command::Extents(a) => over(&a.connection, output, &|| state::extents(&a, output)),
+        Command::Rdma(a) => over(&a.connection, output, &|| state::network::rdma(&a, output)),
+        Command::Qos(a) => over(&a.connection, output, &|| state::network::qos(&a, output)),
+        Command::History(a) => over(&a.connection, output, &|| state::history::run(&a, output)),
+        Command::Writes(a) => over(&a.connection, output, &|| commands::ios::run(&a, Op::Write, output)),
+        Command::Reads(a) => over(&a.connection, output, &|| commands::ios::run(&a, Op::Read, output)),
+        Command::Flushes(a) => over(&a.connection, output, &|| commands::ios::run(&a, Op::Flush, output)),
+        Command::Counters(a) => over(&a.connection, output, &|| state::counters::run(&a, output)),
+        Command::Write(a) => over(&a.connection, output, &|| commands::io::run(&a, output)),
+        Command::Latency(a) => over(&a.connection, output, &|| commands::latency::run(&a, output)),
+        Command::Why(a) => over(&a.connection, output, &|| commands::why::run(&a, output)),
+        // What somebody says is said of one finding, and a watch goes on at one cluster.
+        Command::Findings(a) if a.watch || a.action.is_some() => commands::findings::run(&a, output),
+        Command::Findings(a) => over(&a.connection, output, &|| commands::findings::run(&a, output)),
+        Command::Health(a) if a.watch => commands::health::run(&a, output),
+        Command::Health(a) => over(&a.connection, output, &|| commands::health::run(&a, output)),
+        Command::WhatIf(a) => over(&a.connection, output, &|| commands::what_if::run(&a, output)),
     }
 }

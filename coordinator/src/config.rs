@@ -9,6 +9,12 @@ use std::time::Duration;
 use fathom_runtime::units::{ByteSize, Span};
 use serde::Deserialize;
 
+mod fleet;
+
+pub use fleet::{Allowed, Fleet, FleetOptions, Group, Labels, Policy, Role, Uplink};
+
+use fleet::{FleetFile, Own};
+
 /// Options of the coordinator. Each can also stand in the file, under the same name without the dashes.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
@@ -45,6 +51,9 @@ pub struct Options {
     /// Most events of a cluster in memory; nodes that are ahead wait beyond it [default: 4000000]
     #[arg(long, value_name = "COUNT")]
     pub memory_events: Option<usize>,
+    /// What it is in a fleet.
+    #[command(flatten)]
+    pub fleet: FleetOptions,
 }
 
 /// The file's keys.
@@ -61,6 +70,7 @@ struct File {
     commit_size: Option<ByteSize>,
     lateness: Option<Span>,
     memory_events: Option<usize>,
+    fleet: FleetFile,
 }
 
 /// A checked configuration.
@@ -78,6 +88,8 @@ pub struct Config {
     pub key: PathBuf,
     /// How each cluster is joined and stored.
     pub ingest: Ingest,
+    /// What it is in a fleet.
+    pub fleet: Fleet,
 }
 
 /// How a cluster is joined and stored.
@@ -165,10 +177,17 @@ impl Config {
         if memory_events < 100_000 {
             faults.push("memory-events must be at least 100000: a window and its lateness have to fit".to_owned());
         }
+        let own = Own {
+            ca: &ca,
+            certificate: &certificate,
+            key: &key,
+        };
+        let fleet = Fleet::resolve(options.fleet, file.fleet, &own, &mut faults);
         if !faults.is_empty() {
             return Err(Faults(faults));
         }
         Ok(Self {
+            fleet,
             listen: options
                 .listen
                 .or(file.listen)

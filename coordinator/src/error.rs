@@ -50,6 +50,28 @@ pub enum Error {
         /// What is wrong.
         source: fathom_join::Error,
     },
+    /// The fleet coordinator's address, or what it is to be shown, cannot be used.
+    #[error("fleet {address}: {problem}")]
+    Uplink {
+        /// The address.
+        address: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// What is kept of sites cannot be read.
+    #[error("{path}: what is kept of sites cannot be read: {source}", path = path.display())]
+    KeptSites {
+        /// The store.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The own clusters' state contradicts what was told of them before.
+    #[error("what this coordinator tells of its own clusters does not fit: {reason}")]
+    Own {
+        /// What does not fit.
+        reason: String,
+    },
     /// A thread or the runtime could not be started.
     #[error("the system gives no more threads: {source}")]
     Thread {

@@ -3,7 +3,9 @@
 pub(crate) mod collect;
 pub(crate) mod control;
 pub(crate) mod findings;
+pub(crate) mod fleet;
 pub(crate) mod health;
 mod paging;
 pub(crate) mod query;
+pub(crate) mod site;
 pub(crate) mod status;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fathom_diagnose::findings::Said;
 use fathom_model::finding::Finding;
+use fathom_model::rollup::ClusterRollup;
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, IoColumns, JoinedRows, NodeId, Topology};
 use fathom_proto::collect::v1 as wire;
@@ -197,6 +198,8 @@ pub(crate) struct View {
     pub(crate) findings_sequence: u64,
     /// How everything is.
     pub(crate) health: Arc<worker::HealthView>,
+    /// The cluster in short; none before it was looked at.
+    pub(crate) rollup: Option<Arc<ClusterRollup>>,
 }
 
 /// A cluster that is served.

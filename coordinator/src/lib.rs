@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! daemons ──▶ grpc/collect ──▶ session (a stream each) ──▶ worker (a thread a cluster): engine, store, view
-//! people  ──▶ grpc/query   ──▶ query (scans on threads for blocking work) ──▶ files of one record + hot rows of the view
+//! people  ──▶ fleet/route ──▶ grpc/query ──▶ query (scans on threads for blocking work) ──▶ files of one record + hot rows of the view
+//!                        └──▶ a site's stream, where the cluster is at a site; site/ is the other end of it
 //! ```
 //!
 //! A worker owns its cluster's engine and store; nothing else writes either. It acknowledges only what a manifest record holds.
@@ -16,18 +17,23 @@
 
 mod config;
 mod error;
+mod fleet;
 mod grpc;
 mod ingest;
 pub mod offline;
 mod query;
+mod site;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
 use fathom_proto::control::v1::control_service_server::ControlServiceServer;
+use fathom_proto::fleet::v1::fleet_service_server::FleetServiceServer;
+use fathom_proto::fleet::v1::site_service_server::SiteServiceServer;
 use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
 use fathom_proto::query::v1::health_service_server::HealthServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
@@ -37,17 +43,22 @@ use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
-pub use config::{Config, Faults, Ingest, Options};
+pub use config::{Allowed, Config, Faults, Fleet, FleetOptions, Group, Ingest, Labels, Options, Policy, Role, Uplink};
 pub use error::{Error, Result};
 
+use fleet::Sites;
+use fleet::route::RouteLayer;
 use grpc::collect::Collect;
 use grpc::control::Control;
 use grpc::findings::{Findings, WhatIf};
 use grpc::health::Health;
 use grpc::query::Query;
 use ingest::Clusters;
+use site::Site;
+use site::feed::Feed;
 
 /// How long tasks may take to end: the last commit needs the disk.
 const GRACE: Duration = Duration::from_secs(20);
@@ -57,6 +68,9 @@ const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// A connection is asked for a sign of life this often, and given up when it does not answer for this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Bytes that may be on their way on a connection without having been taken.
+const CONNECTION_BYTES: u32 = 16 * 1024 * 1024;
 
 /// A coordinator that listens.
 #[derive(Debug)]
@@ -99,23 +113,34 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .local_addr()
         .map_err(|source| listen_error(config.listen, source))?;
     let clusters = Clusters::open(config.ingest, &config.store, tasks.clone()).await?;
+    let (sites, incarnation) = known_sites(&config.fleet, &config.store)?;
+    fleet::own::start(sites.clone(), Feed::new(clusters.clone(), &config.fleet), tasks);
+    if config.fleet.role == Role::Fleet {
+        fleet::kept::start(sites.clone(), config.store.clone(), tasks);
+    }
 
-    let broken = |error: &dyn std::fmt::Display| Error::Server {
-        reason: error.to_string(),
+    let answering = answering(clusters.clone(), tasks);
+    if let Some(uplink) = &config.fleet.uplink {
+        let site = Site::new(
+            &config.fleet,
+            uplink,
+            answering.clone(),
+            clusters.clone(),
+            tasks.clone(),
+        )?;
+        site.start();
+    }
+    let layer = RouteLayer {
+        sites: sites.clone(),
+        clusters: clusters.clone(),
     };
-    let tls = ServerTlsConfig::new()
-        .identity(Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem))
-        .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
-    let collect = CollectServiceServer::new(Collect::new(clusters.clone(), tasks.clone()))
+    let is_fleet = config.fleet.role == Role::Fleet;
+    let joining = SiteServiceServer::new(grpc::site::Site::new(sites.clone(), is_fleet, tasks.clone()))
         .max_decoding_message_size(MESSAGE_BYTES);
-    let questions = Query::new(clusters, tasks.clone());
-    let control = ControlServiceServer::new(Control::new(questions.clone()));
-    let findings = FindingsServiceServer::new(Findings::new(questions.clone(), tasks.clone()))
+    let of_fleet = FleetServiceServer::new(grpc::fleet::Fleet::new(sites, incarnation, tasks.clone()))
         .max_encoding_message_size(4 * MESSAGE_BYTES);
-    let states = HealthServiceServer::new(Health::new(questions.clone(), tasks.clone()))
-        .max_encoding_message_size(4 * MESSAGE_BYTES);
-    let what_if = WhatIfServiceServer::new(WhatIf::new(questions.clone()));
-    let query = QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let collect =
+        CollectServiceServer::new(Collect::new(clusters, tasks.clone())).max_decoding_message_size(MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<CollectServiceServer<Collect>>().await;
     health.set_serving::<ControlServiceServer<Control>>().await;
@@ -123,21 +148,31 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     health.set_serving::<FindingsServiceServer<Findings>>().await;
     health.set_serving::<WhatIfServiceServer<WhatIf>>().await;
     health.set_serving::<HealthServiceServer<Health>>().await;
+    health.set_serving::<FleetServiceServer<grpc::fleet::Fleet>>().await;
+    if is_fleet {
+        health.set_serving::<SiteServiceServer<grpc::site::Site>>().await;
+    }
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
         .build_v1()
-        .map_err(|error| broken(&error))?;
+        .map_err(|error| Error::Server {
+            reason: error.to_string(),
+        })?;
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem))
+        .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
     let router = Server::builder()
         .tls_config(tls)
         .map_err(|error| Error::Server { reason: chain(&error) })?
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        // What one stream may hold is far less: answers that nobody takes do not hold up other streams of a connection.
+        .initial_connection_window_size(CONNECTION_BYTES)
+        .layer(layer)
+        .add_routes(answering)
         .add_service(collect)
-        .add_service(control)
-        .add_service(query)
-        .add_service(findings)
-        .add_service(what_if)
-        .add_service(states)
+        .add_service(joining)
+        .add_service(of_fleet)
         .add_service(health_service)
         .add_service(reflection);
     let shutdown = tasks.shutdown().clone();
@@ -150,6 +185,39 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
             .map_err(|error| chain(&error))
     });
     Ok(Listening { address, shutdown })
+}
+
+/// The services that answer questions about a cluster and take orders for it: those that a fleet may reach.
+fn answering(clusters: Clusters, tasks: &TaskGroup) -> Routes {
+    let questions = Query::new(clusters, tasks.clone());
+    let findings = FindingsServiceServer::new(Findings::new(questions.clone(), tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let states = HealthServiceServer::new(Health::new(questions.clone(), tasks.clone()))
+        .max_encoding_message_size(4 * MESSAGE_BYTES);
+    Routes::default()
+        .add_service(ControlServiceServer::new(Control::new(questions.clone())))
+        .add_service(findings)
+        .add_service(states)
+        .add_service(WhatIfServiceServer::new(WhatIf::new(questions.clone())))
+        .add_service(QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES))
+}
+
+/// This coordinator itself, and of a fleet coordinator the sites that it knew; with a number that no other process has.
+fn known_sites(config: &Fleet, store: &Path) -> Result<(Sites, u64)> {
+    let kept = match config.role {
+        Role::Fleet => fleet::kept::read(store).map_err(|source| Error::KeptSites {
+            path: store.to_owned(),
+            source,
+        })?,
+        Role::Coordinator => Default::default(),
+    };
+    let mut first = [0; 8];
+    getrandom::fill(&mut first).map_err(|error| Error::Random {
+        reason: error.to_string(),
+    })?;
+    // Numbers of questions only rise: half of the range is left for that.
+    let first = u64::from_le_bytes(first) >> 1;
+    Ok((Sites::new(&config.site, config.labels.clone(), kept, first), first))
 }
 
 /// Runs a coordinator in a runtime of its own until it is asked to stop, as both programs do. `ready` is told the

@@ -11,5 +11,6 @@
 
 pub mod damage;
 pub mod fixture;
+pub mod fleet;
 pub mod process;
 pub mod stored;

@@ -281,17 +281,12 @@ impl Program {
         more: &[&str],
     ) -> Process {
         let spool = home.join("spool").join(node);
-        let mut command = self.command([
-            self.node_command(),
-            "--coordinator",
-            address,
-            "--cluster",
-            "test",
-            "--node",
-            node,
-            "--replay",
-        ]);
+        let mut command = self.command([self.node_command(), "--coordinator", address, "--node", node]);
+        if !more.contains(&"--cluster") {
+            command.args(["--cluster", "test"]);
+        }
         command
+            .arg("--replay")
             .arg(self.spelled(recording))
             .arg("--spool")
             .arg(self.spelled(&spool));

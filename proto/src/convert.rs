@@ -9,6 +9,7 @@ pub mod durable;
 pub mod findings;
 pub mod health;
 pub mod query;
+pub mod rollup;
 pub mod state;
 
 /// `Result` with this module's [`Error`].
@@ -82,6 +83,14 @@ pub enum Error {
         field: &'static str,
         /// What the decompressor said.
         cause: String,
+    },
+    /// A sketch is none.
+    #[error("{field} is no sketch: {source}")]
+    Sketch {
+        /// The field's path.
+        field: &'static str,
+        /// Why not.
+        source: fathom_model::sketch::Fault,
     },
     /// Bytes that should hold a message do not.
     #[error("{field} is not the message that it should be: {cause}")]

@@ -1,4 +1,4 @@
-//! The wire contract: protobuf packages `fathom.collect.v1`, `fathom.control.v1` and `fathom.query.v1`, and their conversion to the model.
+//! The wire contract: protobuf packages `fathom.collect.v1`, `fathom.control.v1`, `fathom.fleet.v1` and `fathom.query.v1`, and their conversion to the model.
 //!
 //! The `.proto` files beside this crate are the contract; the code in `generated` is made from them (`tests/bootstrap.rs`) and
 //! never edited. Everything that turns wire messages into domain types stands in [`convert`], one module a proto file, and
@@ -34,6 +34,20 @@ pub mod control {
     }
 }
 
+/// What sites and a fleet coordinator say to each other, and what is asked of many clusters.
+pub mod fleet {
+    /// Version 1.
+    #[expect(
+        clippy::allow_attributes,
+        clippy::clone_on_ref_ptr,
+        unused_qualifications,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("generated/fathom.fleet.v1.rs");
+    }
+}
+
 /// What people and programs ask a coordinator.
 pub mod query {
     /// Version 1.
@@ -53,6 +67,9 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 
 /// Version of the collect protocol that this build speaks.
 pub const COLLECT_PROTOCOL: u32 = 1;
+
+/// Version of the protocol between sites and fleet coordinators that this build speaks.
+pub const FLEET_PROTOCOL: u32 = 1;
 
 /// Version of the query protocol that this build speaks.
 pub const QUERY_PROTOCOL: u32 = 1;

@@ -19,6 +19,7 @@ use crate::exit::Code;
 use crate::render::table::one_line;
 use crate::render::units::count;
 
+mod fleet;
 mod lines;
 mod processes;
 mod recordings;
@@ -35,6 +36,9 @@ const SAY_EVERY: Duration = Duration::from_secs(2);
 pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     if arguments.list {
         return recordings::list(&arguments.recordings, output);
+    }
+    if arguments.fleet {
+        return fleet::run(arguments, output);
     }
     let folder = recordings::find(&arguments.recordings, arguments.run.as_deref())?;
     let recording = fathom_lab::open(&folder)?;
@@ -206,6 +210,11 @@ fn report_hint(processes: &Processes) -> String {
 
 /// Waits for Ctrl-C, or for the coordinator to end.
 fn stay_up(processes: &mut Processes, hint: &str) -> Result<()> {
+    stay_until(hint, || processes.check_coordinator())
+}
+
+/// Waits for Ctrl-C, or until something is wrong.
+fn stay_until(hint: &str, mut check: impl FnMut() -> Result<()>) -> Result<()> {
     eprintln!("\n{hint}");
     block_on(async {
         let stop = fathom_runtime::signal::terminated().map_err(Error::Runtime)?;
@@ -213,7 +222,7 @@ fn stay_up(processes: &mut Processes, hint: &str) -> Result<()> {
         loop {
             tokio::select! {
                 _ = &mut stop => return Ok(()),
-                () = tokio::time::sleep(POLL) => processes.check_coordinator()?,
+                () = tokio::time::sleep(POLL) => check()?,
             }
         }
     })

@@ -19,6 +19,7 @@ use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::table::many_lines;
 use crate::render::units::{count, date_time, maybe_nanos};
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &FindingsArgs, output: Output) -> Result<Code> {
     match &arguments.action {
@@ -59,7 +60,7 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
             }
             print(&text)?;
             if listed.muted > 0 {
-                eprintln!("{} open ones are muted; --all shows them", listed.muted);
+                tell!("{} open ones are muted; --all shows them", listed.muted);
             }
         }
     }

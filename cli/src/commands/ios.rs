@@ -15,6 +15,7 @@ use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::table::Grid;
 use crate::render::units::{bytes, count, maybe_nanos, time_of_day};
+use crate::scope::tell;
 
 /// How many when nobody says.
 const SHOWN: u32 = 20;
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &ListArgs, op: Op, output: Output) -> Result<Code> 
             }
             print(&grid.lines(""))?;
             if answer.total > ios.len() as u64 {
-                eprintln!("{} of {} {}s shown", ios.len(), count(answer.total), op.as_str());
+                tell!("{} of {} {}s shown", ios.len(), count(answer.total), op.as_str());
             }
         }
     }

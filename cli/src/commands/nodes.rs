@@ -13,6 +13,7 @@ use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::table::{Grid, one_line};
 use crate::render::units::{count, date_time, signed_nanos};
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             print(&beside.lines())?;
             for node in &nodes {
                 for trouble in node.daemon.iter().flat_map(|daemon| &daemon.troubles) {
-                    eprintln!("odd: node {}: {}", one_line(&node.node), one_line(trouble));
+                    tell!("odd: node {}: {}", one_line(&node.node), one_line(trouble));
                 }
             }
         }

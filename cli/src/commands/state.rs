@@ -20,6 +20,7 @@ use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
+use crate::scope::tell;
 
 pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SOURCES, Table, VIRTUAL_DISKS};
 
@@ -266,17 +267,17 @@ fn unheard(coverage: Option<&wire::StateCoverage>) -> Vec<(&str, &'static str)> 
 /// Says on standard error which moment was looked at and who has not reported; the exit code that this means.
 pub(crate) fn note(coverage: Option<&wire::StateCoverage>) -> Code {
     let Some(at) = coverage.and_then(|coverage| coverage.at_unix_nanos) else {
-        eprintln!("partial: no node has reported any state");
+        tell!("partial: no node has reported any state");
         return Code::Partial;
     };
-    eprintln!("as of {}", date_time(at));
+    tell!("as of {}", date_time(at));
     let unheard = unheard(coverage);
     for (node, cause) in &unheard {
         let why = match *cause {
             "stale" => "has not reported its state for more than 5 minutes",
             _ => "has not reported any state",
         };
-        eprintln!("partial: node {} {why} ({cause})", one_line(node));
+        tell!("partial: node {} {why} ({cause})", one_line(node));
     }
     if unheard.is_empty() { Code::Fine } else { Code::Partial }
 }

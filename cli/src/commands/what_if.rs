@@ -17,6 +17,7 @@ use crate::exit::Code;
 use crate::render::json;
 use crate::render::table::Grid;
 use crate::render::units::{count, maybe_nanos};
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &WhatIfArgs, output: Output) -> Result<Code> {
     let without = arguments.without.clone().unwrap_or_default();
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &WhatIfArgs, output: Output) -> Result<Code> {
         Output::Table => print(&table(&answer))?,
     }
     if answer.unknown > 0 {
-        eprintln!(
+        tell!(
             "of {} of {} writes it is not known which copy came last: they count as they were",
             count(answer.unknown),
             count(answer.writes)

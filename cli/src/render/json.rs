@@ -6,6 +6,7 @@ use fathom_model::report::{Report, Score};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::scope;
 
 /// Version of the documents' shape.
 const SCHEMA: u32 = 1;
@@ -17,8 +18,13 @@ pub(crate) fn print(document: Value) -> Result<()> {
     if let Value::Object(fields) = document {
         whole.extend(fields);
     }
+    scope::document(whole)
+}
+
+/// Writes a document to standard output.
+pub(crate) fn write(document: Map<String, Value>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &Value::Object(whole)).map_err(|error| Error::Output(error.into()))?;
+    serde_json::to_writer_pretty(&mut out, &Value::Object(document)).map_err(|error| Error::Output(error.into()))?;
     writeln!(out).map_err(Error::Output)
 }
 

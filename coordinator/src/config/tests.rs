@@ -46,3 +46,78 @@ fn unknown_keys_are_named() {
     .unwrap_err();
     assert!(faults.to_string().contains("stoer"), "{faults}");
 }
+
+/// Options with what every coordinator needs.
+fn complete(fleet: FleetOptions) -> Options {
+    Options {
+        store: Some("s".into()),
+        ca: Some("ca".into()),
+        cert: Some("c".into()),
+        key: Some("k".into()),
+        fleet,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn site_has_its_labels_and_its_policy_from_file_and_options() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("coordinator.toml");
+    let text = "[fleet]\njoin = 'https://f:1'\nsite = 'berlin'\nlabels = { country = 'de', tier = 'gold' }\n\
+                allow = ['read', 'remarks']\nmax-bytes = '1 MiB'\ncluster-labels.c1.room = '7'\n";
+    std::fs::write(&path, text).unwrap();
+    let options = Options {
+        config: Some(path),
+        ..complete(FleetOptions {
+            labels: vec![("tier".to_owned(), "silver".to_owned())],
+            cluster_labels: vec![("c1".to_owned(), "rack".to_owned(), "2".to_owned())],
+            fleet_max_rows: Some(7),
+            ..FleetOptions::default()
+        })
+    };
+    let fleet = Config::resolve(options).unwrap().fleet;
+    assert_eq!((fleet.site.as_str(), fleet.role), ("berlin", Role::Coordinator));
+    assert_eq!(fleet.labels["tier"], "silver");
+    assert_eq!(fleet.labels["country"], "de");
+    assert_eq!(fleet.cluster_labels["c1"].len(), 2);
+    let uplink = fleet.uplink.unwrap();
+    assert_eq!(
+        (uplink.address.as_str(), uplink.ca.as_os_str()),
+        ("https://f:1", "ca".as_ref())
+    );
+    let policy = Policy {
+        allows: [Group::Read, Group::Remarks].into(),
+        max_rows: 7,
+        max_answer_bytes: 1 << 20,
+        ..Policy::default()
+    };
+    assert_eq!(uplink.policy, policy);
+}
+
+#[test]
+fn faults_of_the_fleet_say_what_to_do() {
+    let faults = |fleet: FleetOptions| Config::resolve(complete(fleet)).unwrap_err().to_string();
+    let join = || Some("https://f:1".to_owned());
+    let no_name = faults(FleetOptions {
+        fleet: join(),
+        ..FleetOptions::default()
+    });
+    assert!(no_name.contains("give --site"), "{no_name}");
+    let both = faults(FleetOptions {
+        fleet: join(),
+        site: Some("a".to_owned()),
+        role: Some(Role::Fleet),
+        ..FleetOptions::default()
+    });
+    assert!(both.contains("exclude each other"), "{both}");
+    let odd = faults(FleetOptions {
+        fleet: Some("http://f".to_owned()),
+        site: Some("a/b".to_owned()),
+        fleet_max_rows: Some(0),
+        ..FleetOptions::default()
+    });
+    assert!(
+        odd.contains("a/b") && odd.contains("http://f") && odd.contains("more than 0"),
+        "{odd}"
+    );
+}

@@ -10,6 +10,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::error::Error;
 
+mod fleet;
+
+pub(crate) use fleet::*;
+
 const COLLECT: &str = "fathom.collect.v1";
 const QUERY: &str = "fathom.query.v1";
 const CONTROL: &str = "fathom.control.v1";
@@ -45,6 +49,9 @@ fn fault(domain: &str, error: &Error) -> Status {
         | Error::Listen { .. }
         | Error::Server { .. }
         | Error::Kept { .. }
+        | Error::Uplink { .. }
+        | Error::KeptSites { .. }
+        | Error::Own { .. }
         | Error::Task { .. } => (Code::Internal, "COORDINATOR"),
     };
     status(code, domain, reason, fathom_identity::explain::chain(error))
@@ -73,6 +80,7 @@ pub(crate) fn of_convert(error: &Convert) -> Status {
         | Convert::Impossible { .. }
         | Convert::Compressed { .. }
         | Convert::Encoding { .. }
+        | Convert::Sketch { .. }
         | Convert::Extents(_) => "MALFORMED",
     };
     status(Code::InvalidArgument, COLLECT, reason, error.to_string())

@@ -33,6 +33,7 @@ mod health;
 mod orders;
 mod overhead;
 mod report;
+mod rollup;
 mod state;
 
 pub(crate) use health::HealthView;
@@ -81,6 +82,7 @@ impl Worker {
         let mut running = Running::start(self.id, self.config, self.blobs, self.view).await?;
         self.taken_over.send_replace(true);
         running.warm_findings().await?;
+        running.warm_rollups().await?;
         loop {
             let message = tokio::select! {
                 _ = self.shutdown.requested() => break,
@@ -99,7 +101,9 @@ impl Worker {
             }
             running.note_silence();
             running.step().await?;
-            running.note_health(SystemClock.now_unix_nanos());
+            let now = SystemClock.now_unix_nanos();
+            running.note_health(now);
+            running.note_rollup(now);
         }
         running.commit().await
     }
@@ -151,6 +155,7 @@ struct Running {
     state: state::StateStreams,
     findings: findings::Findings,
     health: health::Health,
+    rollups: rollup::Rollups,
 }
 
 impl Running {
@@ -204,6 +209,7 @@ impl Running {
             state: state::StateStreams::new(&kept.state_streams),
             findings: findings::Findings::resume(kept.findings),
             health: health::Health::resume(kept.health),
+            rollups: rollup::Rollups::new(now),
             owner,
         };
         running.publish();
@@ -477,6 +483,7 @@ impl Running {
             self.ios += rows.ios.len() as u64;
             self.hot_bytes += rows.ios.len() as u64 * IO_BYTES + rows.legs.len() as u64 * LEG_BYTES;
             self.findings.add(&rows, self.engine.catalog());
+            self.rollups.add(&rows, self.engine.catalog());
             self.hot.push(Arc::new(rows));
             self.publish();
         }

@@ -46,6 +46,11 @@ const TABLE: &[Row] = &[
         may: &["model"],
     },
     Row {
+        name: "rollup",
+        layer: 1,
+        may: &["model"],
+    },
+    Row {
         name: "simulate",
         layer: 1,
         may: &["model"],
@@ -92,6 +97,7 @@ const TABLE: &[Row] = &[
             "proto",
             "join",
             "diagnose",
+            "rollup",
             "state",
             "store",
         ],
@@ -143,7 +149,7 @@ const TABLE: &[Row] = &[
 pub(super) const KNOWLEDGE: &[Knowledge] = &[
     Knowledge {
         families: &["tokio", "tracing"],
-        who: Who::AllBut(&["model", "join", "diagnose", "etl", "simulate", "state"]),
+        who: Who::AllBut(&["model", "join", "diagnose", "etl", "rollup", "simulate", "state"]),
         tests_too: false,
         cure: "take and return values, and let the caller wait and log",
     },

@@ -20,13 +20,13 @@ use crate::error::{Error, Result};
 use crate::render::table::one_line;
 
 /// Throw-away certificates are good for so long.
-const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What was joined is stored this often, so that a demo that stays up shows a store and not only memory.
-const COMMIT_EVERY: &str = "2s";
+pub(super) const COMMIT_EVERY: &str = "2s";
 
-/// A process and what it says.
-struct Running {
+/// A process and what it says. It ends when this is dropped.
+pub(super) struct Running {
     name: String,
     child: Child,
     /// Reads what it says into its log, and gives back the line that says most.
@@ -104,6 +104,7 @@ impl Processes {
             ca: Some(context.ca.clone()),
             cert: Some(context.cert.clone()),
             key: Some(context.key.clone()),
+            ..ContextFile::default()
         }
         .write(&context_file)?;
 
@@ -183,17 +184,23 @@ impl Processes {
     }
 }
 
-impl Drop for Processes {
+impl Drop for Running {
     fn drop(&mut self) {
-        for running in self.daemons.iter_mut().chain(std::iter::once(&mut self.coordinator)) {
-            // Ending at any moment is safe, and one that has ended already cannot be ended.
-            let _ = running.child.kill();
-            let _ = running.child.wait();
-        }
+        // Ending at any moment is safe, and one that has ended already cannot be ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 impl Running {
+    /// An error when it has failed; that it has done its work and ended is none.
+    pub(super) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait() {
+            Ok(Some(status)) if !status.success() => Err(self.failed()),
+            _ => Ok(()),
+        }
+    }
+
     /// What it said last is what was wrong. Only for a process that has ended.
     fn failed(&mut self) -> Error {
         let said = self.said.take().and_then(|said| said.join().ok()).flatten();
@@ -228,7 +235,7 @@ fn listen(said: impl Read, mut log: File) -> Option<String> {
 }
 
 /// A role of this program. Its settings come from its arguments alone, and it ends with us.
-fn role(program: &Path, name: &str) -> Command {
+pub(super) fn role(program: &Path, name: &str) -> Command {
     let mut command = Command::new(program);
     for (variable, _) in std::env::vars_os() {
         let ours = variable.to_string_lossy().starts_with("FATHOM_")
@@ -241,7 +248,7 @@ fn role(program: &Path, name: &str) -> Command {
     command
 }
 
-fn spawn(name: &str, mut command: Command, home: &Path, stdout: Stdio) -> Result<Running> {
+pub(super) fn spawn(name: &str, mut command: Command, home: &Path, stdout: Stdio) -> Result<Running> {
     let logs = home.join("logs");
     let log = logs.join(format!("{}.log", name.replace(' ', "-")));
     let file = fs::create_dir_all(&logs).and_then(|()| File::create(&log));
@@ -277,7 +284,7 @@ fn spawn(name: &str, mut command: Command, home: &Path, stdout: Stdio) -> Result
 }
 
 /// The address that the coordinator says it listens on.
-fn listening(coordinator: &mut Running) -> Result<String> {
+pub(super) fn listening(coordinator: &mut Running) -> Result<String> {
     let mut line = String::new();
     if let Some(stdout) = coordinator.child.stdout.take() {
         // An error reads as silence, and silence as a coordinator that ended.

@@ -14,6 +14,7 @@ use crate::exit::Code;
 use crate::render::json::to_value;
 use crate::render::table::Grid;
 use crate::render::units::date_time;
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &HistoryArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &HistoryArgs, output: Output) -> Result<Code> {
         .map(|row| Observation::try_from(row).map_err(Error::Malformed))
         .collect::<Result<_>>()?;
     if rows.is_empty() {
-        eprintln!(
+        tell!(
             "nothing was said of `{}`; give an id, a name or a serial number",
             arguments.resource
         );

@@ -164,6 +164,7 @@ impl Running {
             },
             findings_sequence: record.state.findings.sequence,
             health: Arc::clone(&self.health.view),
+            rollup: self.rollups.view.clone(),
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

@@ -195,6 +195,9 @@ impl Running {
                 let taken = self.state.take(session, first_ordinal, observations, samples);
                 let outcome = taken.map(|bytes| {
                     self.hot_bytes += bytes;
+                    if let Some(newest) = self.state.hot.last() {
+                        self.rollups.observe(newest.iter());
+                    }
                     self.publish();
                 });
                 (session, outcome)

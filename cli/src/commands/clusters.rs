@@ -1,0 +1,104 @@
+//! `fathom clusters`: the clusters of a fleet.
+
+use fathom_proto::fleet::v1 as wire;
+use serde_json::{Value, json};
+
+use crate::args::{ClustersArgs, Output};
+use crate::client::{Client, block_on};
+use crate::commands::print;
+use crate::context::Meant;
+use crate::error::{Error, Result};
+use crate::exit::Code;
+use crate::render::json;
+use crate::render::table::{Grid, one_line};
+use crate::render::units::date_time;
+use crate::scope::tell;
+
+/// How a site that cannot be asked is named.
+pub(super) const MISSING: &str = "missing";
+
+pub(crate) fn run(arguments: &ClustersArgs, output: Output) -> Result<Code> {
+    let (context, meant) = arguments.connection.resolve_for_fleet()?;
+    let selection = selection(meant);
+    let is_narrow = selection != wire::Selection::default();
+    let clusters = block_on(async { Client::connect(&context).await?.clusters(selection).await })?;
+    if clusters.is_empty() && is_narrow {
+        return Err(Error::NoneMeant);
+    }
+    match output {
+        Output::Json => json::print(json!({"clusters": clusters.iter().map(document).collect::<Vec<_>>()}))?,
+        Output::Table => print(&table(&clusters))?,
+    }
+    Ok(note_missing(&clusters))
+}
+
+/// The clusters that are meant, for a fleet to find.
+pub(super) fn selection(meant: Meant) -> wire::Selection {
+    match meant {
+        Meant::Several(selection) => selection,
+        Meant::One(name) if name.is_empty() => wire::Selection::default(),
+        Meant::One(name) => wire::Selection {
+            terms: vec![name],
+            ..wire::Selection::default()
+        },
+    }
+}
+
+/// Says which sites are missing, with their clusters; the exit code that this means.
+pub(super) fn note_missing(clusters: &[wire::ClusterStatus]) -> Code {
+    let mut code = Code::Fine;
+    for of_site in clusters.chunk_by(|a, b| a.site == b.site) {
+        let Some(first) = of_site.first().filter(|first| first.reach == MISSING) else {
+            continue;
+        };
+        let names: Vec<&str> = of_site.iter().map(|cluster| cluster.cluster.as_str()).collect();
+        let since = first.missing_since_unix_nanos.map_or_else(|| "?".to_owned(), date_time);
+        tell!(
+            "partial: site {} has been missing since {since}, and with it {}",
+            one_line(&first.site),
+            one_line(&names.join(", "))
+        );
+        code = Code::Partial;
+    }
+    code
+}
+
+fn document(cluster: &wire::ClusterStatus) -> Value {
+    json!({
+        "site": cluster.site, "cluster": cluster.cluster, "address": cluster.address, "labels": cluster.labels,
+        "reach": cluster.reach, "state": cluster.state, "reason": cluster.reason, "heard_unix_ns": cluster.heard_unix_nanos, "missing_since_unix_ns": cluster.missing_since_unix_nanos,
+        "open_findings": cluster.open_findings, "findings_sequence": cluster.findings_sequence,
+    })
+}
+
+fn table(clusters: &[wire::ClusterStatus]) -> String {
+    if clusters.is_empty() {
+        return "no clusters: no daemon has connected yet, and no site has joined\n".to_owned();
+    }
+    let mut grid = Grid::new(&[
+        "site",
+        "cluster",
+        "reach",
+        "state",
+        ">open findings",
+        "heard",
+        "labels",
+        "why",
+    ]);
+    for cluster in clusters {
+        let labels = cluster.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        grid.row([
+            cluster.site.clone(),
+            cluster.cluster.clone(),
+            cluster.reach.clone(),
+            cluster.state.clone(),
+            cluster
+                .open_findings
+                .map_or_else(|| "?".to_owned(), |open| open.to_string()),
+            date_time(cluster.heard_unix_nanos),
+            labels.collect::<Vec<_>>().join(" "),
+            cluster.reason.clone(),
+        ]);
+    }
+    grid.lines("")
+}

@@ -1,0 +1,315 @@
+//! `fathom demo --fleet`: three simulated clusters at two sites, one fleet coordinator, and the way from all of them to one drive.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use fathom_identity::authority::{Authority, Leaf};
+use fathom_lab::simulate::{prepare, write};
+use fathom_lab::simulator::scenario::Options;
+use fathom_lab::simulator::{Scenario, simulate};
+use fathom_proto::fleet::v1 as wire;
+use fathom_runtime::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use super::processes::{COMMIT_EVERY, Running, VALID, listening, role, spawn};
+use super::{POLL, home, stay_until};
+use crate::args::{Arguments, DemoArgs, Output};
+use crate::client::{Client, block_on};
+use crate::commands::print;
+use crate::context::{Context, ContextFile};
+use crate::error::{Error, Result};
+use crate::exit::Code;
+use crate::render::json;
+use crate::scope::Scope;
+
+/// A cluster of the demo: where it is and what is wrong with it.
+struct Simulated {
+    site: &'static str,
+    cluster: &'static str,
+    scenario: Scenario,
+}
+
+const CLUSTERS: [Simulated; 3] = [
+    Simulated {
+        site: "berlin",
+        cluster: "prod-1",
+        scenario: Scenario::Healthy,
+    },
+    Simulated {
+        site: "berlin",
+        cluster: "prod-2",
+        scenario: Scenario::SlowDisk,
+    },
+    Simulated {
+        site: "oslo",
+        cluster: "edge-1",
+        scenario: Scenario::MissingDaemon,
+    },
+];
+
+const SITES: [(&str, &str); 2] = [("berlin", "country=de"), ("oslo", "country=no")];
+
+/// Volume writes of each cluster.
+const WRITES: u64 = 12_000;
+
+/// A node that says nothing is given up after this: the demo shows what that looks like.
+const SILENCE: &str = "2s";
+
+/// It is over by then, or something is wrong.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// All that runs.
+struct Fleet {
+    program: PathBuf,
+    home: PathBuf,
+    authority: Authority,
+    /// Ended, in this order, when this is dropped.
+    running: Vec<Running>,
+}
+
+pub(super) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
+    let started = Instant::now();
+    let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
+    let program = std::env::current_exe().map_err(|source| Error::File {
+        path: "fathom".into(),
+        source,
+    })?;
+    let mut fleet = Fleet {
+        program,
+        authority: Authority::throw_away("Fathom demo", SystemClock.now(), VALID)?,
+        home,
+        running: Vec::new(),
+    };
+    let context_file = fleet.start()?;
+    let guilty = block_on(fleet.settled(&context_file))?;
+    eprintln!(
+        "two sites with three clusters have joined, and are joined to their ends, after {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
+    show(&context_file, &guilty, output)?;
+    if !arguments.once {
+        let hint = fleet.hint(&context_file, &guilty);
+        stay_until(&hint, || fleet.check())?;
+    }
+    Ok(Code::Fine)
+}
+
+impl Fleet {
+    /// Starts the fleet coordinator, the sites, and a daemon a node. The context file of whoever asks.
+    fn start(&mut self) -> Result<PathBuf> {
+        let certificates = self.home.join("certificates");
+        std::fs::create_dir_all(&certificates).map_err(|source| Error::File {
+            path: certificates.clone(),
+            source,
+        })?;
+        let ca = self.authority.write_to(&certificates, "ca")?;
+        let fleet = self.coordinator("fleet", &["--role", "fleet", "--site", "headquarters"], None)?;
+        let mut sites = Vec::new();
+        for (site, label) in SITES {
+            let options = ["--site", site, "--label", label, "--silence", SILENCE];
+            sites.push((site, self.coordinator(site, &options, Some(&fleet))?));
+        }
+        let (cert, key) = self.issue("you", false)?;
+        let context_file = self.home.join("context.toml");
+        ContextFile {
+            coordinator: Some(fleet),
+            ca: Some(ca),
+            cert: Some(cert),
+            key: Some(key),
+            ..ContextFile::default()
+        }
+        .write(&context_file)?;
+        for simulated in &CLUSTERS {
+            let address = sites.iter().find(|(site, _)| *site == simulated.site);
+            if let Some((_, address)) = address {
+                self.play(simulated, address)?;
+            }
+        }
+        Ok(context_file)
+    }
+
+    fn issue(&self, name: &str, server: bool) -> Result<(PathBuf, PathBuf)> {
+        let leaf = Leaf {
+            common_name: name.to_owned(),
+            ip_addresses: if server {
+                vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
+            } else {
+                Vec::new()
+            },
+            server,
+            client: true,
+            not_before: SystemClock.now(),
+            valid: VALID,
+            ..Leaf::default()
+        };
+        Ok(self
+            .authority
+            .issue(&leaf)?
+            .write_to(&self.home.join("certificates"), name)?)
+    }
+
+    /// Starts a coordinator, as a site where it joins a fleet; its address.
+    fn coordinator(&mut self, name: &str, options: &[&str], joins: Option<&str>) -> Result<String> {
+        let (cert, key) = self.issue(name, true)?;
+        let mut command = role(&self.program, "coordinator");
+        command.args(["--listen", "127.0.0.1:0", "--commit-every", COMMIT_EVERY]);
+        command.args(options);
+        if let Some(fleet) = joins {
+            command.args(["--fleet", fleet]);
+        }
+        for (option, path) in [
+            ("--store", self.home.join("stores").join(name)),
+            ("--ca", self.home.join("certificates").join("ca.crt")),
+            ("--cert", cert),
+            ("--key", key),
+        ] {
+            command.arg(option).arg(path);
+        }
+        let mut process = spawn(&format!("coordinator {name}"), command, &self.home, Stdio::piped())?;
+        let address = listening(&mut process)?;
+        self.running.push(process);
+        Ok(address)
+    }
+
+    /// Simulates a cluster and starts its daemons.
+    fn play(&mut self, simulated: &Simulated, address: &str) -> Result<()> {
+        let Simulated {
+            site,
+            cluster,
+            scenario,
+        } = *simulated;
+        eprintln!("{site}/{cluster}: {}", scenario.about());
+        let options = Options {
+            seed: Some(7),
+            writes: Some(WRITES),
+            ..Options::default()
+        };
+        let folder = self.home.join("recordings").join(cluster);
+        prepare(&folder, true)?;
+        write(&simulate(&scenario.config(&options))?, scenario.about(), &folder)?;
+        let recording = fathom_lab::open(&folder)?;
+        for node in recording.nodes().iter().filter(|node| node.events.is_some()) {
+            let name = format!("{cluster}-{}", node.id);
+            let (cert, key) = self.issue(&name, false)?;
+            let mut daemon = role(&self.program, "node");
+            daemon.args([
+                "--coordinator",
+                address,
+                "--cluster",
+                cluster,
+                "--node",
+                node.id.as_str(),
+            ]);
+            for (option, path) in [
+                ("--spool", self.home.join("spools").join(&name)),
+                ("--replay", folder.clone()),
+                ("--ca", self.home.join("certificates").join("ca.crt")),
+                ("--cert", cert),
+                ("--key", key),
+            ] {
+                daemon.arg(option).arg(path);
+            }
+            self.running
+                .push(spawn(&format!("node {name}"), daemon, &self.home, Stdio::null())?);
+        }
+        Ok(())
+    }
+
+    /// An error when a process has failed.
+    fn check(&mut self) -> Result<()> {
+        self.running.iter_mut().try_for_each(Running::check)
+    }
+
+    /// Waits until the fleet coordinator knows how every cluster is; the address of the one with most findings.
+    async fn settled(&mut self, context_file: &Path) -> Result<String> {
+        let started = Instant::now();
+        let context = Context::of_file(context_file)?;
+        let client = Client::connect(&context).await?;
+        let expected = ["ok", "degraded", "unknown"];
+        loop {
+            self.check()?;
+            let clusters = client.clusters(wire::Selection::default()).await?;
+            let is_settled = |cluster: &wire::ClusterStatus| {
+                let simulated = CLUSTERS
+                    .iter()
+                    .position(|simulated| simulated.cluster == cluster.cluster);
+                let wanted = simulated.and_then(|at| expected.get(at)).copied();
+                // Whether a drive is slow or very slow is for the diagnosis to say.
+                Some(cluster.state.as_str()) == wanted || (wanted == Some("degraded") && cluster.state == "critical")
+            };
+            if clusters.len() == CLUSTERS.len() && clusters.iter().all(is_settled) {
+                let worst = clusters.into_iter().max_by_key(|cluster| cluster.open_findings);
+                return Ok(worst.map(|worst| worst.address).unwrap_or_default());
+            }
+            if started.elapsed() > PATIENCE {
+                let states: Vec<String> = clusters
+                    .iter()
+                    .map(|cluster| {
+                        format!(
+                            "{}/{} {} {}",
+                            cluster.site, cluster.cluster, cluster.reach, cluster.state
+                        )
+                    })
+                    .collect();
+                return Err(Error::Process {
+                    name: "the fleet".to_owned(),
+                    cause: format!("its clusters are not as they were simulated: {}", states.join(", ")),
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn hint(&self, context_file: &Path, guilty: &str) -> String {
+        let (program, context) = (self.program.display(), context_file.display());
+        let more = [
+            "fleet --watch".to_owned(),
+            "clusters --site berlin".to_owned(),
+            format!("writes --slowest 10 --cluster {guilty}"),
+            "latency --all-clusters".to_owned(),
+            "findings --cluster country=de".to_owned(),
+        ];
+        let lines: Vec<String> = more
+            .iter()
+            .map(|command| format!("  {program} {command} --context {context}"))
+            .collect();
+        format!("The fleet stays up. Ask more:\n{}\nCtrl-C ends it.", lines.join("\n"))
+    }
+}
+
+/// From all clusters to the one drive: the commands that anybody would give, each with its answer.
+fn show(context_file: &Path, guilty: &str, output: Output) -> Result<()> {
+    let steps: [(&str, &[&str]); 4] = [
+        ("fleet", &["fleet"]),
+        ("clusters", &["clusters"]),
+        ("findings", &["findings", "--cluster", guilty]),
+        ("why", &["why", "--cluster", guilty]),
+    ];
+    let mut documents = json!({"run": "fleet"});
+    for (name, step) in steps {
+        let format = if output == Output::Json { "json" } else { "table" };
+        let context = context_file.display().to_string();
+        let options = ["--context", &context, "-o", format];
+        let arguments = Arguments::try_parse_from(["fathom"].iter().chain(step).chain(&options));
+        let arguments = arguments.map_err(|error| Error::Output(std::io::Error::other(error)))?;
+        let deadline = Instant::now() + PATIENCE;
+        // Of this very demo: who is missing in it is missing on purpose.
+        let (result, scope) = Scope::new(guilty.to_owned(), deadline).run(|| crate::run(arguments));
+        result?;
+        match output {
+            Output::Table => print(&format!("\n$ fathom {}\n{}", step.join(" "), scope.text))?,
+            Output::Json => {
+                let mut document = scope.document.unwrap_or_default();
+                document.remove("schema");
+                documents[name] = Value::Object(document);
+            }
+        }
+    }
+    match output {
+        Output::Json => json::print(documents),
+        Output::Table => Ok(()),
+    }
+}

@@ -1,0 +1,161 @@
+//! One question to several clusters at once.
+//!
+//! A fleet coordinator says which clusters are meant; each that can be reached is asked on a thread of its own, the same command as for one
+//! cluster. Whoever cannot be asked, or has not answered in time, is named, with since when: nothing is guessed for it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use fathom_identity::explain::chain;
+use fathom_proto::fleet::v1 as wire;
+use serde_json::{Value, json};
+
+use super::clusters::{MISSING, note_missing};
+use crate::args::Output;
+use crate::client::{Client, block_on};
+use crate::commands::print;
+use crate::context::{Connection, Meant};
+use crate::error::{Error, Result};
+use crate::exit::Code;
+use crate::render::json;
+use crate::render::table::one_line;
+use crate::scope::{Scope, tell};
+
+/// So many clusters are asked at once.
+const AT_ONCE: usize = 16;
+
+/// What one cluster said.
+struct Said {
+    result: Result<Code>,
+    scope: Scope,
+}
+
+impl Said {
+    /// Whether this is an answer: that something is not there is one, that nobody can be reached is none.
+    fn is_answer(&self) -> bool {
+        matches!(self.result, Ok(_) | Err(Error::Answer { usage: true, .. }))
+    }
+}
+
+/// Asks one cluster, or all that are meant.
+pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> Result<Code> + Sync)) -> Result<Code> {
+    if let Meant::One(_) = connection.meant()? {
+        return ask();
+    }
+    let (context, meant) = connection.resolve_for_fleet()?;
+    let deadline = Instant::now() + connection.patience();
+    let selection = super::clusters::selection(meant);
+    let clusters = block_on(async { Client::connect(&context).await?.clusters(selection).await })?;
+    if clusters.is_empty() {
+        return Err(Error::NoneMeant);
+    }
+    let reached: Vec<&wire::ClusterStatus> = clusters.iter().filter(|cluster| cluster.reach != MISSING).collect();
+    let said = ask_all(&reached, deadline, ask)?;
+    let missing = show(&clusters, &reached, &said, output)?;
+    let answered: Vec<&Said> = said.iter().filter(|said| said.is_answer()).collect();
+    if answered.is_empty() {
+        return Err(Error::NobodyAnswered { asked: clusters.len() });
+    }
+    // Where no cluster has what is asked for, the question is wrong, as it is for one.
+    let codes: Vec<Code> = answered
+        .iter()
+        .filter_map(|said| said.result.as_ref().ok().copied())
+        .collect();
+    Ok(match &codes[..] {
+        [] => Code::Usage,
+        codes if codes.contains(&Code::Trouble) => Code::Trouble,
+        codes if missing || answered.len() < said.len() || codes.contains(&Code::Partial) => Code::Partial,
+        _ => Code::Fine,
+    })
+}
+
+fn ask_all(
+    reached: &[&wire::ClusterStatus],
+    deadline: Instant,
+    ask: &(dyn Fn() -> Result<Code> + Sync),
+) -> Result<Vec<Said>> {
+    let next = AtomicUsize::new(0);
+    let answers: Mutex<Vec<(usize, Said)>> = Mutex::default();
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(cluster) = reached.get(at) else { return };
+            let (result, scope) = Scope::new(cluster.address.clone(), deadline).run(ask);
+            let mut answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            answers.push((at, Said { result, scope }));
+        }
+    };
+    std::thread::scope(|threads| {
+        for number in 0..reached.len().min(AT_ONCE) {
+            let thread = std::thread::Builder::new().name(format!("question {number}"));
+            thread.spawn_scoped(threads, work).map_err(Error::Runtime)?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    let mut answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    answers.sort_by_key(|(at, _)| *at);
+    Ok(answers.into_iter().map(|(_, said)| said).collect())
+}
+
+/// Shows all that was said, and says who is missing; whether anybody is.
+fn show(
+    clusters: &[wire::ClusterStatus],
+    reached: &[&wire::ClusterStatus],
+    said: &[Said],
+    output: Output,
+) -> Result<bool> {
+    let answers = || reached.iter().zip(said);
+    match output {
+        Output::Json => {
+            let answered = answers().filter(|(_, said)| said.is_answer()).map(|(cluster, said)| {
+                let mut answer = said.scope.document.clone();
+                if let Some(answer) = &mut answer {
+                    answer.remove("schema");
+                }
+                let error = said.result.as_ref().err().map(|error| chain(error));
+                json!({
+                    "site": cluster.site, "cluster": cluster.cluster, "labels": cluster.labels,
+                    "answer": answer, "error": error, "notes": said.scope.notes,
+                })
+            });
+            let answered: Vec<Value> = answered.collect();
+            let away = clusters
+                .iter()
+                .filter(|cluster| cluster.reach == MISSING)
+                .map(|cluster| {
+                    json!({
+                        "site": cluster.site, "cluster": cluster.cluster, "cause": "site_missing",
+                        "since_unix_ns": cluster.missing_since_unix_nanos, "error": null,
+                    })
+                });
+            let failed = answers().filter(|(_, said)| !said.is_answer()).map(|(cluster, said)| {
+                json!({
+                    "site": cluster.site, "cluster": cluster.cluster, "cause": "no_answer", "since_unix_ns": null,
+                    "error": said.result.as_ref().err().map(|error| chain(error)),
+                })
+            });
+            let missing: Vec<Value> = away.chain(failed).collect();
+            json::print(json!({"clusters": answered, "missing": missing}))?;
+        }
+        Output::Table => {
+            for (at, (cluster, said)) in answers().filter(|(_, said)| said.result.is_ok()).enumerate() {
+                let space = if at > 0 { "\n" } else { "" };
+                let (site, name) = (one_line(&cluster.site), one_line(&cluster.cluster));
+                print(&format!("{space}{site}/{name}\n{}", said.scope.text))?;
+            }
+        }
+    }
+    for (cluster, said) in answers() {
+        let name = format!("{}/{}", one_line(&cluster.site), one_line(&cluster.cluster));
+        for note in &said.scope.notes {
+            tell!("{name}: {note}");
+        }
+        match &said.result {
+            Ok(_) => {}
+            Err(error) if said.is_answer() => tell!("{name}: {}", one_line(&chain(error))),
+            Err(error) => tell!("partial: {name} gave no answer: {}", one_line(&chain(error))),
+        }
+    }
+    Ok(note_missing(clusters) == Code::Partial)
+}

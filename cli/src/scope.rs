@@ -1,0 +1,101 @@
+//! What a command says and where: straight to standard output and error, or, where the same command is asked of several clusters at
+//! once, kept for whoever asks them all.
+//!
+//! A thread has at most one scope. A command neither knows nor minds: it asks about the cluster of its scope, and says everything through
+//! here.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::Write;
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::render::json;
+use crate::render::table::many_lines;
+
+thread_local! {
+    static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
+}
+
+/// One of several clusters that a command is asked of, and what it said.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    /// What to say in questions.
+    pub(crate) cluster: String,
+    /// Until when an answer is waited for.
+    pub(crate) deadline: Instant,
+    pub(crate) text: String,
+    pub(crate) document: Option<Map<String, Value>>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Scope {
+    pub(crate) fn new(cluster: String, deadline: Instant) -> Self {
+        Self {
+            cluster,
+            deadline,
+            text: String::new(),
+            document: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Runs a command in this scope, on this thread.
+    pub(crate) fn run<T>(self, command: impl FnOnce() -> T) -> (T, Self) {
+        let kept = self.clone();
+        SCOPE.set(Some(self));
+        let result = command();
+        // Only this function takes it away.
+        (result, SCOPE.take().unwrap_or(kept))
+    }
+}
+
+/// Does something with the scope, if there is one.
+fn with<T>(action: impl FnOnce(&mut Scope) -> T) -> Option<T> {
+    SCOPE.with_borrow_mut(|scope| scope.as_mut().map(action))
+}
+
+/// The cluster that the command is asked of, in a scope.
+pub(crate) fn cluster() -> Option<String> {
+    with(|scope| scope.cluster.clone())
+}
+
+/// Until when an answer is waited for, in a scope.
+pub(crate) fn deadline() -> Option<Instant> {
+    with(|scope| scope.deadline)
+}
+
+/// An answer for people.
+pub(crate) fn print(text: &str) -> Result<()> {
+    if with(|scope| scope.text.push_str(text)).is_some() {
+        return Ok(());
+    }
+    std::io::stdout()
+        .lock()
+        .write_all(many_lines(text).as_bytes())
+        .map_err(Error::Output)
+}
+
+/// An answer for programs, with the version of its shape in front.
+pub(crate) fn document(document: Map<String, Value>) -> Result<()> {
+    match with(|scope| scope.document = Some(document.clone())) {
+        Some(()) => Ok(()),
+        None => json::write(document),
+    }
+}
+
+/// What is said of an answer.
+pub(crate) fn say(note: fmt::Arguments<'_>) {
+    if with(|scope| scope.notes.push(note.to_string())).is_none() {
+        eprintln!("{note}");
+    }
+}
+
+/// Says something of an answer, as `eprintln!` would.
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::scope::say(format_args!($($text)*)) };
+}
+
+pub(crate) use tell;

@@ -1,0 +1,45 @@
+//! What is kept comes back, and what is damaged is put aside and not believed.
+
+use super::*;
+
+fn kept() -> wire::KeptFleet {
+    let site = wire::KeptSite {
+        site: "berlin".to_owned(),
+        heard_unix_nanos: 7,
+        clusters: vec![wire::KeptCluster {
+            cluster: "c1".to_owned(),
+            findings_sequence: Some(3),
+            ..wire::KeptCluster::default()
+        }],
+        ..wire::KeptSite::default()
+    };
+    wire::KeptFleet { sites: vec![site] }
+}
+
+#[test]
+fn comes_back_and_is_replaced_whole() {
+    let store = tempfile::tempdir().unwrap();
+    assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
+    write(store.path(), &encode(&wire::KeptFleet::default())).unwrap();
+    write(store.path(), &encode(&kept())).unwrap();
+    assert_eq!(read(store.path()).unwrap(), kept());
+}
+
+#[test]
+fn damaged_file_is_put_aside() {
+    let whole = encode(&kept());
+    for cut in 0..whole.len() {
+        assert!(decode(&whole[..cut]).is_err(), "{cut}");
+    }
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        assert!(decode(&bytes).is_err(), "{at}");
+    }
+    let store = tempfile::tempdir().unwrap();
+    write(store.path(), &encode(&kept())).unwrap();
+    std::fs::write(path(store.path()), &whole[..20]).unwrap();
+    assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
+    assert!(path(store.path()).with_extension("damaged").is_file());
+    assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
+}

@@ -1,0 +1,455 @@
+//! What is known of each site: who it is, whether it is connected, and of its clusters what it told.
+//!
+//! Pure: messages and times are given to it. Everything is safe to be told twice; what would leave a gap is refused.
+
+use std::collections::BTreeMap;
+
+use fathom_model::check_name;
+use fathom_model::rollup::ClusterKey;
+use fathom_proto::FLEET_PROTOCOL;
+use fathom_proto::convert::rollup::rollup_from_wire;
+use fathom_proto::fleet::v1 as wire;
+use fathom_proto::fleet::v1::join_request::Message;
+use fathom_rollup::Applied;
+use tonic::Status;
+
+use super::Outbox;
+use crate::grpc::status;
+
+mod cluster;
+
+pub(crate) use cluster::Cluster;
+
+/// Most clusters of a site, and most labels of anything; each label's bytes.
+const CLUSTERS: usize = 10_000;
+const LABELS: usize = 64;
+const LABEL_BYTES: usize = 256;
+
+/// A cluster whose site sends a rollup every 10 s is not known any more when none came for this long.
+const MISSING_AFTER: i64 = 30_000_000_000;
+
+/// Everything that is known.
+#[derive(Debug)]
+pub(crate) struct Known {
+    sites: BTreeMap<String, Site>,
+    own: String,
+    /// How everything is, from rollups.
+    fleet: fathom_rollup::Fleet,
+}
+
+/// A site.
+#[derive(Debug, Default)]
+pub(crate) struct Site {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) version: String,
+    /// None of this coordinator's own clusters: nobody is asked before they are.
+    pub(crate) policy: Option<wire::SitePolicy>,
+    /// When it said something last; of a missing site since when it is missing.
+    pub(crate) heard_unix_nanos: i64,
+    pub(crate) is_own: bool,
+    link: Option<Link>,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+}
+
+/// A site's connection.
+#[derive(Debug)]
+struct Link {
+    session: u64,
+    outbox: Outbox,
+}
+
+/// Where a cluster is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At this coordinator, under this name.
+    Own(String),
+    /// At a site.
+    Site { site: String, cluster: String },
+    /// Nowhere that is known; there are clusters at these addresses.
+    Nowhere { known: Vec<String> },
+}
+
+/// How a site can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Own,
+    Connected,
+    Missing,
+}
+
+impl Reach {
+    /// As the wire has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Connected => "connected",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl Site {
+    pub(crate) const fn reach(&self) -> Reach {
+        match (self.is_own, &self.link) {
+            (true, _) => Reach::Own,
+            (false, Some(_)) => Reach::Connected,
+            (false, None) => Reach::Missing,
+        }
+    }
+
+    /// What is said of a cluster: of it alone, and of its site.
+    pub(crate) fn labels_of(&self, cluster: &Cluster) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.extend(cluster.labels.clone());
+        labels
+    }
+
+    /// Since when it is missing, if it is.
+    pub(crate) fn missing_since(&self) -> Option<i64> {
+        (self.reach() == Reach::Missing).then_some(self.heard_unix_nanos)
+    }
+
+    fn offer(&mut self, offered: wire::OfferedCluster) -> Result<(), Status> {
+        check_name(&offered.cluster).map_err(|fault| status::bad_site(format!("a cluster's name {fault}")))?;
+        let labels = checked(offered.labels)?;
+        if self.clusters.len() >= CLUSTERS && !self.clusters.contains_key(&offered.cluster) {
+            return Err(status::bad_site(format!(
+                "a site may have {CLUSTERS} clusters; make two of it"
+            )));
+        }
+        self.clusters.entry(offered.cluster).or_default().labels = labels;
+        Ok(())
+    }
+}
+
+impl Known {
+    /// What a predecessor kept: all of it is missing.
+    pub(crate) fn restore(kept: wire::KeptFleet, now: i64) -> Self {
+        let mut known = Self {
+            sites: BTreeMap::new(),
+            own: String::new(),
+            fleet: fathom_rollup::Fleet::new(fathom_rollup::Config {
+                missing_after_nanos: MISSING_AFTER,
+                ..fathom_rollup::Config::default()
+            }),
+        };
+        for site in kept.sites {
+            let mut restored = Site {
+                labels: site.labels,
+                version: site.version,
+                policy: site.policy,
+                heard_unix_nanos: site.heard_unix_nanos,
+                ..Site::default()
+            };
+            for kept in site.clusters {
+                let key = ClusterKey::new(site.site.as_str(), kept.cluster.as_str());
+                let rollup = kept.rollup.clone().map(rollup_from_wire).transpose();
+                let heard = kept.rollup_heard_unix_nanos;
+                let (name, cluster) = Cluster::restore(kept);
+                known.fleet.expect(&key, &restored.labels_of(&cluster), now);
+                // One that another version kept and this cannot read comes anew.
+                if let Ok(Some(rollup)) = rollup {
+                    known.fleet.restore(rollup, heard, now);
+                }
+                restored.clusters.insert(name, cluster);
+            }
+            known.sites.insert(site.site, restored);
+        }
+        known
+    }
+
+    /// How everything is.
+    pub(crate) const fn fleet(&self) -> &fathom_rollup::Fleet {
+        &self.fleet
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: i64) {
+        self.fleet.tick(now);
+    }
+
+    /// What a successor needs.
+    pub(crate) fn kept(&self) -> wire::KeptFleet {
+        let joined = self.sites.iter().filter(|(_, site)| !site.is_own);
+        let sites = joined.map(|(name, site)| wire::KeptSite {
+            site: name.clone(),
+            labels: site.labels.clone(),
+            version: site.version.clone(),
+            policy: site.policy.clone(),
+            heard_unix_nanos: site.heard_unix_nanos,
+            clusters: (site.clusters.iter())
+                .map(|(cluster, known)| {
+                    known.kept(
+                        cluster,
+                        self.fleet.rollup(&ClusterKey::new(name.as_str(), cluster.as_str())),
+                    )
+                })
+                .collect(),
+        });
+        wire::KeptFleet { sites: sites.collect() }
+    }
+
+    /// This coordinator itself, as a site.
+    pub(crate) fn add_own(&mut self, name: &str, labels: BTreeMap<String, String>, version: &str) {
+        self.drop_site(name);
+        // Where a site of this name had joined before, it may not any more.
+        let own = Site {
+            labels,
+            version: version.to_owned(),
+            is_own: true,
+            ..Site::default()
+        };
+        self.sites.insert(name.to_owned(), own);
+        name.clone_into(&mut self.own);
+    }
+
+    /// All sites by name.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = (&str, &Site)> {
+        self.sites.iter().map(|(name, site)| (name.as_str(), site))
+    }
+
+    /// A site joins. With its welcome comes the connection that it had before.
+    pub(crate) fn join(
+        &mut self,
+        hello: wire::Hello,
+        session: u64,
+        outbox: Outbox,
+        now: i64,
+    ) -> Result<(wire::Welcome, Option<(u64, Outbox)>), Status> {
+        if hello.protocol_version != FLEET_PROTOCOL {
+            return Err(status::fleet_protocol(hello.protocol_version));
+        }
+        check_name(&hello.site).map_err(|fault| status::bad_site(format!("the site's name {fault}")))?;
+        if hello.site.contains(['/', '*', '?']) {
+            return Err(status::bad_site(format!(
+                "the site's name `{}` has one of / * ? in it, which select clusters",
+                hello.site
+            )));
+        }
+        if hello.site == self.own {
+            return Err(status::site_is_own(&hello.site));
+        }
+        let labels = checked(hello.labels)?;
+        let mut offered = Site {
+            labels,
+            version: hello.version,
+            policy: Some(hello.policy.unwrap_or_default()),
+            heard_unix_nanos: now,
+            ..Site::default()
+        };
+        for cluster in hello.clusters {
+            offered.offer(cluster)?;
+        }
+        let before = self.sites.remove(&hello.site).unwrap_or_default();
+        let mut before_clusters = before.clusters;
+        let mut positions = Vec::new();
+        for (name, cluster) in &mut offered.clusters {
+            if let Some(known) = before_clusters.remove(name) {
+                cluster.findings = known.findings;
+            }
+            let key = ClusterKey::new(hello.site.as_str(), name.as_str());
+            let revision = self.fleet.rollup(&key).map(|(rollup, _)| rollup.revision);
+            positions.push(cluster.position(name, revision));
+        }
+        for (name, cluster) in &offered.clusters {
+            let key = ClusterKey::new(hello.site.as_str(), name.as_str());
+            self.fleet.expect(&key, &offered.labels_of(cluster), now);
+        }
+        for gone in before_clusters.keys() {
+            self.fleet.forget(&ClusterKey::new(hello.site.as_str(), gone.as_str()));
+        }
+        let welcome = wire::Welcome {
+            protocol_version: FLEET_PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            positions,
+            heartbeat_interval_nanos: 0,
+        };
+        offered.link = Some(Link { session, outbox });
+        self.sites.insert(hello.site, offered);
+        Ok((welcome, before.link.map(|link| (link.session, link.outbox))))
+    }
+
+    /// A site's connection is over; nothing when it has another by now.
+    pub(crate) fn leave(&mut self, name: &str, session: u64, now: i64) {
+        let Some(site) = self.sites.get_mut(name) else { return };
+        if site.link.as_ref().is_none_or(|link| link.session != session) {
+            return;
+        }
+        site.link = None;
+        // What comes over a connection that lives is at most a heartbeat old: where it was noticed late, it was heard no later than that.
+        let latest = site.heard_unix_nanos.saturating_add(HEARD_WITHIN);
+        site.heard_unix_nanos = site.heard_unix_nanos.max(now.min(latest));
+        for cluster in site.clusters.keys() {
+            self.fleet.miss(&ClusterKey::new(name, cluster.as_str()), now);
+        }
+    }
+
+    /// A site's message.
+    pub(crate) fn take(
+        &mut self,
+        name: &str,
+        session: u64,
+        message: wire::JoinRequest,
+        now: i64,
+    ) -> Result<Option<wire::Ack>, Status> {
+        let site = self.sites.get(name).and_then(|site| site.link.as_ref());
+        if site.is_none_or(|link| link.session != session) {
+            return Err(status::replaced_site());
+        }
+        self.take_of(name, message, now)
+    }
+
+    /// A message about this coordinator's own clusters.
+    pub(crate) fn take_own(&mut self, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
+        self.take_of(&self.own.clone(), message, now)
+    }
+
+    fn take_of(&mut self, name: &str, message: wire::JoinRequest, now: i64) -> Result<Option<wire::Ack>, Status> {
+        let site = self.sites.get_mut(name).ok_or_else(status::replaced_site)?;
+        site.heard_unix_nanos = now;
+        let key = |cluster: &str| ClusterKey::new(name, cluster);
+        let told = match message.message {
+            Some(Message::Hello(_)) => return Err(status::bad_site("only the first message may be a Hello")),
+            Some(Message::Clusters(offered)) => {
+                for cluster in offered.clusters {
+                    let key = key(&cluster.cluster);
+                    site.offer(cluster)?;
+                    let labels = site.clusters.get(&key.cluster).map(|cluster| site.labels_of(cluster));
+                    self.fleet.expect(&key, &labels.unwrap_or_default(), now);
+                }
+                return Ok(None);
+            }
+            Some(Message::Heartbeat(_)) => return Ok(None),
+            Some(Message::Findings(update)) => {
+                let told = update.cluster.clone();
+                site.offered(&told)?.take_findings(update)?;
+                told
+            }
+            Some(Message::Rollup(rollup)) => {
+                if rollup.site != name {
+                    return Err(status::bad_site(format!(
+                        "site {name} tells of site `{}`: each site speaks for itself",
+                        rollup.site
+                    )));
+                }
+                let told = rollup.cluster.clone();
+                site.offered(&told)?;
+                let rollup =
+                    rollup_from_wire(rollup).map_err(|error| status::bad_site(format!("a rollup: {error}")))?;
+                if self.fleet.apply(rollup, now) == Applied::TooMany {
+                    return Err(status::too_many_clusters());
+                }
+                told
+            }
+            None => return Err(status::unknown_site_message()),
+        };
+        let revision = self.fleet.rollup(&key(&told)).map(|(rollup, _)| rollup.revision);
+        Ok(Some(site.offered(&told)?.position(&told, revision)))
+    }
+
+    /// Takes a site out, and what is known of its clusters.
+    fn drop_site(&mut self, name: &str) {
+        if let Some(site) = self.sites.remove(name) {
+            for cluster in site.clusters.keys() {
+                self.fleet.forget(&ClusterKey::new(name, cluster.as_str()));
+            }
+        }
+    }
+
+    /// Forgets a missing site.
+    pub(crate) fn forget(&mut self, name: &str) -> Result<(), Status> {
+        match self.sites.get(name).map(Site::reach) {
+            Some(Reach::Connected | Reach::Own) => Err(status::site_is_here(name)),
+            Some(Reach::Missing) => {
+                self.drop_site(name);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The connection of a site.
+    pub(crate) fn link(&self, name: &str) -> Result<(u64, Outbox), Status> {
+        let site = self.sites.get(name).ok_or_else(|| status::no_site(name))?;
+        let link = site
+            .link
+            .as_ref()
+            .ok_or_else(|| status::site_missing(name, site.heard_unix_nanos))?;
+        Ok((link.session, link.outbox.clone()))
+    }
+
+    /// Where a cluster is: by its name where no other has it, or by SITE/CLUSTER.
+    pub(crate) fn place(&self, name: &str) -> Result<Place, Status> {
+        let all = || {
+            let sites = self.sites.iter();
+            sites.flat_map(|(site, known)| known.clusters.keys().map(move |cluster| (site, cluster)))
+        };
+        let here = |(site, cluster): (&String, &String)| match *site == self.own {
+            true => Place::Own(cluster.clone()),
+            false => Place::Site {
+                site: site.clone(),
+                cluster: cluster.clone(),
+            },
+        };
+        let meant: Vec<_> = match name {
+            "" => all().take(2).collect(),
+            name => all().filter(|(_, cluster)| *cluster == name).collect(),
+        };
+        let meant = if meant.is_empty() && !name.is_empty() {
+            let whole = |(site, cluster): &(&String, &String)| format!("{site}/{cluster}") == name;
+            all().filter(whole).collect()
+        } else {
+            meant
+        };
+        match &meant[..] {
+            [only] => Ok(here(*only)),
+            [] => match all().any(|(site, _)| *site != self.own) {
+                true => Ok(Place::Nowhere {
+                    known: all().map(|(site, cluster)| self.address(site, cluster)).collect(),
+                }),
+                // What its own services say of it is right: a cluster that has just come, or none.
+                false => Ok(Place::Own(name.to_owned())),
+            },
+            _ => {
+                let named = all().filter(|(_, cluster)| name.is_empty() || *cluster == name);
+                let names: Vec<String> = named.map(|(site, cluster)| self.address(site, cluster)).collect();
+                Err(status::ambiguous_cluster(name, &names))
+            }
+        }
+    }
+
+    /// What to say in a question about a cluster.
+    pub(crate) fn address(&self, site: &str, cluster: &str) -> String {
+        let having = self.sites.values().filter(|site| site.clusters.contains_key(cluster));
+        if having.count() > 1 {
+            format!("{site}/{cluster}")
+        } else {
+            cluster.to_owned()
+        }
+    }
+}
+
+/// A connection is noticed to be dead within this.
+const HEARD_WITHIN: i64 = 2_000_000_000;
+
+impl Site {
+    /// A cluster that it has told to serve.
+    fn offered(&mut self, name: &str) -> Result<&mut Cluster, Status> {
+        let cluster = self.clusters.get_mut(name);
+        cluster.ok_or_else(|| status::bad_site(format!("cluster `{name}` is told of and was not offered before")))
+    }
+}
+
+/// Labels that are not too many and not too long.
+fn checked(labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Status> {
+    let fits = |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES;
+    if labels.len() > LABELS || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {
+        return Err(status::bad_site(format!(
+            "there may be {LABELS} labels, key and value of 1 to {LABEL_BYTES} bytes each"
+        )));
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! Whatever is told twice, cut off or restarted: what is known of a site is right, and whoever is missing is named.
+
+use fathom_proto::query::v1 as query;
+
+use super::cluster::Findings;
+use super::*;
+
+/// A connection that nobody reads: it is only held.
+fn outbox() -> (Outbox, tokio::sync::mpsc::Receiver<Result<wire::JoinResponse, Status>>) {
+    tokio::sync::mpsc::channel(4)
+}
+
+fn hello(site: &str, clusters: &[&str]) -> wire::Hello {
+    wire::Hello {
+        protocol_version: FLEET_PROTOCOL,
+        site: site.to_owned(),
+        clusters: (clusters.iter())
+            .map(|cluster| wire::OfferedCluster {
+                cluster: (*cluster).to_owned(),
+                ..wire::OfferedCluster::default()
+            })
+            .collect(),
+        ..wire::Hello::default()
+    }
+}
+
+fn known() -> Known {
+    let mut known = Known::restore(wire::KeptFleet::default(), 0);
+    known.add_own("local", BTreeMap::new(), "1");
+    known
+}
+
+fn change(sequence: u64, id: &str, state: &str) -> query::FindingChange {
+    query::FindingChange {
+        sequence,
+        change: if state == "open" { "opened" } else { "closed" }.to_owned(),
+        finding: Some(query::Finding {
+            id: id.to_owned(),
+            state: state.to_owned(),
+            sequence,
+            ..query::Finding::default()
+        }),
+        ..query::FindingChange::default()
+    }
+}
+
+fn update(cluster: &str, changes: Vec<query::FindingChange>) -> wire::JoinRequest {
+    let sequence = changes.last().map_or(0, |change| change.sequence);
+    let update = wire::FindingsUpdate {
+        cluster: cluster.to_owned(),
+        changes,
+        sequence,
+        ..wire::FindingsUpdate::default()
+    };
+    wire::JoinRequest {
+        message: Some(Message::Findings(update)),
+    }
+}
+
+fn reset(cluster: &str, sequence: u64) -> wire::JoinRequest {
+    let update = wire::FindingsUpdate {
+        cluster: cluster.to_owned(),
+        reset: true,
+        sequence,
+        ..wire::FindingsUpdate::default()
+    };
+    wire::JoinRequest {
+        message: Some(Message::Findings(update)),
+    }
+}
+
+fn findings<'a>(known: &'a Known, site: &str, cluster: &str) -> Option<&'a Findings> {
+    known.sites.get(site)?.clusters.get(cluster)?.findings.as_ref()
+}
+
+#[test]
+fn site_that_was_cut_off_for_a_day_goes_on_after_the_last_change() {
+    let mut known = known();
+    let (out, _in) = outbox();
+    known.join(hello("berlin", &["c1"]), 1, out, 10).unwrap();
+    known.take("berlin", 1, reset("c1", 4), 11).unwrap();
+    known
+        .take(
+            "berlin",
+            1,
+            update("c1", vec![change(5, "a", "open"), change(6, "b", "open")]),
+            12,
+        )
+        .unwrap();
+    known.leave("berlin", 1, 13);
+    assert_eq!(known.sites["berlin"].missing_since(), Some(13));
+
+    // A day later, with thousands of changes between; some come twice, since the connection broke before it was told that they had come.
+    const DAY: i64 = 86_400_000_000_000;
+    let all: Vec<_> = (7..=5000)
+        .map(|sequence| {
+            change(
+                sequence,
+                &format!("f{}", sequence % 7),
+                if sequence % 3 == 0 { "closed" } else { "open" },
+            )
+        })
+        .collect();
+    let (out, _in) = outbox();
+    let (welcome, _) = known.join(hello("berlin", &["c1"]), 2, out, DAY).unwrap();
+    assert_eq!(welcome.positions[0].findings_sequence, Some(6));
+    assert_eq!(known.sites["berlin"].missing_since(), None);
+    let mut acked = 6;
+    for (number, some) in all.chunks(100).enumerate() {
+        let ack = known
+            .take("berlin", 2, update("c1", some.to_vec()), DAY + 1)
+            .unwrap()
+            .unwrap();
+        assert!(ack.findings_sequence > Some(acked));
+        acked = ack.findings_sequence.unwrap();
+        if number % 5 == 0 {
+            let again = known
+                .take("berlin", 2, update("c1", some.to_vec()), DAY + 2)
+                .unwrap()
+                .unwrap();
+            assert_eq!(again.findings_sequence, Some(acked), "told twice it counts once");
+        }
+    }
+    // What one that never was cut off would have.
+    let mut expected: BTreeMap<String, u64> = BTreeMap::from([("a".to_owned(), 5), ("b".to_owned(), 6)]);
+    for change in &all {
+        let finding = change.finding.as_ref().unwrap();
+        match finding.state.as_str() {
+            "open" => expected.insert(finding.id.clone(), change.sequence),
+            _ => expected.remove(&finding.id),
+        };
+    }
+    let found = findings(&known, "berlin", "c1").unwrap();
+    let open: BTreeMap<String, u64> = found
+        .open
+        .iter()
+        .map(|(id, finding)| (id.clone(), finding.sequence))
+        .collect();
+    assert_eq!((found.sequence, open), (5000, expected));
+}
+
+#[test]
+fn gap_in_changes_is_refused() {
+    let mut known = known();
+    let (out, _in) = outbox();
+    known.join(hello("berlin", &["c1"]), 1, out, 1).unwrap();
+    let early = known
+        .take("berlin", 1, update("c1", vec![change(1, "a", "open")]), 2)
+        .unwrap_err();
+    assert_eq!(early.code(), tonic::Code::Aborted, "{early}");
+    known.take("berlin", 1, reset("c1", 0), 2).unwrap();
+    let gap = known
+        .take("berlin", 1, update("c1", vec![change(2, "a", "open")]), 3)
+        .unwrap_err();
+    assert!(
+        gap.message().contains("change 2") && gap.message().contains("after change 0"),
+        "{gap}"
+    );
+    let foreign = known.take("berlin", 1, reset("c9", 0), 3).unwrap_err();
+    assert!(foreign.message().contains("c9"), "{foreign}");
+}
+
+#[test]
+fn restart_remembers_who_is_missing_since_when() {
+    let mut before = known();
+    let (out, _in) = outbox();
+    before.join(hello("berlin", &["c1", "c2"]), 1, out, 5).unwrap();
+    before.take("berlin", 1, reset("c1", 0), 6).unwrap();
+    before
+        .take("berlin", 1, update("c1", vec![change(1, "a", "open")]), 7)
+        .unwrap();
+    let mut after = Known::restore(before.kept(), 7);
+    after.add_own("local", BTreeMap::new(), "2");
+    let berlin = &after.sites["berlin"];
+    assert_eq!((berlin.reach(), berlin.missing_since()), (Reach::Missing, Some(7)));
+    assert_eq!(findings(&after, "berlin", "c1"), findings(&before, "berlin", "c1"));
+    let refused = after.link("berlin").unwrap_err();
+    assert!(refused.message().contains("1970-01-01T00:00:00Z"), "{refused}");
+    let (out, _in) = outbox();
+    let (welcome, _) = after.join(hello("berlin", &["c2"]), 1, out, 8).unwrap();
+    assert_eq!(welcome.positions.len(), 1, "c1 is not there any more");
+    assert_eq!(after.kept().sites.len(), 1, "this coordinator itself is not kept");
+}
+
+#[test]
+fn newer_session_takes_over_and_the_older_is_not_listened_to() {
+    let mut known = known();
+    let (first, _a) = outbox();
+    let (second, _b) = outbox();
+    known.join(hello("berlin", &["c1"]), 1, first, 1).unwrap();
+    let (_, replaced) = known.join(hello("berlin", &["c1"]), 2, second, 2).unwrap();
+    assert_eq!(replaced.map(|(session, _)| session), Some(1));
+    assert_eq!(
+        known.take("berlin", 1, reset("c1", 9), 3).unwrap_err().code(),
+        tonic::Code::Aborted
+    );
+    known.leave("berlin", 1, 4);
+    assert_eq!(known.sites["berlin"].reach(), Reach::Connected);
+    assert!(findings(&known, "berlin", "c1").is_none());
+    assert!(known.forget("berlin").is_err() && known.forget("local").is_err());
+    known.leave("berlin", 2, 5);
+    known.forget("berlin").unwrap();
+    known.forget("berlin").unwrap();
+    assert!(!known.sites.contains_key("berlin"));
+}
+
+#[test]
+fn cluster_is_found_by_its_name_where_no_other_has_it() {
+    let mut known = known();
+    assert_eq!(
+        known.place("c1").unwrap(),
+        Place::Own("c1".to_owned()),
+        "without sites its own services know best"
+    );
+    let (first, _a) = outbox();
+    let (second, _b) = outbox();
+    known.join(hello("berlin", &["c1", "both"]), 1, first, 1).unwrap();
+    let at = |site: &str, cluster: &str| Place::Site {
+        site: site.to_owned(),
+        cluster: cluster.to_owned(),
+    };
+    assert_eq!(known.place("c1").unwrap(), at("berlin", "c1"));
+    known.join(hello("munich", &["c2", "both"]), 2, second, 1).unwrap();
+    assert_eq!(known.place("c2").unwrap(), at("munich", "c2"));
+    assert_eq!(known.place("munich/c2").unwrap(), at("munich", "c2"));
+    assert_eq!(known.place("berlin/both").unwrap(), at("berlin", "both"));
+    let several = known.place("both").unwrap_err();
+    assert!(several.message().contains("berlin/both, munich/both"), "{several}");
+    let which = known.place("").unwrap_err();
+    assert!(which.message().contains("berlin/both, c1, munich/both, c2"), "{which}");
+    assert!(matches!(known.place("c9").unwrap(), Place::Nowhere { known } if known.len() == 4));
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let mut known = known();
+    let mut refused = |hello: wire::Hello| {
+        let (out, _in) = outbox();
+        known.join(hello, 1, out, 1).unwrap_err().message().to_owned()
+    };
+    assert!(refused(hello("a/b", &[])).contains("a/b"));
+    assert!(refused(hello("", &[])).contains("name"));
+    assert!(refused(hello("local", &[])).contains("own name"));
+    assert!(refused(hello("berlin", &["x\ny"])).contains("cluster's name"));
+    let later = wire::Hello {
+        protocol_version: 9,
+        ..hello("berlin", &[])
+    };
+    assert!(refused(later).contains("version 9"));
+    let mut long = hello("berlin", &[]);
+    long.labels.insert("k".to_owned(), "v".repeat(257));
+    assert!(refused(long).contains("labels"));
+}

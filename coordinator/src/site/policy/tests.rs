@@ -1,0 +1,49 @@
+//! Every method has its group, and one that nobody knows has none.
+
+use super::*;
+
+#[test]
+fn methods_that_change_something_are_not_taken_for_reading() {
+    for (method, expected) in [
+        ("/fathom.query.v1.QueryService/GetLatency", Some(Group::Read)),
+        ("/fathom.query.v1.QueryService/StreamIos", Some(Group::Read)),
+        ("/fathom.query.v1.HealthService/WatchHealth", Some(Group::Read)),
+        ("/fathom.query.v1.LaterService/ListThings", Some(Group::Read)),
+        (
+            "/fathom.query.v1.FindingsService/AcknowledgeFinding",
+            Some(Group::Remarks),
+        ),
+        ("/fathom.query.v1.FindingsService/MuteFinding", Some(Group::Remarks)),
+        ("/fathom.query.v1.LaterService/DeleteThings", None),
+        ("/fathom.control.v1.ControlService/SetProfile", Some(Group::Profiles)),
+        ("/fathom.control.v1.ControlService/GetThing", None),
+        ("/fathom.collect.v1.CollectService/Collect", None),
+        ("/fathom.fleet.v1.FleetService/ListSites", None),
+        ("fathom.query.v1.QueryService/GetLatency", None),
+        ("/fathom.query.v1.QueryService", None),
+    ] {
+        assert_eq!(group(method), expected, "{method}");
+    }
+}
+
+/// A new method has to be given a thought here.
+#[test]
+fn every_method_that_there_is_has_a_group() {
+    let text = String::from_utf8_lossy(fathom_proto::DESCRIPTORS);
+    for known in ["GetLatency", "WatchFindings", "SetProfile"] {
+        assert!(text.contains(known));
+    }
+    let policy = Policy::default();
+    assert!(policy.allows("/fathom.query.v1.QueryService/GetStatus"));
+    assert!(!policy.allows("/fathom.query.v1.FindingsService/MuteFinding"));
+    assert!(!policy.allows("/fathom.control.v1.ControlService/SetProfile"));
+    assert_eq!(policy.allows_text(), "read");
+    let nothing = Policy {
+        allows: Default::default(),
+        ..policy
+    };
+    assert!(!nothing.allows("/fathom.query.v1.QueryService/GetStatus"));
+    assert_eq!(nothing.allows_text(), "nothing");
+    assert!(is_watch("/fathom.query.v1.HealthService/WatchHealth"));
+    assert!(!is_watch("/fathom.query.v1.QueryService/StreamIos"));
+}

@@ -1,0 +1,166 @@
+//! One cluster: its last rollup, when it was heard, and how it is shown.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use fathom_model::fleet::Update;
+use fathom_model::health::State;
+use fathom_model::rollup::{ClusterKey, ClusterRollup, Counts};
+
+use super::shown::Shown;
+use super::{Config, Software};
+
+/// A cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) key: ClusterKey,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(crate) rollup: Option<ClusterRollup>,
+    pub(super) heard_unix_ns: Option<i64>,
+    /// Nothing came for too long, or nothing came since a restart.
+    pub(crate) is_missing: bool,
+    /// The next rollup decides how it is shown, without waiting.
+    is_fresh: bool,
+    pub(super) shown: Shown,
+    /// Whether a change of its state was ever told.
+    pub(super) was_said: bool,
+    pub(crate) software: Software,
+    why: String,
+}
+
+impl Cluster {
+    pub(super) fn new(key: ClusterKey, now_unix_ns: i64) -> Self {
+        Self {
+            key,
+            labels: BTreeMap::new(),
+            rollup: None,
+            heard_unix_ns: None,
+            is_missing: true,
+            is_fresh: true,
+            shown: Shown::new(State::Unknown, now_unix_ns),
+            was_said: false,
+            software: Software::default(),
+            why: "nothing came of it yet".to_owned(),
+        }
+    }
+
+    /// When it was last heard; `None` where nothing ever came.
+    pub(crate) const fn heard_unix_ns(&self) -> Option<i64> {
+        self.heard_unix_ns
+    }
+
+    pub(crate) const fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
+    /// Takes its newest rollup; what it says that runs on devices now in another version than before.
+    pub(super) fn take(&mut self, rollup: ClusterRollup, heard_unix_ns: i64, restored: bool) -> Vec<Update> {
+        let updates = self.software.take(&rollup, heard_unix_ns);
+        self.labels.clone_from(&rollup.labels);
+        self.rollup = Some(rollup);
+        if restored {
+            self.heard_unix_ns = Some(heard_unix_ns);
+            self.miss();
+            self.is_fresh = true;
+        } else {
+            self.hear(heard_unix_ns);
+        }
+        updates
+    }
+
+    /// Notes that it was heard.
+    pub(super) const fn hear(&mut self, heard_unix_ns: i64) {
+        self.heard_unix_ns = Some(heard_unix_ns);
+        self.is_missing = false;
+    }
+
+    /// Notes that nothing comes of it any more.
+    pub(super) fn miss(&mut self) {
+        self.is_missing = true;
+        self.why = "nothing comes of it any more".to_owned();
+    }
+
+    /// Shows its state where that is time; whether it is shown as it is.
+    pub(super) fn settle(&mut self, config: &Config, now_unix_ns: i64) -> bool {
+        let Some(rollup) = &self.rollup else { return true };
+        if self.is_missing {
+            // How long nothing came was waited for already.
+            if self.shown.state != State::Unknown {
+                self.shown.set(State::Unknown, now_unix_ns);
+            }
+            return true;
+        }
+        // On the site's clock; of a clock that is ahead no time is known.
+        let lasted = rollup
+            .since_unix_ns
+            .map(|since| rollup.to_unix_ns.saturating_sub(since).max(0));
+        let heard = self.heard_unix_ns.unwrap_or(now_unix_ns);
+        let since = lasted.map(|lasted| heard.saturating_sub(lasted));
+        if std::mem::take(&mut self.is_fresh) {
+            self.shown.set(rollup.state, since.unwrap_or(now_unix_ns));
+            return true;
+        }
+        // From being missing back to ok it is the time here that counts: it has to stay.
+        let since = if self.shown.state == State::Unknown && rollup.state != State::Unknown {
+            None
+        } else {
+            since
+        };
+        self.shown.take(rollup.state, since, now_unix_ns, config)
+    }
+
+    /// Whether its state is to be shown differently by now.
+    pub(super) fn is_due(&self, config: &Config, now_unix_ns: i64) -> bool {
+        self.shown.due_unix_ns(config).is_some_and(|due| due <= now_unix_ns)
+    }
+
+    /// The worst reason for the state that is shown; empty when it is ok.
+    pub(super) fn reason(&self) -> &str {
+        match &self.rollup {
+            Some(rollup) if !self.is_missing => match self.shown.state {
+                State::Ok => "",
+                _ if rollup.reason.is_empty() => "better now, and not for long enough to be shown so",
+                _ => &rollup.reason,
+            },
+            _ => &self.why,
+        }
+    }
+
+    /// What is counted of it: of one that is missing nothing is known to be ok.
+    pub(super) fn counts(&self) -> Counts {
+        match &self.rollup {
+            Some(rollup) if !self.is_missing => rollup.counts,
+            Some(rollup) => rollup.counts.unheard(),
+            None => Counts::default(),
+        }
+    }
+
+    /// What a watch shows of it: whether this changed decides whether it is told.
+    pub(super) fn face(&self) -> Face {
+        Face {
+            state: self.shown.state,
+            counts: self.counts(),
+            rest: self.rollup.as_ref().map_or(0, |rollup| {
+                let mut hasher = DefaultHasher::new();
+                self.reason().hash(&mut hasher);
+                for child in &rollup.worst {
+                    (child.kind, &child.name, child.state, &child.reason).hash(&mut hasher);
+                }
+                for count in &rollup.findings {
+                    (&count.code, count.severity, count.open, count.muted).hash(&mut hasher);
+                }
+                (rollup.worst_more, rollup.findings_more, &self.labels).hash(&mut hasher);
+                hasher.finish()
+            }),
+        }
+    }
+}
+
+/// What a watch shows of a cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Face {
+    state: State,
+    counts: Counts,
+    /// A hash of the texts.
+    rest: u64,
+}
