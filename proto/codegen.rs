@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
     "fathom/query/v1/query.proto",
     "fathom/query/v1/findings.proto",
+    "fathom/query/v1/costs.proto",
 ];
 
 /// Writes anew what differs from the protos and returns its names.

@@ -17,6 +17,7 @@ use crate::args::Which;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
+mod costs;
 mod findings;
 
 pub(crate) use findings::Listed;

@@ -59,7 +59,8 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Profile(profile) => commands::profile::run(&profile, output),
         Command::Volumes(volumes) => commands::volumes::run(&volumes, output),
         Command::Disks(arguments) => commands::state::run(&commands::state::DISKS, &arguments, output),
-        Command::Jobs(arguments) => commands::state::run(&commands::state::JOBS, &arguments, output),
+        Command::Jobs(arguments) if arguments.ledger => commands::ledger::run(&arguments, output),
+        Command::Jobs(arguments) => commands::state::run(&commands::state::JOBS, &arguments.state, output),
         Command::Pools(arguments) => commands::state::run(&commands::state::POOLS, &arguments, output),
         Command::Sources(arguments) => commands::state::run(&commands::state::SOURCES, &arguments, output),
         Command::Extents(arguments) => commands::state::extents(&arguments, output),
@@ -73,6 +74,8 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Why(why) => commands::why::run(&why, output),
         Command::Findings(findings) => commands::findings::run(&findings, output),
         Command::Explain(explain) => commands::explain::run(&explain, output),
+        Command::Compare(compare) => commands::compare::run(&compare, output),
+        Command::Health(health) if health.slow_minutes => commands::slow_minutes::run(&health, output),
         Command::Health(health) => commands::health::run(&health, output),
         Command::WhatIf(what_if) => commands::what_if::run(&what_if, output),
     }

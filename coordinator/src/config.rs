@@ -4,10 +4,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use fathom_model::objective::Objective;
 use fathom_runtime::units::{ByteSize, Span};
 use serde::Deserialize;
+
+use crate::webhook::{self, Webhook};
+
+mod objectives;
 
 /// Options of the coordinator. Each can also stand in the file, under the same name without the dashes.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -61,6 +67,8 @@ struct File {
     commit_size: Option<ByteSize>,
     lateness: Option<Span>,
     memory_events: Option<usize>,
+    webhook: Vec<webhook::Entry>,
+    objective: Vec<objectives::Entry>,
 }
 
 /// A checked configuration.
@@ -93,6 +101,10 @@ pub struct Ingest {
     pub memory_events: usize,
     /// Bounds of the join.
     pub join: fathom_join::Config,
+    /// Who is told of changes of findings; in the file alone, as tables `[[webhook]]`.
+    pub webhooks: Vec<Arc<Webhook>>,
+    /// What is promised of writes; in the file alone, as tables `[[objective]]`.
+    pub objectives: Vec<Objective>,
 }
 
 impl Default for Ingest {
@@ -103,6 +115,8 @@ impl Default for Ingest {
             commit_bytes: 64 * 1024 * 1024,
             memory_events: 4_000_000,
             join: fathom_join::Config::default(),
+            webhooks: Vec::new(),
+            objectives: vec![objectives::default()],
         }
     }
 }
@@ -165,6 +179,11 @@ impl Config {
         if memory_events < 100_000 {
             faults.push("memory-events must be at least 100000: a window and its lateness have to fit".to_owned());
         }
+        let webhooks = webhook::open_all(&file.webhook).unwrap_or_else(|wrong| {
+            faults.extend(wrong);
+            Vec::new()
+        });
+        let objectives = objectives::all(&file.objective, &mut faults);
         if !faults.is_empty() {
             return Err(Faults(faults));
         }
@@ -186,6 +205,8 @@ impl Config {
                     .map_or(defaults.commit_bytes, |size| size.0),
                 memory_events,
                 join,
+                webhooks,
+                objectives,
             },
         })
     }

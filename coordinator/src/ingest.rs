@@ -20,6 +20,7 @@ use tonic::Status;
 use crate::config::Ingest;
 use crate::error::{Error, Result};
 use crate::grpc::status;
+use crate::webhook::deliver;
 
 mod kept;
 mod report;
@@ -109,6 +110,8 @@ pub(crate) enum Message {
     Report { reply: oneshot::Sender<WorkerReport> },
     /// Somebody says something of a finding.
     Remark(Remark),
+    /// A webhook has been told everything up to a change.
+    Told { webhook: String, sequence: u64 },
 }
 
 /// What somebody says of a finding.
@@ -147,7 +150,7 @@ impl Message {
             | Self::Gap { session, .. }
             | Self::End { session, .. }
             | Self::Closed { session } => Some(*session),
-            Self::Order { .. } | Self::Remark(_) | Self::Report { .. } => None,
+            Self::Order { .. } | Self::Remark(_) | Self::Report { .. } | Self::Told { .. } => None,
         }
     }
 }
@@ -193,6 +196,8 @@ pub(crate) struct View {
     pub(crate) findings_sequence: u64,
     /// How everything is.
     pub(crate) health: Arc<worker::HealthView>,
+    /// The last change that each webhook was told, by name.
+    pub(crate) webhooks: BTreeMap<String, u64>,
 }
 
 /// A cluster that is served.
@@ -221,6 +226,11 @@ impl Cluster {
     /// Hands a message to the worker, waiting while it is busy; false when the worker is gone.
     pub(crate) async fn send(&self, message: Message) -> bool {
         self.messages.send(message).await.is_ok()
+    }
+
+    /// Whether the worker has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.messages.is_closed()
     }
 
     /// What queries see now.
@@ -335,6 +345,12 @@ impl Clusters {
                 runtime.block_on(worker.run())
             })
             .map_err(|source| Error::Thread { source })?;
+        for webhook in self.inner.config.webhooks.iter().filter(|webhook| webhook.is_for(id)) {
+            let shutdown = self.inner.tasks.shutdown().clone();
+            let told = deliver(cluster.clone(), Arc::clone(webhook), shutdown);
+            let name = format!("webhook {} of {id}", webhook.name());
+            self.inner.tasks.spawn(name, Kind::Background, told);
+        }
         clusters.insert(id.clone(), cluster.clone());
         Ok(cluster)
     }

@@ -20,6 +20,7 @@ mod grpc;
 mod ingest;
 pub mod offline;
 mod query;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,8 +29,11 @@ use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
 use fathom_proto::control::v1::control_service_server::ControlServiceServer;
+use fathom_proto::query::v1::compare_service_server::CompareServiceServer;
 use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
 use fathom_proto::query::v1::health_service_server::HealthServiceServer;
+use fathom_proto::query::v1::ledger_service_server::LedgerServiceServer;
+use fathom_proto::query::v1::objectives_service_server::ObjectivesServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
 use fathom_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use fathom_runtime::clock::{Clock, SystemClock};
@@ -41,9 +45,11 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 pub use config::{Config, Faults, Ingest, Options};
 pub use error::{Error, Result};
+pub use webhook::Webhook;
 
 use grpc::collect::Collect;
 use grpc::control::Control;
+use grpc::costs::Costs;
 use grpc::findings::{Findings, WhatIf};
 use grpc::health::Health;
 use grpc::query::Query;
@@ -98,6 +104,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     let address = listener
         .local_addr()
         .map_err(|source| listen_error(config.listen, source))?;
+    let objectives = config.ingest.objectives.clone();
     let clusters = Clusters::open(config.ingest, &config.store, tasks.clone()).await?;
 
     let broken = |error: &dyn std::fmt::Display| Error::Server {
@@ -114,6 +121,10 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .max_encoding_message_size(4 * MESSAGE_BYTES);
     let states = HealthServiceServer::new(Health::new(questions.clone(), tasks.clone()))
         .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let costs = Costs::new(questions.clone(), objectives);
+    let ledger = LedgerServiceServer::new(costs.clone()).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let compare = CompareServiceServer::new(costs.clone()).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let objectives = ObjectivesServiceServer::new(costs).max_encoding_message_size(4 * MESSAGE_BYTES);
     let what_if = WhatIfServiceServer::new(WhatIf::new(questions.clone()));
     let query = QueryServiceServer::new(questions).max_encoding_message_size(4 * MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -123,6 +134,9 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     health.set_serving::<FindingsServiceServer<Findings>>().await;
     health.set_serving::<WhatIfServiceServer<WhatIf>>().await;
     health.set_serving::<HealthServiceServer<Health>>().await;
+    health.set_serving::<LedgerServiceServer<Costs>>().await;
+    health.set_serving::<CompareServiceServer<Costs>>().await;
+    health.set_serving::<ObjectivesServiceServer<Costs>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
         .build_v1()
@@ -138,6 +152,9 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .add_service(findings)
         .add_service(what_if)
         .add_service(states)
+        .add_service(ledger)
+        .add_service(compare)
+        .add_service(objectives)
         .add_service(health_service)
         .add_service(reflection);
     let shutdown = tasks.shutdown().clone();

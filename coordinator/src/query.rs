@@ -15,6 +15,7 @@ use fathom_store::{FileEntry, Span, read_rows};
 use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
+pub(crate) mod costs;
 mod filter;
 pub(crate) mod findings;
 pub(crate) mod state;

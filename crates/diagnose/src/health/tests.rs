@@ -52,6 +52,8 @@ fn finding(kind: &str, node: &str, disk: Option<&str>, severity: Severity) -> Fi
         node: node.to_owned(),
         disk: disk.map(str::to_owned),
         peer: None,
+        resource: None,
+        observations: Vec::new(),
         severity,
         state: Life::Open,
         confidence: 0.9,
@@ -80,6 +82,7 @@ fn told(findings: &[Finding], unheard: &[&str], maintenance: &[&str]) -> Vec<Ent
         unheard: &unheard,
         findings,
         maintenance: &maintenance,
+        adapters: &[("t1".into(), "SMB1".to_owned())].into(),
     })
 }
 
