@@ -258,8 +258,8 @@ fn ledger_has_what_a_repair_moved_and_cost() {
     let written = job["written_bytes"].as_u64().unwrap();
     let moved = job["moved_bytes"].as_u64().unwrap();
     assert!(written > 0 && job["read_bytes"].as_u64().unwrap() > 0, "{job}");
-    // What the job says is as of its last reading.
-    assert!(moved.abs_diff(written) < written / 5, "{moved} {written}");
+    // The simulator's job counts what is written in whole pieces of 1 MiB, drives see the rest too.
+    assert!(moved > written / 2 && moved <= written, "{moved} {written}");
     assert_eq!((&job["restarts"], &job["shared_ns"]), (&json!(0), &json!(0)));
     assert_eq!(job["disks"].as_array().unwrap().len(), 2, "{job}");
     let costs = job["costs"].as_array().unwrap();
@@ -269,7 +269,9 @@ fn ledger_has_what_a_repair_moved_and_cost() {
         "ledger {cost} +- {error}, truth {truth}, {:.3}",
         cost as f64 / truth as f64
     );
-    assert!(cost > truth / 2 && cost < truth * 3 / 2, "{cost} +- {error} of {truth}");
+    assert!((cost - truth).abs() <= truth / 10, "{cost} +- {error} of {truth}");
+    let at_drives: i64 = costs.iter().map(|cost| cost["at_drives_ns"].as_i64().unwrap()).sum();
+    assert!(at_drives > 0 && at_drives < cost, "{at_drives} of {cost}");
     let table = setup.ask(&coordinator, &["jobs", "--ledger"]);
     assert!(table.out.contains("by its own account"), "{}", table.out);
     let none = setup.json(&coordinator, &["jobs", "--ledger", "--since", "1s"]);
@@ -289,8 +291,8 @@ fn compare_names_the_drive_that_changed_and_what_of_state_did() {
     let recording = setup.simulate("run", "slow-disk", &["--seconds", "60", "--nodes", "3"], "");
     let coordinator = setup.coordinator(&[]);
     setup.play(&coordinator, &recording);
-    let (before, after) = (at(17), at(40));
-    let stretch = ["compare", "--before", &before, "--after", &after, "--window", "15s"];
+    let (before, after) = (at(13), at(40));
+    let stretch = ["compare", "--before", &before, "--after", &after, "--window", "12s"];
     let compared = setup.json(&coordinator, &stretch);
     let latencies = compared["latencies"].as_array().unwrap();
     let changed: Vec<&Value> = latencies
@@ -345,7 +347,7 @@ fn compare_names_the_drive_that_changed_and_what_of_state_did() {
 #[test]
 fn slow_minutes_are_kept_over_a_kill_and_are_those_of_the_rows() {
     let setup = Setup::new();
-    let recording = setup.simulate("run", "slow-disk", &["--seconds", "200", "--nodes", "3"], "");
+    let recording = setup.simulate("run", "slow-disk", &["--seconds", "150", "--nodes", "2"], "");
     let replayed = replay(&fathom_lab::open(&recording).unwrap(), &Options::default()).unwrap();
     let mut minutes: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
     for io in replayed

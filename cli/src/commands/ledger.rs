@@ -41,7 +41,8 @@ fn document(job: &wire::LedgerJob) -> Value {
     let costs = job.costs.iter().map(|cost| {
         json!({
             "volume": cost.volume, "writes": cost.writes, "cost_ns": cost.cost_nanos, "error_ns": cost.error_nanos,
-            "unknown": cost.unknown,
+            "unknown": cost.unknown, "exposed": cost.exposed, "at_drives_ns": cost.at_drives_nanos,
+            "at_drives_error_ns": cost.at_drives_error_nanos,
         })
     });
     json!({
@@ -91,7 +92,15 @@ fn table(jobs: &[wire::LedgerJob]) -> String {
             text += "  no write was seen beside it\n";
             continue;
         }
-        let mut grid = Grid::new(&["volume", ">writes", ">cost", ">+-", ">a write", ">not known"]);
+        let mut grid = Grid::new(&[
+            "volume",
+            ">writes",
+            ">took longer",
+            ">+-",
+            ">a write",
+            ">at drives",
+            ">+-",
+        ]);
         for cost in &job.costs {
             let each = cost
                 .cost_nanos
@@ -103,7 +112,8 @@ fn table(jobs: &[wire::LedgerJob]) -> String {
                 cost.cost_nanos.map_or_else(|| "-".to_owned(), signed_nanos),
                 maybe_nanos(cost.error_nanos),
                 each,
-                count(cost.unknown),
+                cost.at_drives_nanos.map_or_else(|| "-".to_owned(), signed_nanos),
+                maybe_nanos(cost.at_drives_error_nanos),
             ]);
         }
         text += &grid.lines("  ");

@@ -95,6 +95,9 @@ fn job(known: &Known, entry: &Entry) -> wire::LedgerJob {
                 cost_nanos: cost.cost_nanos,
                 error_nanos: cost.error_nanos,
                 unknown: cost.unknown,
+                exposed: cost.exposed,
+                at_drives_nanos: cost.at_drives_nanos,
+                at_drives_error_nanos: cost.at_drives_error_nanos,
             })
             .collect(),
         shared_nanos: entry.shared_nanos,

@@ -28,6 +28,10 @@ pub(crate) struct Kept {
     /// The last change that each webhook was told, by name. Those that are not configured now keep theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) webhooks: BTreeMap<String, u64>,
+    /// How many observations, in the order in which they are stored, have been looked at for what is wrong by state. Records of before
+    /// that was done have none: all of theirs count as looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state_judged: Option<u64>,
     /// The last minute whose objectives were judged, in minutes since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) judged_minute: Option<i64>,

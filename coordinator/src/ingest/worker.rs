@@ -18,7 +18,6 @@ use fathom_proto::collect::v1::collect_response::Message as Response;
 use fathom_proto::convert::collect::{Opening, VersionedTopology};
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::Shutdown;
-use fathom_state::conditions::Conditions;
 use fathom_store::blobs::Blobs;
 use fathom_store::{Owner, read_pending};
 use tokio::sync::{mpsc, watch};
@@ -29,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::grpc::status;
 
 mod commit;
+mod conditions;
 mod coverage;
 mod credit;
 mod findings;
@@ -156,7 +156,7 @@ struct Running {
     /// Minutes since the last record in which one was not met.
     slow_minutes: Vec<SlowMinute>,
     /// What is wrong by state.
-    conditions: Conditions,
+    by_state: conditions::ByState,
     /// The last change that each webhook was told, by name.
     webhooks: BTreeMap<String, u64>,
 }
@@ -196,14 +196,11 @@ impl Running {
                 .entry(webhook.name().to_owned())
                 .or_insert(kept.findings.sequence);
         }
-        let mut conditions = Conditions::default();
-        if let Some(topology) = &topology {
-            conditions.set_topology(&topology.topology);
-        }
+        let by_state = conditions::ByState::new(topology.as_ref().map(|version| &version.topology));
         let running = Self {
             minutes: Minutes::new(config.objectives.clone(), kept.judged_minute),
             slow_minutes: Vec::new(),
-            conditions,
+            by_state,
             webhooks,
             id,
             config,
@@ -489,7 +486,7 @@ impl Running {
             tracing::warn!(cluster = %self.id, odd, "the topology does not fit together");
         }
         self.engine.set_topology(&said.topology);
-        self.conditions.set_topology(&said.topology);
+        self.by_state.now.set_topology(&said.topology);
         self.topology = Some(said);
         self.dirty = true;
         self.publish();
@@ -510,6 +507,7 @@ impl Running {
             self.hot.push(Arc::new(rows));
             self.publish();
         }
+        self.read_conditions(self.all_came());
         if self.all_came() {
             self.findings.finish(self.engine.catalog());
             self.slow_minutes.append(&mut self.minutes.finish());

@@ -1,21 +1,23 @@
-//! What storage jobs cost: writes that waited for drives while a job's I/O ran there.
+//! What storage jobs cost: how much longer writes took while a job ran, and what of that they waited at its drives.
 //!
 //! # Method
 //!
-//! The I/O of a job is what drives did for no write that was seen (`foreign` among what no I/O has) while the job is in the state. A
-//! write is *exposed* when one of its copies was at a drive in a second in which that drive had such I/O, on the clock of the drive's
-//! node. What it waited is how much later it ended than its last copy at other drives; where the ends are not known on one clock, its
-//! last copy's lead. The same is measured of writes with copies at the same drives in seconds without such I/O, up to five minutes before
-//! and after: what is above that is the job's, a volume.
+//! *In all*: writes while a job alone ran are held against those of the five minutes before and after in which none ran, of the same
+//! volume, initiator and size (by powers of two); what they took longer on the average, times how many there were, is the cost. It has
+//! everything that the job loads, links and processors too, and whatever else changed at the same time.
+//!
+//! *At its drives*: the I/O of a job is what drives did for no write that was seen (`foreign` among what no I/O has) while the job is in
+//! the state. A write is exposed when one of its copies was at a drive in a second in which that drive had such I/O, on the clock of the
+//! drive's node. What it waited is how much later its last copy at those drives ended than its last copy elsewhere; where the ends are
+//! not known on one clock, its last copy's lead. What is above the same measure of writes there while no job ran is the drives'.
 //!
 //! # Limits
 //!
-//! What the job costs beside its drives (links and processors that others share) is in nobody's row. While two jobs run nothing is told
-//! apart. The error takes writes as independent, which those of one queue are not.
+//! While two jobs run nothing is told apart. The error takes writes as independent, which those of one queue are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, Op, Tap, UnmatchedCause, VolumeIndex};
+use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op, Tap, UnmatchedCause, VolumeIndex};
 
 /// How far around a job is looked for what is usual.
 const AROUND_NANOS: i64 = 300 * SECOND;
@@ -41,14 +43,20 @@ pub struct Job {
 pub struct Cost {
     /// The volume.
     pub volume: String,
-    /// Exposed writes.
+    /// Writes while the job alone ran.
     pub writes: u64,
-    /// What they waited beyond what is usual; none where nothing usual was seen.
+    /// What they took longer than is usual; none where nothing usual was seen.
     pub cost_nanos: Option<i64>,
     /// Half the width of its 95 % interval.
     pub error_nanos: Option<u64>,
-    /// Exposed writes of which it is not known what they waited.
+    /// Writes of which nothing tells what is usual: they count as nothing.
     pub unknown: u64,
+    /// Writes with a copy at a drive of the job while it worked there.
+    pub exposed: u64,
+    /// What they waited for copies there beyond what is usual.
+    pub at_drives_nanos: Option<i64>,
+    /// Half the width of its 95 % interval.
+    pub at_drives_error_nanos: Option<u64>,
 }
 
 /// What a job did and cost, as far as it alone ran.
@@ -113,8 +121,18 @@ struct Drives {
 pub struct Ledger {
     jobs: Vec<Job>,
     drives: Vec<Drives>,
+    /// At its drives: exposed writes, and others there.
     exposed: BTreeMap<(usize, VolumeIndex), Moments>,
     usual: BTreeMap<(usize, VolumeIndex), Moments>,
+    /// In all: while it alone ran, and while none did; by volume, initiator and size.
+    whole: BTreeMap<(usize, VolumeIndex), BTreeMap<(NodeIndex, u32), Beside>>,
+}
+
+/// Writes of one kind while a job ran and while none did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Beside {
+    during: Moments,
+    around: Moments,
 }
 
 impl Ledger {
@@ -126,6 +144,7 @@ impl Ledger {
             jobs,
             exposed: BTreeMap::new(),
             usual: BTreeMap::new(),
+            whole: BTreeMap::new(),
         }
     }
 
@@ -180,6 +199,7 @@ impl Ledger {
         if io.op != Op::Write {
             return;
         }
+        self.count_whole(io);
         let legs = rows.legs_of(io);
         for job in 0..self.jobs.len() {
             let drives = &self.drives[job];
@@ -204,6 +224,24 @@ impl Ledger {
         }
     }
 
+    /// What a write took in all, while a job alone ran or near it.
+    fn count_whole(&mut self, io: &Io) {
+        let second = io.second();
+        let kind = (io.node, io.length.max(1).ilog2());
+        let taken = Some(io.event.duration_nanos);
+        if let Some(job) = self.only(second) {
+            let kinds = self.whole.entry((job, io.volume)).or_default();
+            kinds.entry(kind).or_default().during.add(taken);
+            return;
+        }
+        for job in 0..self.jobs.len() {
+            if self.is_around(job, second) {
+                let kinds = self.whole.entry((job, io.volume)).or_default();
+                kinds.entry(kind).or_default().around.add(taken);
+            }
+        }
+    }
+
     /// Whether a second is near a job, and no job ran in it.
     fn is_around(&self, job: usize, second: i64) -> bool {
         let at = second.saturating_mul(SECOND);
@@ -224,24 +262,38 @@ impl Ledger {
 
     fn entry(&self, job: usize, catalog: &Catalog) -> Entry {
         let drives = &self.drives[job];
-        let own = self.exposed.range((job, VolumeIndex(0))..(job + 1, VolumeIndex(0)));
+        let own = self.whole.range((job, VolumeIndex(0))..(job + 1, VolumeIndex(0)));
         let mut costs: Vec<Cost> = own
-            .map(|(key, exposed)| {
+            .filter_map(|(key, kinds)| {
+                let during = kinds.values().map(|kind| kind.during.count).sum();
+                let known = kinds
+                    .values()
+                    .filter(|kind| kind.during.count > 0 && kind.around.count > 0);
+                let excesses: Vec<(f64, f64, u64)> = known
+                    .map(|kind| {
+                        let (cost, variance) = excess(&kind.during, &kind.around);
+                        (cost, variance, kind.during.count)
+                    })
+                    .collect();
+                let is_known = !excesses.is_empty();
+                let cost: f64 = excesses.iter().map(|(cost, _, _)| cost).sum();
+                let variance: f64 = excesses.iter().map(|(_, variance, _)| variance).sum();
+                let told: u64 = excesses.iter().map(|(_, _, count)| count).sum();
+                let exposed = self.exposed.get(key).copied().unwrap_or_default();
                 let usual = self.usual.get(key).filter(|usual| usual.known() >= 1.0);
-                let usual = usual.filter(|_| exposed.known() >= 1.0);
-                let cost = usual.map(|usual| exposed.sum - exposed.known() * usual.mean());
-                let error = usual.map(|usual| {
-                    let known = exposed.known();
-                    let variance = known * exposed.variance() + known.powi(2) * usual.variance() / usual.known();
-                    1.96 * variance.sqrt()
-                });
-                Cost {
+                let at_drives = usual
+                    .filter(|_| exposed.known() >= 1.0)
+                    .map(|usual| excess(&exposed, usual));
+                (during > 0).then(|| Cost {
                     volume: catalog.volume(key.1).to_string(),
-                    writes: exposed.count,
-                    cost_nanos: cost.map(|cost| cost as i64),
-                    error_nanos: error.map(|error| error as u64),
-                    unknown: exposed.unknown,
-                }
+                    writes: during,
+                    cost_nanos: is_known.then_some(cost as i64),
+                    error_nanos: is_known.then_some(half_width(variance)),
+                    unknown: during.saturating_sub(told),
+                    exposed: exposed.count,
+                    at_drives_nanos: at_drives.map(|(cost, _)| cost as i64),
+                    at_drives_error_nanos: at_drives.map(|(_, variance)| half_width(variance)),
+                })
             })
             .collect();
         costs.sort_by(|a, b| b.cost_nanos.cmp(&a.cost_nanos).then_with(|| a.volume.cmp(&b.volume)));
@@ -288,6 +340,18 @@ impl Ledger {
         }
         sum
     }
+}
+
+/// What some cost more than as many others, and the variance of that.
+fn excess(own: &Moments, others: &Moments) -> (f64, f64) {
+    let known = own.known();
+    let variance = known * own.variance() + known.powi(2) * others.variance() / others.known();
+    (own.sum - known * others.mean(), variance)
+}
+
+/// Half the width of the 95 % interval.
+fn half_width(variance: f64) -> u64 {
+    (1.96 * variance.sqrt()) as u64
 }
 
 /// How much later a write ended than its last copy elsewhere; none where that is not known.

@@ -2791,340 +2791,6 @@ pub struct WatchHealthResponse {
     #[prost(bool, tag = "3")]
     pub is_whole: bool,
 }
-/// Asks for the ledger.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetJobLedgerRequest {
-    /// The cluster. Empty: the only one that the coordinator serves.
-    #[prost(string, tag = "1")]
-    pub cluster: ::prost::alloc::string::String,
-    /// Only jobs that ran within this long before the cluster's newest I/O. 0: all that are known.
-    #[prost(uint64, tag = "2")]
-    pub since_nanos: u64,
-}
-/// The ledger.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetJobLedgerResponse {
-    /// The jobs.
-    #[prost(message, repeated, tag = "1")]
-    pub jobs: ::prost::alloc::vec::Vec<LedgerJob>,
-    /// What was not complete.
-    #[prost(message, optional, tag = "2")]
-    pub coverage: ::core::option::Option<Coverage>,
-}
-/// A storage job.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct LedgerJob {
-    /// Its identity in state.
-    #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    /// Its name. Empty: it has none.
-    #[prost(string, tag = "2")]
-    pub name: ::prost::alloc::string::String,
-    /// Its state as it was read last. Empty: not known.
-    #[prost(string, tag = "3")]
-    pub state: ::prost::alloc::string::String,
-    /// When it was first read, on the clock of the node that read it.
-    #[prost(int64, tag = "4")]
-    pub from_unix_nanos: i64,
-    /// When it was last there.
-    #[prost(int64, tag = "5")]
-    pub until_unix_nanos: i64,
-    /// Bytes that it says that it moved, over all beginnings. Absent: it does not say.
-    #[prost(uint64, optional, tag = "6")]
-    pub moved_bytes: ::core::option::Option<u64>,
-    /// Bytes a second between its last two readings. Absent: fewer than two.
-    #[prost(double, optional, tag = "7")]
-    pub bytes_per_s: ::core::option::Option<f64>,
-    /// How often it began anew.
-    #[prost(uint64, tag = "8")]
-    pub restarts: u64,
-    /// Bytes that drives read for no write while it alone ran.
-    #[prost(uint64, tag = "9")]
-    pub read_bytes: u64,
-    /// Bytes that drives were written for no write while it alone ran.
-    #[prost(uint64, tag = "10")]
-    pub written_bytes: u64,
-    /// The drives that had such I/O, as NODE/DISK.
-    #[prost(string, repeated, tag = "11")]
-    pub disks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// What writes waited for those drives beyond what they do without it, by volume.
-    #[prost(message, repeated, tag = "12")]
-    pub costs: ::prost::alloc::vec::Vec<LedgerCost>,
-    /// Other jobs ran at the same time: what was moved and waited for then is not told apart and is in none of their rows.
-    #[prost(uint64, tag = "13")]
-    pub shared_nanos: u64,
-}
-/// What a job cost a volume.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct LedgerCost {
-    /// The volume.
-    #[prost(string, tag = "1")]
-    pub volume: ::prost::alloc::string::String,
-    /// Writes with a copy on a drive while it had I/O of the job.
-    #[prost(uint64, tag = "2")]
-    pub writes: u64,
-    /// What they waited for copies on such drives beyond what writes there do otherwise. Absent: nothing tells what they do otherwise.
-    #[prost(int64, optional, tag = "3")]
-    pub cost_nanos: ::core::option::Option<i64>,
-    /// The true cost lies within this of it in 95 of 100 cases, if writes are independent of each other. Absent: as the cost.
-    #[prost(uint64, optional, tag = "4")]
-    pub error_nanos: ::core::option::Option<u64>,
-    /// Writes of these of which it is not known how long they waited: they count as nothing.
-    #[prost(uint64, tag = "5")]
-    pub unknown: u64,
-}
-/// Asks for two stretches.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CompareStretchesRequest {
-    /// The cluster. Empty: the only one that the coordinator serves.
-    #[prost(string, tag = "1")]
-    pub cluster: ::prost::alloc::string::String,
-    /// The end of the first stretch.
-    #[prost(int64, tag = "2")]
-    pub before_unix_nanos: i64,
-    /// The end of the second stretch, or of the cluster's newest I/O if that is earlier.
-    #[prost(int64, tag = "3")]
-    pub after_unix_nanos: i64,
-    /// How long each is. 0: 15 min.
-    #[prost(uint64, tag = "4")]
-    pub window_nanos: u64,
-}
-/// Two stretches.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CompareStretchesResponse {
-    /// The first.
-    #[prost(message, optional, tag = "1")]
-    pub before: ::core::option::Option<Side>,
-    /// The second.
-    #[prost(message, optional, tag = "2")]
-    pub after: ::core::option::Option<Side>,
-    /// Latencies, those that changed first, then the ones that matter most.
-    #[prost(message, repeated, tag = "3")]
-    pub latencies: ::prost::alloc::vec::Vec<ComparedLatency>,
-    /// Shares of last copies by drive, those that changed first.
-    #[prost(message, repeated, tag = "4")]
-    pub last_copies: ::prost::alloc::vec::Vec<ComparedShare>,
-    /// Findings that were felt in either.
-    #[prost(message, repeated, tag = "5")]
-    pub findings: ::prost::alloc::vec::Vec<ComparedFinding>,
-    /// What of state is otherwise at the end of the second than at the end of the first.
-    #[prost(message, repeated, tag = "6")]
-    pub states: ::prost::alloc::vec::Vec<ComparedState>,
-    /// What was not complete.
-    #[prost(message, optional, tag = "7")]
-    pub coverage: ::core::option::Option<Coverage>,
-}
-/// A stretch of time.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Side {
-    /// Its beginning.
-    #[prost(int64, tag = "1")]
-    pub from_unix_nanos: i64,
-    /// Its end.
-    #[prost(int64, tag = "2")]
-    pub until_unix_nanos: i64,
-    /// Writes that completed in it.
-    #[prost(uint64, tag = "3")]
-    pub writes: u64,
-    /// Pieces of it that had enough writes to be held against those of the other.
-    #[prost(uint32, tag = "4")]
-    pub blocks: u32,
-}
-/// Latency of one thing in both.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ComparedLatency {
-    /// The tap.
-    #[prost(string, tag = "1")]
-    pub tap: ::prost::alloc::string::String,
-    /// The volume. Empty: of all.
-    #[prost(string, tag = "2")]
-    pub volume: ::prost::alloc::string::String,
-    /// The node, of the tap. Empty: of all.
-    #[prost(string, tag = "3")]
-    pub node: ::prost::alloc::string::String,
-    /// The disk, of copies. Empty: of all.
-    #[prost(string, tag = "4")]
-    pub disk: ::prost::alloc::string::String,
-    /// The first stretch. Absent: nothing in it.
-    #[prost(message, optional, tag = "5")]
-    pub before: ::core::option::Option<Quantiles>,
-    /// The second stretch. Absent: nothing in it.
-    #[prost(message, optional, tag = "6")]
-    pub after: ::core::option::Option<Quantiles>,
-    /// Whether the middle or the tail changed by more than chance and by at least a tenth. Absent: too few pieces to tell.
-    #[prost(bool, optional, tag = "7")]
-    pub changed: ::core::option::Option<bool>,
-    /// Probability of a difference at least this large in the middle if nothing had changed. Absent: too few pieces to tell.
-    #[prost(double, optional, tag = "8")]
-    pub p50_p: ::core::option::Option<f64>,
-    /// The same of the tail.
-    #[prost(double, optional, tag = "9")]
-    pub p99_p: ::core::option::Option<f64>,
-}
-/// Percentiles.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Quantiles {
-    /// How many there were.
-    #[prost(uint64, tag = "1")]
-    pub count: u64,
-    /// Half of them took at most this.
-    #[prost(uint64, tag = "2")]
-    pub p50_nanos: u64,
-    /// 95 % of them.
-    #[prost(uint64, tag = "3")]
-    pub p95_nanos: u64,
-    /// 99 % of them.
-    #[prost(uint64, tag = "4")]
-    pub p99_nanos: u64,
-}
-/// How often a drive's copy came last, of writes with a copy there.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ComparedShare {
-    /// The node.
-    #[prost(string, tag = "1")]
-    pub node: ::prost::alloc::string::String,
-    /// The disk.
-    #[prost(string, tag = "2")]
-    pub disk: ::prost::alloc::string::String,
-    /// In the first. Absent: no writes there.
-    #[prost(double, optional, tag = "3")]
-    pub before: ::core::option::Option<f64>,
-    /// In the second. Absent: no writes there.
-    #[prost(double, optional, tag = "4")]
-    pub after: ::core::option::Option<f64>,
-    /// Whether it changed by more than chance and by at least 5 of 100. Absent: too few pieces to tell.
-    #[prost(bool, optional, tag = "5")]
-    pub changed: ::core::option::Option<bool>,
-    /// Probability of a difference at least this large if nothing had changed. Absent: too few pieces to tell.
-    #[prost(double, optional, tag = "6")]
-    pub p: ::core::option::Option<f64>,
-}
-/// A finding that was felt in one of the stretches.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ComparedFinding {
-    /// Its name.
-    #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    /// Its code.
-    #[prost(string, tag = "2")]
-    pub code: ::prost::alloc::string::String,
-    /// What it is about, as people write it.
-    #[prost(string, tag = "3")]
-    pub object: ::prost::alloc::string::String,
-    /// Felt in the first.
-    #[prost(bool, tag = "4")]
-    pub before: bool,
-    /// Felt in the second.
-    #[prost(bool, tag = "5")]
-    pub after: bool,
-}
-/// A value of state that is otherwise.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ComparedState {
-    /// What kind of resource.
-    #[prost(string, tag = "1")]
-    pub kind: ::prost::alloc::string::String,
-    /// The resource.
-    #[prost(string, tag = "2")]
-    pub id: ::prost::alloc::string::String,
-    /// The node that has it, of what each node has its own of. Empty: it is the cluster's.
-    #[prost(string, tag = "3")]
-    pub node: ::prost::alloc::string::String,
-    /// The attribute. Empty: the resource itself came or went.
-    #[prost(string, tag = "4")]
-    pub attribute: ::prost::alloc::string::String,
-    /// As it was. Absent: it was not there, or not known.
-    #[prost(string, optional, tag = "5")]
-    pub before: ::core::option::Option<::prost::alloc::string::String>,
-    /// As it is. Absent: it is not there, or not known.
-    #[prost(string, optional, tag = "6")]
-    pub after: ::core::option::Option<::prost::alloc::string::String>,
-    /// When it was first read as it is. Absent: not known.
-    #[prost(int64, optional, tag = "7")]
-    pub changed_unix_nanos: ::core::option::Option<i64>,
-}
-/// Asks for minutes in which an objective was not met.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListSlowMinutesRequest {
-    /// The cluster. Empty: the only one that the coordinator serves.
-    #[prost(string, tag = "1")]
-    pub cluster: ::prost::alloc::string::String,
-    /// Only those from here on. 0: from the beginning.
-    #[prost(int64, tag = "2")]
-    pub from_unix_nanos: i64,
-    /// Only those before this. 0: to the end.
-    #[prost(int64, tag = "3")]
-    pub until_unix_nanos: i64,
-    /// At most this many. 0: 1000.
-    #[prost(int32, tag = "4")]
-    pub page_size: i32,
-    /// From an earlier answer. Empty: from the beginning.
-    #[prost(string, tag = "5")]
-    pub page_token: ::prost::alloc::string::String,
-}
-/// Slow minutes.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListSlowMinutesResponse {
-    /// The minutes.
-    #[prost(message, repeated, tag = "1")]
-    pub minutes: ::prost::alloc::vec::Vec<SlowMinute>,
-    /// For the next page. Empty: this was the last.
-    #[prost(string, tag = "2")]
-    pub next_page_token: ::prost::alloc::string::String,
-    /// The objectives that are in force now.
-    #[prost(message, repeated, tag = "3")]
-    pub objectives: ::prost::alloc::vec::Vec<Objective>,
-    /// How many minutes there are, on all pages.
-    #[prost(uint64, tag = "4")]
-    pub total: u64,
-    /// What was not complete.
-    #[prost(message, optional, tag = "5")]
-    pub coverage: ::core::option::Option<Coverage>,
-}
-/// What is promised.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Objective {
-    /// Its name.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// The volume that it is about. Empty: all writes of the cluster together.
-    #[prost(string, tag = "2")]
-    pub volume: ::prost::alloc::string::String,
-    /// Writes of at most this many bytes count.
-    #[prost(uint64, tag = "3")]
-    pub up_to_bytes: u64,
-    /// This percentile of a minute ...
-    #[prost(double, tag = "4")]
-    pub percentile: f64,
-    /// ... is to be below this.
-    #[prost(uint64, tag = "5")]
-    pub below_nanos: u64,
-}
-/// A minute in which an objective was not met.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SlowMinute {
-    /// When it began.
-    #[prost(int64, tag = "1")]
-    pub minute_unix_nanos: i64,
-    /// The objective's name.
-    #[prost(string, tag = "2")]
-    pub objective: ::prost::alloc::string::String,
-    /// Its volume. Empty: the cluster.
-    #[prost(string, tag = "3")]
-    pub volume: ::prost::alloc::string::String,
-    /// Writes that counted.
-    #[prost(uint64, tag = "4")]
-    pub writes: u64,
-    /// Those of them that took longer than was promised.
-    #[prost(uint64, tag = "5")]
-    pub slow: u64,
-    /// The percentile as it was.
-    #[prost(uint64, tag = "6")]
-    pub value_nanos: u64,
-    /// What it was to be below.
-    #[prost(uint64, tag = "7")]
-    pub below_nanos: u64,
-}
 /// Generated client implementations.
 pub mod findings_service_client {
     #![allow(
@@ -4343,6 +4009,350 @@ pub mod health_service_server {
     impl<T> tonic::server::NamedService for HealthServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+}
+/// Asks for the ledger.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetJobLedgerRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Only jobs that ran within this long before the cluster's newest I/O. 0: all that are known.
+    #[prost(uint64, tag = "2")]
+    pub since_nanos: u64,
+}
+/// The ledger.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetJobLedgerResponse {
+    /// The jobs.
+    #[prost(message, repeated, tag = "1")]
+    pub jobs: ::prost::alloc::vec::Vec<LedgerJob>,
+    /// What was not complete.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// A storage job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LedgerJob {
+    /// Its identity in state.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name. Empty: it has none.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Its state as it was read last. Empty: not known.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// When it was first read, on the clock of the node that read it.
+    #[prost(int64, tag = "4")]
+    pub from_unix_nanos: i64,
+    /// When it was last there.
+    #[prost(int64, tag = "5")]
+    pub until_unix_nanos: i64,
+    /// Bytes that it says that it moved, over all beginnings. Absent: it does not say.
+    #[prost(uint64, optional, tag = "6")]
+    pub moved_bytes: ::core::option::Option<u64>,
+    /// Bytes a second between its last two readings. Absent: fewer than two.
+    #[prost(double, optional, tag = "7")]
+    pub bytes_per_s: ::core::option::Option<f64>,
+    /// How often it began anew.
+    #[prost(uint64, tag = "8")]
+    pub restarts: u64,
+    /// Bytes that drives read for no write while it alone ran.
+    #[prost(uint64, tag = "9")]
+    pub read_bytes: u64,
+    /// Bytes that drives were written for no write while it alone ran.
+    #[prost(uint64, tag = "10")]
+    pub written_bytes: u64,
+    /// The drives that had such I/O, as NODE/DISK.
+    #[prost(string, repeated, tag = "11")]
+    pub disks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What writes took longer while it alone ran, by volume.
+    #[prost(message, repeated, tag = "12")]
+    pub costs: ::prost::alloc::vec::Vec<LedgerCost>,
+    /// Other jobs ran at the same time: what was moved and waited for then is not told apart and is in none of their rows.
+    #[prost(uint64, tag = "13")]
+    pub shared_nanos: u64,
+}
+/// What a job cost a volume.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerCost {
+    /// The volume.
+    #[prost(string, tag = "1")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes while the job alone ran.
+    #[prost(uint64, tag = "2")]
+    pub writes: u64,
+    /// What they took longer than writes of the same volume, initiator and size before and after, in all. Absent: nothing tells what is
+    /// usual.
+    #[prost(int64, optional, tag = "3")]
+    pub cost_nanos: ::core::option::Option<i64>,
+    /// The true cost lies within this of it in 95 of 100 cases, if writes are independent of each other. Absent: as the cost.
+    #[prost(uint64, optional, tag = "4")]
+    pub error_nanos: ::core::option::Option<u64>,
+    /// Writes of these of which nothing tells what is usual: they count as nothing.
+    #[prost(uint64, tag = "5")]
+    pub unknown: u64,
+    /// Writes with a copy at a drive of the job in a second in which it worked there.
+    #[prost(uint64, tag = "6")]
+    pub exposed: u64,
+    /// What these waited for copies at such drives beyond what writes there do otherwise: part of the cost. Absent: nothing tells.
+    #[prost(int64, optional, tag = "7")]
+    pub at_drives_nanos: ::core::option::Option<i64>,
+    /// As `error_nanos`. Absent: as `at_drives_nanos`.
+    #[prost(uint64, optional, tag = "8")]
+    pub at_drives_error_nanos: ::core::option::Option<u64>,
+}
+/// Asks for two stretches.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompareStretchesRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The end of the first stretch.
+    #[prost(int64, tag = "2")]
+    pub before_unix_nanos: i64,
+    /// The end of the second stretch, or of the cluster's newest I/O if that is earlier.
+    #[prost(int64, tag = "3")]
+    pub after_unix_nanos: i64,
+    /// How long each is. 0: 15 min.
+    #[prost(uint64, tag = "4")]
+    pub window_nanos: u64,
+}
+/// Two stretches.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompareStretchesResponse {
+    /// The first.
+    #[prost(message, optional, tag = "1")]
+    pub before: ::core::option::Option<Side>,
+    /// The second.
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<Side>,
+    /// Latencies, those that changed first, then the ones that matter most.
+    #[prost(message, repeated, tag = "3")]
+    pub latencies: ::prost::alloc::vec::Vec<ComparedLatency>,
+    /// Shares of last copies by drive, those that changed first.
+    #[prost(message, repeated, tag = "4")]
+    pub last_copies: ::prost::alloc::vec::Vec<ComparedShare>,
+    /// Findings that were felt in either.
+    #[prost(message, repeated, tag = "5")]
+    pub findings: ::prost::alloc::vec::Vec<ComparedFinding>,
+    /// What of state is otherwise at the end of the second than at the end of the first.
+    #[prost(message, repeated, tag = "6")]
+    pub states: ::prost::alloc::vec::Vec<ComparedState>,
+    /// What was not complete.
+    #[prost(message, optional, tag = "7")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// A stretch of time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Side {
+    /// Its beginning.
+    #[prost(int64, tag = "1")]
+    pub from_unix_nanos: i64,
+    /// Its end.
+    #[prost(int64, tag = "2")]
+    pub until_unix_nanos: i64,
+    /// Writes that completed in it.
+    #[prost(uint64, tag = "3")]
+    pub writes: u64,
+    /// Pieces of it that had enough writes to be held against those of the other.
+    #[prost(uint32, tag = "4")]
+    pub blocks: u32,
+}
+/// Latency of one thing in both.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ComparedLatency {
+    /// The tap.
+    #[prost(string, tag = "1")]
+    pub tap: ::prost::alloc::string::String,
+    /// The volume. Empty: of all.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// The node, of the tap. Empty: of all.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk, of copies. Empty: of all.
+    #[prost(string, tag = "4")]
+    pub disk: ::prost::alloc::string::String,
+    /// The first stretch. Absent: nothing in it.
+    #[prost(message, optional, tag = "5")]
+    pub before: ::core::option::Option<Quantiles>,
+    /// The second stretch. Absent: nothing in it.
+    #[prost(message, optional, tag = "6")]
+    pub after: ::core::option::Option<Quantiles>,
+    /// Whether the middle or the tail changed by more than chance and by at least a tenth. Absent: too few pieces to tell.
+    #[prost(bool, optional, tag = "7")]
+    pub changed: ::core::option::Option<bool>,
+    /// Probability of a difference at least this large in the middle if nothing had changed. Absent: too few pieces to tell.
+    #[prost(double, optional, tag = "8")]
+    pub p50_p: ::core::option::Option<f64>,
+    /// The same of the tail.
+    #[prost(double, optional, tag = "9")]
+    pub p99_p: ::core::option::Option<f64>,
+}
+/// Percentiles.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Quantiles {
+    /// How many there were.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// Half of them took at most this.
+    #[prost(uint64, tag = "2")]
+    pub p50_nanos: u64,
+    /// 95 % of them.
+    #[prost(uint64, tag = "3")]
+    pub p95_nanos: u64,
+    /// 99 % of them.
+    #[prost(uint64, tag = "4")]
+    pub p99_nanos: u64,
+}
+/// How often a drive's copy came last, of writes with a copy there.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ComparedShare {
+    /// The node.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk.
+    #[prost(string, tag = "2")]
+    pub disk: ::prost::alloc::string::String,
+    /// In the first. Absent: no writes there.
+    #[prost(double, optional, tag = "3")]
+    pub before: ::core::option::Option<f64>,
+    /// In the second. Absent: no writes there.
+    #[prost(double, optional, tag = "4")]
+    pub after: ::core::option::Option<f64>,
+    /// Whether it changed by more than chance and by at least 5 of 100. Absent: too few pieces to tell.
+    #[prost(bool, optional, tag = "5")]
+    pub changed: ::core::option::Option<bool>,
+    /// Probability of a difference at least this large if nothing had changed. Absent: too few pieces to tell.
+    #[prost(double, optional, tag = "6")]
+    pub p: ::core::option::Option<f64>,
+}
+/// A finding that was felt in one of the stretches.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ComparedFinding {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its code.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// What it is about, as people write it.
+    #[prost(string, tag = "3")]
+    pub object: ::prost::alloc::string::String,
+    /// Felt in the first.
+    #[prost(bool, tag = "4")]
+    pub before: bool,
+    /// Felt in the second.
+    #[prost(bool, tag = "5")]
+    pub after: bool,
+}
+/// A value of state that is otherwise.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ComparedState {
+    /// What kind of resource.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The node that has it, of what each node has its own of. Empty: it is the cluster's.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The attribute. Empty: the resource itself came or went.
+    #[prost(string, tag = "4")]
+    pub attribute: ::prost::alloc::string::String,
+    /// As it was. Absent: it was not there, or not known.
+    #[prost(string, optional, tag = "5")]
+    pub before: ::core::option::Option<::prost::alloc::string::String>,
+    /// As it is. Absent: it is not there, or not known.
+    #[prost(string, optional, tag = "6")]
+    pub after: ::core::option::Option<::prost::alloc::string::String>,
+    /// When it was first read as it is. Absent: not known.
+    #[prost(int64, optional, tag = "7")]
+    pub changed_unix_nanos: ::core::option::Option<i64>,
+}
+/// Asks for minutes in which an objective was not met.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSlowMinutesRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Only those from here on. 0: from the beginning.
+    #[prost(int64, tag = "2")]
+    pub from_unix_nanos: i64,
+    /// Only those before this. 0: to the end.
+    #[prost(int64, tag = "3")]
+    pub until_unix_nanos: i64,
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Slow minutes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSlowMinutesResponse {
+    /// The minutes.
+    #[prost(message, repeated, tag = "1")]
+    pub minutes: ::prost::alloc::vec::Vec<SlowMinute>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The objectives that are in force now.
+    #[prost(message, repeated, tag = "3")]
+    pub objectives: ::prost::alloc::vec::Vec<Objective>,
+    /// How many minutes there are, on all pages.
+    #[prost(uint64, tag = "4")]
+    pub total: u64,
+    /// What was not complete.
+    #[prost(message, optional, tag = "5")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// What is promised.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Objective {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The volume that it is about. Empty: all writes of the cluster together.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes of at most this many bytes count.
+    #[prost(uint64, tag = "3")]
+    pub up_to_bytes: u64,
+    /// This percentile of a minute ...
+    #[prost(double, tag = "4")]
+    pub percentile: f64,
+    /// ... is to be below this.
+    #[prost(uint64, tag = "5")]
+    pub below_nanos: u64,
+}
+/// A minute in which an objective was not met.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlowMinute {
+    /// When it began.
+    #[prost(int64, tag = "1")]
+    pub minute_unix_nanos: i64,
+    /// The objective's name.
+    #[prost(string, tag = "2")]
+    pub objective: ::prost::alloc::string::String,
+    /// Its volume. Empty: the cluster.
+    #[prost(string, tag = "3")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes that counted.
+    #[prost(uint64, tag = "4")]
+    pub writes: u64,
+    /// Those of them that took longer than was promised.
+    #[prost(uint64, tag = "5")]
+    pub slow: u64,
+    /// The percentile as it was.
+    #[prost(uint64, tag = "6")]
+    pub value_nanos: u64,
+    /// What it was to be below.
+    #[prost(uint64, tag = "7")]
+    pub below_nanos: u64,
 }
 /// Generated client implementations.
 pub mod ledger_service_client {

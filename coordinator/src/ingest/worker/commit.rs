@@ -52,6 +52,7 @@ impl Running {
             health: self.health.history().to_vec(),
             webhooks: self.webhooks.clone(),
             judged_minute: self.minutes.judged(),
+            state_judged: Some(self.by_state.judged()),
         };
         let record = self
             .owner

@@ -155,11 +155,11 @@ impl Running {
     /// Takes up what a predecessor found: after questions can be answered, since files are read, and before anything is joined.
     pub(super) async fn warm_findings(&mut self) -> Result<()> {
         let (owner, catalog) = (&self.owner, self.engine.catalog());
-        // What stands is what was said; what was said of it since when is in the findings.
+        // What stands is what was said; of what was not looked at yet it is told now.
+        let judged = owner.record().state.state_judged;
         for file in owner.files().iter().filter(|file| file.table == Table::Observations) {
-            for observation in read_observations(owner.blobs(), file).await? {
-                self.conditions.add(&observation);
-            }
+            let rows = read_observations(owner.blobs(), file).await?;
+            self.by_state.take_up(rows, judged.unwrap_or(u64::MAX));
         }
         self.findings
             .warm(owner.blobs(), &self.id, owner.files(), catalog, &mut self.minutes)

@@ -62,8 +62,8 @@ impl Running {
             .filter(|node| node.state.is_unseen())
             .map(|node| (node.node.clone(), node.state.as_str()))
             .collect();
-        let maintenance = self.conditions.maintenance().clone();
-        let adapters = self.conditions.adapters();
+        let maintenance = self.by_state.now.maintenance().clone();
+        let adapters = self.by_state.now.adapters();
         let record = self.owner.record();
         let now = health(&Scene {
             topology: &topology.topology,

@@ -194,7 +194,9 @@ impl Running {
                 let taken = self.state.take(session, first_ordinal, observations, samples);
                 let outcome = taken.map(|bytes| {
                     self.hot_bytes += bytes;
-                    self.read_conditions(known);
+                    for piece in self.state.hot.iter().skip(known) {
+                        self.by_state.wait(piece);
+                    }
                     self.publish();
                 });
                 (session, outcome)
@@ -227,17 +229,6 @@ impl Running {
             self.state.name_reporter();
         }
         None
-    }
-
-    /// Looks what stands by state after what has come since there were so many pieces of it: of each reading what it says.
-    fn read_conditions(&mut self, known: usize) {
-        let new: Vec<Arc<Vec<Observation>>> = self.state.hot.iter().skip(known).cloned().collect();
-        for observation in new.iter().flat_map(|some| some.iter()) {
-            if let Some(read) = self.conditions.add(observation) {
-                let standing = self.conditions.of(read.sign);
-                self.findings.read(&read, standing);
-            }
-        }
     }
 
     fn lose_state(&mut self, session: u64, first: u64, count: u64) -> Result<(), Status> {

@@ -6,10 +6,10 @@
 //! One cause, one finding: a slow link whose pair fell back to TCP is part of the fallback, which has its cost, its victims and the writes
 //! that show it. A symptom (Windows' own count of latency) is part of what writes feel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::Catalog;
-use fathom_model::condition::{Condition, Sign};
+use fathom_model::condition::{Condition, ObservationRef, Sign};
 use fathom_model::finding::{ChangeKind, Finding, State};
 use fathom_model::report::Evidence;
 
@@ -44,6 +44,34 @@ pub(super) struct Standing {
     /// Since when it has not.
     gone: BTreeMap<String, i64>,
     is_symptom: bool,
+    /// Nodes whose readings show it.
+    readers: BTreeSet<String>,
+}
+
+impl Standing {
+    fn new(sign: Sign) -> Self {
+        Self {
+            sign,
+            stood: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            is_symptom: false,
+            readers: BTreeSet::new(),
+        }
+    }
+
+    fn show(&mut self, observations: &[ObservationRef]) {
+        for observation in observations {
+            if !self.readers.contains(&observation.node) {
+                self.readers.insert(observation.node.clone());
+            }
+        }
+    }
+
+    /// Whether a node's readings are about it: of what is the cluster's any reporter's are.
+    fn concerns(&self, node: &str) -> bool {
+        let is_of_cluster = matches!(self.sign, Sign::JobStuck | Sign::DiskUnhealthy | Sign::DiskWear);
+        is_of_cluster || self.readers.contains(node)
+    }
 }
 
 /// What a finding of the watch costs goes to the cause that it folds under.
@@ -67,12 +95,10 @@ impl Tracker {
         for tracked in self.tracked.iter().filter(|tracked| tracked.object.sign == Some(sign)) {
             // One that a predecessor opened, and that nobody has read so since.
             if tracked.finding.state == State::Open {
-                self.standing.entry(tracked.object.key()).or_insert_with(|| Standing {
-                    sign,
-                    stood: BTreeMap::new(),
-                    gone: BTreeMap::new(),
-                    is_symptom: false,
-                });
+                self.standing
+                    .entry(tracked.object.key())
+                    .or_insert_with(|| Standing::new(sign))
+                    .show(&tracked.finding.observations);
             }
         }
         let missing: Vec<String> = self
@@ -87,14 +113,16 @@ impl Tracker {
     }
 
     fn stands(&mut self, condition: &Condition, object: Object, node: &str, at: i64) {
-        let standing = self.standing.entry(object.key()).or_insert_with(|| Standing {
-            sign: condition.sign,
-            stood: BTreeMap::new(),
-            gone: BTreeMap::new(),
-            is_symptom: false,
-        });
+        let standing = self
+            .standing
+            .entry(object.key())
+            .or_insert_with(|| Standing::new(condition.sign));
         standing.is_symptom = condition.is_symptom;
+        standing.show(&condition.observations);
         standing.gone.clear();
+        if !standing.concerns(node) {
+            return;
+        }
         let since = *standing.stood.entry(node.to_owned()).or_insert(at);
         let first = standing.stood.values().copied().min().unwrap_or(since);
         let open = |tracked: &Tracked| tracked.object == object && tracked.finding.state == State::Open;
@@ -142,6 +170,7 @@ impl Tracker {
             self.changed(self.tracked.len() - 1, ChangeKind::Opened, at);
         }
         self.fold_conditions(at);
+        self.fold_effects(at);
     }
 
     /// Whether what writes feel of it, or what it is a part of, is open already.
@@ -171,6 +200,10 @@ impl Tracker {
             return;
         };
         standing.stood.clear();
+        // Another node's clock, or what it sent late, says nothing of when this was over.
+        if !standing.concerns(node) {
+            return;
+        }
         let since = *standing.gone.entry(node.to_owned()).or_insert(at);
         if at.saturating_sub(since) >= CLEAR_NANOS {
             self.standing.remove(key);
@@ -260,30 +293,70 @@ impl Tracker {
             self.worsen(cause, found, now);
             return true;
         }
-        tracked.adopted.push(Adopted {
-            named: found.named,
-            raised: found.raised_second,
-            counted: found.cost_nanos,
-        });
         let object = Object::of(&report);
         let open = |tracked: &Tracked| tracked.object == object && tracked.finding.state == State::Open;
-        let (mut cost, mut victims) = (i128::from(found.cost_nanos), Vec::new());
+        let at = now.saturating_mul(BIN_NANOS);
         if let Some(part) = self.tracked.iter().position(open) {
-            cost = i128::from(self.tracked[part].finding.cost_ns);
-            victims.clone_from(&self.tracked[part].finding.victims);
-            let whole = self.tracked[cause].finding.id.clone();
-            self.close_at(part, Some(whole), now.saturating_mul(BIN_NANOS));
+            self.absorb(part, cause, at);
+        } else {
+            let tracked = &mut self.tracked[cause];
+            tracked.carry(i128::from(found.cost_nanos));
+            tracked.finding.evidence.extend(report.evidence);
+            tracked.finding.evidence.truncate(CITED);
+            tracked.finding.severity = tracked.finding.severity.max(severity(found));
+            self.changed(cause, ChangeKind::Updated, at);
         }
-        let tracked = &mut self.tracked[cause];
-        tracked.carry(cost);
-        for victim in victims {
-            tracked.take_victim(victim);
+        let adopted = &mut self.tracked[cause].adopted;
+        if !adopted.iter().any(|adopted| (adopted.named, adopted.raised) == own) {
+            adopted.push(Adopted {
+                named: found.named,
+                raised: found.raised_second,
+                counted: found.cost_nanos,
+            });
         }
-        tracked.finding.evidence.extend(report.evidence);
-        tracked.finding.evidence.truncate(CITED);
-        tracked.finding.severity = tracked.finding.severity.max(severity(found));
-        self.changed(cause, ChangeKind::Updated, now.saturating_mul(BIN_NANOS));
         true
+    }
+
+    /// Closes what writes felt as part of its cause, which has its cost, its victims and its writes from here on.
+    fn absorb(&mut self, part: usize, cause: usize, at: i64) {
+        let whole = self.tracked[cause].finding.id.clone();
+        self.close_at(part, Some(whole), at);
+        let (felt, current) = (self.tracked[part].finding.clone(), self.tracked[part].current);
+        let followed = current.and_then(|(named, raised)| {
+            let mut findings = self.watch.findings().iter();
+            let found = findings.find(|found| (found.named, found.raised_second) == (named, raised))?;
+            Some(Adopted {
+                named,
+                raised,
+                counted: found.cost_nanos,
+            })
+        });
+        // Up to now, and not up to when it was last looked at.
+        let carried = self.tracked[part].carried_nanos;
+        let cost = followed.map_or(i128::from(felt.cost_ns), |followed| {
+            carried + i128::from(followed.counted)
+        });
+        let tracked = &mut self.tracked[cause];
+        tracked.adopted.extend(followed);
+        tracked.carry(cost);
+        felt.victims.into_iter().for_each(|victim| tracked.take_victim(victim));
+        tracked.finding.evidence.extend(felt.evidence);
+        tracked.finding.evidence.truncate(CITED);
+        tracked.finding.severity = tracked.finding.severity.max(felt.severity);
+        self.changed(cause, ChangeKind::Updated, at);
+    }
+
+    /// What was felt before its cause was known is part of it from now on.
+    fn fold_effects(&mut self, at: i64) {
+        for part in 0..self.tracked.len() {
+            let tracked = &self.tracked[part];
+            if tracked.finding.state == State::Closed || tracked.object.sign.is_some() {
+                continue;
+            }
+            if let Some(cause) = self.cause_of(&Effect::of(&tracked.finding)) {
+                self.absorb(part, cause, at);
+            }
+        }
     }
 
     /// Takes over that a predecessor had folded what the watch found again.

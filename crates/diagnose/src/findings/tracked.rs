@@ -129,7 +129,7 @@ pub(super) struct Tracked {
     /// The last second in which it was felt.
     pub(super) felt_second: i64,
     /// What it cost beside what the watch's finding says: before that one, or less where that one counts again what was counted.
-    carried_nanos: i128,
+    pub(super) carried_nanos: i128,
     /// What the watch found that folds under it.
     pub(super) adopted: Vec<Adopted>,
     /// As it was last said, and when.

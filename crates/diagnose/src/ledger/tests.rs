@@ -82,6 +82,10 @@ fn cost_is_what_writes_took_longer_and_lies_within_its_error() {
     );
     assert_eq!((cost.volume.as_str(), cost.unknown), ("vol0", 0));
     assert!((1950..=2100).contains(&cost.writes), "{}", cost.writes);
+    // Here all of it is waited at the drive.
+    let at_drives = cost.at_drives_nanos.unwrap();
+    assert!((at_drives - truth).abs() < truth / 10, "{at_drives} of {truth}");
+    assert!((1950..=2100).contains(&cost.exposed), "{}", cost.exposed);
     assert_eq!(entry.disks, ["t1/disk0"]);
     assert_eq!((entry.read_bytes, entry.written_bytes), (1000 << 20, 1000 << 20));
     assert_eq!(entry.shared_nanos, 0);
@@ -98,7 +102,12 @@ fn cost_is_what_writes_took_longer_and_lies_within_its_error() {
 fn without_a_time_before_nothing_is_said_and_of_two_at_once_nothing_is_told_apart() {
     let always = job("repair", 0, 60);
     let entry = &ledger(&cluster(60, &always, 1_500_000), vec![always.clone()])[0];
-    assert_eq!((entry.costs[0].cost_nanos, entry.costs[0].error_nanos), (None, None));
+    let cost = &entry.costs[0];
+    assert_eq!(
+        (cost.cost_nanos, cost.error_nanos, cost.at_drives_nanos),
+        (None, None, None)
+    );
+    assert_eq!(cost.unknown, cost.writes);
 
     let other = job("other", 10, 30);
     let entries = ledger(&cluster(60, &always, 1_500_000), vec![always, other]);

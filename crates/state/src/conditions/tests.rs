@@ -20,14 +20,15 @@ fn observation(node: &str, kind: Kind, id: &str, second: i64) -> Observation {
 }
 
 /// Takes what a node read of a class, in full, and gives back what has to be looked at.
-fn read(conditions: &mut Conditions, node: &str, kind: Kind, rows: Vec<Observation>, second: i64) -> Read {
+fn read(conditions: &mut Conditions, node: &str, kind: Kind, mut rows: Vec<Observation>, second: i64) -> Read {
     let poll = Poll {
         kind,
         class: "class".to_owned(),
         outcome: Ok(rows.len() as u64),
         full: true,
     };
-    for row in &rows {
+    for row in &mut rows {
+        row.observed_unix_nanos = second * SECOND;
         assert_eq!(conditions.add(row), None);
     }
     conditions

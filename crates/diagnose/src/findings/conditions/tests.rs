@@ -1,6 +1,6 @@
 //! A condition opens when it stands, closes when it is gone, and has what writes feel of it: one cause, one finding.
 
-use fathom_model::finding::{ObservationRef, Severity};
+use fathom_model::finding::Severity;
 
 use super::*;
 use crate::findings::tests::{cluster, part, slow_between};
@@ -19,12 +19,14 @@ fn condition(sign: Sign, kind: &str, node: &str, peer: Option<&str>, disk: Optio
         severity: Severity::Warning,
         is_symptom: false,
         text: "it is so".to_owned(),
-        observations: vec![ObservationRef {
-            kind: "disk".to_owned(),
-            node: "n".to_owned(),
-            id: "d".to_owned(),
-            at_unix_ns: 1,
-        }],
+        observations: ["i0", "t1"]
+            .map(|reader| ObservationRef {
+                kind: "disk".to_owned(),
+                node: reader.to_owned(),
+                id: "d".to_owned(),
+                at_unix_ns: 1,
+            })
+            .to_vec(),
     }
 }
 
@@ -55,6 +57,9 @@ fn condition_opens_after_it_stood_and_closes_after_it_was_gone() {
     assert!(at(20, true, "i0").is_empty());
     assert!(at(30, false, "i0").is_empty());
     assert!(at(59, false, "i0").is_empty());
+    // Who has nothing to say of it does not close it.
+    assert!(at(20, false, "t0").is_empty());
+    assert!(at(90, false, "t0").is_empty());
     assert_eq!(at(60, false, "i0"), [ChangeKind::Closed]);
     assert!(at(100, true, "i0").is_empty());
     assert_eq!(at(110, true, "i0"), [ChangeKind::Reopened]);
