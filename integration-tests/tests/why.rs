@@ -174,7 +174,7 @@ fn each_kind_of_state_is_one_finding() {
     ];
     for (scenario, code, kind) in cases {
         let setup = Setup::new();
-        let recording = setup.simulate("run", scenario, &["--seconds", "50", "--nodes", "4"], "");
+        let recording = setup.simulate("run", scenario, &["--seconds", "40", "--nodes", "3"], "");
         let coordinator = setup.coordinator(&[]);
         setup.play(&coordinator, &recording);
         let open = setup.open(&coordinator);
@@ -226,7 +226,7 @@ fn taken(recording: &Path) -> i64 {
 #[test]
 fn ledger_has_what_a_repair_moved_and_cost() {
     let setup = Setup::new();
-    let options = ["--seconds", "60", "--nodes", "4"];
+    let options = ["--seconds", "50", "--nodes", "3"];
     let recording = setup.simulate("with", "repair", &options, "");
     // The same cluster with the same draws, without the repair.
     let shown = program().run([
@@ -235,9 +235,9 @@ fn ledger_has_what_a_repair_moved_and_cost() {
         "repair",
         "--show-config",
         "--seconds",
-        "60",
+        "50",
         "--nodes",
-        "4",
+        "3",
     ]);
     let without: String = shown.out.split("[[faults]]").next().unwrap().to_owned();
     assert_ne!(without, shown.out);
