@@ -9,6 +9,8 @@ use std::time::Duration;
 use fathom_integration_tests::process::{Certificates, Process, Program, Ran, assert_fails, finished};
 use fathom_lab::replay::{Options, replay};
 use fathom_model::Op;
+use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::health_service_client::HealthServiceClient;
 use serde_json::{Value, json};
 
 fn program() -> Program {
@@ -214,6 +216,53 @@ fn paused_node_is_in_maintenance_and_a_job_that_begins_anew_is_stuck() {
     assert_eq!(state(&health, "adapter", &format!("{paused}/SMB1")), "maintenance");
     let other = nodes.nodes()[2].id.to_string();
     assert_eq!(state(&health, "adapter", &format!("{other}/SMB1")), "ok");
+}
+
+/// The first message of a watch of health.
+async fn watched(setup: &Setup, address: &str, token: &str) -> wire::WatchHealthResponse {
+    let mut client = HealthServiceClient::new(setup.certificates.channel(address).await);
+    let request = wire::WatchHealthRequest {
+        resume_token: token.to_owned(),
+        ..wire::WatchHealthRequest::default()
+    };
+    let mut stream = client.watch_health(request).await.unwrap().into_inner();
+    stream.message().await.unwrap().unwrap()
+}
+
+#[test]
+fn watch_of_health_goes_on_after_its_token_and_begins_anew_with_another_owner() {
+    let setup = Setup::new();
+    let mut coordinator = setup.coordinator(&[]);
+    setup.play(
+        &coordinator,
+        &fathom_integration_tests::fixture::recording("state-tcp-fallback"),
+    );
+    setup.health(&coordinator, |health| {
+        ["ok", "degraded"].contains(&health["state"].as_str().unwrap_or_default())
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let all = runtime.block_on(watched(&setup, &coordinator.address, ""));
+    assert!(all.is_whole && all.entries.len() > 10, "{all:?}");
+    let again = runtime.block_on(watched(&setup, &coordinator.address, &all.resume_token));
+    assert!(!again.is_whole && again.entries.is_empty(), "{again:?}");
+    assert_eq!(again.resume_token, all.resume_token);
+
+    coordinator.kill();
+    coordinator = setup.coordinator(&[]);
+    runtime.block_on(finished(&setup.certificates, &coordinator.address));
+    setup.health(&coordinator, |health| {
+        ["ok", "degraded"].contains(&health["state"].as_str().unwrap_or_default())
+    });
+    let anew = runtime.block_on(watched(&setup, &coordinator.address, &all.resume_token));
+    assert!(anew.is_whole && anew.entries.len() == all.entries.len(), "{anew:?}");
+    let mut client =
+        runtime.block_on(async { HealthServiceClient::new(setup.certificates.channel(&coordinator.address).await) });
+    let wrong = wire::WatchHealthRequest {
+        resume_token: "nonsense".to_owned(),
+        ..wire::WatchHealthRequest::default()
+    };
+    let refused = runtime.block_on(client.watch_health(wrong));
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
 }
 
 /// What writes took in all.
