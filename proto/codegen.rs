@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 8] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
     "fathom/fleet/v1/fleet.proto",
@@ -14,6 +14,7 @@ const PROTOS: [&str; 7] = [
     "fathom/fleet/v1/rollup.proto",
     "fathom/query/v1/query.proto",
     "fathom/query/v1/findings.proto",
+    "fathom/query/v1/costs.proto",
 ];
 
 /// Writes anew what differs from the protos and returns its names.

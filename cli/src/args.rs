@@ -9,9 +9,11 @@ use fathom_runtime::units::Span;
 
 use crate::context::Connection;
 
+mod costs;
 mod findings;
 mod fleet;
 
+pub(crate) use costs::{CompareArgs, JobsArgs};
 pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
 pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs};
 
@@ -119,8 +121,11 @@ pub(crate) enum Command {
     /// Network settings that all nodes should share, side by side, with what differs marked
     #[command(after_help = "Examples:\n  fathom qos\n  fathom qos --drift")]
     Qos(QosArgs),
-    /// Storage jobs: how far, how fast, and whether they began anew
-    Jobs(StateArgs),
+    /// Storage jobs: how far, how fast, whether they began anew, and what they cost
+    #[command(
+        after_help = "Examples:\n  fathom jobs\n  fathom jobs --ledger --since 24h   bytes, restarts, and what writes waited for them, by volume"
+    )]
+    Jobs(JobsArgs),
     /// Storage pools
     Pools(StateArgs),
     /// Where the bytes of a volume lie
@@ -176,9 +181,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without link:n1-n2\n  fathom whatif --recording DIR            without a coordinator"
     )]
     WhatIf(WhatIfArgs),
-    /// How disks, links, nodes, volumes and the cluster are, and why
+    /// Two stretches of time side by side: latencies, last copies, findings, state, and what of it changed
     #[command(
-        after_help = "Examples:\n  fathom health\n  fathom health --history          when the cluster was not well\n  fathom health --watch\n  fathom health --check            exit with 3 when it is degraded, critical or unknown"
+        after_help = "Examples:\n  fathom compare --before 2026-09-21T03:00:00Z --after 2026-09-22T03:00:00Z\n  fathom compare --before 2026-09-22T03:13:15Z --after 2026-09-22T03:13:31Z --window 15s --all"
+    )]
+    Compare(CompareArgs),
+    /// How disks, adapters, links, nodes, volumes and the cluster are, and why
+    #[command(
+        after_help = "Examples:\n  fathom health\n  fathom health --slow-minutes     minutes in which an objective was not met; --from and --until\n  fathom health --history          when the cluster was not well\n  fathom health --watch\n  fathom health --check            exit with 3 when it is degraded, critical or unknown"
     )]
     Health(HealthArgs),
 }

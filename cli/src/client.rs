@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::scope;
 
+mod costs;
 mod findings;
 mod fleet;
 

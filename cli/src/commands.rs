@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod clusters;
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
@@ -11,6 +12,7 @@ pub(crate) mod import;
 pub(crate) mod io;
 pub(crate) mod ios;
 pub(crate) mod latency;
+pub(crate) mod ledger;
 pub(crate) mod nodes;
 pub(crate) mod profile;
 pub(crate) mod replay;
@@ -18,6 +20,7 @@ pub(crate) mod roles;
 pub(crate) mod score;
 pub(crate) mod several;
 pub(crate) mod simulate;
+pub(crate) mod slow_minutes;
 pub(crate) mod state;
 pub(crate) mod volumes;
 pub(crate) mod what_if;

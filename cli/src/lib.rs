@@ -66,7 +66,10 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Nodes(a) => over(&a.connection, output, &|| commands::nodes::run(&a, output)),
         Command::Volumes(a) => over(&a.connection, output, &|| commands::volumes::run(&a, output)),
         Command::Disks(a) => over(&a.connection, output, &|| state::run(&state::DISKS, &a, output)),
-        Command::Jobs(a) => over(&a.connection, output, &|| state::run(&state::JOBS, &a, output)),
+        Command::Jobs(a) if a.ledger => over(&a.state.connection, output, &|| commands::ledger::run(&a, output)),
+        Command::Jobs(a) => over(&a.state.connection, output, &|| {
+            state::run(&state::JOBS, &a.state, output)
+        }),
         Command::Pools(a) => over(&a.connection, output, &|| state::run(&state::POOLS, &a, output)),
         Command::Sources(a) => over(&a.connection, output, &|| state::run(&state::SOURCES, &a, output)),
         Command::Extents(a) => over(&a.connection, output, &|| state::extents(&a, output)),
@@ -83,6 +86,10 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         // What somebody says is said of one finding, and a watch goes on at one cluster.
         Command::Findings(a) if a.watch || a.action.is_some() => commands::findings::run(&a, output),
         Command::Findings(a) => over(&a.connection, output, &|| commands::findings::run(&a, output)),
+        Command::Compare(a) => over(&a.connection, output, &|| commands::compare::run(&a, output)),
+        Command::Health(a) if a.slow_minutes => {
+            over(&a.connection, output, &|| commands::slow_minutes::run(&a, output))
+        }
         Command::Health(a) if a.watch => commands::health::run(&a, output),
         Command::Health(a) => over(&a.connection, output, &|| commands::health::run(&a, output)),
         Command::WhatIf(a) => over(&a.connection, output, &|| commands::what_if::run(&a, output)),

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use fathom_model::objective::Objective;
 use fathom_runtime::units::{ByteSize, Span};
 use serde::Deserialize;
 
@@ -13,7 +15,10 @@ mod fleet;
 
 pub use fleet::{Allowed, Fleet, FleetOptions, Group, Labels, Policy, Role, Uplink};
 
+use crate::webhook::{self, Webhook};
 use fleet::{FleetFile, Own};
+
+mod objectives;
 
 /// Options of the coordinator. Each can also stand in the file, under the same name without the dashes.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -71,6 +76,8 @@ struct File {
     lateness: Option<Span>,
     memory_events: Option<usize>,
     fleet: FleetFile,
+    webhook: Vec<webhook::Entry>,
+    objective: Vec<objectives::Entry>,
 }
 
 /// A checked configuration.
@@ -105,6 +112,10 @@ pub struct Ingest {
     pub memory_events: usize,
     /// Bounds of the join.
     pub join: fathom_join::Config,
+    /// Who is told of changes of findings; in the file alone, as tables `[[webhook]]`.
+    pub webhooks: Vec<Arc<Webhook>>,
+    /// What is promised of writes; in the file alone, as tables `[[objective]]`.
+    pub objectives: Vec<Objective>,
 }
 
 impl Default for Ingest {
@@ -115,6 +126,8 @@ impl Default for Ingest {
             commit_bytes: 64 * 1024 * 1024,
             memory_events: 4_000_000,
             join: fathom_join::Config::default(),
+            webhooks: Vec::new(),
+            objectives: vec![objectives::default()],
         }
     }
 }
@@ -183,6 +196,11 @@ impl Config {
             key: &key,
         };
         let fleet = Fleet::resolve(options.fleet, file.fleet, &own, &mut faults);
+        let webhooks = webhook::open_all(&file.webhook).unwrap_or_else(|wrong| {
+            faults.extend(wrong);
+            Vec::new()
+        });
+        let objectives = objectives::all(&file.objective, &mut faults);
         if !faults.is_empty() {
             return Err(Faults(faults));
         }
@@ -205,6 +223,8 @@ impl Config {
                     .map_or(defaults.commit_bytes, |size| size.0),
                 memory_events,
                 join,
+                webhooks,
+                objectives,
             },
         })
     }

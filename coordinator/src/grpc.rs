@@ -2,6 +2,7 @@
 
 pub(crate) mod collect;
 pub(crate) mod control;
+pub(crate) mod costs;
 pub(crate) mod findings;
 pub(crate) mod fleet;
 pub(crate) mod health;

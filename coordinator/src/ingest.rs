@@ -21,6 +21,7 @@ use tonic::Status;
 use crate::config::Ingest;
 use crate::error::{Error, Result};
 use crate::grpc::status;
+use crate::webhook::deliver;
 
 mod kept;
 mod report;
@@ -112,6 +113,8 @@ pub(crate) enum Message {
     Report { reply: oneshot::Sender<WorkerReport> },
     /// Somebody says something of a finding.
     Remark(Remark),
+    /// A webhook has been told everything up to a change.
+    Told { webhook: String, sequence: u64 },
 }
 
 /// What somebody says of a finding.
@@ -150,7 +153,7 @@ impl Message {
             | Self::Gap { session, .. }
             | Self::End { session, .. }
             | Self::Closed { session } => Some(*session),
-            Self::Order { .. } | Self::Remark(_) | Self::Report { .. } => None,
+            Self::Order { .. } | Self::Remark(_) | Self::Report { .. } | Self::Told { .. } => None,
         }
     }
 }
@@ -200,6 +203,8 @@ pub(crate) struct View {
     pub(crate) health: Arc<worker::HealthView>,
     /// The cluster in short; none before it was looked at.
     pub(crate) rollup: Option<Arc<ClusterRollup>>,
+    /// The last change that each webhook was told, by name.
+    pub(crate) webhooks: BTreeMap<String, u64>,
 }
 
 /// A cluster that is served.
@@ -228,6 +233,11 @@ impl Cluster {
     /// Hands a message to the worker, waiting while it is busy; false when the worker is gone.
     pub(crate) async fn send(&self, message: Message) -> bool {
         self.messages.send(message).await.is_ok()
+    }
+
+    /// Whether the worker has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.messages.is_closed()
     }
 
     /// What queries see now.
@@ -342,6 +352,12 @@ impl Clusters {
                 runtime.block_on(worker.run())
             })
             .map_err(|source| Error::Thread { source })?;
+        for webhook in self.inner.config.webhooks.iter().filter(|webhook| webhook.is_for(id)) {
+            let shutdown = self.inner.tasks.shutdown().clone();
+            let told = deliver(cluster.clone(), Arc::clone(webhook), shutdown);
+            let name = format!("webhook {} of {id}", webhook.name());
+            self.inner.tasks.spawn(name, Kind::Background, told);
+        }
         clusters.insert(id.clone(), cluster.clone());
         Ok(cluster)
     }

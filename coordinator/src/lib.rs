@@ -23,6 +23,7 @@ mod ingest;
 pub mod offline;
 mod query;
 mod site;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,12 +31,16 @@ use std::time::Duration;
 
 use fathom_identity::explain::chain;
 use fathom_identity::files::Credentials;
+use fathom_model::objective::Objective;
 use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
 use fathom_proto::control::v1::control_service_server::ControlServiceServer;
 use fathom_proto::fleet::v1::fleet_service_server::FleetServiceServer;
 use fathom_proto::fleet::v1::site_service_server::SiteServiceServer;
+use fathom_proto::query::v1::compare_service_server::CompareServiceServer;
 use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
 use fathom_proto::query::v1::health_service_server::HealthServiceServer;
+use fathom_proto::query::v1::ledger_service_server::LedgerServiceServer;
+use fathom_proto::query::v1::objectives_service_server::ObjectivesServiceServer;
 use fathom_proto::query::v1::query_service_server::QueryServiceServer;
 use fathom_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use fathom_runtime::clock::{Clock, SystemClock};
@@ -48,11 +53,13 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 pub use config::{Allowed, Config, Faults, Fleet, FleetOptions, Group, Ingest, Labels, Options, Policy, Role, Uplink};
 pub use error::{Error, Result};
+pub use webhook::Webhook;
 
 use fleet::Sites;
 use fleet::route::RouteLayer;
 use grpc::collect::Collect;
 use grpc::control::Control;
+use grpc::costs::Costs;
 use grpc::findings::{Findings, WhatIf};
 use grpc::health::Health;
 use grpc::query::Query;
@@ -112,6 +119,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     let address = listener
         .local_addr()
         .map_err(|source| listen_error(config.listen, source))?;
+    let objectives = config.ingest.objectives.clone();
     let clusters = Clusters::open(config.ingest, &config.store, tasks.clone()).await?;
     let (sites, incarnation) = known_sites(&config.fleet, &config.store)?;
     fleet::own::start(sites.clone(), Feed::new(clusters.clone(), &config.fleet), tasks);
@@ -119,7 +127,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         fleet::kept::start(sites.clone(), config.store.clone(), tasks);
     }
 
-    let answering = answering(clusters.clone(), tasks);
+    let answering = answering(clusters.clone(), objectives, tasks);
     if let Some(uplink) = &config.fleet.uplink {
         let site = Site::new(
             &config.fleet,
@@ -152,6 +160,9 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     if is_fleet {
         health.set_serving::<SiteServiceServer<grpc::site::Site>>().await;
     }
+    health.set_serving::<LedgerServiceServer<Costs>>().await;
+    health.set_serving::<CompareServiceServer<Costs>>().await;
+    health.set_serving::<ObjectivesServiceServer<Costs>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
         .build_v1()
@@ -188,13 +199,20 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
 }
 
 /// The services that answer questions about a cluster and take orders for it: those that a fleet may reach.
-fn answering(clusters: Clusters, tasks: &TaskGroup) -> Routes {
+fn answering(clusters: Clusters, objectives: Vec<Objective>, tasks: &TaskGroup) -> Routes {
     let questions = Query::new(clusters, tasks.clone());
     let findings = FindingsServiceServer::new(Findings::new(questions.clone(), tasks.clone()))
         .max_encoding_message_size(4 * MESSAGE_BYTES);
     let states = HealthServiceServer::new(Health::new(questions.clone(), tasks.clone()))
         .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let costs = Costs::new(questions.clone(), objectives);
+    let ledger = LedgerServiceServer::new(costs.clone()).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let compare = CompareServiceServer::new(costs.clone()).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let objectives = ObjectivesServiceServer::new(costs).max_encoding_message_size(4 * MESSAGE_BYTES);
     Routes::default()
+        .add_service(ledger)
+        .add_service(compare)
+        .add_service(objectives)
         .add_service(ControlServiceServer::new(Control::new(questions.clone())))
         .add_service(findings)
         .add_service(states)

@@ -15,6 +15,7 @@ use fathom_store::{FileEntry, Span, read_rows};
 use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
+pub(crate) mod costs;
 pub(crate) mod counters;
 mod durable;
 mod filter;

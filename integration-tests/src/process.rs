@@ -239,6 +239,29 @@ impl Program {
         }
     }
 
+    /// Lines of a command that goes on, up to the one after which it is enough; then it is killed.
+    pub fn lines_until<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        mut enough: impl FnMut(&str) -> bool,
+    ) -> Vec<String> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = Vec::new();
+        for line in out.lines().map_while(Result::ok) {
+            let is_last = enough(&line);
+            lines.push(line);
+            if is_last {
+                break;
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        lines
+    }
+
     /// Starts a coordinator and waits until it listens.
     #[must_use]
     pub fn coordinator(&self, certificates: &Certificates, store: &Path, more: &[&str]) -> Process {

@@ -50,14 +50,14 @@ async fn counters_are_shown_as_they_were_read() {
     finished(&certificates, &coordinator.address).await;
     daemons.iter_mut().for_each(|daemon| assert_eq!(daemon.wait(), 0));
 
-    let expected = recorded("n1", "n1/disk0", "written_bytes");
+    let expected = recorded("n1", "n1/disk1", "written_bytes");
     assert!(expected.len() > 2, "{expected:?}");
     let arguments = [
         "counters",
         "--node",
         "n1",
         "--name",
-        "N1/disk0",
+        "N1/disk1",
         "--counter",
         "written",
         "-o",
@@ -94,7 +94,7 @@ async fn counters_are_shown_as_they_were_read() {
     assert_eq!(then["until_unix_ns"].as_i64(), Some(moment));
 
     let table = ask(&certificates, &coordinator, &["counters", "--counter", "written"]).out;
-    assert!(table.contains("written_bytes") && table.contains("n2/disk1"), "{table}");
+    assert!(table.contains("written_bytes") && table.contains("n2/disk2"), "{table}");
     let none = ask(&certificates, &coordinator, &["counters", "--counter", "no-such"]);
     assert_eq!(none.code, 0);
     assert!(none.out.contains("no such counter was read"), "{}", none.out);

@@ -402,6 +402,7 @@ async fn profile_that_is_ordered_reaches_daemons_now_and_when_they_connect() {
     };
     let heartbeat = wire::Heartbeat {
         daemon: Some(status),
+        wall_unix_nanos: 1_790_000_000_000_000_000,
         ..wire::Heartbeat::default()
     };
     daemon.say(Request::Heartbeat(heartbeat)).await;
@@ -425,6 +426,20 @@ async fn profile_that_is_ordered_reaches_daemons_now_and_when_they_connect() {
         "{} {}",
         table.out,
         table.err
+    );
+    // ... and kept, beside the counters of the node.
+    let kept = command(&setup, &["counters", "--counter", "daemon.processor", "-o", "json"])
+        .await
+        .json();
+    let reading = &kept["series"][0]["readings"][0];
+    assert_eq!(
+        (
+            &kept["series"][0]["node"],
+            &reading["value"],
+            &reading["observed_unix_ns"]
+        ),
+        (&"n0".into(), &25.0.into(), &1_790_000_000_000_000_000_i64.into()),
+        "{kept}"
     );
     drop(daemon);
 

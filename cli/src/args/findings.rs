@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fathom_runtime::units::Span;
 
-use super::{Which, stretch};
+use super::{Which, point_in_time, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -94,12 +94,24 @@ pub(crate) struct HealthArgs {
     /// Show how everything is, then what changes, until interrupted
     #[arg(long, conflicts_with_all = ["history", "check"])]
     pub(crate) watch: bool,
+    /// With --watch: what has changed after this, as an earlier watch said where to go on
+    #[arg(long, value_name = "TOKEN", requires = "watch")]
+    pub(crate) after: Option<String>,
     /// The changes of the cluster's own state too
     #[arg(long)]
     pub(crate) history: bool,
     /// Exit with 3 when the cluster is degraded, critical or unknown
     #[arg(long)]
     pub(crate) check: bool,
+    /// Minutes in which an objective was not met, the newest first
+    #[arg(long, conflicts_with_all = ["watch", "history", "check"])]
+    pub(crate) slow_minutes: bool,
+    /// With --slow-minutes: from here on, such as 2026-09-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = point_in_time, requires = "slow_minutes")]
+    pub(crate) from: Option<i64>,
+    /// With --slow-minutes: before this
+    #[arg(long, value_name = "TIME", value_parser = point_in_time, requires = "slow_minutes")]
+    pub(crate) until: Option<i64>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

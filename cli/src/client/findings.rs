@@ -164,17 +164,30 @@ impl Client {
     }
 
     /// How everything is and then what changes, until the coordinator ends it.
-    pub(crate) async fn watch_health(&self, mut each: impl FnMut(&[wire::HealthEntry]) -> Result<()>) -> Result<()> {
-        let cluster = self.cluster.clone();
-        let request = wire::WatchHealthRequest { cluster };
+    pub(crate) async fn watch_health(
+        &self,
+        after: &str,
+        mut each: impl FnMut(&wire::WatchHealthResponse) -> Result<()>,
+    ) -> Result<()> {
+        let request = wire::WatchHealthRequest {
+            cluster: self.cluster.clone(),
+            resume_token: after.to_owned(),
+        };
         let answer = self.health_service().watch_health(request).await;
         let mut stream = answer.map_err(|status| self.failure(&status))?.into_inner();
-        while let Some(message) = stream.message().await.map_err(|status| self.failure(&status))? {
-            each(&message.entries)?;
+        let mut token = String::new();
+        loop {
+            let cause = match stream.message().await {
+                Ok(Some(message)) => {
+                    each(&message)?;
+                    token = message.resume_token;
+                    continue;
+                }
+                Ok(None) => "the coordinator stopped".to_owned(),
+                Err(status) if token.is_empty() => return Err(self.failure(&status)),
+                Err(status) => self.failure(&status).to_string(),
+            };
+            return Err(Error::WatchEnded { cause, after: token });
         }
-        Err(Error::Unreachable {
-            address: self.address.clone(),
-            cause: "the coordinator stopped".to_owned(),
-        })
     }
 }

@@ -9,7 +9,7 @@ use crate::exit::Code;
 use crate::render::json;
 
 /// A page a code, as they stand in the documentation.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 14] = [
     ("DISK_SLOW", include_str!("../../../docs/findings/DISK_SLOW.md")),
     ("DISK_STALLS", include_str!("../../../docs/findings/DISK_STALLS.md")),
     ("LINK_SLOW", include_str!("../../../docs/findings/LINK_SLOW.md")),
@@ -24,6 +24,18 @@ const PAGES: [(&str, &str); 8] = [
         include_str!("../../../docs/findings/INITIATOR_SLOW.md"),
     ),
     ("UNKNOWN_SLOW", include_str!("../../../docs/findings/UNKNOWN_SLOW.md")),
+    (
+        "LINK_TCP_FALLBACK",
+        include_str!("../../../docs/findings/LINK_TCP_FALLBACK.md"),
+    ),
+    ("JOB_STUCK", include_str!("../../../docs/findings/JOB_STUCK.md")),
+    ("QOS_DRIFT", include_str!("../../../docs/findings/QOS_DRIFT.md")),
+    (
+        "DISK_UNHEALTHY",
+        include_str!("../../../docs/findings/DISK_UNHEALTHY.md"),
+    ),
+    ("DISK_WEAR", include_str!("../../../docs/findings/DISK_WEAR.md")),
+    ("MTU_MISMATCH", include_str!("../../../docs/findings/MTU_MISMATCH.md")),
 ];
 
 pub(crate) fn run(arguments: &ExplainArgs, output: Output) -> Result<Code> {

@@ -211,6 +211,16 @@ fn show(finding: &Finding) -> String {
             text.push_str(&said(word, remark));
         }
     }
+    for observation in &finding.observations {
+        let _ = writeln!(
+            text,
+            "  read by {}: {} {} at {}",
+            observation.node,
+            observation.kind,
+            observation.id,
+            date_time(observation.at_unix_ns),
+        );
+    }
     for victim in &finding.victims {
         let _ = writeln!(
             text,

@@ -54,9 +54,9 @@ fn watch(arguments: &HealthArgs, output: Output) -> Result<Code> {
     block_on(async {
         let client = Client::connect(&context).await?;
         client
-            .watch_health(|entries| {
+            .watch_health(arguments.after.as_deref().unwrap_or_default(), |message| {
                 let mut text = String::new();
-                for one in entries {
+                for one in &message.entries {
                     match output {
                         Output::Json => {
                             let mut line = json!({"schema": 1});
@@ -67,6 +67,12 @@ fn watch(arguments: &HealthArgs, output: Output) -> Result<Code> {
                         }
                         Output::Table => text.push_str(&show(one)),
                     }
+                }
+                if matches!(output, Output::Json) {
+                    // Where to go on; whether what came with it is all there is.
+                    let token =
+                        json!({"schema": 1, "kind": null, "after": message.resume_token, "whole": message.is_whole});
+                    let _ = writeln!(text, "{token}");
                 }
                 print(&text)?;
                 std::io::stdout().lock().flush().map_err(Error::Output)
@@ -121,7 +127,7 @@ fn table(answer: &wire::GetHealthResponse, history: bool) -> String {
     }
     let shown = |entry: &&wire::HealthEntry| entry.kind == "cluster" || entry.state != OK;
     let mut text: String = answer.entries.iter().filter(shown).map(show).collect();
-    let well: Vec<String> = ["node", "disk", "link", "volume"]
+    let well: Vec<String> = ["node", "disk", "adapter", "link", "volume"]
         .into_iter()
         .filter_map(|kind| {
             let own = answer.entries.iter().filter(|entry| entry.kind == kind);

@@ -35,6 +35,37 @@ fn all_faults_come_at_once() {
 }
 
 #[test]
+fn objectives_stand_in_the_file_and_there_is_one_where_none_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("coordinator.toml");
+    let of = |more: &str| {
+        std::fs::write(&path, format!("store = 's'\nca = 'ca'\ncert = 'c'\nkey = 'k'\n{more}")).unwrap();
+        Config::resolve(Options {
+            config: Some(path.clone()),
+            ..Options::default()
+        })
+    };
+    let default = &of("").unwrap().ingest.objectives[0];
+    assert_eq!((default.up_to_bytes, default.below_ns), (4096, 2_000_000));
+    let own =
+        of("[[objective]]\nname = 'sql'\nvolume = 'vol1'\nup-to = '64 KiB'\nbelow = '500us'\npercentile = 99.9\n");
+    let own = own.unwrap().ingest.objectives;
+    assert_eq!(
+        own,
+        [Objective {
+            name: "sql".to_owned(),
+            volume: Some("vol1".to_owned()),
+            up_to_bytes: 65536,
+            percentile: 99.9,
+            below_ns: 500_000,
+        }]
+    );
+    let twice = "[[objective]]\nname = 'a'\npercentile = 100\n[[objective]]\nname = 'a'\n";
+    let faults = of(twice).unwrap_err();
+    assert_eq!(faults.0.len(), 2, "{faults}");
+}
+
+#[test]
 fn unknown_keys_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("coordinator.toml");

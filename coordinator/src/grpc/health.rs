@@ -1,11 +1,10 @@
 //! Health of `fathom.query.v1`.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fathom_model::health::{Entry, Kind};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::health_service_server::HealthService;
 use fathom_runtime::tasks::{Kind as TaskKind, TaskGroup};
@@ -21,6 +20,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Messages of a watch on their way. When it is full the watch waits, and says the newest when it goes on.
 const QUEUE: usize = 4;
+
+/// Up to where somebody was told: by which owner of the store, and how often it had found anything changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Token {
+    epoch: u64,
+    looks: u64,
+}
+
+impl Token {
+    fn parse(text: &str) -> Option<Self> {
+        let (epoch, looks) = text.split_once('.')?;
+        Some(Self {
+            epoch: epoch.parse().ok()?,
+            looks: looks.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.looks)
+    }
+}
 
 /// Answers how things are.
 #[derive(Clone)]
@@ -59,25 +81,40 @@ impl HealthService for Health {
         &self,
         request: Request<wire::WatchHealthRequest>,
     ) -> Result<Response<Self::WatchHealthStream>, Status> {
-        let cluster = self.query.cluster(&request.into_inner().cluster).await?;
+        let request = request.into_inner();
+        let cluster = self.query.cluster(&request.cluster).await?;
+        let mut after = match request.resume_token.as_str() {
+            "" => None,
+            token => Some(Token::parse(token).ok_or_else(|| {
+                super::status::invalid("resume_token is not one of an earlier message; begin without a token")
+            })?),
+        };
         let (outbox, responses) = mpsc::channel(QUEUE);
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("watch of health", TaskKind::Background, async move {
-            let mut told: BTreeMap<(Kind, String), Entry> = BTreeMap::new();
             let mut is_first = true;
             loop {
-                let health = Arc::clone(&cluster.view().health);
-                let mut changed = Vec::new();
-                for entry in &health.entries {
-                    let name = (entry.kind, entry.name.clone());
-                    if told.get(&name) != Some(entry) {
-                        changed.push(entry.into());
-                        told.insert(name, entry.clone());
-                    }
-                }
-                if is_first || !changed.is_empty() {
+                let view = cluster.view();
+                let health = Arc::clone(&view.health);
+                let now = Token {
+                    epoch: view.epoch,
+                    looks: health.looks,
+                };
+                // Another owner has looked anew: what it has not seen change may have changed all the same.
+                let known = after.filter(|after| after.epoch == now.epoch && after.looks <= now.looks);
+                let is_whole = known.is_none();
+                let since = known.map_or(0, |known| known.looks);
+                let changed = health.entries.iter().zip(&health.changed);
+                let changed = changed.filter(|(_, look)| is_whole || **look > since);
+                let entries: Vec<wire::HealthEntry> = changed.map(|(entry, _)| entry.into()).collect();
+                if is_first || !entries.is_empty() || is_whole {
                     is_first = false;
-                    let response = wire::WatchHealthResponse { entries: changed };
+                    after = Some(now);
+                    let response = wire::WatchHealthResponse {
+                        entries,
+                        resume_token: now.to_string(),
+                        is_whole,
+                    };
                     if outbox.send(Ok(response)).await.is_err() {
                         return;
                     }

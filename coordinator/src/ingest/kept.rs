@@ -25,6 +25,16 @@ pub(crate) struct Kept {
     /// Changes of the cluster's health, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) health: Vec<fathom_model::health::Span>,
+    /// The last change that each webhook was told, by name. Those that are not configured now keep theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) webhooks: BTreeMap<String, u64>,
+    /// How many observations, in the order in which they are stored, have been looked at for what is wrong by state. Records of before
+    /// that was done have none: all of theirs count as looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state_judged: Option<u64>,
+    /// The last minute whose objectives were judged, in minutes since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) judged_minute: Option<i64>,
 }
 
 /// A stream of observations and samples.

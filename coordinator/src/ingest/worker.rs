@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use fathom_diagnose::objectives::Minutes;
 use fathom_join::{Engine, StreamInfo, Waiting};
 use fathom_model::coverage::{Coverage, CoverageState};
+use fathom_model::objective::SlowMinute;
 use fathom_model::{ClusterId, JoinedRows, NodeId, NodeIndex, StreamIndex};
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
@@ -26,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::grpc::status;
 
 mod commit;
+mod conditions;
 mod coverage;
 mod credit;
 mod findings;
@@ -156,6 +159,14 @@ struct Running {
     findings: findings::Findings,
     health: health::Health,
     rollups: rollup::Rollups,
+    /// Objectives of the minutes that go on.
+    minutes: Minutes,
+    /// Minutes since the last record in which one was not met.
+    slow_minutes: Vec<SlowMinute>,
+    /// What is wrong by state.
+    by_state: conditions::ByState,
+    /// The last change that each webhook was told, by name.
+    webhooks: BTreeMap<String, u64>,
 }
 
 impl Running {
@@ -186,7 +197,19 @@ impl Running {
             None => Engine::new(config.join.clone()),
         };
         tracing::info!(cluster = %id, record = record.number, epoch = record.epoch, files = owner.files().len(), "took over");
+        let mut webhooks = kept.webhooks;
+        for webhook in config.webhooks.iter().filter(|webhook| webhook.is_for(&id)) {
+            // A new one is told what changes from here on. Every record of ours has that, so that no kill loses a change.
+            webhooks
+                .entry(webhook.name().to_owned())
+                .or_insert(kept.findings.sequence);
+        }
+        let by_state = conditions::ByState::new(topology.as_ref().map(|version| &version.topology));
         let running = Self {
+            minutes: Minutes::new(config.objectives.clone(), kept.judged_minute),
+            slow_minutes: Vec::new(),
+            by_state,
+            webhooks,
             id,
             config,
             engine,
@@ -339,6 +362,10 @@ impl Running {
                 let _ = reply.send(self.report());
             }
             Message::Remark(remark) => self.take_remark(remark, SystemClock.now_unix_nanos()),
+            Message::Told { webhook, sequence } => {
+                // No reason for a record of its own: what is told twice is known by its number.
+                self.webhooks.insert(webhook, sequence);
+            }
         }
     }
 
@@ -470,6 +497,7 @@ impl Running {
             tracing::warn!(cluster = %self.id, odd, "the topology does not fit together");
         }
         self.engine.set_topology(&said.topology);
+        self.by_state.now.set_topology(&said.topology);
         self.topology = Some(said);
         self.dirty = true;
         self.publish();
@@ -484,18 +512,27 @@ impl Running {
             self.hot_bytes += rows.ios.len() as u64 * IO_BYTES + rows.legs.len() as u64 * LEG_BYTES;
             self.findings.add(&rows, self.engine.catalog());
             self.rollups.add(&rows, self.engine.catalog());
+            rows.ios
+                .iter()
+                .for_each(|io| self.minutes.add(io, self.engine.catalog()));
+            self.slow_minutes.append(&mut self.minutes.judge());
             self.hot.push(Arc::new(rows));
             self.publish();
         }
+        self.read_conditions(self.all_came());
         if self.all_came() {
             self.findings.finish(self.engine.catalog());
+            self.slow_minutes.append(&mut self.minutes.finish());
+            self.dirty |= !self.slow_minutes.is_empty();
         }
         // People are told from records alone, and soon.
         self.dirty |= self.findings.has_news();
+        let is_time = self.committed.elapsed() >= self.config.commit_every;
+        self.dirty |= is_time && self.webhooks != self.owner.record().state.webhooks;
         let due = self.findings.has_news()
             || self.hot_bytes >= self.config.commit_bytes
             || self.state.waits_for_record(&self.owner.record().state.state_streams)
-            || self.committed.elapsed() >= self.config.commit_every;
+            || is_time;
         if self.dirty && (due || self.all_came()) {
             self.commit().await?;
         }

@@ -62,7 +62,7 @@ impl StateSnapshot {
     }
 
     /// Hands out everything that was said up to the moment, in the order in which it was stored. Blocks: files are read.
-    fn each(&self, mut take: impl FnMut(&Observation)) -> Result<()> {
+    pub(super) fn each(&self, mut take: impl FnMut(&Observation)) -> Result<()> {
         let Some(at) = self.at else { return Ok(()) };
         let runtime = tokio::runtime::Handle::current();
         for file in self

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::watch::{BIN_NANOS, Named, OVER_SECONDS, Watch};
 
 mod code;
+mod conditions;
 mod note;
 mod tracked;
 
@@ -66,6 +67,8 @@ pub struct Tracker {
     changes: Vec<Change>,
     /// The last second that was looked at.
     looked: Option<i64>,
+    /// Conditions of state that stand, by object.
+    standing: BTreeMap<String, conditions::Standing>,
 }
 
 impl Tracker {
@@ -93,13 +96,19 @@ impl Tracker {
             self.watch.finish();
         }
         self.looked = self.watch.second();
+        let mut again = Vec::new();
         for found in self.watch.findings() {
             let object = Object::of(&found.report(catalog));
             let open = self.tracked.iter_mut().rev();
             let mut open = open.filter(|tracked| tracked.finding.state == State::Open);
             if let Some(tracked) = open.find(|tracked| tracked.object == object) {
                 tracked.attach(found);
+            } else {
+                again.push(found.clone());
             }
+        }
+        for found in again {
+            self.adopt_again(&found, catalog);
         }
     }
 
@@ -155,6 +164,9 @@ impl Tracker {
             .cloned()
             .collect();
         for found in &found {
+            if self.adopt(found, catalog, now) {
+                continue;
+            }
             let object = Object::of(&found.report(catalog));
             let at = self.find(&object, found, now);
             let (at, kind) = match at {
@@ -187,6 +199,7 @@ impl Tracker {
                     .any(|found| found.named == named && found.raised_second == raised)
             })
         });
+        self.fold_symptoms(now.saturating_mul(BIN_NANOS));
         self.watch.forget_over();
         self.prune(now);
     }
@@ -207,7 +220,8 @@ impl Tracker {
     fn close(&mut self, now: i64, goes_on: impl Fn(&Tracked) -> bool) {
         for at in 0..self.tracked.len() {
             let tracked = &self.tracked[at];
-            if tracked.finding.state == State::Closed {
+            // What state shows is over when state says so.
+            if tracked.finding.state == State::Closed || tracked.object.sign.is_some() {
                 continue;
             }
             let part_of = if goes_on(tracked) { None } else { self.whole_of(at) };
@@ -229,6 +243,7 @@ impl Tracker {
             let is_node = whole.kind == "node" || whole.kind == "unknown";
             is_node
                 && whole.state == State::Open
+                && Code::parse(&whole.code).is_some_and(|code| code.sign().is_none())
                 && whole.id != part.id
                 && (part.node == whole.node || part.peer.as_deref() == Some(whole.node.as_str()))
                 && (part.kind != "disk" || whole.code == Code::NodeDrivesSlow.as_str())
@@ -266,11 +281,8 @@ impl Tracker {
         let legs = rows.legs_of(io);
         let open = self.tracked.iter_mut();
         for tracked in open.filter(|tracked| tracked.finding.state == State::Open) {
-            let Some((named, raised)) = tracked.current else {
-                continue;
-            };
             let mut findings = self.watch.findings().iter();
-            let Some(found) = findings.find(|found| found.named == named && found.raised_second == raised) else {
+            let Some(found) = findings.find(|found| tracked.follows(found)) else {
                 continue;
             };
             let holder = io
@@ -285,7 +297,7 @@ impl Tracker {
             let volume = catalog.volume(io.volume).as_str();
             if nanos > 0 {
                 tracked.felt_by(volume, Some(nanos));
-            } else if named == Named::Initiator(io.node) && io.op == fathom_model::Op::Write {
+            } else if found.named == Named::Initiator(io.node) && io.op == fathom_model::Op::Write {
                 tracked.felt_by(volume, None);
             }
         }

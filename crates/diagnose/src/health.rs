@@ -4,10 +4,10 @@
 //!
 //! - An open finding makes what it is about `degraded`, a critical one `critical`; a muted one too.
 //! - A node that is not heard is `unknown`, and so are its disks, the links that it has an end of, and the volumes with a copy there.
-//! - A node has the worst state of itself and its disks, and all their reasons. All its drives are in a finding of them all.
+//! - A node has the worst state of itself, its disks and its adapters, and all their reasons. All its drives are in a finding of them all.
 //! - A volume has the state of the findings that its writes waited for; where that is not known of a finding, of those about what holds a
 //!   copy of it.
-//! - The cluster has the worst of all.
+//! - The cluster has the worst of all, and of what is about nothing below it: a job, a setting of which no node is the odd one.
 //! - What concerns a node that is in maintenance is `maintenance` and nothing else.
 //!
 //! The order is ok, maintenance, unknown, degraded, critical. What is worse than `unknown` hides it from the state and never from the
@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fathom_model::finding::{Finding, Severity, State as Life};
 use fathom_model::health::{Entry, Kind, Reason, State};
 use fathom_model::{NodeId, PhysicalDiskId, Topology};
+
+use crate::findings::Code;
 
 mod damped;
 
@@ -37,6 +39,8 @@ pub struct Scene<'a> {
     pub findings: &'a [Finding],
     /// Nodes that are worked on.
     pub maintenance: &'a BTreeSet<NodeId>,
+    /// Adapters that carry the storage bus, where state says.
+    pub adapters: &'a BTreeSet<(NodeId, String)>,
 }
 
 /// How everything is: the cluster, then nodes, disks, links and volumes by name. Nothing where no topology is known.
@@ -50,6 +54,10 @@ pub fn health(scene: &Scene<'_>) -> Vec<Entry> {
         let reasons = scene.of_disk(disk.node.as_str(), &disk.name);
         entries.insert((Kind::Disk, format!("{}/{}", disk.node, disk.name)), reasons);
     }
+    for (node, adapter) in scene.adapters {
+        let reasons = scene.of_adapter(node.as_str(), adapter);
+        entries.insert((Kind::Adapter, format!("{node}/{adapter}")), reasons);
+    }
     for (name, reasons) in scene.links() {
         entries.insert((Kind::Link, name), reasons);
     }
@@ -58,12 +66,18 @@ pub fn health(scene: &Scene<'_>) -> Vec<Entry> {
         for disk in scene.topology.disks.iter().filter(|disk| disk.node == node.id) {
             reasons.extend(scene.of_disk(disk.node.as_str(), &disk.name));
         }
+        let adapters = scene.adapters.iter().filter(|(owner, _)| *owner == node.id);
+        for (_, adapter) in adapters {
+            reasons.extend(scene.of_adapter(node.id.as_str(), adapter));
+        }
         entries.insert((Kind::Node, node.id.to_string()), reasons);
     }
     for (volume, reasons) in scene.volumes() {
         entries.insert((Kind::Volume, volume), reasons);
     }
-    let all: BTreeSet<Reason> = entries.values().flatten().cloned().collect();
+    let mut all: BTreeSet<Reason> = entries.values().flatten().cloned().collect();
+    // Also a drive that no extent is on, and a node that the topology does not name.
+    all.extend(scene.open().map(|finding| scene.because(finding)));
     let cluster = entry(Kind::Cluster, String::new(), all);
     let rest = entries
         .into_iter()
@@ -134,8 +148,18 @@ impl Scene<'_> {
     fn of_disk(&self, node: &str, disk: &str) -> BTreeSet<Reason> {
         let own = self.open().filter(|finding| {
             let is_it = finding.kind == "disk" && finding.disk.as_deref() == Some(disk);
-            let is_all = finding.code == crate::findings::Code::NodeDrivesSlow.as_str();
+            let is_all = finding.code == Code::NodeDrivesSlow.as_str();
             finding.node == node && (is_it || is_all)
+        });
+        own.map(|finding| self.because(finding))
+            .chain(self.silence(node))
+            .collect()
+    }
+
+    /// An adapter that does not fit alone.
+    fn of_adapter(&self, node: &str, adapter: &str) -> BTreeSet<Reason> {
+        let own = self.open().filter(|finding| {
+            finding.kind == "adapter" && finding.node == node && finding.resource.as_deref() == Some(adapter)
         });
         own.map(|finding| self.because(finding))
             .chain(self.silence(node))
@@ -145,7 +169,7 @@ impl Scene<'_> {
     fn of_node(&self, node: &NodeId) -> BTreeSet<Reason> {
         let node = node.as_str();
         let own = self.open().filter(|finding| {
-            let is_whole = matches!(finding.kind.as_str(), "node" | "initiator" | "unknown");
+            let is_whole = matches!(finding.kind.as_str(), "node" | "initiator" | "unknown" | "adapter");
             is_whole && finding.node == node
         });
         own.map(|finding| self.because(finding))
@@ -197,7 +221,9 @@ impl Scene<'_> {
                     _ => finding.node == *node,
                 });
                 let is_victim = finding.victims.iter().any(|victim| victim.volume == volume);
-                is_victim || (finding.victims.is_empty() && holds)
+                // What state alone shows makes no write wait.
+                let is_felt = Code::parse(&finding.code).is_none_or(|code| code.sign().is_none());
+                is_victim || (is_felt && finding.victims.is_empty() && holds)
             };
             let mut reasons: BTreeSet<Reason> =
                 self.open().filter(waits).map(|finding| self.because(finding)).collect();

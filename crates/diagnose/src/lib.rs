@@ -13,6 +13,7 @@
 //! indices give the same [`overview`].
 
 pub mod blame;
+pub mod compare;
 pub mod culprit;
 pub mod decompose;
 pub mod detail;
@@ -23,6 +24,8 @@ mod fixture;
 pub mod health;
 pub mod last_copy;
 pub mod latency;
+pub mod ledger;
+pub mod objectives;
 mod order;
 pub mod overview;
 mod spread;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op};
 
-mod counts;
+pub(crate) mod counts;
 mod named;
 
 use counts::Counts;

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::condition::ObservationRef;
 use crate::report::Evidence;
 
 /// How bad it is.
@@ -90,14 +91,17 @@ pub struct Finding {
     pub id: String,
     /// What it is, such as `DISK_SLOW`: an open word with a page (`fathom explain CODE`).
     pub code: String,
-    /// `disk`, `link`, `node`, `initiator`, `unknown`, as of a culprit.
+    /// `disk`, `link`, `node`, `initiator`, `unknown`, as of a culprit; of what state shows also `adapter`, `job` and `cluster`.
     pub kind: String,
-    /// The node; of a link the far one.
+    /// The node; of a link the far one; empty where it is the cluster's.
     pub node: String,
     /// The disk, of a `disk`.
     pub disk: Option<String>,
     /// The other end, of a `link`.
     pub peer: Option<String>,
+    /// What it is called that is none of these: the job, the adapter.
+    #[serde(default)]
+    pub resource: Option<String>,
     /// How bad it has been at its worst.
     pub severity: Severity,
     /// Whether it is over.
@@ -120,6 +124,9 @@ pub struct Finding {
     pub victims: Vec<Victim>,
     /// Why, with writes that show it.
     pub evidence: Vec<Evidence>,
+    /// Readings of state that show it; empty of what writes alone show.
+    #[serde(default)]
+    pub observations: Vec<ObservationRef>,
     /// Read-only commands to look next, with its names filled in.
     pub next: Vec<String>,
     /// The finding that it turned out to be part of.
@@ -136,10 +143,13 @@ impl Finding {
     /// The object, as people write it.
     #[must_use]
     pub fn object(&self) -> String {
-        match (&self.disk, &self.peer) {
-            (Some(disk), _) => format!("{}/{disk}", self.node),
-            (None, Some(peer)) => format!("{}-{peer}", self.node),
-            (None, None) => self.node.clone(),
+        match (&self.disk, &self.peer, &self.resource) {
+            (Some(disk), _, _) if self.node.is_empty() => disk.clone(),
+            (Some(disk), _, _) => format!("{}/{disk}", self.node),
+            (None, Some(peer), _) => format!("{}-{peer}", self.node),
+            (None, None, Some(resource)) if self.node.is_empty() => resource.clone(),
+            (None, None, Some(resource)) => format!("{}/{resource}", self.node),
+            (None, None, None) => self.node.clone(),
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Kind {
     Node,
     /// A drive, as NODE/DISK.
     Disk,
+    /// A network adapter that carries the storage bus, as NODE/ADAPTER.
+    Adapter,
     /// The ways between two nodes, as NODE-NODE.
     Link,
     /// A volume.
@@ -65,6 +67,7 @@ impl Kind {
             Self::Cluster => "cluster",
             Self::Node => "node",
             Self::Disk => "disk",
+            Self::Adapter => "adapter",
             Self::Link => "link",
             Self::Volume => "volume",
         }

@@ -16,6 +16,7 @@
 //! durations nanoseconds (`u64`, `*_nanos`), offsets and lengths bytes (`u64`).
 
 pub mod catalog;
+pub mod condition;
 pub mod coverage;
 pub mod extent;
 pub mod fan_out;
@@ -24,6 +25,7 @@ pub mod fleet;
 pub mod health;
 pub mod id;
 pub mod io_event;
+pub mod objective;
 pub mod range_set;
 pub mod report;
 pub mod rollup;

@@ -205,6 +205,8 @@ impl Faults {
                 };
                 self.repairs.push(Timed { span, what });
             }
+            // Seen in state alone.
+            FaultKind::JobRestarts { .. } | FaultKind::Paused { .. } => {}
             FaultKind::CpuStarved {
                 node,
                 factor,

@@ -53,7 +53,7 @@ pub fn beside(picture: &Picture) -> BTreeMap<String, BTreeMap<String, Value>> {
 }
 
 /// The counters of a disk: by its identity where whoever read them noted it, else by the number that the same node gives both.
-fn of_disk<'a>(disk: &Observation, counters: &'a [Observation]) -> Option<&'a Observation> {
+pub(crate) fn of_disk<'a>(disk: &Observation, counters: &'a [Observation]) -> Option<&'a Observation> {
     let by_id = counters.iter().find(|counters| {
         let id = counters.text("disk_id").or(Some(&counters.id));
         id == Some(&disk.id) || (id.is_some() && id == disk.text("unique_id"))

@@ -128,24 +128,34 @@ impl Picture {
 
     /// What was there, by kind, node and name.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
-        self.facts.values().filter_map(|fact| {
-            let own = &fact.observation;
-            let poll = self.polls.get(&(own.node.clone(), own.kind));
-            // Everything was said later, and this was not among it.
-            let gone = poll
-                .and_then(|(_, full)| *full)
-                .is_some_and(|full| full > fact.seen_unix_nanos)
-                && own.kind != Kind::Source;
-            (own.present && !gone).then(|| Fact {
-                seen_unix_nanos: poll.map_or(fact.seen_unix_nanos, |(seen, _)| fact.seen_unix_nanos.max(*seen)),
-                ..fact.clone()
-            })
+        self.facts.values().filter_map(|fact| self.standing(fact))
+    }
+
+    /// A fact, if it is there at the moment.
+    fn standing(&self, fact: &Fact) -> Option<Fact> {
+        let own = &fact.observation;
+        let poll = self.polls.get(&(own.node.clone(), own.kind));
+        // Everything was said later, and this was not among it.
+        let gone = poll
+            .and_then(|(_, full)| *full)
+            .is_some_and(|full| full > fact.seen_unix_nanos)
+            && own.kind != Kind::Source;
+        (own.present && !gone).then(|| Fact {
+            seen_unix_nanos: poll.map_or(fact.seen_unix_nanos, |(seen, _)| fact.seen_unix_nanos.max(*seen)),
+            ..fact.clone()
         })
     }
 
     /// What was there of a kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = Fact> {
-        self.facts().filter(move |fact| fact.observation.kind == kind)
+        // Kinds come first in the order of the keys.
+        let first = Key {
+            kind,
+            node: None,
+            id: String::new(),
+        };
+        let own = self.facts.range(first..).take_while(move |(key, _)| key.kind == kind);
+        own.filter_map(|(_, fact)| self.standing(fact))
     }
 
     /// The nodes that have ever reported, and when last.

@@ -12,6 +12,8 @@ use fathom_model::state::{Kind, Observation};
 pub struct Course {
     /// Bytes a second between the last two readings that moved forward; none of fewer than two.
     pub bytes_per_s: Option<f64>,
+    /// Bytes that it moved, over all beginnings: what the first reading says, and what every later one has more. None where it does not say.
+    pub moved_bytes: Option<u64>,
     /// Bytes that are left; none where either number is not known.
     pub left_bytes: Option<u64>,
     /// Seconds to the end at that rate; none where it stands still or is not known.
@@ -51,6 +53,7 @@ fn course(readings: &[&Observation]) -> Course {
         readings: readings.len() as u64,
         ..Course::default()
     };
+    course.moved_bytes = readings.first().and_then(|first| first.number("processed_bytes"));
     for pair in readings.windows(2) {
         let (before, after) = (pair[0], pair[1]);
         let both = |name: &str| before.number(name).zip(after.number(name));
@@ -62,8 +65,15 @@ fn course(readings: &[&Observation]) -> Course {
         {
             course.restarts += 1;
             course.bytes_per_s = None;
+            // It began anew: what it has is what it moved since.
+            let anew = after.number("processed_bytes");
+            course.moved_bytes = course
+                .moved_bytes
+                .zip(anew)
+                .map(|(moved, anew)| moved.saturating_add(anew));
         } else if let Some((from, to)) = both("processed_bytes").filter(|_| seconds > 0.0) {
             course.bytes_per_s = Some((to - from) as f64 / seconds);
+            course.moved_bytes = course.moved_bytes.map(|moved| moved.saturating_add(to - from));
         }
         if both("total_bytes").is_some_and(|(before, after)| before != after) {
             course.changed_totals += 1;

@@ -14,6 +14,12 @@ pub struct Setting {
     pub of: String,
     /// What it is, such as `flow control`.
     pub what: String,
+    /// The kind of resource that says it.
+    pub kind: Kind,
+    /// The resource, by its attribute [`Self::key`].
+    pub name: String,
+    /// The attribute that names the resource.
+    pub key: &'static str,
     /// What each node has: none where it was not heard, or does not say.
     pub values: BTreeMap<NodeId, Option<String>>,
     /// Whether nodes that say it differ.
@@ -141,7 +147,9 @@ pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
                     keyword.clone()
                 };
                 let of = format!("{} {name}", wanted.prefix).trim_end().to_owned();
-                settings.push(setting(picture, nodes, wanted, of, what, attribute, &by_node));
+                let mut setting = setting(picture, nodes, wanted, of, what, attribute, &by_node);
+                setting.name.clone_from(&name);
+                settings.push(setting);
             }
         }
     }
@@ -207,6 +215,9 @@ fn setting(
     Setting {
         of,
         what,
+        kind: wanted.kind,
+        name: String::new(),
+        key: wanted.name,
         values,
         drift,
         odd,

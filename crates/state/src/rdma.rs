@@ -259,13 +259,13 @@ fn since<'a>(
 }
 
 /// Which node a connection leads to: by the server's name, or by an address that a node's interface has.
-struct Servers {
+pub(crate) struct Servers {
     nodes: Vec<NodeId>,
     by_address: BTreeMap<String, NodeId>,
 }
 
 impl Servers {
-    fn of(picture: &Picture, nodes: &[NodeId]) -> Self {
+    pub(crate) fn of(picture: &Picture, nodes: &[NodeId]) -> Self {
         let mut by_address = BTreeMap::new();
         for fact in picture.of(Kind::SmbInterface) {
             for address in fact
@@ -287,7 +287,7 @@ impl Servers {
         }
     }
 
-    fn name(&self, observation: &Observation) -> Option<String> {
+    pub(crate) fn name(&self, observation: &Observation) -> Option<String> {
         let said = observation.text("server")?;
         let plain = node_name(said);
         let known = self.nodes.iter().find(|node| same(node, plain));

@@ -10,7 +10,7 @@
 //! One manifest a cluster: numbered records ([`manifest::Record`]), each put with create-if-absent. A record names the files it
 //! adds and carries everything that a successor needs to go on. A reader sees a file only through the manifest. Tables are
 //! partitioned Parquet: [`tables::ios`], [`tables::legs`] by hour, [`tables::unmatched`], [`tables::coverage`],
-//! [`tables::observations`], [`tables::samples`], [`tables::findings`] by day; `pending` is one file a record.
+//! [`tables::observations`], [`tables::samples`], [`tables::findings`], [`tables::slow_minutes`] by day; `pending` is one file a record.
 //!
 //! # I/O
 //!
@@ -33,4 +33,6 @@ pub mod tables;
 pub use error::{Error, Result};
 pub use manifest::{FileEntry, Record};
 pub use owner::{Commit, Owner};
-pub use scan::{Span, read_changes, read_coverage, read_observations, read_pending, read_rows, read_samples};
+pub use scan::{
+    Span, read_changes, read_coverage, read_observations, read_pending, read_rows, read_samples, read_slow_minutes,
+};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
+use fathom_model::objective::SlowMinute;
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows, PendingEvent, Unmatched};
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub struct Commit<'a, S> {
     pub samples: &'a [Sample],
     /// Changes of findings since the last record.
     pub findings: &'a [Change],
+    /// Minutes since the last record in which an objective was not met.
+    pub slow_minutes: &'a [SlowMinute],
     /// Legs that ended before their I/O.
     pub pending: &'a [PendingEvent],
     /// The versions of the topology in force.
@@ -181,6 +184,13 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             let path = self.path(Table::Findings, partition, number);
             let bytes = tables::findings::write(&path, &rows)?;
             added.push(self.put_file(Table::Findings, path, bytes, rows.len(), span).await?);
+        }
+        let began = |row: &SlowMinute| row.minute_unix_ns;
+        for (partition, rows) in by_partition(Table::SlowMinutes, commit.slow_minutes.iter(), began) {
+            let span = span(rows.iter().map(|row| began(row)));
+            let path = self.path(Table::SlowMinutes, partition, number);
+            let bytes = tables::slow_minutes::write(&path, &rows)?;
+            added.push(self.put_file(Table::SlowMinutes, path, bytes, rows.len(), span).await?);
         }
         let mut pending = None;
         if !commit.pending.is_empty() {

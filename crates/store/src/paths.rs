@@ -3,7 +3,7 @@
 //! ```text
 //! manifest/cluster=<c>/<number, 20 digits>.json
 //! ios/cluster=<c>/date=2026-09-22/hour=03/<number>-<nonce>.parquet       and legs
-//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings
+//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings, slow_minutes
 //! pending/cluster=<c>/<number>-<nonce>.parquet
 //! ```
 //!
@@ -35,11 +35,14 @@ pub enum Table {
     Samples,
     /// One row a change of a finding.
     Findings,
+    /// One row a minute in which an objective was not met.
+    #[serde(rename = "slow_minutes")]
+    SlowMinutes,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ios,
         Self::Legs,
         Self::Unmatched,
@@ -48,6 +51,7 @@ impl Table {
         Self::Observations,
         Self::Samples,
         Self::Findings,
+        Self::SlowMinutes,
     ];
 
     /// The folder's name.
@@ -62,6 +66,7 @@ impl Table {
             Self::Observations => "observations",
             Self::Samples => "samples",
             Self::Findings => "findings",
+            Self::SlowMinutes => "slow_minutes",
         }
     }
 }
@@ -85,9 +90,12 @@ impl Partition {
     pub const fn of(table: Table, unix_nanos: i64) -> Self {
         match table {
             Table::Ios | Table::Legs => Self::Hour(unix_nanos.div_euclid(HOUR_NANOS)),
-            Table::Unmatched | Table::Coverage | Table::Observations | Table::Samples | Table::Findings => {
-                Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS))
-            }
+            Table::Unmatched
+            | Table::Coverage
+            | Table::Observations
+            | Table::Samples
+            | Table::Findings
+            | Table::SlowMinutes => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
             Table::Pending => Self::None,
         }
     }

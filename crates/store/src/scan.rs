@@ -2,6 +2,7 @@
 
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
+use fathom_model::objective::SlowMinute;
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
 
@@ -68,7 +69,13 @@ pub async fn read_rows(
             let bytes = blobs.get(&file.path).await?;
             rows.unmatched = tables::unmatched::load(&file.path, bytes, cluster, catalog)?;
         }
-        Table::Legs | Table::Coverage | Table::Pending | Table::Observations | Table::Samples | Table::Findings => {
+        Table::Legs
+        | Table::Coverage
+        | Table::Pending
+        | Table::Observations
+        | Table::Samples
+        | Table::Findings
+        | Table::SlowMinutes => {
             return Ok(None);
         }
     }
@@ -145,6 +152,18 @@ pub async fn read_changes(blobs: &Blobs, files: &[FileEntry], after: u64) -> Res
         .collect();
     changes.sort_by_key(|change| change.sequence);
     Ok(changes)
+}
+
+/// Reads the minutes of one file in which an objective was not met; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_slow_minutes(blobs: &Blobs, file: &FileEntry) -> Result<Vec<SlowMinute>> {
+    match file.table {
+        Table::SlowMinutes => tables::slow_minutes::load(&file.path, blobs.get(&file.path).await?),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Whether a record has more than one file of findings.

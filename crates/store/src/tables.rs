@@ -10,6 +10,7 @@ pub mod legs;
 pub mod observations;
 pub mod pending;
 pub mod samples;
+pub mod slow_minutes;
 pub mod unmatched;
 
 use fathom_model::{Catalog, Incarnation, NodeId, Observation, StreamId, StreamIndex, StreamKind};

@@ -1,6 +1,6 @@
 //! `findings.proto` of `fathom.query.v1` and the model's findings ([`fathom_model::finding`]).
 
-use fathom_model::finding::{Change, ChangeKind, Finding, Note, Severity, State, Victim};
+use fathom_model::finding::{Change, ChangeKind, Finding, Note, ObservationRef, Severity, State, Victim};
 use fathom_model::report;
 use fathom_model::tap::UnknownName;
 
@@ -32,6 +32,8 @@ impl From<&Finding> for wire::Finding {
             acknowledged: finding.acknowledged.as_ref().map(note_to_wire),
             muted: finding.muted.as_ref().map(note_to_wire),
             sequence: finding.sequence,
+            resource: finding.resource.clone().unwrap_or_default(),
+            observations: finding.observations.iter().map(observation_to_wire).collect(),
         }
     }
 }
@@ -48,6 +50,15 @@ fn evidence_to_wire(evidence: &report::Evidence) -> wire::Evidence {
     wire::Evidence {
         text: evidence.text.clone(),
         writes: evidence.writes.clone(),
+    }
+}
+
+fn observation_to_wire(observation: &ObservationRef) -> wire::ObservationRef {
+    wire::ObservationRef {
+        kind: observation.kind.clone(),
+        node: observation.node.clone(),
+        id: observation.id.clone(),
+        at_unix_nanos: observation.at_unix_ns,
     }
 }
 
@@ -110,6 +121,7 @@ pub fn finding_from_wire(finding: &wire::Finding) -> Result<Finding> {
         node: finding.node.clone(),
         disk: given(&finding.disk),
         peer: given(&finding.peer),
+        resource: given(&finding.resource),
         severity: severity.ok_or_else(|| named("finding.severity", &finding.severity))?,
         state: state.ok_or_else(|| named("finding.state", &finding.state))?,
         confidence: finding.confidence,
@@ -134,6 +146,16 @@ pub fn finding_from_wire(finding: &wire::Finding) -> Result<Finding> {
             .map(|evidence| report::Evidence {
                 text: evidence.text.clone(),
                 writes: evidence.writes.clone(),
+            })
+            .collect(),
+        observations: finding
+            .observations
+            .iter()
+            .map(|observation| ObservationRef {
+                kind: observation.kind.clone(),
+                node: observation.node.clone(),
+                id: observation.id.clone(),
+                at_unix_ns: observation.at_unix_nanos,
             })
             .collect(),
         next: finding.next.clone(),

@@ -2553,10 +2553,10 @@ pub struct Finding {
     /// What it is, such as `DISK_SLOW`. An open word; each has a page (`fathom explain CODE`).
     #[prost(string, tag = "2")]
     pub code: ::prost::alloc::string::String,
-    /// `disk`, `link`, `node`, `initiator` or `unknown`; later versions add more.
+    /// `disk`, `link`, `node`, `initiator` or `unknown`; of what state shows also `adapter`, `job` and `cluster`; later versions add more.
     #[prost(string, tag = "3")]
     pub kind: ::prost::alloc::string::String,
-    /// The node; of a link the far one.
+    /// The node; of a link the far one. Empty: it is the cluster's.
     #[prost(string, tag = "4")]
     pub node: ::prost::alloc::string::String,
     /// The disk. Empty: none.
@@ -2613,6 +2613,28 @@ pub struct Finding {
     /// The number of its last change.
     #[prost(uint64, tag = "22")]
     pub sequence: u64,
+    /// What it is called that is neither node, disk nor link: the job, the adapter. Empty: none.
+    #[prost(string, tag = "23")]
+    pub resource: ::prost::alloc::string::String,
+    /// Readings of state that show it. Empty: it is shown by writes alone.
+    #[prost(message, repeated, tag = "24")]
+    pub observations: ::prost::alloc::vec::Vec<ObservationRef>,
+}
+/// A reading of state, by which it can be asked for again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObservationRef {
+    /// What kind of resource it is of, as in `ResourceFilter`.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// The node that reported it.
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// When it was so, on that node's clock.
+    #[prost(int64, tag = "4")]
+    pub at_unix_nanos: i64,
 }
 /// A volume whose writes waited.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2865,10 +2887,10 @@ pub struct Without {
 /// How something is.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HealthEntry {
-    /// `cluster`, `node`, `disk`, `link` or `volume`; later versions add more.
+    /// `cluster`, `node`, `disk`, `adapter`, `link` or `volume`; later versions add more.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
-    /// Its name; of a disk NODE/DISK, of a link NODE-NODE.
+    /// Its name; of a disk NODE/DISK, of an adapter NODE/ADAPTER, of a link NODE-NODE.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
     /// `ok`, `degraded`, `critical`, `unknown` or `maintenance`.
@@ -2910,7 +2932,7 @@ pub struct GetHealthRequest {
 /// How everything is.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetHealthResponse {
-    /// The cluster first, then nodes, disks, links and volumes by name.
+    /// The cluster first, then nodes, disks, adapters, links and volumes by name.
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<HealthEntry>,
     /// What was not complete.
@@ -2939,13 +2961,23 @@ pub struct WatchHealthRequest {
     /// The cluster. Empty: the only one that the coordinator serves.
     #[prost(string, tag = "1")]
     pub cluster: ::prost::alloc::string::String,
+    /// From an earlier message: what has changed since. Empty: everything, then what changes. Of another start of the coordinator, or from
+    /// too long ago, it counts as empty: the first message says so by `is_whole`.
+    #[prost(string, tag = "2")]
+    pub resume_token: ::prost::alloc::string::String,
 }
 /// How things are.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchHealthResponse {
-    /// In the first message everything, later what has changed.
+    /// In the first message everything, or with a token what has changed since; later what has changed.
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<HealthEntry>,
+    /// To go on after this message.
+    #[prost(string, tag = "2")]
+    pub resume_token: ::prost::alloc::string::String,
+    /// Whether `entries` are all there are: what was said before and is not among them is gone.
+    #[prost(bool, tag = "3")]
+    pub is_whole: bool,
 }
 /// Generated client implementations.
 pub mod findings_service_client {
@@ -4163,6 +4195,1237 @@ pub mod health_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "fathom.query.v1.HealthService";
     impl<T> tonic::server::NamedService for HealthServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks for the ledger.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetJobLedgerRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Only jobs that ran within this long before the cluster's newest I/O. 0: all that are known.
+    #[prost(uint64, tag = "2")]
+    pub since_nanos: u64,
+}
+/// The ledger.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetJobLedgerResponse {
+    /// The jobs.
+    #[prost(message, repeated, tag = "1")]
+    pub jobs: ::prost::alloc::vec::Vec<LedgerJob>,
+    /// What was not complete.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// A storage job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LedgerJob {
+    /// Its identity in state.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name. Empty: it has none.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Its state as it was read last. Empty: not known.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// When it was first read, on the clock of the node that read it.
+    #[prost(int64, tag = "4")]
+    pub from_unix_nanos: i64,
+    /// When it was last there.
+    #[prost(int64, tag = "5")]
+    pub until_unix_nanos: i64,
+    /// Bytes that it says that it moved, over all beginnings. Absent: it does not say.
+    #[prost(uint64, optional, tag = "6")]
+    pub moved_bytes: ::core::option::Option<u64>,
+    /// Bytes a second between its last two readings. Absent: fewer than two.
+    #[prost(double, optional, tag = "7")]
+    pub bytes_per_s: ::core::option::Option<f64>,
+    /// How often it began anew.
+    #[prost(uint64, tag = "8")]
+    pub restarts: u64,
+    /// Bytes that drives read for no write while it alone ran.
+    #[prost(uint64, tag = "9")]
+    pub read_bytes: u64,
+    /// Bytes that drives were written for no write while it alone ran.
+    #[prost(uint64, tag = "10")]
+    pub written_bytes: u64,
+    /// The drives that had such I/O, as NODE/DISK.
+    #[prost(string, repeated, tag = "11")]
+    pub disks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What writes took longer while it alone ran, by volume.
+    #[prost(message, repeated, tag = "12")]
+    pub costs: ::prost::alloc::vec::Vec<LedgerCost>,
+    /// Other jobs ran at the same time: what was moved and waited for then is not told apart and is in none of their rows.
+    #[prost(uint64, tag = "13")]
+    pub shared_nanos: u64,
+}
+/// What a job cost a volume.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerCost {
+    /// The volume.
+    #[prost(string, tag = "1")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes while the job alone ran.
+    #[prost(uint64, tag = "2")]
+    pub writes: u64,
+    /// What they took longer than writes of the same volume, initiator and size before and after, in all. Absent: nothing tells what is
+    /// usual.
+    #[prost(int64, optional, tag = "3")]
+    pub cost_nanos: ::core::option::Option<i64>,
+    /// The true cost lies within this of it in 95 of 100 cases, if writes are independent of each other. Absent: as the cost.
+    #[prost(uint64, optional, tag = "4")]
+    pub error_nanos: ::core::option::Option<u64>,
+    /// Writes of these of which nothing tells what is usual: they count as nothing.
+    #[prost(uint64, tag = "5")]
+    pub unknown: u64,
+    /// Writes with a copy at a drive of the job in a second in which it worked there.
+    #[prost(uint64, tag = "6")]
+    pub exposed: u64,
+    /// What these waited for copies at such drives beyond what writes there do otherwise: part of the cost. Absent: nothing tells.
+    #[prost(int64, optional, tag = "7")]
+    pub at_drives_nanos: ::core::option::Option<i64>,
+    /// As `error_nanos`. Absent: as `at_drives_nanos`.
+    #[prost(uint64, optional, tag = "8")]
+    pub at_drives_error_nanos: ::core::option::Option<u64>,
+}
+/// Asks for two stretches.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompareStretchesRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The end of the first stretch.
+    #[prost(int64, tag = "2")]
+    pub before_unix_nanos: i64,
+    /// The end of the second stretch, or of the cluster's newest I/O if that is earlier.
+    #[prost(int64, tag = "3")]
+    pub after_unix_nanos: i64,
+    /// How long each is. 0: 15 min.
+    #[prost(uint64, tag = "4")]
+    pub window_nanos: u64,
+}
+/// Two stretches.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompareStretchesResponse {
+    /// The first.
+    #[prost(message, optional, tag = "1")]
+    pub before: ::core::option::Option<Side>,
+    /// The second.
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<Side>,
+    /// Latencies, those that changed first, then the ones that matter most.
+    #[prost(message, repeated, tag = "3")]
+    pub latencies: ::prost::alloc::vec::Vec<ComparedLatency>,
+    /// Shares of last copies by drive, those that changed first.
+    #[prost(message, repeated, tag = "4")]
+    pub last_copies: ::prost::alloc::vec::Vec<ComparedShare>,
+    /// Findings that were felt in either.
+    #[prost(message, repeated, tag = "5")]
+    pub findings: ::prost::alloc::vec::Vec<ComparedFinding>,
+    /// What of state is otherwise at the end of the second than at the end of the first.
+    #[prost(message, repeated, tag = "6")]
+    pub states: ::prost::alloc::vec::Vec<ComparedState>,
+    /// What was not complete.
+    #[prost(message, optional, tag = "7")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// A stretch of time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Side {
+    /// Its beginning.
+    #[prost(int64, tag = "1")]
+    pub from_unix_nanos: i64,
+    /// Its end.
+    #[prost(int64, tag = "2")]
+    pub until_unix_nanos: i64,
+    /// Writes that completed in it.
+    #[prost(uint64, tag = "3")]
+    pub writes: u64,
+    /// Pieces of it that had enough writes to be held against those of the other.
+    #[prost(uint32, tag = "4")]
+    pub blocks: u32,
+}
+/// Latency of one thing in both.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ComparedLatency {
+    /// The tap.
+    #[prost(string, tag = "1")]
+    pub tap: ::prost::alloc::string::String,
+    /// The volume. Empty: of all.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// The node, of the tap. Empty: of all.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk, of copies. Empty: of all.
+    #[prost(string, tag = "4")]
+    pub disk: ::prost::alloc::string::String,
+    /// The first stretch. Absent: nothing in it.
+    #[prost(message, optional, tag = "5")]
+    pub before: ::core::option::Option<Quantiles>,
+    /// The second stretch. Absent: nothing in it.
+    #[prost(message, optional, tag = "6")]
+    pub after: ::core::option::Option<Quantiles>,
+    /// Whether the middle or the tail changed by more than chance and by at least a tenth. Absent: too few pieces to tell.
+    #[prost(bool, optional, tag = "7")]
+    pub changed: ::core::option::Option<bool>,
+    /// Probability of a difference at least this large in the middle if nothing had changed. Absent: too few pieces to tell.
+    #[prost(double, optional, tag = "8")]
+    pub p50_p: ::core::option::Option<f64>,
+    /// The same of the tail.
+    #[prost(double, optional, tag = "9")]
+    pub p99_p: ::core::option::Option<f64>,
+}
+/// Percentiles.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Quantiles {
+    /// How many there were.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// Half of them took at most this.
+    #[prost(uint64, tag = "2")]
+    pub p50_nanos: u64,
+    /// 95 % of them.
+    #[prost(uint64, tag = "3")]
+    pub p95_nanos: u64,
+    /// 99 % of them.
+    #[prost(uint64, tag = "4")]
+    pub p99_nanos: u64,
+}
+/// How often a drive's copy came last, of writes with a copy there.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ComparedShare {
+    /// The node.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk.
+    #[prost(string, tag = "2")]
+    pub disk: ::prost::alloc::string::String,
+    /// In the first. Absent: no writes there.
+    #[prost(double, optional, tag = "3")]
+    pub before: ::core::option::Option<f64>,
+    /// In the second. Absent: no writes there.
+    #[prost(double, optional, tag = "4")]
+    pub after: ::core::option::Option<f64>,
+    /// Whether it changed by more than chance and by at least 5 of 100. Absent: too few pieces to tell.
+    #[prost(bool, optional, tag = "5")]
+    pub changed: ::core::option::Option<bool>,
+    /// Probability of a difference at least this large if nothing had changed. Absent: too few pieces to tell.
+    #[prost(double, optional, tag = "6")]
+    pub p: ::core::option::Option<f64>,
+}
+/// A finding that was felt in one of the stretches.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ComparedFinding {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its code.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// What it is about, as people write it.
+    #[prost(string, tag = "3")]
+    pub object: ::prost::alloc::string::String,
+    /// Felt in the first.
+    #[prost(bool, tag = "4")]
+    pub before: bool,
+    /// Felt in the second.
+    #[prost(bool, tag = "5")]
+    pub after: bool,
+}
+/// A value of state that is otherwise.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ComparedState {
+    /// What kind of resource.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The node that has it, of what each node has its own of. Empty: it is the cluster's.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The attribute. Empty: the resource itself came or went.
+    #[prost(string, tag = "4")]
+    pub attribute: ::prost::alloc::string::String,
+    /// As it was. Absent: it was not there, or not known.
+    #[prost(string, optional, tag = "5")]
+    pub before: ::core::option::Option<::prost::alloc::string::String>,
+    /// As it is. Absent: it is not there, or not known.
+    #[prost(string, optional, tag = "6")]
+    pub after: ::core::option::Option<::prost::alloc::string::String>,
+    /// When it was first read as it is. Absent: not known.
+    #[prost(int64, optional, tag = "7")]
+    pub changed_unix_nanos: ::core::option::Option<i64>,
+}
+/// Asks for minutes in which an objective was not met.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSlowMinutesRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Only those from here on. 0: from the beginning.
+    #[prost(int64, tag = "2")]
+    pub from_unix_nanos: i64,
+    /// Only those before this. 0: to the end.
+    #[prost(int64, tag = "3")]
+    pub until_unix_nanos: i64,
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Slow minutes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSlowMinutesResponse {
+    /// The minutes.
+    #[prost(message, repeated, tag = "1")]
+    pub minutes: ::prost::alloc::vec::Vec<SlowMinute>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The objectives that are in force now.
+    #[prost(message, repeated, tag = "3")]
+    pub objectives: ::prost::alloc::vec::Vec<Objective>,
+    /// How many minutes there are, on all pages.
+    #[prost(uint64, tag = "4")]
+    pub total: u64,
+    /// What was not complete.
+    #[prost(message, optional, tag = "5")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// What is promised.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Objective {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The volume that it is about. Empty: all writes of the cluster together.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes of at most this many bytes count.
+    #[prost(uint64, tag = "3")]
+    pub up_to_bytes: u64,
+    /// This percentile of a minute ...
+    #[prost(double, tag = "4")]
+    pub percentile: f64,
+    /// ... is to be below this.
+    #[prost(uint64, tag = "5")]
+    pub below_nanos: u64,
+}
+/// A minute in which an objective was not met.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlowMinute {
+    /// When it began.
+    #[prost(int64, tag = "1")]
+    pub minute_unix_nanos: i64,
+    /// The objective's name.
+    #[prost(string, tag = "2")]
+    pub objective: ::prost::alloc::string::String,
+    /// Its volume. Empty: the cluster.
+    #[prost(string, tag = "3")]
+    pub volume: ::prost::alloc::string::String,
+    /// Writes that counted.
+    #[prost(uint64, tag = "4")]
+    pub writes: u64,
+    /// Those of them that took longer than was promised.
+    #[prost(uint64, tag = "5")]
+    pub slow: u64,
+    /// The percentile as it was.
+    #[prost(uint64, tag = "6")]
+    pub value_nanos: u64,
+    /// What it was to be below.
+    #[prost(uint64, tag = "7")]
+    pub below_nanos: u64,
+}
+/// Generated client implementations.
+pub mod ledger_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What storage jobs move, and what writes wait for it.
+    #[derive(Debug, Clone)]
+    pub struct LedgerServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> LedgerServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> LedgerServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            LedgerServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A row a storage job that ran in the stretch, the one that began last first.
+        pub async fn get_job_ledger(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetJobLedgerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetJobLedgerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.LedgerService/GetJobLedger",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.LedgerService", "GetJobLedger"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod ledger_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LedgerServiceServer.
+    #[async_trait]
+    pub trait LedgerService: std::marker::Send + std::marker::Sync + 'static {
+        /// A row a storage job that ran in the stretch, the one that began last first.
+        async fn get_job_ledger(
+            &self,
+            request: tonic::Request<super::GetJobLedgerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetJobLedgerResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What storage jobs move, and what writes wait for it.
+    #[derive(Debug)]
+    pub struct LedgerServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LedgerServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LedgerServiceServer<T>
+    where
+        T: LedgerService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.LedgerService/GetJobLedger" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetJobLedgerSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::GetJobLedgerRequest>
+                    for GetJobLedgerSvc<T> {
+                        type Response = super::GetJobLedgerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetJobLedgerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::get_job_ledger(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetJobLedgerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for LedgerServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.LedgerService";
+    impl<T> tonic::server::NamedService for LedgerServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod compare_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Two stretches of time side by side.
+    #[derive(Debug, Clone)]
+    pub struct CompareServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> CompareServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> CompareServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            CompareServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Latencies, last copies, findings and state of two stretches, and what of it changed by more than chance.
+        pub async fn compare_stretches(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompareStretchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompareStretchesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.CompareService/CompareStretches",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.CompareService", "CompareStretches"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod compare_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with CompareServiceServer.
+    #[async_trait]
+    pub trait CompareService: std::marker::Send + std::marker::Sync + 'static {
+        /// Latencies, last copies, findings and state of two stretches, and what of it changed by more than chance.
+        async fn compare_stretches(
+            &self,
+            request: tonic::Request<super::CompareStretchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompareStretchesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Two stretches of time side by side.
+    #[derive(Debug)]
+    pub struct CompareServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> CompareServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for CompareServiceServer<T>
+    where
+        T: CompareService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.CompareService/CompareStretches" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompareStretchesSvc<T: CompareService>(pub Arc<T>);
+                    impl<
+                        T: CompareService,
+                    > tonic::server::UnaryService<super::CompareStretchesRequest>
+                    for CompareStretchesSvc<T> {
+                        type Response = super::CompareStretchesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompareStretchesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CompareService>::compare_stretches(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompareStretchesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for CompareServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.CompareService";
+    impl<T> tonic::server::NamedService for CompareServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod objectives_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What was promised, and when it was not kept.
+    #[derive(Debug, Clone)]
+    pub struct ObjectivesServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ObjectivesServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ObjectivesServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ObjectivesServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Minutes in which an objective was not met, the newest first.
+        pub async fn list_slow_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSlowMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSlowMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.ObjectivesService/ListSlowMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fathom.query.v1.ObjectivesService",
+                        "ListSlowMinutes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod objectives_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ObjectivesServiceServer.
+    #[async_trait]
+    pub trait ObjectivesService: std::marker::Send + std::marker::Sync + 'static {
+        /// Minutes in which an objective was not met, the newest first.
+        async fn list_slow_minutes(
+            &self,
+            request: tonic::Request<super::ListSlowMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSlowMinutesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What was promised, and when it was not kept.
+    #[derive(Debug)]
+    pub struct ObjectivesServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ObjectivesServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ObjectivesServiceServer<T>
+    where
+        T: ObjectivesService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.ObjectivesService/ListSlowMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSlowMinutesSvc<T: ObjectivesService>(pub Arc<T>);
+                    impl<
+                        T: ObjectivesService,
+                    > tonic::server::UnaryService<super::ListSlowMinutesRequest>
+                    for ListSlowMinutesSvc<T> {
+                        type Response = super::ListSlowMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSlowMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ObjectivesService>::list_slow_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSlowMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ObjectivesServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.ObjectivesService";
+    impl<T> tonic::server::NamedService for ObjectivesServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -18,7 +18,7 @@ use crate::ingest::{Kept, View};
 impl Running {
     /// Puts a record that holds everything up to now, if there is anything new that a successor needs.
     pub(super) async fn commit(&mut self) -> Result<()> {
-        if !self.dirty {
+        if !self.dirty && self.webhooks == self.owner.record().state.webhooks {
             return Ok(());
         }
         let join = self.engine.state();
@@ -56,6 +56,9 @@ impl Running {
             ios: self.ios,
             findings: self.findings.kept(),
             health: self.health.history().to_vec(),
+            webhooks: self.webhooks.clone(),
+            judged_minute: self.minutes.judged(),
+            state_judged: Some(self.by_state.judged()),
         };
         let record = self
             .owner
@@ -66,6 +69,7 @@ impl Running {
                 observations: &observations,
                 samples: &samples,
                 findings: &self.findings.changes,
+                slow_minutes: &self.slow_minutes,
                 pending: &self.engine.pending(),
                 topologies: topologies.collect(),
                 state,
@@ -78,6 +82,7 @@ impl Running {
         self.state.hot.clear();
         self.state.samples.clear();
         self.coverage.clear();
+        self.slow_minutes.clear();
         self.committed = Instant::now();
         self.dirty = false;
         self.publish();
@@ -97,6 +102,8 @@ impl Running {
             || self.state.has_news(&record.state.state_streams)
             || self.findings.has_news()
             || self.health.history() != record.state.health
+            || !self.slow_minutes.is_empty()
+            || self.webhooks != record.state.webhooks
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
             || without_promises(join) != without_promises(&record.state.join)
     }
@@ -165,6 +172,7 @@ impl Running {
             findings_sequence: record.state.findings.sequence,
             health: Arc::clone(&self.health.view),
             rollup: self.rollups.view.clone(),
+            webhooks: self.webhooks.clone(),
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

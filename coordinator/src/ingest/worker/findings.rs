@@ -5,11 +5,14 @@
 //! that no number is ever given twice.
 
 use fathom_diagnose::findings::{Kept, Said, Tracker, WARM_SECONDS};
+use fathom_diagnose::objectives::Minutes;
+use fathom_model::condition::Condition;
 use fathom_model::finding::{Change, Finding, Note};
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows};
+use fathom_state::conditions::Read;
 use fathom_store::blobs::Blobs;
 use fathom_store::paths::Table;
-use fathom_store::{FileEntry, Span, read_rows};
+use fathom_store::{FileEntry, Span, read_observations, read_rows};
 use tokio::sync::oneshot;
 
 use super::Running;
@@ -43,7 +46,14 @@ impl Findings {
     }
 
     /// Reads the rows of the last minutes again, so that what goes on is known.
-    async fn warm(&mut self, blobs: &Blobs, cluster: &ClusterId, files: &[FileEntry], catalog: &Catalog) -> Result<()> {
+    async fn warm(
+        &mut self,
+        blobs: &Blobs,
+        cluster: &ClusterId,
+        files: &[FileEntry],
+        catalog: &Catalog,
+        minutes: &mut Minutes,
+    ) -> Result<()> {
         let ios = || files.iter().filter(|file| file.table == Table::Ios);
         let newest = ios().map(|file| file.max_unix_nanos).max().unwrap_or(i64::MIN);
         let from = newest.saturating_sub(WARM_SECONDS.saturating_mul(1_000_000_000));
@@ -63,7 +73,9 @@ impl Findings {
         let mut names = catalog.clone();
         for file in recent.into_iter().rev() {
             if let Some(rows) = read_rows(blobs, cluster, file, &mut names).await? {
-                self.tracker.warm(&known(&rows, catalog, from));
+                let rows = known(&rows, catalog, from);
+                self.tracker.warm(&rows);
+                rows.ios.iter().for_each(|io| minutes.add(io, catalog));
             }
         }
         self.tracker.settle(catalog);
@@ -84,6 +96,13 @@ impl Findings {
             self.tracker.finish(catalog);
             self.changes.append(&mut self.tracker.take_changes());
         }
+    }
+
+    /// Takes what stands by state after a reading.
+    pub(super) fn read(&mut self, read: &Read, standing: &[Condition]) {
+        let node = read.node.as_str();
+        self.tracker.read(read.sign, standing, node, read.at_unix_nanos);
+        self.changes.append(&mut self.tracker.take_changes());
     }
 
     /// Takes back what people said up to now.
@@ -136,8 +155,14 @@ impl Running {
     /// Takes up what a predecessor found: after questions can be answered, since files are read, and before anything is joined.
     pub(super) async fn warm_findings(&mut self) -> Result<()> {
         let (owner, catalog) = (&self.owner, self.engine.catalog());
+        // What stands is what was said; of what was not looked at yet it is told now.
+        let judged = owner.record().state.state_judged;
+        for file in owner.files().iter().filter(|file| file.table == Table::Observations) {
+            let rows = read_observations(owner.blobs(), file).await?;
+            self.by_state.take_up(rows, judged.unwrap_or(u64::MAX));
+        }
         self.findings
-            .warm(owner.blobs(), &self.id, owner.files(), catalog)
+            .warm(owner.blobs(), &self.id, owner.files(), catalog, &mut self.minutes)
             .await
     }
 

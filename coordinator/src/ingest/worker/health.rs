@@ -1,12 +1,12 @@
 //! How everything in the cluster is, looked at every second.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fathom_diagnose::health::{Damped, Scene, health};
 use fathom_model::NodeId;
-use fathom_model::health::{Entry, Span};
+use fathom_model::health::{Entry, Kind, Span};
 
 use super::Running;
 
@@ -16,8 +16,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Health as it is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HealthView {
-    /// The cluster, then nodes, disks, links and volumes by name.
+    /// The cluster, then nodes, disks, adapters, links and volumes by name.
     pub(crate) entries: Vec<Entry>,
+    /// With which look each entry became as it is.
+    pub(crate) changed: Vec<u64>,
+    /// How often anything has changed.
+    pub(crate) looks: u64,
     /// Changes of the cluster's own state, oldest first.
     pub(crate) history: Vec<Span>,
 }
@@ -58,13 +62,15 @@ impl Running {
             .filter(|node| node.state.is_unseen())
             .map(|node| (node.node.clone(), node.state.as_str()))
             .collect();
+        let maintenance = self.by_state.now.maintenance().clone();
+        let adapters = self.by_state.now.adapters();
         let record = self.owner.record();
         let now = health(&Scene {
             topology: &topology.topology,
             unheard: &unheard,
             findings: &record.state.findings.findings,
-            // Nobody says yet that a node is worked on.
-            maintenance: &BTreeSet::new(),
+            maintenance: &maintenance,
+            adapters: &adapters,
         });
         let known = self.health.history().len();
         let last = self.health.history().last().cloned();
@@ -76,7 +82,27 @@ impl Running {
             // The history is kept in records.
             self.dirty = true;
         }
+        let looks = self.health.view.looks + 1;
+        let before = &self.health.view;
+        let known: BTreeMap<(Kind, &str), u64> = before
+            .entries
+            .iter()
+            .zip(&before.changed)
+            .map(|(entry, look)| ((entry.kind, entry.name.as_str()), *look))
+            .collect();
+        let is_new = |entry: &Entry| {
+            changed
+                .iter()
+                .any(|new| (new.kind, &new.name) == (entry.kind, &entry.name))
+        };
+        let changed = self.health.damped.entries().map(|entry| {
+            let known = known.get(&(entry.kind, entry.name.as_str())).copied();
+            known.filter(|_| !is_new(entry)).unwrap_or(looks)
+        });
+        let changed = changed.collect();
         self.health.view = Arc::new(HealthView {
+            changed,
+            looks,
             entries: self.health.damped.entries().cloned().collect(),
             history: self.health.history().to_vec(),
         });

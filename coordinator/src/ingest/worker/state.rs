@@ -192,11 +192,13 @@ impl Running {
                 observations,
                 samples,
             } => {
+                let known = self.state.hot.len();
                 let taken = self.state.take(session, first_ordinal, observations, samples);
                 let outcome = taken.map(|bytes| {
                     self.hot_bytes += bytes;
-                    if let Some(newest) = self.state.hot.last() {
-                        self.rollups.observe(newest.iter());
+                    for piece in self.state.hot.iter().skip(known) {
+                        self.rollups.observe(piece.iter());
+                        self.by_state.wait(piece);
                     }
                     self.publish();
                 });

@@ -1,5 +1,6 @@
 //! The codes: what a finding is, as far as the diagnosis can tell. Each has a page in `docs/findings`.
 
+use fathom_model::condition::Sign;
 use fathom_model::finding::Finding;
 
 use crate::watch::{self, Named};
@@ -29,11 +30,23 @@ pub enum Code {
     InitiatorSlow,
     /// Something at or on the way to a node that was not seen takes longer than its like.
     UnknownSlow,
+    /// The storage bus goes over TCP though both ends can RDMA.
+    LinkTcpFallback,
+    /// A storage job begins anew again and again, or stands still.
+    JobStuck,
+    /// Nodes mark or pause traffic differently.
+    QosDrift,
+    /// Windows says that a drive is not well.
+    DiskUnhealthy,
+    /// A drive has used up the writes that it is rated for.
+    DiskWear,
+    /// Adapters of storage have frames of different sizes.
+    MtuMismatch,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::DiskSlow,
         Self::DiskStalls,
         Self::LinkSlow,
@@ -42,6 +55,12 @@ impl Code {
         Self::NodeDrivesSlow,
         Self::InitiatorSlow,
         Self::UnknownSlow,
+        Self::LinkTcpFallback,
+        Self::JobStuck,
+        Self::QosDrift,
+        Self::DiskUnhealthy,
+        Self::DiskWear,
+        Self::MtuMismatch,
     ];
 
     /// As everything that names it has it.
@@ -56,6 +75,12 @@ impl Code {
             Self::NodeDrivesSlow => "NODE_DRIVES_SLOW",
             Self::InitiatorSlow => "INITIATOR_SLOW",
             Self::UnknownSlow => "UNKNOWN_SLOW",
+            Self::LinkTcpFallback => "LINK_TCP_FALLBACK",
+            Self::JobStuck => "JOB_STUCK",
+            Self::QosDrift => "QOS_DRIFT",
+            Self::DiskUnhealthy => "DISK_UNHEALTHY",
+            Self::DiskWear => "DISK_WEAR",
+            Self::MtuMismatch => "MTU_MISMATCH",
         }
     }
 
@@ -63,6 +88,25 @@ impl Code {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
+    /// The code of what state shows.
+    #[must_use]
+    pub const fn of_sign(sign: Sign) -> Self {
+        match sign {
+            Sign::TcpFallback => Self::LinkTcpFallback,
+            Sign::JobStuck => Self::JobStuck,
+            Sign::QosDrift => Self::QosDrift,
+            Sign::DiskUnhealthy => Self::DiskUnhealthy,
+            Sign::DiskWear => Self::DiskWear,
+            Sign::MtuMismatch => Self::MtuMismatch,
+        }
+    }
+
+    /// What state shows it; none of what writes show.
+    #[must_use]
+    pub fn sign(self) -> Option<Sign> {
+        Sign::ALL.into_iter().find(|sign| Self::of_sign(*sign) == self)
     }
 
     /// What the watch's evidence says, given what was said before.
@@ -128,6 +172,38 @@ impl Code {
                 "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,WriteLatencyMax",
                 "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL",
                 "Get-NetAdapterStatistics -CimSession 'NODE' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
+            ],
+            Self::LinkTcpFallback => &[
+                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL | Format-Table ServerName,ClientRdmaCapable,ServerRdmaCapable,CurrentChannels,RdmaConnectionCount,TcpConnectionCount",
+                "Get-NetAdapterRdma -CimSession 'NODE' | Format-Table Name,Enabled,Operational",
+                "Get-SmbClientNetworkInterface -CimSession 'NODE' | Format-Table InterfaceIndex,RdmaCapable,LinkSpeed,IpAddresses",
+                "Get-SmbServerNetworkInterface -CimSession 'NODE' | Format-Table InterfaceIndex,RdmaCapable,LinkSpeed,IpAddress",
+                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -LogName 'Microsoft-Windows-SMBClient/Connectivity'",
+            ],
+            Self::JobStuck => &[
+                "Get-StorageJob | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal,ElapsedTime",
+                "Get-VirtualDisk | Format-Table FriendlyName,HealthStatus,OperationalStatus,DetachedReason",
+                "Get-PhysicalDisk | Where-Object OperationalStatus -ne OK | Format-Table DeviceId,SerialNumber,HealthStatus,OperationalStatus",
+                "Get-PhysicalDisk | Get-StorageReliabilityCounter | Sort-Object ReadLatencyMax -Descending | Select-Object -First 5 DeviceId,ReadErrorsTotal,ReadLatencyMax,WriteLatencyMax",
+            ],
+            Self::QosDrift => &[
+                "Get-NetQosPolicy -CimSession 'NODE' | Format-Table Name,NetDirectPortMatchCondition,PriorityValue8021Action",
+                "Get-NetQosFlowControl -CimSession 'NODE' | Format-Table Priority,Enabled",
+                "Get-NetQosTrafficClass -CimSession 'NODE' | Format-Table Name,Algorithm,Bandwidth,Priority",
+                "Get-NetQosDcbxSetting -CimSession 'NODE'",
+                "Get-NetAdapterQos -CimSession 'NODE'",
+            ],
+            Self::DiskUnhealthy | Self::DiskWear => &[
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-PhysicalDiskStorageNodeView | Where-Object DiskNumber -eq 'DISK' | Format-List *",
+                "Get-PhysicalDisk -CimSession 'NODE' | Format-Table DeviceId,FriendlyName,SerialNumber,MediaType,HealthStatus,OperationalStatus,Usage,FirmwareVersion",
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,ReadErrorsTotal,WriteErrorsTotal,ReadLatencyMax,WriteLatencyMax,PowerOnHours",
+                "Get-StorageJob -CimSession 'NODE'",
+            ],
+            Self::MtuMismatch => &[
+                "Get-NetAdapterAdvancedProperty -CimSession 'NODE' -RegistryKeyword '*JumboPacket' | Format-Table Name,DisplayValue,RegistryValue",
+                "Get-NetAdapter -CimSession 'NODE' | Format-Table Name,InterfaceDescription,MtuSize,LinkSpeed,Status",
+                "Get-NetIPInterface -CimSession 'NODE' -AddressFamily IPv4 | Format-Table InterfaceAlias,NlMtu",
+                "Get-NetAdapterRdma -CimSession 'NODE' | Format-Table Name,Enabled,Operational",
             ],
         }
     }

@@ -9,7 +9,7 @@ const MILLISECOND: i64 = 1_000_000;
 const SECOND: i64 = 1000 * MILLISECOND;
 
 /// So many seconds at 100 writes a second, in turn by `i0` and `i1`.
-fn cluster(seconds: i64, worse: impl Fn(i64, usize, &mut Times)) -> Cluster {
+pub(super) fn cluster(seconds: i64, worse: impl Fn(i64, usize, &mut Times)) -> Cluster {
     let mut cluster = Cluster::new();
     for write in 0..100 * seconds {
         let at = write * 10 * MILLISECOND;
@@ -29,7 +29,7 @@ fn cluster(seconds: i64, worse: impl Fn(i64, usize, &mut Times)) -> Cluster {
 }
 
 /// The rows of a stretch, in seconds since the start.
-fn part(cluster: &Cluster, from: i64, until: i64) -> JoinedRows {
+pub(super) fn part(cluster: &Cluster, from: i64, until: i64) -> JoinedRows {
     let mut rows = JoinedRows::default();
     let within = |io: &&Io| (from..until).contains(&(io.event.start_unix_nanos - START).div_euclid(SECOND));
     for io in cluster.rows.ios.iter().filter(within) {
@@ -46,7 +46,7 @@ fn part(cluster: &Cluster, from: i64, until: i64) -> JoinedRows {
 }
 
 /// Slow between two seconds.
-fn slow_between(from: i64, until: i64, copy: usize) -> impl Fn(i64, usize, &mut Times) {
+pub(super) fn slow_between(from: i64, until: i64, copy: usize) -> impl Fn(i64, usize, &mut Times) {
     move |at, of, times| {
         if of == copy && (from * SECOND..until * SECOND).contains(&at) {
             times.device += 2_000_000;

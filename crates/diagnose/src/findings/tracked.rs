@@ -1,10 +1,12 @@
 //! One finding and how it stands to the watch.
 
 use fathom_model::Catalog;
+use fathom_model::condition::{Condition, Sign};
 use fathom_model::finding::{ChangeKind, Finding, Severity, State, Victim};
 use fathom_model::report::Culprit;
 
 use super::Code;
+use super::conditions::Adopted;
 use crate::watch::{self, BIN_NANOS, Named};
 
 /// Updates come at most this often, but for those that say that it got worse.
@@ -29,9 +31,38 @@ pub(super) struct Object {
     node: String,
     disk: Option<String>,
     peer: Option<String>,
+    /// Of what state shows: what, and the job or the adapter.
+    pub(super) sign: Option<Sign>,
+    resource: Option<String>,
 }
 
 impl Object {
+    pub(super) fn of_condition(condition: &Condition) -> Self {
+        Self {
+            sign: Some(condition.sign),
+            resource: condition.resource.clone(),
+            ..Self::new(
+                &condition.kind,
+                &condition.node,
+                condition.disk.as_deref(),
+                condition.peer.as_deref(),
+            )
+        }
+    }
+
+    fn of_finding(finding: &Finding) -> Self {
+        Self {
+            sign: Code::parse(&finding.code).and_then(Code::sign),
+            resource: finding.resource.clone(),
+            ..Self::new(
+                &finding.kind,
+                &finding.node,
+                finding.disk.as_deref(),
+                finding.peer.as_deref(),
+            )
+        }
+    }
+
     pub(super) fn of(culprit: &Culprit) -> Self {
         Self::new(
             &culprit.kind,
@@ -51,6 +82,8 @@ impl Object {
             node: node.to_owned(),
             disk: disk.map(str::to_owned),
             peer: peer.map(str::to_owned),
+            sign: None,
+            resource: None,
         }
     }
 
@@ -63,7 +96,17 @@ impl Object {
             self.peer.as_ref(),
         ];
         let parts = parts.map(|part| part.map_or_else(|| "-".to_owned(), |part| format!("{}:{part}", part.len())));
-        parts.join("/")
+        let mut key = parts.join("/");
+        // Names of what writes show are as they were before state showed anything.
+        if let Some(sign) = self.sign {
+            let resource = self.resource.as_deref().unwrap_or_default();
+            key.push_str(&format!(
+                "/{}/{}:{resource}",
+                Code::of_sign(sign).as_str(),
+                resource.len()
+            ));
+        }
+        key
     }
 
     /// The name of a finding: 12 hexadecimal digits of the object, and which of its findings it is.
@@ -86,7 +129,9 @@ pub(super) struct Tracked {
     /// The last second in which it was felt.
     pub(super) felt_second: i64,
     /// What it cost beside what the watch's finding says: before that one, or less where that one counts again what was counted.
-    carried_nanos: i128,
+    pub(super) carried_nanos: i128,
+    /// What the watch found that folds under it.
+    pub(super) adopted: Vec<Adopted>,
     /// As it was last said, and when.
     said: Option<(Said, i64)>,
 }
@@ -143,6 +188,8 @@ impl Tracked {
             reopened: 0,
             cost_ns: found.cost_nanos,
             victims: Vec::new(),
+            resource: None,
+            observations: Vec::new(),
             evidence: report.evidence,
             next: Vec::new(),
             part_of: None,
@@ -157,6 +204,7 @@ impl Tracked {
             current: Some((found.named, found.raised_second)),
             felt_second: found.felt_second(),
             carried_nanos: 0,
+            adopted: Vec::new(),
             said: None,
         }
     }
@@ -164,12 +212,8 @@ impl Tracked {
     /// Goes on with a predecessor's.
     pub(super) fn resume(finding: Finding) -> Self {
         Self {
-            object: Object::new(
-                &finding.kind,
-                &finding.node,
-                finding.disk.as_deref(),
-                finding.peer.as_deref(),
-            ),
+            object: Object::of_finding(&finding),
+            adopted: Vec::new(),
             current: None,
             felt_second: finding.last_unix_ns.div_euclid(BIN_NANOS) - 1,
             carried_nanos: 0,
@@ -191,10 +235,43 @@ impl Tracked {
             self.finding.evidence = found.report(catalog).evidence;
             self.finding.next = code.next(&self.finding);
         }
-        let (said, at) = self.said.as_ref()?;
+        let (said, _) = self.said.as_ref()?;
         let worse = said.code != self.finding.code || said.severity != self.finding.severity;
-        let due = now.saturating_mul(BIN_NANOS).saturating_sub(*at) >= UPDATE_NANOS;
-        (worse || (due && said.is_outdated(&self.finding))).then_some(ChangeKind::Updated)
+        (worse || self.is_due(now)).then_some(ChangeKind::Updated)
+    }
+
+    /// Whether it says something else by much, and was not said for a while.
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        let due = |at: i64| now.saturating_mul(BIN_NANOS).saturating_sub(at) >= UPDATE_NANOS;
+        self.said
+            .as_ref()
+            .is_some_and(|(said, at)| due(*at) && said.is_outdated(&self.finding))
+    }
+
+    /// Whether it follows, or has folded under it, what the watch found.
+    pub(super) fn follows(&self, found: &watch::Finding) -> bool {
+        let own = (found.named, found.raised_second);
+        self.current == Some(own)
+            || self
+                .adopted
+                .iter()
+                .any(|adopted| (adopted.named, adopted.raised) == own)
+    }
+
+    /// Takes over a victim of what folds under it.
+    pub(super) fn take_victim(&mut self, victim: Victim) {
+        let victims = &mut self.finding.victims;
+        let Some(known) = victims.iter_mut().find(|known| known.volume == victim.volume) else {
+            if victims.len() < VICTIMS {
+                victims.push(victim);
+            }
+            return;
+        };
+        known.writes = known.writes.saturating_add(victim.writes);
+        known.cost_ns = match (known.cost_ns, victim.cost_ns) {
+            (Some(own), Some(more)) => Some(own.saturating_add(more)),
+            (own, more) => own.or(more),
+        };
     }
 
     /// Follows what the watch found from now on: what that has counted up to now has been counted before.
@@ -269,7 +346,7 @@ impl Tracked {
     }
 }
 
-fn severity(found: &watch::Finding) -> Severity {
+pub(super) fn severity(found: &watch::Finding) -> Severity {
     if found.lengthened() >= CRITICAL_SHARE || found.worst_nanos() >= CRITICAL_NANOS {
         Severity::Critical
     } else {

@@ -52,6 +52,8 @@ fn finding(kind: &str, node: &str, disk: Option<&str>, severity: Severity) -> Fi
         node: node.to_owned(),
         disk: disk.map(str::to_owned),
         peer: None,
+        resource: None,
+        observations: Vec::new(),
         severity,
         state: Life::Open,
         confidence: 0.9,
@@ -80,6 +82,7 @@ fn told(findings: &[Finding], unheard: &[&str], maintenance: &[&str]) -> Vec<Ent
         unheard: &unheard,
         findings,
         maintenance: &maintenance,
+        adapters: &[("t1".into(), "SMB1".to_owned())].into(),
     })
 }
 
@@ -91,8 +94,8 @@ fn state(entries: &[Entry], kind: Kind, name: &str) -> State {
 #[test]
 fn all_is_ok_where_all_are_heard_and_nothing_is_found() {
     let entries = told(&[], &[], &[]);
-    // The cluster, three nodes, disks and links, two volumes.
-    assert_eq!(entries.len(), 12);
+    // The cluster, three nodes, disks and links, an adapter, two volumes.
+    assert_eq!(entries.len(), 13);
     assert!(
         entries
             .iter()
@@ -160,7 +163,7 @@ fn maintenance_is_shown_and_is_no_alarm() {
 fn worse_is_said_at_once_and_better_when_it_stays() {
     let slow = [finding("disk", "t1", Some("disk0"), Severity::Warning)];
     let mut damped = Damped::default();
-    assert_eq!(damped.update(told(&[], &[], &[]), 0).len(), 12);
+    assert_eq!(damped.update(told(&[], &[], &[]), 0).len(), 13);
     assert!(damped.update(told(&[], &[], &[]), SECOND).is_empty());
     let worse = damped.update(told(&slow, &[], &[]), 2 * SECOND);
     assert!(

@@ -9,23 +9,40 @@ const BITS: u32 = 9;
 
 /// Counts by bin; a difference has negative ones.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     bins: BTreeMap<u32, i64>,
     total: i64,
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, nanos: u64, count: i64) {
+    pub(crate) fn add(&mut self, nanos: u64, count: i64) {
         *self.bins.entry(bin(nanos)).or_default() += count;
         self.total += count;
     }
 
-    pub(super) const fn total(&self) -> i64 {
+    pub(crate) const fn total(&self) -> i64 {
         self.total
     }
 
+    /// The value at a share from 0 to 1, by nearest rank; none where there is nothing.
+    pub(crate) fn quantile(&self, share: f64) -> Option<u64> {
+        let rank = (self.total as f64 * share).ceil().max(1.0);
+        let mut below = 0_i64;
+        let found = self.bins.iter().find(|(_, count)| {
+            below += **count;
+            below as f64 >= rank
+        });
+        found.map(|(bin, _)| middle(*bin))
+    }
+
+    /// How many are surely at least so long: of the bin that it lies in none.
+    pub(crate) fn beyond(&self, nanos: u64) -> u64 {
+        let beyond = self.bins.range(bin(nanos) + 1..);
+        beyond.map(|(_, count)| count.unsigned_abs()).sum()
+    }
+
     /// Of these and a difference together; none where nothing is left.
-    pub(super) fn percentiles(&self, difference: &Self) -> Option<Percentiles> {
+    pub(crate) fn percentiles(&self, difference: &Self) -> Option<Percentiles> {
         let total = u64::try_from(self.total + difference.total)
             .ok()
             .filter(|total| *total > 0)?;

@@ -258,6 +258,8 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
             names.push(Name::new("initiator", node_name(node)));
             names
         }
+        // They make no write slower.
+        FaultKind::JobRestarts { .. } | FaultKind::Paused { .. } => Vec::new(),
         FaultKind::Bitlocker { node, .. } => vec![Name::new("initiator", node_name(node))],
         FaultKind::RefsStall { volume, .. } => {
             let writers = config

@@ -327,6 +327,8 @@ fn finding(code: &str, disk: Option<&str>, severity: Severity, muted: bool) -> F
         cost_ns: 0,
         victims: Vec::new(),
         evidence: Vec::new(),
+        observations: Vec::new(),
+        resource: None,
         next: Vec::new(),
         part_of: None,
         acknowledged: None,

@@ -380,6 +380,8 @@ impl Config {
                 }
                 number(&field("queue-depth"), queue_depth.into(), 1, 256)
             }
+            FaultKind::JobRestarts { every_seconds } => real(&field("every-seconds"), every_seconds, 0.1, 86_400.0),
+            FaultKind::Paused { node } => self.check_node(&field("node"), node),
             FaultKind::CpuStarved {
                 node,
                 factor,

@@ -127,6 +127,16 @@ pub enum FaultKind {
         /// Pieces under way at the same time (domain/thresholds.md, Repair speed: 1 to 16, 4 by default).
         queue_depth: u32,
     },
+    /// Storage jobs begin anew so often: state alone says so.
+    JobRestarts {
+        /// Time between two beginnings.
+        every_seconds: f64,
+    },
+    /// The cluster has paused a node and drained it: state alone says so.
+    Paused {
+        /// The node.
+        node: u32,
+    },
     /// The processors of a node are busy with something else.
     CpuStarved {
         /// The node.
@@ -190,6 +200,8 @@ impl FaultKind {
             Self::PfcStorm { .. } => "pfc-storm",
             Self::MtuMismatch { .. } => "mtu-mismatch",
             Self::Repair { .. } => "repair",
+            Self::JobRestarts { .. } => "job-restarts",
+            Self::Paused { .. } => "paused",
             Self::CpuStarved { .. } => "cpu-starved",
             Self::PathPause { .. } => "path-pause",
             Self::RefsStall { .. } => "refs-stall",
@@ -213,10 +225,11 @@ impl FaultKind {
             | Self::MtuMismatch { on, .. }
             | Self::PathPause { on, .. } => Some(on.node),
             Self::PfcStorm { node, .. }
+            | Self::Paused { node }
             | Self::CpuStarved { node, .. }
             | Self::Bitlocker { node, .. }
             | Self::TargetDied { node, .. } => Some(*node),
-            Self::RefsStall { .. } => None,
+            Self::RefsStall { .. } | Self::JobRestarts { .. } => None,
         }
     }
 }

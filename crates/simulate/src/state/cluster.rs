@@ -36,11 +36,18 @@ fn nodes(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let all = 0..states.nodes();
     all.map(|other| {
         let name = states.name(other).to_string();
+        let paused = states
+            .faults(at)
+            .any(|fault| matches!(fault.what, FaultKind::Paused { node } if node == other));
+        let (state, drain) = match paused {
+            true => (code(2, "Paused"), code(2, "Completed")),
+            false => (code(0, "Up"), code(0, "NotInitiated")),
+        };
         states
             .observation(node, Kind::Node, name.clone(), at)
             .with("name", name)
-            .with("state", code(0, "Up"))
-            .with("drain", code(0, "NotInitiated"))
+            .with("state", state)
+            .with("drain", drain)
             .with("status", code(0, "Normal"))
     })
     .collect()
@@ -240,7 +247,8 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .last()
                 .map_or(0, |(_, sum)| *sum)
         };
-        let before = so_far(mark.from_nanos);
+        let begun = begun(states, mark.from_nanos, at);
+        let before = so_far(begun);
         let processed = so_far(at) - before;
         let total = so_far(u64::MAX) - before;
         // What was written is only seen where a daemon records it.
@@ -261,7 +269,7 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             )
             .with("state", code(4, "Running"))
             .with("background", true)
-            .with("elapsed_ns", at - mark.from_nanos);
+            .with("elapsed_ns", at - begun);
         if known {
             job = job.with("processed_bytes", processed).with("total_bytes", total);
             if let Some(percent) = (processed * 100).checked_div(total) {
@@ -274,6 +282,22 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         jobs.push(job);
     }
     jobs
+}
+
+/// When a job that began at a time last began anew.
+fn begun(states: &States<'_>, from: u64, at: u64) -> u64 {
+    let anew = states.simulated.faults.iter().filter_map(|mark| match mark.fault.what {
+        FaultKind::JobRestarts { every_seconds } if mark.from_nanos <= at => {
+            let (every, last) = (
+                (every_seconds * 1e9) as u64,
+                at.min(mark.until_nanos.max(mark.from_nanos)),
+            );
+            let times = (last - mark.from_nanos).checked_div(every)?;
+            (times > 0).then(|| mark.from_nanos + times * every)
+        }
+        _ => None,
+    });
+    anew.fold(from, u64::max)
 }
 
 fn extents(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {

@@ -166,6 +166,7 @@ fn commit<'a>(
         observations: &[],
         samples: &[],
         findings: &[],
+        slow_minutes: &[],
         pending,
         topologies: Vec::new(),
         state: 42,
@@ -460,6 +461,8 @@ fn change(sequence: u64, at_unix_ns: i64) -> Change {
             node: "n\"1".to_owned(),
             disk: Some("disk0".to_owned()),
             peer: None,
+            resource: None,
+            observations: Vec::new(),
             severity: Severity::Critical,
             state: State::Open,
             confidence: 0.97,
@@ -478,6 +481,36 @@ fn change(sequence: u64, at_unix_ns: i64) -> Change {
             sequence,
         },
     }
+}
+
+#[tokio::test]
+async fn slow_minutes_come_back_as_they_were() {
+    let blobs = Blobs::in_memory();
+    let mut owner = owner(&blobs, 1).await.unwrap();
+    let (rows, catalog) = (JoinedRows::default(), Catalog::default());
+    let minute = |minute_unix_ns: i64, volume: Option<&str>| SlowMinute {
+        minute_unix_ns,
+        objective: "default".to_owned(),
+        volume: volume.map(str::to_owned),
+        writes: 1000,
+        slow: 11,
+        value_ns: 2_500_000,
+        below_ns: 2_000_000,
+    };
+    // Two days: two files.
+    let minutes = vec![minute(START, None), minute(START + 86_400_000_000_000, Some("vol0"))];
+    let commit = Commit {
+        slow_minutes: &minutes,
+        ..commit(&rows, &catalog, &[], &[])
+    };
+    let files = owner.commit(commit).await.unwrap().added.clone();
+    assert_eq!(files.len(), 2);
+    let mut read = Vec::new();
+    for file in &files {
+        assert!(file.path.starts_with("slow_minutes/"), "{}", file.path);
+        read.extend(crate::read_slow_minutes(&blobs, file).await.unwrap());
+    }
+    assert_eq!(read, minutes);
 }
 
 #[tokio::test]

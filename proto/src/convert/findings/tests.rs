@@ -19,6 +19,13 @@ fn finding() -> Finding {
         node: "t1".to_owned(),
         disk: None,
         peer: Some("i0".to_owned()),
+        resource: Some("SMB1".to_owned()),
+        observations: vec![ObservationRef {
+            kind: "adapter".to_owned(),
+            node: "t1".to_owned(),
+            id: "SMB1".to_owned(),
+            at_unix_ns: 12,
+        }],
         severity: Severity::Critical,
         state: State::Closed,
         confidence: 0.75,

@@ -1,0 +1,122 @@
+//! `fathom jobs --ledger`: what storage jobs moved, and what it cost whom.
+
+use fathom_proto::query::v1 as wire;
+use serde_json::{Value, json};
+
+use crate::args::{JobsArgs, Output};
+use crate::client::{Client, block_on};
+use crate::commands::{note, print, unseen};
+use crate::error::Result;
+use crate::exit::Code;
+use crate::render::json;
+use crate::render::table::Grid;
+use crate::render::units::{bytes, count, date_time, maybe_nanos, signed_nanos};
+
+pub(crate) fn run(arguments: &JobsArgs, output: Output) -> Result<Code> {
+    let context = arguments.state.connection.resolve()?;
+    let since = arguments.since.map_or(0, |span| {
+        u64::try_from(span.0.as_nanos())
+            .unwrap_or(u64::MAX)
+            .min(i64::MAX as u64)
+    });
+    let (cluster, answer) = block_on(async {
+        let client = Client::connect(&context).await?;
+        Ok((client.cluster().await?, client.ledger(since).await?))
+    })?;
+    match output {
+        Output::Json => json::print(json!({
+            "cluster": cluster, "jobs": answer.jobs.iter().map(document).collect::<Vec<_>>(),
+            "unseen": unseen(answer.coverage.as_ref()),
+        }))?,
+        Output::Table => print(&table(&answer.jobs))?,
+    }
+    Ok(note(answer.coverage.as_ref()))
+}
+
+fn given(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn document(job: &wire::LedgerJob) -> Value {
+    let costs = job.costs.iter().map(|cost| {
+        json!({
+            "volume": cost.volume, "writes": cost.writes, "cost_ns": cost.cost_nanos, "error_ns": cost.error_nanos,
+            "unknown": cost.unknown, "exposed": cost.exposed, "at_drives_ns": cost.at_drives_nanos,
+            "at_drives_error_ns": cost.at_drives_error_nanos,
+        })
+    });
+    json!({
+        "id": job.id, "name": given(&job.name), "state": given(&job.state),
+        "from_unix_ns": job.from_unix_nanos, "until_unix_ns": job.until_unix_nanos,
+        "moved_bytes": job.moved_bytes, "bytes_per_s": job.bytes_per_s, "restarts": job.restarts,
+        "read_bytes": job.read_bytes, "written_bytes": job.written_bytes, "disks": job.disks,
+        "costs": costs.collect::<Vec<_>>(), "shared_ns": job.shared_nanos,
+    })
+}
+
+fn table(jobs: &[wire::LedgerJob]) -> String {
+    if jobs.is_empty() {
+        return "no storage jobs were read\n".to_owned();
+    }
+    let mut text = String::new();
+    for job in jobs {
+        let rate = job
+            .bytes_per_s
+            .map_or_else(|| "-".to_owned(), |rate| format!("{}/s", bytes(rate as u64)));
+        text += &format!(
+            "{} ({}), {} to {}\n  moved {} by its own account, {rate} at last, began anew {} times\n",
+            given(&job.name).unwrap_or(&job.id),
+            given(&job.state).unwrap_or("state not known"),
+            date_time(job.from_unix_nanos),
+            date_time(job.until_unix_nanos),
+            job.moved_bytes.map_or_else(|| "-".to_owned(), bytes),
+            job.restarts,
+        );
+        text += &format!(
+            "  drives read {} and were written {} for it: {}\n",
+            bytes(job.read_bytes),
+            bytes(job.written_bytes),
+            if job.disks.is_empty() {
+                "none was seen".to_owned()
+            } else {
+                job.disks.join(", ")
+            }
+        );
+        if job.shared_nanos > 0 {
+            text += &format!(
+                "  for {} other jobs ran too: that time is in none of their rows\n",
+                maybe_nanos(Some(job.shared_nanos))
+            );
+        }
+        if job.costs.is_empty() {
+            text += "  no write was seen beside it\n";
+            continue;
+        }
+        let mut grid = Grid::new(&[
+            "volume",
+            ">writes",
+            ">took longer",
+            ">+-",
+            ">a write",
+            ">at drives",
+            ">+-",
+        ]);
+        for cost in &job.costs {
+            let each = cost
+                .cost_nanos
+                .zip(i64::try_from(cost.writes).ok().filter(|writes| *writes > 0))
+                .map_or_else(|| "-".to_owned(), |(cost, writes)| signed_nanos(cost / writes));
+            grid.row([
+                cost.volume.clone(),
+                count(cost.writes),
+                cost.cost_nanos.map_or_else(|| "-".to_owned(), signed_nanos),
+                maybe_nanos(cost.error_nanos),
+                each,
+                cost.at_drives_nanos.map_or_else(|| "-".to_owned(), signed_nanos),
+                maybe_nanos(cost.at_drives_error_nanos),
+            ]);
+        }
+        text += &grid.lines("  ");
+    }
+    text
+}
