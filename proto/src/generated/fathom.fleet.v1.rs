@@ -710,18 +710,39 @@ pub struct Trailer {
 /// An answer has come, or is not wanted any more.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeliverAnswerResponse {}
-/// Which clusters. What is empty does not restrict; of several in one list one is enough.
+/// Which clusters: those that fit any of the terms, at any of the sites. An empty list does not restrict.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Selection {
-    /// Names of clusters, or SITE/CLUSTER; `*` stands for any text and `?` for any character.
+    /// Each several parts with commas between them, all of which a cluster has to fit: a name with `*` for any text and `?` for one
+    /// character, SITE/NAME of such, or a label as KEY=VALUE with such a value.
     #[prost(string, repeated, tag = "1")]
-    pub clusters: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Names of sites; with `*` and `?` as above.
+    pub terms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Names of sites, with `*` and `?` as above.
     #[prost(string, repeated, tag = "2")]
     pub sites: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Labels as KEY=VALUE, the value with `*` and `?` as above: a cluster needs all of them.
-    #[prost(string, repeated, tag = "3")]
-    pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A cluster by its names.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClusterName {
+    /// The site.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// The cluster.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+}
+/// A cluster that was asked for and of which nothing is known now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnheardCluster {
+    /// The site.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// The cluster.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Since when. Absent: nothing ever came.
+    #[prost(int64, optional, tag = "3")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
 }
 /// Asks for the sites.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -847,6 +868,123 @@ pub struct ForgetSiteRequest {
 /// It is forgotten. Forgotten again it is forgotten still.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetSiteResponse {}
+/// Asks how the fleet is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFleetHealthRequest {
+    /// Which clusters. Absent: all.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<Selection>,
+    /// Each of these clusters too, and not only the fleet and its sites.
+    #[prost(bool, tag = "2")]
+    pub clusters: bool,
+    /// What changed in the last so many nanoseconds too; at most what is kept, a day and more. 0: nothing of it.
+    #[prost(uint64, tag = "3")]
+    pub changes_nanos: u64,
+}
+/// How the fleet is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetFleetHealthResponse {
+    /// The fleet, or of a selection what was selected together; then sites by name; then clusters by site and name.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<FleetEntry>,
+    /// What changed, the oldest first.
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<FleetChange>,
+    /// From when on no change is missing, where older ones were given up for their number. Absent: none is.
+    #[prost(int64, optional, tag = "3")]
+    pub changes_from_unix_nanos: ::core::option::Option<i64>,
+    /// Sites that are missing now, with clusters that were asked for.
+    #[prost(message, repeated, tag = "4")]
+    pub missing: ::prost::alloc::vec::Vec<SiteStatus>,
+}
+/// Asks what comes to look different.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchFleetHealthRequest {
+    /// From an earlier message: what looks different since. Empty, or of another process: everything.
+    #[prost(string, tag = "1")]
+    pub resume_token: ::prost::alloc::string::String,
+}
+/// How things look.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchFleetHealthResponse {
+    /// What the watcher knew before is to be forgotten: `entries` are all there are.
+    #[prost(bool, tag = "1")]
+    pub is_all: bool,
+    /// The fleet first, then sites and clusters that look different.
+    #[prost(message, repeated, tag = "2")]
+    pub entries: ::prost::alloc::vec::Vec<FleetEntry>,
+    /// Clusters that are there no more.
+    #[prost(message, repeated, tag = "3")]
+    pub gone: ::prost::alloc::vec::Vec<ClusterName>,
+    /// To go on after this message.
+    #[prost(string, tag = "4")]
+    pub resume_token: ::prost::alloc::string::String,
+}
+/// Asks for cohorts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCohortsRequest {
+    /// Which clusters. Absent: all.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<Selection>,
+}
+/// Cohorts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCohortsResponse {
+    /// What is significant first, then what most clusters have; at most 500.
+    #[prost(message, repeated, tag = "1")]
+    pub cohorts: ::prost::alloc::vec::Vec<Cohort>,
+    /// How many more there are.
+    #[prost(uint64, tag = "2")]
+    pub more: u64,
+    /// Comparisons that were made, for which chances are corrected.
+    #[prost(uint64, tag = "3")]
+    pub compared: u64,
+    /// Clusters that were looked at.
+    #[prost(uint64, tag = "4")]
+    pub clusters: u64,
+    /// Clusters that were not, since nothing is heard of them.
+    #[prost(message, repeated, tag = "5")]
+    pub unheard: ::prost::alloc::vec::Vec<UnheardCluster>,
+}
+/// Asks how long operations took.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFleetLatencyRequest {
+    /// Which clusters. Absent: all.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<Selection>,
+}
+/// How long operations took.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetFleetLatencyResponse {
+    /// A row a tap and operation, in the order of the path.
+    #[prost(message, repeated, tag = "1")]
+    pub latency: ::prost::alloc::vec::Vec<FleetLatency>,
+    /// Clusters that are in it.
+    #[prost(uint64, tag = "2")]
+    pub clusters: u64,
+    /// Clusters that are not, since nothing is heard of them.
+    #[prost(message, repeated, tag = "3")]
+    pub unheard: ::prost::alloc::vec::Vec<UnheardCluster>,
+    /// From when on the earliest of them counts, on its site's clock. Absent: none is in it.
+    #[prost(int64, optional, tag = "4")]
+    pub from_unix_nanos: ::core::option::Option<i64>,
+    /// Until when the latest counts. Absent: none is in it.
+    #[prost(int64, optional, tag = "5")]
+    pub to_unix_nanos: ::core::option::Option<i64>,
+}
+/// How long operations took at a tap.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FleetLatency {
+    /// The tap.
+    #[prost(string, tag = "1")]
+    pub tap: ::prost::alloc::string::String,
+    /// The operation.
+    #[prost(string, tag = "2")]
+    pub op: ::prost::alloc::string::String,
+    /// How long.
+    #[prost(message, optional, tag = "3")]
+    pub percentiles: ::core::option::Option<Percentiles>,
+}
 /// Generated client implementations.
 pub mod site_service_client {
     #![allow(
@@ -1356,6 +1494,113 @@ pub mod fleet_service_client {
                 .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "ListClusters"));
             self.inner.unary(req, path, codec).await
         }
+        /// How the fleet, its sites and its clusters are, and what changed.
+        pub async fn get_fleet_health(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetFleetHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFleetHealthResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/GetFleetHealth",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.fleet.v1.FleetService", "GetFleetHealth"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// How everything is, then what comes to look different, as it does. Whoever goes on with the last token misses nothing that still
+        /// holds.
+        pub async fn watch_fleet_health(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchFleetHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchFleetHealthResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/WatchFleetHealth",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.fleet.v1.FleetService", "WatchFleetHealth"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Which firmware, driver or build of the system is worse than its like, and by more than chance.
+        pub async fn list_cohorts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCohortsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCohortsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/ListCohorts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "ListCohorts"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How long operations took over any clusters together, from what their sites told in short.
+        pub async fn get_fleet_latency(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetFleetLatencyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFleetLatencyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/GetFleetLatency",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.fleet.v1.FleetService", "GetFleetLatency"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Forgets a site that is missing and will not come back. One that is connected cannot be forgotten.
         pub async fn forget_site(
             &mut self,
@@ -1410,6 +1655,48 @@ pub mod fleet_service_server {
             request: tonic::Request<super::ListClustersRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListClustersResponse>,
+            tonic::Status,
+        >;
+        /// How the fleet, its sites and its clusters are, and what changed.
+        async fn get_fleet_health(
+            &self,
+            request: tonic::Request<super::GetFleetHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFleetHealthResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchFleetHealth method.
+        type WatchFleetHealthStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::WatchFleetHealthResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// How everything is, then what comes to look different, as it does. Whoever goes on with the last token misses nothing that still
+        /// holds.
+        async fn watch_fleet_health(
+            &self,
+            request: tonic::Request<super::WatchFleetHealthRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchFleetHealthStream>,
+            tonic::Status,
+        >;
+        /// Which firmware, driver or build of the system is worse than its like, and by more than chance.
+        async fn list_cohorts(
+            &self,
+            request: tonic::Request<super::ListCohortsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCohortsResponse>,
+            tonic::Status,
+        >;
+        /// How long operations took over any clusters together, from what their sites told in short.
+        async fn get_fleet_latency(
+            &self,
+            request: tonic::Request<super::GetFleetLatencyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFleetLatencyResponse>,
             tonic::Status,
         >;
         /// Forgets a site that is missing and will not come back. One that is connected cannot be forgotten.
@@ -1573,6 +1860,190 @@ pub mod fleet_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListClustersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/GetFleetHealth" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFleetHealthSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::GetFleetHealthRequest>
+                    for GetFleetHealthSvc<T> {
+                        type Response = super::GetFleetHealthResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetFleetHealthRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::get_fleet_health(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFleetHealthSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/WatchFleetHealth" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchFleetHealthSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchFleetHealthRequest,
+                    > for WatchFleetHealthSvc<T> {
+                        type Response = super::WatchFleetHealthResponse;
+                        type ResponseStream = T::WatchFleetHealthStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchFleetHealthRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::watch_fleet_health(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchFleetHealthSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/ListCohorts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCohortsSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::ListCohortsRequest>
+                    for ListCohortsSvc<T> {
+                        type Response = super::ListCohortsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCohortsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::list_cohorts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCohortsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/GetFleetLatency" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFleetLatencySvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::GetFleetLatencyRequest>
+                    for GetFleetLatencySvc<T> {
+                        type Response = super::GetFleetLatencyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetFleetLatencyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::get_fleet_latency(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFleetLatencySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
