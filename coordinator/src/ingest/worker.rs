@@ -31,6 +31,7 @@ mod credit;
 mod findings;
 mod health;
 mod orders;
+mod overhead;
 mod report;
 mod rollup;
 mod state;
@@ -118,6 +119,8 @@ struct Session {
     acked: (u64, bool),
     /// What the daemon said of itself last.
     daemon: Option<wire::DaemonStatus>,
+    /// ... and when readings of it were kept last.
+    kept: Option<wire::DaemonStatus>,
     /// Whether an order found its outbox full.
     order_due: bool,
 }
@@ -242,10 +245,11 @@ impl Running {
                 session,
                 complete_until,
                 next_ordinal,
+                wall_unix_nanos,
                 daemon,
             } => {
-                if let Some(open) = self.sessions.get_mut(&session).filter(|_| daemon.is_some()) {
-                    open.daemon = daemon;
+                if let Some(daemon) = daemon {
+                    self.take_status(session, wall_unix_nanos, daemon);
                 }
                 self.of_stream(session, |engine, stream| match complete_until {
                     // A promise about events that have not come yet would be broken: they are a skip like any other.
@@ -423,6 +427,7 @@ impl Running {
                     credit,
                     acked: (0, false),
                     daemon: None,
+                    kept: None,
                     order_due: false,
                 },
             );

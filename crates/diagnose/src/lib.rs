@@ -16,6 +16,7 @@ pub mod blame;
 pub mod culprit;
 pub mod decompose;
 pub mod detail;
+pub mod durable;
 pub mod findings;
 #[cfg(test)]
 mod fixture;

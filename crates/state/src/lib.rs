@@ -23,6 +23,7 @@
 pub mod bag;
 pub mod clixml;
 pub mod codes;
+pub mod counters;
 pub mod decode;
 pub mod disks;
 pub mod history;
