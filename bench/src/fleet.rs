@@ -23,6 +23,7 @@ use prost::Message as _;
 use serde_json::json;
 
 mod data;
+mod site;
 
 use data::{START, Shape, encoded, newer};
 
@@ -86,6 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let answers = answers(&bytes, args)?;
     let visible = changes(&rollups, &bytes, args)?;
     let memory = memory(&bytes)?;
+    let site = site::measure(&shape);
     let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
     let bytes_of_a_rollup = bytes.iter().map(Vec::len).sum::<usize>() as f64 / bytes.len() as f64;
     let slowest = answers.iter().map(|answer| answer.p99).max().unwrap_or_default();
@@ -111,6 +113,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "bytes_a_rollup": bytes_of_a_rollup.round(),
         "wan_bytes_per_second_a_cluster": (bytes_of_a_rollup / EVERY_SECONDS).round(),
         "answer_p99_ms_by_question": by_question,
+        "site_nanoseconds_a_write": rounded(site.a_write, 10.0),
+        "site_microseconds_a_rollup": rounded(site.a_rollup / 1e3, 10.0),
         "runs": args.runs,
     });
     println!("{line}");

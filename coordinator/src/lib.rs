@@ -163,12 +163,17 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     health.set_serving::<LedgerServiceServer<Costs>>().await;
     health.set_serving::<CompareServiceServer<Costs>>().await;
     health.set_serving::<ObjectivesServiceServer<Costs>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
-        .build_v1()
-        .map_err(|error| Error::Server {
-            reason: error.to_string(),
-        })?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
+    };
+    let broken = |error: tonic_reflection::server::Error| Error::Server {
+        reason: error.to_string(),
+    };
+    // The version from before it was stable is what clients of several languages still ask for.
+    let (stable, older) = (
+        reflection().build_v1().map_err(broken)?,
+        reflection().build_v1alpha().map_err(broken)?,
+    );
     let tls = ServerTlsConfig::new()
         .identity(Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem))
         .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
@@ -185,7 +190,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .add_service(joining)
         .add_service(of_fleet)
         .add_service(health_service)
-        .add_service(reflection);
+        .add_service(stable)
+        .add_service(older);
     let shutdown = tasks.shutdown().clone();
     let stop = shutdown.child_token();
     tasks.spawn("server", Kind::Critical, async move {

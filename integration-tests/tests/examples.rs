@@ -1,7 +1,5 @@
 //! The demo of a fleet, and the examples for other languages, run as somebody would who has only the repository.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};

@@ -257,6 +257,31 @@ fn streams_flow(setup: &Setup, fleet: &Process) {
         };
         assert_eq!(refused.code(), Code::ResourceExhausted);
         assert_eq!(refused.get_details_error_info().unwrap().reason, "SITE_ROWS");
+        // Whoever does not take his answer holds up nobody else's, nor what the site tells.
+        let mut fleets = FleetServiceClient::new(channel.clone());
+        let mut heard = async || {
+            let request = fleet_wire::ListSitesRequest::default();
+            let sites = fleets.list_sites(request).await.unwrap().into_inner().sites;
+            let berlin = sites.into_iter().find(|site| site.site == "berlin").unwrap();
+            (berlin.reach, berlin.heard_unix_nanos)
+        };
+        let before = heard().await;
+        let aside = setup.certificates.channel(&fleet.address).await;
+        let request = wire::StreamIosRequest {
+            cluster: "c1".to_owned(),
+            filter: None,
+        };
+        let stalled = QueryServiceClient::new(aside).stream_ios(request).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let request = wire::GetLatencyRequest {
+            cluster: "c1".to_owned(),
+            ..wire::GetLatencyRequest::default()
+        };
+        let other = client.get_latency(request).await.unwrap().into_inner();
+        assert!(!other.latency.is_empty());
+        let after = heard().await;
+        assert!(after.0 == "connected" && after.1 > before.1, "{before:?} {after:?}");
+        drop(stalled);
         // A deadline goes all the way down.
         let mut late = Request::new(wire::WatchFindingsRequest {
             cluster: "c1".to_owned(),

@@ -391,6 +391,14 @@ impl Known {
                 cluster: cluster.clone(),
             },
         };
+        let is_alone = !all().any(|(site, _)| *site != self.own);
+        if is_alone {
+            // What its own services say of it is right: a cluster that has just come, or none.
+            let own = name.strip_prefix(&format!("{}/", self.own));
+            let own = own
+                .filter(|own| all().any(|(_, cluster)| cluster == own) && !all().any(|(_, cluster)| cluster == name));
+            return Ok(Place::Own(own.unwrap_or(name).to_owned()));
+        }
         let meant: Vec<_> = match name {
             "" => all().take(2).collect(),
             name => all().filter(|(_, cluster)| *cluster == name).collect(),
@@ -403,13 +411,9 @@ impl Known {
         };
         match &meant[..] {
             [only] => Ok(here(*only)),
-            [] => match all().any(|(site, _)| *site != self.own) {
-                true => Ok(Place::Nowhere {
-                    known: all().map(|(site, cluster)| self.address(site, cluster)).collect(),
-                }),
-                // What its own services say of it is right: a cluster that has just come, or none.
-                false => Ok(Place::Own(name.to_owned())),
-            },
+            [] => Ok(Place::Nowhere {
+                known: all().map(|(site, cluster)| self.address(site, cluster)).collect(),
+            }),
             _ => {
                 let named = all().filter(|(_, cluster)| name.is_empty() || *cluster == name);
                 let names: Vec<String> = named.map(|(site, cluster)| self.address(site, cluster)).collect();

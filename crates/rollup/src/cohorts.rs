@@ -18,12 +18,14 @@
 //!
 //! - *Is it worse everywhere, be it a little?* Wilcoxon's signed-rank test of the differences, and the test of Mann and Whitney of the
 //!   values: ranks, since latencies are not normally distributed.
-//! - *Is it clearly worse in more clusters than chance explains?* A value is *clearly* worse beyond three robust deviations from the middle
-//!   of all, and 10 % for a time. A sign test of the differences that are as large in either direction; Fisher's exact test of the values.
+//! - *Is it far worse in more clusters than chance explains?* Far is beyond two robust deviations of all, and 10 % for a time. A sign test
+//!   of the differences that are as far in either direction; Fisher's exact test of the values.
 //!
 //! The chances of *beside* and *alone* are about different clusters and put together by Fisher's method; *before* shares clusters with
 //! *alone*, so the smaller of the two is doubled. So is the smaller answer of the two questions. All of an answer are corrected by Benjamini
 //! and Hochberg: of what is called significant at most [`RATE`] is by chance. Times have to be worse by 5 % besides.
+//!
+//! Clusters that are named as *clearly* worse are three robust deviations, of those that are not, and 10 % beyond the middle.
 //!
 //! What this cannot tell: clusters with a firmware may share more than the firmware, such as an owner or a workload. *Beside* and *before*
 //! rule that out, *alone* does not; each verdict says how many clusters it has of each.

@@ -9,7 +9,15 @@
 //! - States are damped as a cluster's own are: worse at once, better after [`Config::better_nanos`], to and from `unknown` after
 //!   [`Config::unknown_nanos`]. How long a state lasted at the site counts, so that nothing is waited for twice.
 //!
-//! Times are the caller's clock, in nanoseconds since the Unix epoch; call [`Fleet::tick`] about once a second.
+//! Times are the caller's clock, in nanoseconds since the Unix epoch.
+//!
+//! # How a coordinator uses it
+//!
+//! One thread or lock owns it. [`Fleet::expect`] for each cluster that a site's Hello names; [`Fleet::apply`] for each rollup, once it was
+//! checked (`fathom_proto::convert::rollup`) *and that its site is the one that speaks*; [`Fleet::tick`] about once a second. After each,
+//! where [`Fleet::version`] rose, watchers ask [`Fleet::changed_since`] and send the entries of what it names, of their sites and of the
+//! fleet. Answers: [`Fleet::fleet_entry`], [`Fleet::site_entries`], [`Fleet::cluster_entries`], [`Fleet::changes`], [`Fleet::latency`],
+//! [`Fleet::cohorts`].
 //!
 //! # Restart
 //!

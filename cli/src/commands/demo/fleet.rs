@@ -52,8 +52,8 @@ const CLUSTERS: [Simulated; 3] = [
 
 const SITES: [(&str, &str); 2] = [("berlin", "country=de"), ("oslo", "country=no")];
 
-/// Volume writes of each cluster.
-const WRITES: u64 = 12_000;
+/// Volume writes of each cluster: about six seconds, enough for what is wrong to be more than chance.
+const WRITES: u64 = 30_000;
 
 /// A node that says nothing is given up after this: the demo shows what that looks like.
 const SILENCE: &str = "2s";

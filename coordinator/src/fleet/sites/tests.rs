@@ -212,6 +212,16 @@ fn cluster_is_found_by_its_name_where_no_other_has_it() {
         Place::Own("c1".to_owned()),
         "without sites its own services know best"
     );
+    assert_eq!(known.place("").unwrap(), Place::Own(String::new()));
+    let offered = wire::OfferedClusters {
+        clusters: hello("local", &["own"]).clusters,
+    };
+    let message = wire::JoinRequest {
+        message: Some(Message::Clusters(offered)),
+    };
+    known.take_own(message, 1).unwrap();
+    assert_eq!(known.place("local/own").unwrap(), Place::Own("own".to_owned()));
+    assert_eq!(known.place("").unwrap(), Place::Own(String::new()));
     let (first, _a) = outbox();
     let (second, _b) = outbox();
     known.join(hello("berlin", &["c1", "both"]), 1, first, 1).unwrap();
@@ -227,8 +237,8 @@ fn cluster_is_found_by_its_name_where_no_other_has_it() {
     let several = known.place("both").unwrap_err();
     assert!(several.message().contains("berlin/both, munich/both"), "{several}");
     let which = known.place("").unwrap_err();
-    assert!(which.message().contains("berlin/both, c1, munich/both, c2"), "{which}");
-    assert!(matches!(known.place("c9").unwrap(), Place::Nowhere { known } if known.len() == 4));
+    assert!(which.message().contains("berlin/both, c1, own, munich/both, c2"), "{which}");
+    assert!(matches!(known.place("c9").unwrap(), Place::Nowhere { known } if known.len() == 5));
 }
 
 #[test]

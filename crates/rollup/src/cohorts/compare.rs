@@ -5,12 +5,18 @@ use std::cmp::Ordering;
 use fathom_model::fleet::{Measure, Verdict};
 
 use super::RATE;
-use super::stats::{
-    adjusted, doubled, hypergeometric, mann_whitney, median, signed_rank, signs, three_deviations, together,
-};
+use super::stats::{adjusted, deviation, doubled, hypergeometric, mann_whitney, median, signed_rank, signs, together};
 
 /// A time is clearly worse from this factor on, if that is more than the values differ by anyway.
 const CLEARLY: f64 = 1.10;
+
+/// What counts for whether it is worse in more clusters than chance explains: beyond so many deviations of all.
+///
+/// Those that are worse widen this deviation: of a third by 1.7 times.
+const FAR: f64 = 2.0;
+
+/// What is called clearly worse: beyond so many deviations of those that are not.
+const CLEARLY_FAR: f64 = 3.0;
 
 /// A time is significantly worse only from this factor on.
 const AT_LEAST: f64 = 1.05;
@@ -111,47 +117,54 @@ impl Samples {
 /// Differences within clusters: where nothing is worse they lie evenly about 0.
 fn of_pairs(differences: Vec<Sample>, margin: f64) -> Compared {
     let values: Vec<f64> = differences.iter().map(|sample| sample.value).collect();
-    let bound = three_deviations(&values, 0.0).max(margin);
-    let worse: Vec<Sample> = differences
-        .iter()
-        .filter(|sample| sample.value > bound)
-        .copied()
-        .collect();
+    let bound = margin.max(FAR * deviation(&values, 0.0));
+    let up = values.iter().filter(|value| **value > bound).count();
     let far = values.iter().filter(|value| value.abs() > bound).count();
+    // What is worse lies above: those below say how much clusters differ anyway.
+    let below: Vec<f64> = values.iter().copied().filter(|value| *value < 0.0).collect();
+    let clearly = margin.max(CLEARLY_FAR * deviation(&below, 0.0));
+    let worse = differences.iter().filter(|sample| sample.value > clearly).copied();
     Compared {
         everywhere: signed_rank(&values),
-        somewhere: signs(worse.len(), far),
+        somewhere: signs(up, far),
+        worse: worse.collect(),
         differences,
-        worse,
     }
 }
 
 impl Groups {
-    /// Where nothing is worse, which of the clusters are the own ones is chance; so bounds are those of all together.
+    /// Where nothing is worse, which of the clusters are the own ones is chance: so the bound of the test is that of all together.
     fn compared(self, margin: f64) -> Compared {
         let own: Vec<f64> = self.own.iter().map(|sample| sample.value).collect();
         let both: Vec<f64> = own.iter().chain(&self.others).copied().collect();
         let middle = median(&both).unwrap_or(0.0);
-        let bound = middle + three_deviations(&both, middle).max(margin);
+        let bound = middle + margin.max(FAR * deviation(&both, middle));
         let high = |values: &[f64]| values.iter().filter(|value| **value > bound).count();
+        let (everywhere, somewhere) = (
+            mann_whitney(&own, &self.others),
+            hypergeometric(high(&own), own.len(), high(&both), both.len()),
+        );
         // Where there are no others, nothing is compared.
-        let base = median(&self.others);
-        let relative = |sample: &Sample| {
-            Some(Sample {
-                value: sample.value - base?,
-                ..*sample
-            })
+        let Some(base) = median(&self.others) else {
+            return Compared {
+                everywhere,
+                somewhere,
+                differences: Vec::new(),
+                worse: Vec::new(),
+            };
         };
+        let clearly = margin.max(CLEARLY_FAR * deviation(&self.others, base));
+        let relative = self.own.iter().map(|sample| Sample {
+            value: sample.value - base,
+            ..*sample
+        });
+        let differences: Vec<Sample> = relative.collect();
+        let worse = differences.iter().filter(|sample| sample.value > clearly).copied();
         Compared {
-            everywhere: mann_whitney(&own, &self.others),
-            somewhere: hypergeometric(high(&own), own.len(), high(&both), both.len()),
-            differences: self.own.iter().filter_map(relative).collect(),
-            worse: self
-                .own
-                .iter()
-                .filter(|sample| sample.value > bound)
-                .filter_map(relative)
-                .collect(),
+            everywhere,
+            somewhere,
+            worse: worse.collect(),
+            differences,
         }
     }
 }

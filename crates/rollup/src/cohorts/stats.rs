@@ -122,11 +122,11 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// Three times the robust standard deviation about a middle.
-pub(super) fn three_deviations(values: &[f64], middle: f64) -> f64 {
+/// The robust standard deviation about a middle.
+pub(super) fn deviation(values: &[f64], middle: f64) -> f64 {
     let away: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
     // The median of what is normally distributed lies at 0.6745 standard deviations.
-    3.0 * median(&away).unwrap_or(0.0) / 0.674_489_75
+    median(&away).unwrap_or(0.0) / 0.674_489_75
 }
 
 /// A chance from a sum, its mean and its variance, with half a step for its being whole.

@@ -82,9 +82,15 @@ fn healthy_fleets_have_no_bad_cohort_beyond_the_stated_rate() {
 }
 
 #[test]
-fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_nothing_else() {
+fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_little_else() {
     let slow = cohort(Axis::Disk, "NVMe A", "1.1");
-    let fault = |number: usize, key: &CohortKey| if *key == slow && number % 3 == 0 { 1.3 } else { 1.0 };
+    let fault = |number: usize, key: &CohortKey| {
+        if *key == slow && number.is_multiple_of(3) {
+            1.3
+        } else {
+            1.0
+        }
+    };
     let mixed = |seed| {
         // Every cluster has both: what a rolling update leaves for a while.
         let (mut fleet, mut random) = (Fleet::new(crate::Config::default()), Random::new(seed));
@@ -100,13 +106,18 @@ fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_nothing_else(
         }
         fleet
     };
-    for seed in 0..10 {
+    let (mut told, mut wrong) = (0, 0);
+    for seed in 0..20 {
         let cohorts = mixed(seed).cohorts(&Selection::all());
         let found = significant(&cohorts);
-        assert!(found.iter().all(|(key, _)| **key == slow), "{seed}: {found:?}");
+        told += found.len();
+        wrong += found
+            .iter()
+            .filter(|(key, own)| **key != slow || !own.measure.is_latency())
+            .count();
         let write = found.iter().find(|(_, own)| own.measure == Measure::WriteP50);
         let (_, verdict) = write.unwrap_or_else(|| panic!("{seed}: it is found: {cohorts:?}"));
-        assert!((34..=44).contains(&verdict.worse_clusters), "{seed}: {verdict:?}");
+        assert!((30..=44).contains(&verdict.worse_clusters), "{seed}: {verdict:?}");
         assert_eq!(
             (verdict.compared_clusters, verdict.beside, verdict.alone),
             (120, 120, 0)
@@ -116,6 +127,9 @@ fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_nothing_else(
         assert_eq!(cohorts.cohorts[0].key, slow);
         assert!(verdict.worst.len() == 20 && verdict.worst.iter().all(|key| key.starts_with("s/c")));
     }
+    // Four are so at each seed. Of what is told 5 % may be wrong: five of a hundred, and three deviations more are eleven.
+    assert!(told >= 60 && wrong <= 11, "{wrong} of {told}");
+    println!("{wrong} of {told} significant verdicts are wrong");
 }
 
 #[test]
