@@ -126,6 +126,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom history eui.0025385A21B0F001\n  fathom history vol0-Repair --kind storage_job"
     )]
     History(HistoryArgs),
+    /// Readings of performance counters: storage bus, drives, RDMA, adapters, shared volumes
+    #[command(
+        after_help = "Examples:\n  fathom counters                                     all, over the last hour\n  fathom counters --counter stalls --node hv01         stalls of SMB Direct connections\n  fathom counters --counter cluster_disk.remote_write --since 10m\n  fathom counters --name 7 --counter physical_disk --at 2026-09-22T03:13:00Z -o json"
+    )]
+    Counters(CountersArgs),
     /// Writes, newest or slowest first
     #[command(
         after_help = "Examples:\n  fathom writes --slowest 10\n  fathom writes --volume vol0 --since 15m\n  fathom writes --node t1 --disk disk0 --slowest 5"
@@ -134,6 +139,9 @@ pub(crate) enum Command {
     /// Reads, newest or slowest first
     #[command(after_help = "Example:\n  fathom reads --slowest 10")]
     Reads(ListArgs),
+    /// Flushes, newest or slowest first; `fathom write ID` of one tells which writes it made durable
+    #[command(after_help = "Example:\n  fathom flushes --slowest 10")]
+    Flushes(ListArgs),
     /// One write (or any other I/O) as a waterfall of its legs
     #[command(after_help = "Example:\n  fathom write i0.1f3c9a7e.38.1790046805")]
     Write(WriteArgs),
@@ -367,6 +375,31 @@ pub(crate) struct StateArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
     /// As they were at this time, such as 2026-09-22T03:13:00Z [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Which counters, and when.
+#[derive(Debug, Args)]
+pub(crate) struct CountersArgs {
+    /// Only those with this in their name, such as `stalls` or `cluster_disk.remote_write`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) counter: Option<String>,
+    /// Only of resources of this kind, such as `disk` or `smb_connection`
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only read by this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Only of resources with this in their id, which is the name of the counter's instance
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// So far back [default: 1h]
+    #[arg(long, value_name = "TIME", value_parser = stretch)]
+    pub(crate) since: Option<Span>,
+    /// Up to this time [default: up to the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(crate) at: Option<i64>,
     #[command(flatten)]

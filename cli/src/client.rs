@@ -175,15 +175,15 @@ impl Client {
     }
 
     /// One I/O, and what was not complete.
-    pub(crate) async fn io(&self, id: &str) -> Result<(wire::Io, Option<wire::Coverage>)> {
+    pub(crate) async fn io(&self, id: &str) -> Result<(wire::Io, wire::GetIoResponse)> {
         let request = wire::GetIoRequest {
             cluster: self.cluster.clone(),
             id: id.to_owned(),
         };
         let answer = self.service.clone().get_io(request).await;
-        let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+        let mut answer = answer.map_err(|status| self.failure(&status))?.into_inner();
         let missing = Error::Malformed(fathom_proto::convert::Error::Missing { field: "io" });
-        Ok((answer.io.ok_or(missing)?, answer.coverage))
+        Ok((answer.io.take().ok_or(missing)?, answer))
     }
 
     /// All I/Os that pass, a message at a time.
@@ -271,6 +271,30 @@ impl Client {
             }
             moment = answer.coverage.and_then(|coverage| coverage.at_unix_nanos);
             page_token = answer.next_page_token;
+        }
+    }
+
+    /// Readings of counters, and the stretch of time that was looked at.
+    pub(crate) async fn counters(
+        &self,
+        request: wire::ListCountersRequest,
+    ) -> Result<(Vec<wire::CounterSeries>, Option<(i64, i64)>)> {
+        let mut request = wire::ListCountersRequest {
+            cluster: self.cluster.clone(),
+            ..request
+        };
+        let mut series = Vec::new();
+        loop {
+            let answer = self.service.clone().list_counters(request.clone()).await;
+            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            series.extend(answer.series);
+            let stretch = answer.from_unix_nanos.zip(answer.until_unix_nanos);
+            if answer.next_page_token.is_empty() {
+                return Ok((series, stretch));
+            }
+            // The next page is of the same stretch, whatever came meanwhile.
+            request.until_unix_nanos = answer.until_unix_nanos;
+            request.page_token = answer.next_page_token;
         }
     }
 

@@ -69,6 +69,8 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::History(arguments) => commands::state::history::run(&arguments, output),
         Command::Writes(list) => commands::ios::run(&list, fathom_model::Op::Write, output),
         Command::Reads(list) => commands::ios::run(&list, fathom_model::Op::Read, output),
+        Command::Counters(arguments) => commands::state::counters::run(&arguments, output),
+        Command::Flushes(list) => commands::ios::run(&list, fathom_model::Op::Flush, output),
         Command::Write(write) => commands::io::run(&write, output),
         Command::Latency(latency) => commands::latency::run(&latency, output),
         Command::Why(why) => commands::why::run(&why, output),

@@ -75,6 +75,8 @@ pub(crate) enum Message {
         session: u64,
         complete_until: Option<i64>,
         next_ordinal: u64,
+        /// The node's own clock, for showing only.
+        wall_unix_nanos: i64,
         daemon: Option<wire::DaemonStatus>,
     },
     /// Ordinals are lost.
@@ -190,6 +192,8 @@ pub(crate) struct View {
     pub(crate) topology: Option<Arc<Topology>>,
     /// Observations that came after it, in order.
     pub(crate) state: Vec<Arc<Vec<Observation>>>,
+    /// Readings of counters that came after it, in order.
+    pub(crate) samples: Vec<Arc<Vec<Sample>>>,
     /// Findings as the record has them: those that are open, and those that were closed last.
     pub(crate) findings: Arc<Vec<Finding>>,
     /// Number of the last change of a finding in the record.

@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
 pub(crate) mod costs;
+pub(crate) mod counters;
+mod durable;
 mod filter;
 pub(crate) mod findings;
 pub(crate) mod state;
@@ -278,6 +280,17 @@ impl Snapshot {
         Ok(Page { ios, total })
     }
 
+    /// The same view of everything.
+    fn unfiltered(&self) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            view: Arc::clone(&self.view),
+            filter: Filter::default(),
+            newest: self.newest,
+            from: None,
+        }
+    }
+
     /// One I/O by its name.
     pub(crate) fn find(&self, id: &IoId) -> Result<Option<Found>> {
         let second = id.second.saturating_mul(1_000_000_000);
@@ -286,27 +299,21 @@ impl Snapshot {
             until_unix_nanos: second.saturating_add(999_999_999),
         };
         let mut found = None;
-        let everything = Self {
-            cluster: self.cluster.clone(),
-            view: Arc::clone(&self.view),
-            filter: Filter::default(),
-            newest: self.newest,
-            from: None,
-        };
-        everything.each_in(span, Catalog::clone(&self.view.catalog), &mut |rows, catalog| {
-            let wanted = |io: &&Io| {
-                io.event.ordinal == id.ordinal
-                    && *catalog.node(io.node) == id.node
-                    && catalog.stream(io.event.stream).incarnation.prefix() == id.incarnation_prefix
-                    && io.second() == id.second
-            };
-            found = rows.ios.iter().find(wanted).map(|io| Found::new(rows, io, catalog));
-            if found.is_some() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
+        self.unfiltered()
+            .each_in(span, Catalog::clone(&self.view.catalog), &mut |rows, catalog| {
+                let wanted = |io: &&Io| {
+                    io.event.ordinal == id.ordinal
+                        && *catalog.node(io.node) == id.node
+                        && catalog.stream(io.event.stream).incarnation.prefix() == id.incarnation_prefix
+                        && io.second() == id.second
+                };
+                found = rows.ios.iter().find(wanted).map(|io| Found::new(rows, io, catalog));
+                if found.is_some() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
         Ok(found)
     }
 

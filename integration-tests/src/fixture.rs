@@ -16,6 +16,20 @@ pub fn recording(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// Copies a recording with the files of nodes `t1` and `t2` taken for one another.
+pub fn swapped(from: &Path, into: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let other = match name.split_once("-t") {
+            Some((events, rest)) if rest.starts_with('1') => format!("{events}-t2{}", &rest[1..]),
+            Some((events, rest)) if rest.starts_with('2') => format!("{events}-t1{}", &rest[1..]),
+            _ => name,
+        };
+        std::fs::copy(entry.path(), into.join(other)).unwrap();
+    }
+}
+
 /// All real recordings that can be found; says on standard error when it is only the repository's own.
 #[must_use]
 pub fn all() -> Vec<PathBuf> {

@@ -338,6 +338,22 @@ fn demo_and_replay_say_the_same_oddities_of_a_recording() {
     assert_eq!(replayed["unseen"]["warnings"], shown["unseen"]["warnings"]);
 }
 
+/// What the traffic shows is found by a coordinator as well as by a replay.
+#[test]
+fn demo_and_replay_say_the_same_of_files_of_two_nodes_taken_for_one_another() {
+    let copy = tempfile::tempdir().unwrap();
+    fixture::swapped(&fixture::recording("fault-slow-drive"), copy.path());
+    let folder = text(copy.path());
+    let replayed = program().run(["replay", &folder, "-o", "json"]).json();
+    let shown = program().run(["demo", "--once", "--run", &folder, "-o", "json"]).json();
+    let said = replayed["unseen"]["warnings"].to_string();
+    assert!(
+        said.contains("t1/disk0 shows what the extent map has on t2/disk0"),
+        "{said}"
+    );
+    assert_eq!(replayed["unseen"]["warnings"], shown["unseen"]["warnings"]);
+}
+
 #[test]
 fn context_file_that_is_not_there_is_wrong_usage() {
     assert_fails(

@@ -221,6 +221,16 @@ fn traces_read_live_are_joined_as_the_recording_that_they_were_made_of() {
         recorded["joined"]
     );
 
+    // What the daemons cost their nodes stands beside it.
+    let cost = cluster.ask(&["counters", "--counter", "daemon.spool_bytes"]);
+    let said: std::collections::BTreeSet<&str> = cost["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|series| series["node"].as_str())
+        .collect();
+    assert_eq!(said.len(), 4, "{cost}");
+
     // Again: the same file is the same stream, and nothing is added.
     let before: Vec<Value> = cluster.ask(&["nodes"])["nodes"]
         .as_array()

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::Path;
+
 use fathom_integration_tests::fixture;
 use fathom_integration_tests::process::{Certificates, Program, Ran, assert_fails, finished};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
@@ -18,14 +20,17 @@ struct Served {
 }
 
 fn serve(recording: &str, nodes: &[&str], silence: &str) -> Served {
+    serve_folder(&fixture::recording(recording), nodes, silence)
+}
+
+fn serve_folder(recording: &Path, nodes: &[&str], silence: &str) -> Served {
     let home = tempfile::tempdir().unwrap();
     let certificates = Certificates::new(&home.path().join("certificates"));
     let store = home.path().join("store");
     let coordinator = program().coordinator(&certificates, &store, &["--commit-every", "1s", "--silence", silence]);
-    let recording = fixture::recording(recording);
     let mut daemons: Vec<_> = nodes
         .iter()
-        .map(|node| program().node(&certificates, &coordinator.address, &recording, node, home.path(), &[]))
+        .map(|node| program().node(&certificates, &coordinator.address, recording, node, home.path(), &[]))
         .collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(finished(&certificates, &coordinator.address));
@@ -245,4 +250,77 @@ fn stretch_of_time_is_never_ignored() {
     // An answer without a row says so, and has no bare header.
     let ran = served.ask(&["reads"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "no reads\n"), "{}", ran.err);
+}
+
+/// An event of a recording's file, and when it completed.
+fn events(file: &Path) -> Vec<(i64, Value)> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events
+        .map(|event| {
+            let number = |key: &str| event[key].as_i64().unwrap();
+            (number("start_ns") + number("duration_ns"), event.clone())
+        })
+        .collect()
+}
+
+#[test]
+fn a_flush_says_which_writes_it_made_durable_and_a_write_which_flush_did() {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(fixture::recording("reads-by-hand")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    // Flushes go in after every thirtieth event, each a microsecond after it.
+    let file = copy.path().join("events-n0.jsonl");
+    let mut all = events(&file);
+    let begun: Vec<i64> = all.iter().skip(29).step_by(30).map(|(end, _)| end + 1_000).collect();
+    assert!(begun.len() > 2);
+    all.extend(begun.iter().map(|start| {
+        let flush = json!({"layer": "volume", "device": "vol0", "op": "flush", "offset": 0, "length": 0,
+                           "start_ns": start, "duration_ns": 2_000, "status": 0});
+        (start + 2_000, flush)
+    }));
+    all.sort_by_key(|(end, _)| *end);
+    let lines: String = all.iter().map(|(_, event)| format!("{event}\n")).collect();
+    std::fs::write(&file, lines).unwrap();
+    let writes: Vec<i64> = all
+        .iter()
+        .filter(|(_, event)| event["layer"] == "volume" && event["op"] == "write")
+        .map(|(end, _)| *end)
+        .collect();
+
+    let served = serve_folder(copy.path(), &["n0", "n1", "n2"], "30s");
+    let flushes = served.ask(&["flushes", "--limit", "100", "-o", "json"]).json();
+    let mut flushes: Vec<(i64, &str)> = flushes["ios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|io| (io["start_unix_ns"].as_i64().unwrap(), io["id"].as_str().unwrap()))
+        .collect();
+    flushes.sort_unstable();
+    assert_eq!(flushes.iter().map(|(start, _)| *start).collect::<Vec<_>>(), begun);
+    let mut since = None;
+    for &(start, id) in &flushes {
+        let covered = |end: &&i64| **end <= start && since.is_none_or(|since| **end > since);
+        let said = served.ask(&["write", id, "-o", "json"]).json();
+        assert_eq!(
+            said["covers"]["writes"],
+            writes.iter().filter(covered).count(),
+            "{said}"
+        );
+        assert_eq!(said["covers"]["since_unix_ns"].as_i64(), since);
+        since = Some(start);
+    }
+    let text = served.ask(&["write", flushes[1].1]).out;
+    assert!(text.contains("writes of vol0 by n0 durable"), "{text}");
+
+    // The flush that made a write durable is the first that began after the write was done; of the last ones there is none.
+    let listed = served.ask(&["writes", "--limit", "1000", "-o", "json"]).json();
+    for io in listed["ios"].as_array().unwrap() {
+        let end = io["start_unix_ns"].as_i64().unwrap() + io["duration_ns"].as_i64().unwrap();
+        let said = served.ask(&["write", io["id"].as_str().unwrap(), "-o", "json"]).json();
+        let by = flushes.iter().find(|(start, _)| *start >= end);
+        assert_eq!(said["covered_by"]["id"].as_str(), by.map(|(_, id)| *id), "{said}");
+    }
 }

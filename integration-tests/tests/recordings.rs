@@ -253,20 +253,9 @@ fn why_names_the_fault_with_its_node_and_nobody_on_clean_recordings() {
 #[test]
 fn files_of_two_nodes_taken_for_one_another_join_nothing_and_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let swapped = folder.path().join("swapped");
-    std::fs::create_dir(&swapped).unwrap();
-    for entry in std::fs::read_dir(fixture::recording("fault-slow-drive")).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        let other = match name.split_once("-t") {
-            Some((events, rest)) if rest.starts_with('1') => format!("{events}-t2{}", &rest[1..]),
-            Some((events, rest)) if rest.starts_with('2') => format!("{events}-t1{}", &rest[1..]),
-            _ => name,
-        };
-        std::fs::copy(entry.path(), swapped.join(other)).unwrap();
-    }
+    fixture::swapped(&fixture::recording("fault-slow-drive"), folder.path());
     for without in [vec![], vec![Tap::Target], vec![Tap::Initiator]] {
-        let run = run(&swapped, &without);
+        let run = run(folder.path(), &without);
         let missing = |tap: Tap, leg: &fathom_model::Leg| leg.observation(tap).is_none();
         let catalog = &run.replayed.catalog;
         for leg in &run.replayed.rows.legs {

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod collect;
+pub mod durable;
 pub mod findings;
 pub mod health;
 pub mod query;

@@ -64,7 +64,9 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
         };
         Ok((report, score, of_state))
     })?;
+    // The coordinator says what it found itself; the daemons' sources say theirs to their logs alone.
     report.unseen.warnings.extend(warnings);
+    fathom_lab::replay::tidy(&mut report.unseen.warnings);
     show(&recording.run().name, &report, score.as_ref(), output)?;
     print(&of_state)?;
     if !arguments.once {

@@ -1,5 +1,6 @@
 //! `fathom write ID`: one I/O as a waterfall of its legs.
 
+use fathom_proto::convert::durable::{covered_by_from_wire, covered_from_wire};
 use fathom_proto::convert::query::io_from_wire;
 use serde_json::json;
 
@@ -13,16 +14,25 @@ use crate::render::waterfall;
 
 pub(crate) fn run(arguments: &WriteArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, (io, coverage)) = block_on(async {
+    let (cluster, (io, answer)) = block_on(async {
         let client = Client::connect(&context).await?;
         Ok((client.cluster().await?, client.io(&arguments.id).await?))
     })?;
     let io = io_from_wire(&io);
+    let covers = answer.covers.as_ref().map(covered_from_wire);
+    let covered_by = answer.covered_by.as_ref().map(covered_by_from_wire);
     match output {
-        Output::Json => {
-            json::print(json!({"cluster": cluster, "io": to_value(&io), "unseen": unseen(coverage.as_ref())}))?
+        Output::Json => json::print(json!({
+            "cluster": cluster,
+            "io": to_value(&io),
+            "covers": to_value(&covers),
+            "covered_by": to_value(&covered_by),
+            "unseen": unseen(answer.coverage.as_ref()),
+        }))?,
+        Output::Table => {
+            let durable = waterfall::durable(&io, covers.as_ref(), covered_by.as_ref());
+            print(&format!("{}{durable}", waterfall::show(&io)))?;
         }
-        Output::Table => print(&waterfall::show(&io))?,
     }
-    Ok(note(coverage.as_ref()))
+    Ok(note(answer.coverage.as_ref()))
 }

@@ -1,4 +1,4 @@
-//! `fathom writes` and `fathom reads`.
+//! `fathom writes`, `fathom reads` and `fathom flushes`.
 
 use fathom_model::Op;
 use fathom_model::report::IoDetail;
@@ -43,7 +43,10 @@ pub(crate) fn run(arguments: &ListArgs, op: Op, output: Output) -> Result<Code> 
                 "from_unix_ns": coverage.from_unix_nanos,
             }))?;
         }
-        Output::Table if ios.is_empty() => print(&format!("no {}s\n", op.as_str()))?,
+        Output::Table if ios.is_empty() => {
+            let plural = if op == Op::Flush { "es" } else { "s" };
+            print(&format!("no {op}{plural}\n"))?;
+        }
         Output::Table => {
             let mut grid = Grid::new(&[
                 "id",

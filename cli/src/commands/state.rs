@@ -1,5 +1,6 @@
 //! `fathom disks`, `jobs`, `pools`, `sources`, `extents`: resources of a cluster as they were at a moment.
 
+pub(crate) mod counters;
 pub(crate) mod history;
 pub(crate) mod network;
 mod tables;

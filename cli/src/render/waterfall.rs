@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fathom_model::report::{IoDetail, LegDetail};
+use fathom_model::report::{Covered, CoveredBy, IoDetail, LegDetail};
 use fathom_model::unit::show_nanos;
 
 use super::table::Grid;
@@ -114,6 +114,36 @@ pub(crate) fn show(io: &IoDetail) -> String {
         }
     }
     text
+}
+
+/// What a flush made durable, or when a write was; nothing where neither is known.
+pub(crate) fn durable(io: &IoDetail, covers: Option<&Covered>, by: Option<&CoveredBy>) -> String {
+    match (covers, by) {
+        (Some(covered), _) => {
+            let since = covered.since_unix_ns.map_or_else(
+                || "no flush was seen in the ten minutes before it; there may be more".to_owned(),
+                |since| {
+                    format!(
+                        "in the {} since the flush before it began",
+                        show_nanos(covered.until_unix_ns.abs_diff(since))
+                    )
+                },
+            );
+            format!(
+                "  it made {} writes of {} by {} durable ({}), which completed before it: {since}\n",
+                covered.writes,
+                io.volume,
+                io.node,
+                bytes(covered.bytes)
+            )
+        }
+        (None, Some(by)) => format!(
+            "  durable {} after it was done, by flush {}\n",
+            show_nanos(by.after_ns),
+            by.id
+        ),
+        (None, None) => String::new(),
+    }
 }
 
 fn length([start, end]: [i64; 2]) -> u64 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fathom_diagnose::latency::By;
 use fathom_model::report::{Clock, UnseenNode};
 use fathom_model::{ClusterId, IoId, NodeId, Op};
+use fathom_proto::convert::durable::{covered_by_to_wire, covered_to_wire};
 use fathom_proto::convert::query::{coverage_to_wire, daemon_to_wire, io_to_wire, report_to_wire};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_server::QueryService;
@@ -134,7 +135,7 @@ impl Query {
         let report = Self::worker(snapshot.cluster()).await?;
         Ok(coverage_to_wire(
             &unseen(&report),
-            &[],
+            &report.oddities,
             snapshot.newest(),
             snapshot.from(),
         ))
@@ -237,7 +238,7 @@ impl QueryService for Query {
             (node.node.to_string(), status)
         });
         let (nodes, next_page_token) = page(nodes.collect(), request.page_size, &request.page_token)?;
-        let coverage = coverage_to_wire(&unseen(&report), &[], snapshot.newest(), None);
+        let coverage = coverage_to_wire(&unseen(&report), &report.oddities, snapshot.newest(), None);
         Ok(Response::new(wire::ListNodesResponse {
             nodes,
             next_page_token,
@@ -362,13 +363,21 @@ impl QueryService for Query {
             .map_err(|error| status::invalid(format!("id: {error}")))?;
         let snapshot = self.snapshot(&request.cluster, None).await?;
         let coverage = Self::coverage(&snapshot).await?;
-        let found = run(move || snapshot.find(&id))
-            .await
-            .map_err(|error| status::of(&error))?;
-        let found = found.ok_or_else(|| status::not_found("NO_IO", format!("there is no I/O `{}`", request.id)))?;
+        let answer = run(move || {
+            let Some(found) = snapshot.find(&id)? else {
+                return Ok(None);
+            };
+            let durable = snapshot.durability(&found.detail)?;
+            Ok(Some((found, durable)))
+        });
+        let found = answer.await.map_err(|error| status::of(&error))?;
+        let (found, (covers, covered_by)) =
+            found.ok_or_else(|| status::not_found("NO_IO", format!("there is no I/O `{}`", request.id)))?;
         Ok(Response::new(wire::GetIoResponse {
             io: Some(to_wire(&found)),
             coverage: Some(coverage),
+            covers: covers.as_ref().map(covered_to_wire),
+            covered_by: covered_by.as_ref().map(covered_by_to_wire),
         }))
     }
 
@@ -452,6 +461,7 @@ impl QueryService for Query {
             .await
             .map_err(|error| status::of(&error))?;
         report.unseen.nodes = unseen(&worker);
+        report.unseen.warnings.clone_from(&worker.oddities);
         let slowest = slowest.as_ref().map(to_wire);
         Ok(Response::new(report_to_wire(&report, slowest, newest, from)))
     }
@@ -468,6 +478,13 @@ impl QueryService for Query {
         request: Request<wire::GetResourceRequest>,
     ) -> Result<Response<wire::GetResourceResponse>, Status> {
         Ok(Response::new(self.resource(request.into_inner()).await?))
+    }
+
+    async fn list_counters(
+        &self,
+        request: Request<wire::ListCountersRequest>,
+    ) -> Result<Response<wire::ListCountersResponse>, Status> {
+        Ok(Response::new(self.counters(request.into_inner()).await?))
     }
 
     async fn list_history(

@@ -105,6 +105,7 @@ fn decode(session: u64, message: Request) -> Result<Message, Status> {
             session,
             complete_until: heartbeat.complete_until_unix_nanos,
             next_ordinal: heartbeat.next_ordinal,
+            wall_unix_nanos: heartbeat.wall_unix_nanos,
             daemon: heartbeat.daemon,
         },
         Request::OrdinalsLost(lost) => Message::Lost {

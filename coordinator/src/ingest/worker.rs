@@ -34,6 +34,7 @@ mod credit;
 mod findings;
 mod health;
 mod orders;
+mod overhead;
 mod report;
 mod state;
 
@@ -117,6 +118,8 @@ struct Session {
     acked: (u64, bool),
     /// What the daemon said of itself last.
     daemon: Option<wire::DaemonStatus>,
+    /// ... and when readings of it were kept last.
+    kept: Option<wire::DaemonStatus>,
     /// Whether an order found its outbox full.
     order_due: bool,
 }
@@ -259,10 +262,11 @@ impl Running {
                 session,
                 complete_until,
                 next_ordinal,
+                wall_unix_nanos,
                 daemon,
             } => {
-                if let Some(open) = self.sessions.get_mut(&session).filter(|_| daemon.is_some()) {
-                    open.daemon = daemon;
+                if let Some(daemon) = daemon {
+                    self.take_status(session, wall_unix_nanos, daemon);
                 }
                 self.of_stream(session, |engine, stream| match complete_until {
                     // A promise about events that have not come yet would be broken: they are a skip like any other.
@@ -444,6 +448,7 @@ impl Running {
                     credit,
                     acked: (0, false),
                     daemon: None,
+                    kept: None,
                     order_due: false,
                 },
             );

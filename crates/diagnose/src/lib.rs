@@ -17,6 +17,7 @@ pub mod compare;
 pub mod culprit;
 pub mod decompose;
 pub mod detail;
+pub mod durable;
 pub mod findings;
 #[cfg(test)]
 mod fixture;

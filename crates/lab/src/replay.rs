@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use fathom_capture::Recording;
 use fathom_join::{ClockReport, Config, End, Engine, StreamInfo};
-use fathom_model::{
-    Catalog, ClusterId, DiskIndex, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap,
-};
+use fathom_model::{Catalog, ClusterId, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap};
 use fathom_sources::replay::{Options as SourceOptions, ReplaySource};
 use fathom_sources::{Polled, Source};
 
@@ -90,7 +88,8 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     }
     engine.advance();
     rows.append(engine.take_rows());
-    warnings.extend(offsets(&engine));
+    warnings.extend(engine.oddities());
+    tidy(&mut warnings);
     Ok(Replayed {
         clocks: engine.clocks(),
         catalog: engine.catalog().clone(),
@@ -104,33 +103,10 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     })
 }
 
-/// What the join found of disks whose events lie elsewhere than the extent map says.
-fn offsets(engine: &Engine) -> Vec<String> {
-    let name = |disk: DiskIndex| {
-        let disk = engine.catalog().disk(disk);
-        format!("{}/{}", disk.node, disk.name)
-    };
-    let shifted = engine.shifts().into_iter().filter(|shift| shift.bytes != 0);
-    let mut said: Vec<String> = shifted
-        .map(|shift| {
-            format!(
-                "{} of {}: every offset is {} bytes beyond the extent map's, as the traffic shows; joined by that",
-                shift.tap,
-                name(shift.disk),
-                shift.bytes
-            )
-        })
-        .collect();
-    said.extend(engine.mistaken().into_iter().map(|mistaken| {
-        format!(
-            "{} of {} shows what the extent map has on {}: are files, nodes or disks taken for one another? Nothing was joined by it",
-            mistaken.tap,
-            name(mistaken.disk),
-            name(mistaken.shows)
-        )
-    }));
-    said.sort_unstable();
-    said
+/// Puts what is odd into one order, each said once: whoever hears it from several sides says the same.
+pub fn tidy(warnings: &mut Vec<String>) {
+    warnings.sort_unstable();
+    warnings.dedup();
 }
 
 /// What about a recording is odd without being wrong, as a replay says it, without joining it.
@@ -147,6 +123,7 @@ pub fn warnings(recording: &Recording, without: &[Tap]) -> Result<Vec<String>> {
         };
         warnings.extend_from_slice(ReplaySource::open(recording, &node.id, options)?.warnings());
     }
+    tidy(&mut warnings);
     Ok(warnings)
 }
 

@@ -188,6 +188,33 @@ pub struct Evidence {
     pub writes: Vec<String>,
 }
 
+/// The writes that a flush made durable and none before it: those of its volume and initiator that completed after the flush before
+/// it began, and no later than it began itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Covered {
+    /// How many.
+    pub writes: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// When the first of them completed, on the initiator's clock; none where there is none.
+    pub from_unix_ns: Option<i64>,
+    /// When the flush began.
+    pub until_unix_ns: i64,
+    /// When the flush before it began; none where none was seen in the ten minutes before: then there may be more writes.
+    pub since_unix_ns: Option<i64>,
+}
+
+/// The flush that made a write durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CoveredBy {
+    /// Its name.
+    pub id: String,
+    /// When it was done, on the initiator's clock.
+    pub durable_unix_ns: i64,
+    /// So long after the write was.
+    pub after_ns: u64,
+}
+
 /// One I/O with its legs.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct IoDetail {

@@ -102,6 +102,8 @@ kinds! {
     QosTrafficClass "qos_traffic_class" Node,
     /// Whether the host takes its settings from the switch.
     QosDcbx "qos_dcbx" Node,
+    /// Sets of counters, of which nothing but readings is said.
+    Counters "counters" Node,
     /// What a node can see, one a class, and why not.
     Source "source" Node,
 }

@@ -24,6 +24,7 @@ pub mod bag;
 pub mod clixml;
 pub mod codes;
 pub mod conditions;
+pub mod counters;
 pub mod decode;
 pub mod disks;
 pub mod history;

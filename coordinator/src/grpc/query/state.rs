@@ -15,11 +15,15 @@ use tonic::Status;
 
 use super::{Query, page, status};
 use crate::grpc::paging::Stretch;
+use crate::query::counters::{Asked, counters};
 use crate::query::run;
 use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
 
 /// How often a watch looks for what is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Readings of counters in an answer, 20 bytes each: no more than a message may have.
+const READINGS: usize = 150_000;
 
 /// Observations in a message of a watch.
 const SOME: usize = 1000;
@@ -75,6 +79,29 @@ fn resource(found: &Found) -> wire::Resource {
     }
 }
 
+/// How many series after the one of a token fit into one message.
+fn fitting(rows: &[(String, wire::CounterSeries)], token: &str) -> Result<i32, Status> {
+    let mut sum = 0;
+    let mut count = 0;
+    let after = rows
+        .iter()
+        .filter(|(name, _)| token.is_empty() || name.as_str() > token);
+    for (_, series) in after {
+        sum += series.readings.len();
+        if sum > READINGS {
+            if count == 0 {
+                return Err(status::invalid(format!(
+                    "{} readings of {} of {} on {} are more than fit into one answer; ask for a shorter stretch of time",
+                    sum, series.name, series.id, series.node
+                )));
+            }
+            break;
+        }
+        count += 1;
+    }
+    Ok(count.max(1))
+}
+
 /// A name by which resources are in order.
 fn order(observation: &Observation) -> String {
     format!("{}\0{}\0{}", observation.kind, observation.node, observation.id)
@@ -127,6 +154,51 @@ impl Query {
         Ok(wire::GetResourceResponse {
             resource: Some(resource(one)),
             coverage: Some(coverage(&looked)),
+        })
+    }
+
+    pub(super) async fn counters(
+        &self,
+        request: wire::ListCountersRequest,
+    ) -> Result<wire::ListCountersResponse, Status> {
+        let asked = Asked {
+            which: which(request.filter)?,
+            counter: request.counter.to_lowercase(),
+            until: request.until_unix_nanos,
+            since_nanos: request.since_nanos,
+        };
+        let cluster = self.cluster(&request.cluster).await?;
+        let (found, looked) = run(move || counters(&cluster, &asked))
+            .await
+            .map_err(|error| status::of(&error))?;
+        let rows = found.into_iter().map(|(series, readings)| {
+            let order = format!("{}\0{}\0{}\0{}", series.kind, series.node, series.id, series.name);
+            let readings = readings.into_iter().map(|(at, value)| wire::CounterReading {
+                observed_unix_nanos: at,
+                value,
+            });
+            let series = wire::CounterSeries {
+                node: series.node,
+                kind: series.kind.as_str().to_owned(),
+                id: series.id,
+                name: series.name,
+                readings: readings.collect(),
+            };
+            (order, series)
+        });
+        let mut rows: Vec<(String, wire::CounterSeries)> = rows.collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let fitting = fitting(&rows, &request.page_token)?;
+        let size = match request.page_size {
+            0 => fitting,
+            size => size.min(fitting),
+        };
+        let (series, next_page_token) = page(rows, size, &request.page_token)?;
+        Ok(wire::ListCountersResponse {
+            series,
+            next_page_token,
+            from_unix_nanos: looked.map(|(from, _)| from),
+            until_unix_nanos: looked.map(|(_, until)| until),
         })
     }
 

@@ -38,6 +38,12 @@ impl Running {
             topology: version.topology.clone(),
         });
         let observations: Vec<_> = self.state.hot.iter().flat_map(|some| some.iter().cloned()).collect();
+        let samples: Vec<_> = self
+            .state
+            .samples
+            .iter()
+            .flat_map(|some| some.iter().cloned())
+            .collect();
         let state = Kept {
             state_streams: self.state.kept(),
             events: join
@@ -61,7 +67,7 @@ impl Running {
                 catalog: self.engine.catalog(),
                 coverage: &self.coverage,
                 observations: &observations,
-                samples: &self.state.samples,
+                samples: &samples,
                 findings: &self.findings.changes,
                 slow_minutes: &self.slow_minutes,
                 pending: &self.engine.pending(),
@@ -157,6 +163,7 @@ impl Running {
             },
             topology: self.topology.as_ref().map(|version| Arc::new(version.topology.clone())),
             state: self.state.hot.clone(),
+            samples: self.state.samples.clone(),
             findings: if same_files {
                 Arc::clone(&before.findings)
             } else {

@@ -35,7 +35,16 @@ impl Running {
                     )
                 })
                 .collect(),
+            oddities: self.oddities(),
         }
+    }
+
+    fn oddities(&self) -> Vec<String> {
+        let of_map = self.topology.iter().flat_map(|known| known.topology.oddities());
+        let mut oddities: Vec<String> = of_map.chain(self.engine.oddities()).collect();
+        oddities.sort_unstable();
+        oddities.dedup();
+        oddities
     }
 
     fn node_reports(&self, streams: &[fathom_join::StreamReport]) -> Vec<NodeReport> {

@@ -43,8 +43,8 @@ pub(super) struct StateStreams {
     sessions: BTreeMap<u64, Session>,
     /// Observations since the last record, as they came.
     pub(super) hot: Vec<Arc<Vec<Observation>>>,
-    /// Samples since the last record.
-    pub(super) samples: Vec<Sample>,
+    /// Samples since the last record, as they came.
+    pub(super) samples: Vec<Arc<Vec<Sample>>>,
     /// Whether an ack found its outbox full.
     ack_due: bool,
 }
@@ -135,7 +135,9 @@ impl StateStreams {
         if !observations.is_empty() {
             self.hot.push(Arc::new(observations));
         }
-        self.samples.append(&mut samples);
+        if !samples.is_empty() {
+            self.samples.push(Arc::new(samples));
+        }
         Ok(bytes)
     }
 }

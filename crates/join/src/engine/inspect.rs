@@ -1,6 +1,6 @@
 //! How the engine is doing: for status, credit and coverage. Changes nothing.
 
-use fathom_model::{NodeIndex, StreamIndex, Tap};
+use fathom_model::{DiskIndex, NodeIndex, StreamIndex, Tap};
 
 use super::{End, Engine};
 
@@ -52,6 +52,37 @@ impl Engine {
             .collect();
         streams.sort_by_key(|report| self.catalog.stream(report.stream));
         streams
+    }
+
+    /// What the traffic shows that does not fit the extent map, in sentences: disks whose offsets are shifted, and disks that show
+    /// what the map has on others.
+    #[must_use]
+    pub fn oddities(&self) -> Vec<String> {
+        let name = |disk: DiskIndex| {
+            let disk = self.catalog.disk(disk);
+            format!("{}/{}", disk.node, disk.name)
+        };
+        let shifted = self.shifts().into_iter().filter(|shift| shift.bytes != 0);
+        let mut said: Vec<String> = shifted
+            .map(|shift| {
+                format!(
+                    "{} of {}: every offset is {} bytes beyond the extent map's, as the traffic shows; joined by that",
+                    shift.tap,
+                    name(shift.disk),
+                    shift.bytes
+                )
+            })
+            .collect();
+        said.extend(self.mistaken().into_iter().map(|mistaken| {
+            format!(
+                "{} of {} shows what the extent map has on {}: are files, nodes or disks taken for one another? Nothing was joined by it",
+                mistaken.tap,
+                name(mistaken.disk),
+                name(mistaken.shows)
+            )
+        }));
+        said.sort_unstable();
+        said
     }
 
     /// Until when, on its clock, windows closed that a silent node could have had legs in.

@@ -10,9 +10,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use fathom_model::state::{Kind, Observation, Scope};
+use fathom_model::state::{Kind, Observation, Sample, Scope};
 use fathom_model::{Incarnation, NodeId};
-use fathom_state::history::Differ;
+use fathom_state::counters::{self, Readings};
+use fathom_state::history::{Differ, Poll};
 use fathom_state::{Bag, decode, schema};
 
 use super::{StateBatch, StatePolled, StateSource};
@@ -33,6 +34,15 @@ pub const fn every(kind: Kind) -> Duration {
     }
 }
 
+/// A set of counters that a node does not have is asked for ever more seldom, down to this: an adapter may come.
+const SELDOM: Duration = Duration::from_secs(600);
+
+/// That a set of counters can still be read is said this often, and whenever it changes.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Where counters are.
+const COUNTERS: &str = r"root\cimv2";
+
 /// Asks for the objects of a class; called on a thread that belongs to that class's namespace alone.
 pub trait Reader: 'static {
     /// The objects, or why there are none.
@@ -40,7 +50,51 @@ pub trait Reader: 'static {
     /// # Errors
     ///
     /// In words for people: no such class, no privilege, the namespace cannot be opened.
-    fn read(&mut self, class: &'static schema::Class) -> Result<Vec<Bag>, String>;
+    fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String>;
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum What {
+    /// Resources.
+    Class(&'static schema::Class),
+    /// Counters; every node has its own.
+    Set(&'static counters::Set),
+}
+
+impl What {
+    fn all() -> impl Iterator<Item = Self> {
+        let classes = schema::classes().filter(|class| !class.namespace.is_empty());
+        classes.map(Self::Class).chain(counters::SETS.iter().map(Self::Set))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Class(class) => class.names[0],
+            Self::Set(set) => set.class,
+        }
+    }
+
+    const fn namespace(self) -> &'static str {
+        match self {
+            Self::Class(class) => class.namespace,
+            Self::Set(_) => COUNTERS,
+        }
+    }
+
+    const fn every(self) -> Duration {
+        match self {
+            Self::Class(class) => every(class.kind),
+            Self::Set(set) => Duration::from_secs(set.every_seconds),
+        }
+    }
+
+    fn is_wanted(self, reporter: bool) -> bool {
+        match self {
+            Self::Class(class) => class.kind.scope() == Scope::Node || reporter,
+            Self::Set(_) => true,
+        }
+    }
 }
 
 /// What a class answered.
@@ -48,13 +102,17 @@ type Answer = (usize, Result<Vec<Bag>, String>);
 
 /// One class and when it is read.
 struct Asked {
-    class: &'static schema::Class,
+    what: What,
     worker: usize,
     due: Duration,
     /// Since when an answer is waited for.
     since: Option<Duration>,
     /// Whether it was said that it does not answer.
     told: bool,
+    /// Of a set of counters what was said of it last, and when.
+    said: Option<(Result<u64, String>, Duration)>,
+    /// Readings one after the other that failed.
+    failed: u32,
 }
 
 /// A node's state, read now.
@@ -65,10 +123,12 @@ pub struct LiveState {
     workers: Vec<SyncSender<usize>>,
     answers: Receiver<Answer>,
     differ: Differ,
+    readings: Readings,
     /// Whether this node reads what the cluster answers for.
     reporter: Arc<AtomicBool>,
     was_reporter: bool,
     waiting: VecDeque<Observation>,
+    samples: VecDeque<Sample>,
     next: u64,
 }
 
@@ -97,27 +157,29 @@ impl LiveState {
     ) -> std::io::Result<Self> {
         let mut namespaces: Vec<&'static str> = Vec::new();
         let mut asked = Vec::new();
-        for class in schema::classes().filter(|class| !class.namespace.is_empty()) {
+        for what in What::all() {
             let worker = namespaces
                 .iter()
-                .position(|known| *known == class.namespace)
+                .position(|known| *known == what.namespace())
                 .unwrap_or_else(|| {
-                    namespaces.push(class.namespace);
+                    namespaces.push(what.namespace());
                     namespaces.len() - 1
                 });
             // Nodes and classes apart, so that neither a provider nor a coordinator gets all of them at once.
-            let spread = every(class.kind).min(Duration::from_secs(30)).as_millis() as u64;
+            let spread = what.every().min(Duration::from_secs(30)).as_millis() as u64;
             let number = asked.len() as u64;
             let jitter = seed
                 .wrapping_mul(0x9E37_79B9_7F4A_7C15)
                 .wrapping_add(number.wrapping_mul(0xD134_2543_DE82_EF95))
                 >> 17;
             asked.push(Asked {
-                class,
+                what,
                 worker,
                 due: Duration::from_millis(jitter % spread.max(1)),
                 since: None,
                 told: false,
+                said: None,
+                failed: 0,
             });
         }
         let (answer, answers) = sync_channel(asked.len());
@@ -125,7 +187,7 @@ impl LiveState {
         for namespace in namespaces {
             // Never full: a class that has not answered is not asked again.
             let (ask, questions) = sync_channel::<usize>(asked.len());
-            let classes: Vec<&'static schema::Class> = asked.iter().map(|asked| asked.class).collect();
+            let classes: Vec<&'static str> = asked.iter().map(|asked| asked.what.name()).collect();
             let (answer, open) = (answer.clone(), open.clone());
             thread::Builder::new()
                 .name(format!("state {namespace}"))
@@ -147,9 +209,11 @@ impl LiveState {
             workers,
             answers,
             differ: Differ::default(),
+            readings: Readings::default(),
             was_reporter: reporter.load(Ordering::Relaxed),
             reporter,
             waiting: VecDeque::new(),
+            samples: VecDeque::new(),
             next: 0,
         })
     }
@@ -170,57 +234,93 @@ impl LiveState {
         while let Ok((number, read)) = self.answers.try_recv() {
             self.take(number, read, elapsed);
         }
-        let at = self.shown(elapsed);
         let mut next = Duration::from_secs(1);
+        let mut late = Vec::new();
         for (number, asked) in self.asked.iter_mut().enumerate() {
-            let wanted = asked.class.kind.scope() == Scope::Node || reporter;
-            let mut failed = None;
+            let wanted = asked.what.is_wanted(reporter);
             match asked.since {
                 Some(since) if elapsed.saturating_sub(since) >= LIMIT && !asked.told => {
                     asked.told = true;
-                    failed = Some(format!("no answer within {} s", LIMIT.as_secs()));
+                    late.push((number, format!("no answer within {} s", LIMIT.as_secs())));
                 }
                 Some(_) => {}
                 None if wanted && asked.due <= elapsed => {
                     match self.workers[asked.worker].try_send(number) {
                         Ok(()) => asked.since = Some(elapsed),
                         // Its thread has ended: the reader broke.
-                        Err(_) => failed = Some("what asks Windows has ended".to_owned()),
+                        Err(_) => late.push((number, "what asks Windows has ended".to_owned())),
                     }
-                    asked.due = elapsed + every(asked.class.kind);
+                    asked.due = elapsed + asked.what.every();
                 }
                 None if wanted => next = next.min(asked.due - elapsed),
                 None => {}
             }
-            if let Some(reason) = failed {
-                let class = asked.class;
-                let said = self
-                    .differ
-                    .read(&self.node, class.names[0], class.kind, Err(reason), at);
-                self.waiting.extend(said);
-            }
+        }
+        for (number, reason) in late {
+            self.say(number, Err(reason), elapsed);
         }
         next.max(Duration::from_millis(20))
     }
 
     fn take(&mut self, number: usize, read: Result<Vec<Bag>, String>, elapsed: Duration) {
+        if let Some(asked) = self.asked.get_mut(number) {
+            asked.since = None;
+            asked.told = false;
+            self.say(number, read, elapsed);
+        }
+    }
+
+    /// Says what was read, or why nothing was.
+    fn say(&mut self, number: usize, read: Result<Vec<Bag>, String>, elapsed: Duration) {
         let at = self.shown(elapsed);
-        let Some(asked) = self.asked.get_mut(number) else {
-            return;
-        };
-        asked.since = None;
-        asked.told = false;
-        let class = asked.class;
-        let decoded = read.map(|bags| {
-            // It was asked here, whatever name the object has for the computer.
-            let all = bags.into_iter().map(|mut bag| {
-                bag.computer = None;
-                decode(&bag, &self.node, at)
-            });
-            all.filter_map(std::result::Result::ok).flatten().collect()
-        });
-        let said = self.differ.read(&self.node, class.names[0], class.kind, decoded, at);
-        self.waiting.extend(said);
+        match self.asked[number].what {
+            What::Class(class) => {
+                let decoded = read.map(|bags| {
+                    // It was asked here, whatever name the object has for the computer.
+                    let all = bags.into_iter().map(|mut bag| {
+                        bag.computer = None;
+                        decode(&bag, &self.node, at)
+                    });
+                    all.filter_map(std::result::Result::ok).flatten().collect()
+                });
+                let said = self.differ.read(&self.node, class.names[0], class.kind, decoded, at);
+                self.waiting.extend(said);
+            }
+            What::Set(set) => {
+                let outcome = read.map(|objects| {
+                    self.samples.extend(self.readings.read(set, &self.node, &objects, at));
+                    objects.len() as u64
+                });
+                self.say_of_set(number, set.class, outcome, elapsed);
+            }
+        }
+    }
+
+    /// Says whether a set of counters can be read, when that is news.
+    fn say_of_set(&mut self, number: usize, class: &'static str, outcome: Result<u64, String>, elapsed: Duration) {
+        let at = self.shown(elapsed);
+        let asked = &mut self.asked[number];
+        if outcome.is_ok() {
+            asked.failed = 0;
+        } else {
+            asked.failed = asked.failed.saturating_add(1);
+            let pause = asked.what.every().saturating_mul(1 << asked.failed.min(10));
+            asked.due = elapsed + pause.min(SELDOM);
+        }
+        let known = asked
+            .said
+            .as_ref()
+            .is_some_and(|(said, when)| *said == outcome && elapsed.saturating_sub(*when) < SAY_AGAIN);
+        if !known {
+            asked.said = Some((outcome.clone(), elapsed));
+            let poll = Poll {
+                kind: Kind::Counters,
+                class: class.to_owned(),
+                outcome,
+                full: false,
+            };
+            self.waiting.push_back(poll.observation(&self.node, at));
+        }
     }
 }
 
@@ -237,16 +337,18 @@ impl StateSource for LiveState {
 
     fn poll(&mut self, elapsed: Duration, most: usize) -> Result<StatePolled> {
         let wait = self.step(elapsed);
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.samples.is_empty() {
             return Ok(StatePolled::Later(wait));
         }
         let observations: Vec<Observation> = self.waiting.drain(..most.min(self.waiting.len())).collect();
+        let rest = most - observations.len();
+        let samples: Vec<Sample> = self.samples.drain(..rest.min(self.samples.len())).collect();
         let first_ordinal = self.next;
-        self.next += observations.len() as u64;
+        self.next += (observations.len() + samples.len()) as u64;
         Ok(StatePolled::Rows(StateBatch {
             first_ordinal,
             observations,
-            samples: Vec::new(),
+            samples,
         }))
     }
 }

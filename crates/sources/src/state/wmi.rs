@@ -1,6 +1,6 @@
 //! Objects of Windows' management classes.
 
-use fathom_state::{Bag, Raw, schema};
+use fathom_state::{Bag, Raw};
 use wmi::{AuthLevel, IWbemClassWrapper, Variant, WMIConnection, WMIError};
 
 use super::live::Reader;
@@ -63,8 +63,8 @@ impl Namespace {
 }
 
 impl Reader for Namespace {
-    fn read(&mut self, class: &'static schema::Class) -> Result<Vec<Bag>, String> {
-        let read = self.objects(class.names[0]);
+    fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String> {
+        let read = self.objects(class);
         if read.is_err() {
             // A service that was restarted does not know the old connection.
             self.connection = None;

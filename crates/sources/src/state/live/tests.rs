@@ -6,16 +6,27 @@ use fathom_state::Raw;
 
 use super::*;
 
-/// Answers each class with one object; the connections' namespace hangs until it is let go.
+/// Answers each class with one object; the connections' namespace hangs until it is let go. Counters rise by a hundred a reading,
+/// and nobody has such an adapter as counts pauses.
 struct Fake {
     gate: Option<Arc<std::sync::Mutex<Receiver<()>>>>,
+    total: i128,
 }
 
 impl Reader for Fake {
-    fn read(&mut self, class: &'static schema::Class) -> Result<Vec<Bag>, String> {
+    fn read(&mut self, name: &'static str) -> Result<Vec<Bag>, String> {
         if let Some(gate) = self.gate.take() {
             let _ = gate.lock().expect("nobody panics").recv();
         }
+        let Some(class) = schema::classes().find(|class| class.names[0] == name) else {
+            self.total += 100;
+            return if name.contains("Mellanox") {
+                Err("no such class".to_owned())
+            } else {
+                let object = Bag::default().with("Name", Raw::Text("to n2".to_owned()));
+                Ok(vec![object.with("StallsSendCreditPersec", Raw::Integer(self.total))])
+            };
+        };
         let mut bag = Bag::default();
         bag.class = Some(class.names[0].to_owned());
         // Of whatever names the object.
@@ -49,6 +60,7 @@ fn start(reporter: bool, gate: Option<Receiver<()>>) -> (LiveState, Arc<AtomicBo
     let gate = gate.map(|gate| Arc::new(std::sync::Mutex::new(gate)));
     let open = move |namespace: &'static str| Fake {
         gate: gate.clone().filter(|_| namespace.ends_with("SMB")),
+        total: 0,
     };
     let source = LiveState::start("n1".into(), 1_000, 7, Arc::clone(&reporter), open).expect("threads");
     (source, reporter)
@@ -56,7 +68,7 @@ fn start(reporter: bool, gate: Option<Receiver<()>>) -> (LiveState, Arc<AtomicBo
 
 fn sources(all: &[Observation]) -> Vec<&str> {
     all.iter()
-        .filter(|row| row.kind == Kind::Source)
+        .filter(|row| row.kind == Kind::Source && row.text("kind") != Some("counters"))
         .filter_map(|row| row.text("class"))
         .collect()
 }
@@ -92,7 +104,7 @@ fn only_the_reporter_asks_for_the_cluster() {
     assert!(said.iter().any(|row| row.kind == Kind::Disk));
     assert!(
         said.iter()
-            .filter(|row| row.flag("available") == Some(true))
+            .filter(|row| row.flag("available") == Some(true) && row.text("kind") != Some("counters"))
             .all(|row| row.flag("full") == Some(true))
     );
 }
@@ -130,4 +142,42 @@ fn what_stays_the_same_is_said_once() {
         said.iter().any(|row| row.text("class") == Some("MSFT_NetAdapter"))
     });
     assert!(again.iter().all(|row| row.kind != Kind::Adapter));
+}
+
+#[test]
+fn counters_are_read_as_rates_and_one_that_is_not_there_ever_more_seldom() {
+    let (mut source, _reporter) = start(false, None);
+    let (mut samples, mut said) = (Vec::new(), Vec::new());
+    let began = Instant::now();
+    let is_pause = |row: &&Observation| row.text("class").is_some_and(|class| class.contains("Mellanox"));
+    let is_stall = |sample: &&Sample| sample.name == "smb_direct.stalls_send_credit_per_s";
+    // Two minutes of the source's own time, in steps of a second.
+    for second in 0..120 {
+        let at = Duration::from_secs(second);
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(60));
+            match source.poll(at, 1000).expect("it polls") {
+                StatePolled::Rows(batch) => {
+                    said.extend(batch.observations);
+                    samples.extend(batch.samples);
+                }
+                StatePolled::Later(_) if source.asked.iter().any(|asked| asked.since.is_some()) => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                StatePolled::Later(_) => break,
+                StatePolled::End => panic!("it never ends"),
+            }
+        }
+    }
+    let stalls: Vec<&Sample> = samples.iter().filter(is_stall).collect();
+    assert!((10..=12).contains(&stalls.len()), "{}", stalls.len());
+    assert!(
+        stalls
+            .iter()
+            .all(|sample| sample.value > 0.0 && sample.id == "to n2" && sample.node.as_str() == "n1")
+    );
+    let failed: Vec<&Observation> = said.iter().filter(is_pause).collect();
+    assert_eq!(failed[0].text("reason"), Some("no such class"));
+    // Asked at about 0, 20, 60 and 140 s after the first time, and news only when a minute has passed.
+    assert!((1..=3).contains(&failed.len()), "{failed:?}");
 }
