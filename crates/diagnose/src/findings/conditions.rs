@@ -333,9 +333,10 @@ impl Tracker {
         });
         // Up to now, and not up to when it was last looked at.
         let carried = self.tracked[part].carried_nanos;
-        let cost = followed.map_or(i128::from(felt.cost_ns), |followed| {
-            carried + i128::from(followed.counted)
-        });
+        let cost = followed.map_or_else(
+            || i128::from(felt.cost_ns),
+            |followed| carried + i128::from(followed.counted),
+        );
         let tracked = &mut self.tracked[cause];
         tracked.adopted.extend(followed);
         tracked.carry(cost);
