@@ -1,5 +1,4 @@
 //! The demo of a fleet, and the examples for other languages, run as somebody would who has only the repository.
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};

@@ -87,7 +87,7 @@ async fn connect_and_send(webhook: &Webhook, unix_seconds: u64, body: Bytes) -> 
 }
 
 fn request(webhook: &Webhook, unix_seconds: u64, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
-    let invalid = |error: hyper::http::Error| Failure::Request {
+    let invalid = |error: http::Error| Failure::Request {
         reason: error.to_string(),
     };
     let path = webhook.url.path_and_query().map_or("/", |path| path.as_str());
