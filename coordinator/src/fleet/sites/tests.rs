@@ -237,7 +237,10 @@ fn cluster_is_found_by_its_name_where_no_other_has_it() {
     let several = known.place("both").unwrap_err();
     assert!(several.message().contains("berlin/both, munich/both"), "{several}");
     let which = known.place("").unwrap_err();
-    assert!(which.message().contains("berlin/both, c1, own, munich/both, c2"), "{which}");
+    assert!(
+        which.message().contains("berlin/both, c1, own, munich/both, c2"),
+        "{which}"
+    );
     assert!(matches!(known.place("c9").unwrap(), Place::Nowhere { known } if known.len() == 5));
 }
 
