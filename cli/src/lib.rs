@@ -75,6 +75,8 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::History(a) => over(&a.connection, output, &|| state::history::run(&a, output)),
         Command::Writes(a) => over(&a.connection, output, &|| commands::ios::run(&a, Op::Write, output)),
         Command::Reads(a) => over(&a.connection, output, &|| commands::ios::run(&a, Op::Read, output)),
+        Command::Counters(a) => over(&a.connection, output, &|| state::counters::run(&a, output)),
+        Command::Flushes(a) => over(&a.connection, output, &|| commands::ios::run(&a, Op::Flush, output)),
         Command::Write(a) => over(&a.connection, output, &|| commands::io::run(&a, output)),
         Command::Latency(a) => over(&a.connection, output, &|| commands::latency::run(&a, output)),
         Command::Why(a) => over(&a.connection, output, &|| commands::why::run(&a, output)),
