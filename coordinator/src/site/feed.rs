@@ -43,6 +43,20 @@ struct Told {
     rollup: Option<Revision>,
     /// Whether it is on its way.
     rollup_due: bool,
+    /// When the coordinator was started, by its clock, whose rollup the other side had before this one sent any.
+    before: Option<i64>,
+}
+
+impl Told {
+    /// A rollup's revision as the other side has to have it: what is told after what it had is newer, also where this machine's clock was
+    /// set back in between.
+    fn revision(&self, own: Revision) -> Revision {
+        let started_unix_ns = match self.before {
+            Some(before) if before > own.started_unix_ns => before.saturating_add(1),
+            _ => own.started_unix_ns,
+        };
+        Revision { started_unix_ns, ..own }
+    }
 }
 
 impl Feed {
@@ -82,6 +96,9 @@ impl Feed {
                 number: revision.number,
             });
             told.rollup_due &= revision < told.rollup;
+            if told.rollup.is_none() {
+                told.before = revision.map(|revision| revision.started_unix_ns);
+            }
         }
     }
 
@@ -110,20 +127,19 @@ impl Feed {
                 told.findings_due = true;
                 messages.push(Message::Findings(update));
             }
-            if let Some(rollup) = cluster.view().rollup.as_ref().filter(|_| !told.rollup_due)
-                && told.rollup != Some(rollup.revision)
-            {
+            if let Some(rollup) = cluster.view().rollup.as_ref().filter(|_| !told.rollup_due) {
+                let revision = told.revision(rollup.revision);
+                if told.rollup == Some(revision) {
+                    continue;
+                }
                 told.rollup_due = true;
-                told.rollup = Some(rollup.revision);
+                told.rollup = Some(revision);
                 let mut rollup = ClusterRollup::clone(rollup);
+                rollup.revision = revision;
                 rollup.site.clone_from(&self.site);
                 rollup.labels.clone_from(&self.labels);
-                rollup.labels.extend(
-                    self.cluster_labels
-                        .get(cluster.id.as_str())
-                        .cloned()
-                        .unwrap_or_default(),
-                );
+                let own = self.cluster_labels.get(cluster.id.as_str());
+                rollup.labels.extend(own.cloned().unwrap_or_default());
                 messages.push(Message::Rollup((&rollup).into()));
             }
         }
@@ -164,3 +180,6 @@ async fn findings(cluster: &Cluster, has: Option<u64>) -> Result<Option<wire::Fi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
