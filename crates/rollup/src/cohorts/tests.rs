@@ -127,8 +127,9 @@ fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_little_else()
         assert_eq!(cohorts.cohorts[0].key, slow);
         assert!(verdict.worst.len() == 20 && verdict.worst.iter().all(|key| key.starts_with("s/c")));
     }
-    // Four are so at each seed. Of what is told 5 % may be wrong: five of a hundred, and three deviations more are eleven.
-    assert!(told >= 60 && wrong <= 11, "{wrong} of {told}");
+    // Half of the writes and of the reads are so at each seed, and with some the slowest too. Of eighty 5 % are four, three deviations
+    // more are ten.
+    assert!(told >= 40 && wrong <= 10, "{wrong} of {told}");
     println!("{wrong} of {told} significant verdicts are wrong");
 }
 
