@@ -14,6 +14,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod bins;
+
+use bins::Bins;
+
 /// Bins that there are: of all values that 64 bits hold.
 pub const BINS: usize = 58 * 64 + 64;
 
@@ -44,7 +48,7 @@ pub struct Sketch {
     /// The bin of the first count.
     first: usize,
     /// INVARIANT: neither the first nor the last is 0, so that equal sketches have equal parts.
-    counts: Vec<u64>,
+    counts: Bins,
     count: u64,
     sum: u64,
     min: u64,
@@ -118,8 +122,7 @@ impl Sketch {
         }
         let bin = bin(nanos);
         self.reach(bin, bin);
-        let at = bin - self.first;
-        self.counts[at] = self.counts[at].saturating_add(times);
+        self.counts.add(bin - self.first, times);
         self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
         self.max = self.max.max(nanos);
         self.count = self.count.saturating_add(times);
@@ -132,10 +135,7 @@ impl Sketch {
             return;
         }
         self.reach(other.first, other.first + other.counts.len() - 1);
-        let from = other.first - self.first;
-        for (own, more) in self.counts[from..].iter_mut().zip(&other.counts) {
-            *own = own.saturating_add(*more);
-        }
+        self.counts.add_all(other.first - self.first, &other.counts);
         self.min = if self.count == 0 {
             other.min
         } else {
@@ -148,17 +148,13 @@ impl Sketch {
 
     /// Makes room for the bins from `low` to `high`.
     fn reach(&mut self, low: usize, high: usize) {
-        if self.counts.is_empty() {
+        if self.counts.len() == 0 {
             self.first = low;
         }
-        if low < self.first {
-            let more = self.first - low;
-            self.counts.splice(0..0, std::iter::repeat_n(0, more));
-            self.first = low;
-        }
-        if self.first + self.counts.len() <= high {
-            self.counts.resize(high - self.first + 1, 0);
-        }
+        let first = self.first.min(low);
+        let after = (high + 1).saturating_sub(self.first + self.counts.len());
+        self.counts.grow(self.first - first, after);
+        self.first = first;
     }
 
     /// How many values it has.
@@ -215,7 +211,7 @@ impl Sketch {
         let ranks = shares.map(|share| ((share * self.count as f64).ceil() as u64).clamp(1, self.count));
         let mut values = [self.max; N];
         let (mut at, mut before) = (0, 0_u64);
-        for (offset, &own) in self.counts.iter().enumerate() {
+        for (offset, own) in self.counts.iter().enumerate() {
             before = before.saturating_add(own);
             while at < N && ranks[at] <= before {
                 values[at] = middle(self.first + offset).clamp(self.min, self.max);
@@ -228,7 +224,7 @@ impl Sketch {
     /// Bytes that it takes on the heap.
     #[must_use]
     pub const fn heap_bytes(&self) -> usize {
-        self.counts.capacity() * size_of::<u64>()
+        self.counts.heap_bytes()
     }
 
     /// As it is sent and stored.
@@ -242,7 +238,7 @@ impl From<Sketch> for Parts {
     fn from(sketch: Sketch) -> Self {
         Self {
             first_bin: u32::try_from(sketch.first).unwrap_or(u32::MAX),
-            counts: sketch.counts,
+            counts: sketch.counts.into(),
             sum_nanos: sketch.sum,
             min_nanos: sketch.min,
             max_nanos: sketch.max,
@@ -258,7 +254,7 @@ impl TryFrom<Parts> for Sketch {
     /// # Errors
     ///
     /// When they cannot be those of any values.
-    fn try_from(mut parts: Parts) -> Result<Self, Fault> {
+    fn try_from(parts: Parts) -> Result<Self, Fault> {
         let nothing = Parts::default();
         let (Some(&low), Some(&high)) = (parts.counts.first(), parts.counts.last()) else {
             return if parts == nothing {
@@ -297,10 +293,9 @@ impl TryFrom<Parts> for Sketch {
         if min > max || sum < least || sum > greatest {
             return Err(Fault::Sum { sum, count, min, max });
         }
-        parts.counts.shrink_to_fit();
         Ok(Self {
             first,
-            counts: parts.counts,
+            counts: Bins::from(parts.counts),
             count,
             sum,
             min,

@@ -21,7 +21,7 @@ use fathom_model::rollup::{
     MOST_COHORTS, MOST_LABELS, MOST_WORST, Revision, TapLatency, WorstChild,
 };
 use fathom_model::sketch::Sketch;
-use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op, Tap};
+use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, Merged, NodeIndex, Op, Tap};
 
 use crate::SECOND;
 
@@ -171,16 +171,20 @@ impl Gather {
     }
 }
 
-/// Rows on their way into a piece, with what their indices stand for.
+/// Rows on their way into a piece. What an index of the catalog stands for is looked up once: this is done for every leg.
 struct Batch<'a> {
     inventory: &'a Inventory,
     catalog: &'a Catalog,
-    disks: Vec<Option<Option<&'a CohortKey>>>,
-    nics: Vec<Option<Option<&'a CohortKey>>>,
-    systems: Vec<Option<Option<&'a CohortKey>>>,
-    latency: BTreeMap<(Tap, Op), Sketch>,
-    cohorts: BTreeMap<&'a CohortKey, Tallied>,
+    disks: Vec<Place>,
+    nics: Vec<Place>,
+    systems: Vec<Place>,
+    /// By tap and operation.
+    latency: [Sketch; Tap::ALL.len() * Op::ALL.len()],
+    cohorts: Vec<(&'a CohortKey, Tallied)>,
 }
+
+/// Where in [`Batch::cohorts`] a device counts, once that was looked up: nowhere, where it is not known what it is.
+type Place = Option<Option<usize>>;
 
 impl<'a> Batch<'a> {
     fn new(inventory: &'a Inventory, catalog: &'a Catalog) -> Self {
@@ -190,44 +194,40 @@ impl<'a> Batch<'a> {
             disks: vec![None; catalog.disks().len()],
             nics: vec![None; catalog.nodes().len()],
             systems: vec![None; catalog.nodes().len()],
-            latency: BTreeMap::new(),
-            cohorts: BTreeMap::new(),
+            latency: std::array::from_fn(|_| Sketch::default()),
+            cohorts: Vec::new(),
         }
     }
 
     fn add(&mut self, io: &Io, legs: &[Leg]) {
         let nanos = io.event.duration_nanos;
-        self.latency.entry((Tap::Volume, io.op)).or_default().add(nanos);
-        if let Some(system) = self.system(io.node) {
-            self.count(system, io.op, nanos, io.event.status);
-        }
+        self.latency[at(Tap::Volume, io.op)].add(nanos);
+        let system = self.system(io.node);
+        self.count(system, io.op, nanos, io.event.status);
         for leg in legs {
             for tap in [Tap::Initiator, Tap::Target, Tap::Device] {
                 if let Some(seen) = leg.observation(tap) {
-                    self.latency.entry((tap, io.op)).or_default().add(seen.duration_nanos);
+                    self.latency[at(tap, io.op)].add(seen.duration_nanos);
                 }
             }
             // Of a request that a drive made of several legs' it is counted where its ordinal is; a cache's request is another drive's.
-            let is_its_own = leg.merged != Some(fathom_model::Merged::Further);
-            if let Some(seen) = leg.device.filter(|_| is_its_own)
-                && let Some(drive) = self.disk(leg.cache.unwrap_or(leg.disk))
-            {
+            let is_its_own = leg.merged != Some(Merged::Further);
+            if let Some(seen) = leg.device.filter(|_| is_its_own) {
+                let drive = self.disk(leg.cache.unwrap_or(leg.disk));
                 self.count(drive, io.op, seen.duration_nanos, seen.status);
             }
             if let Some((way, status)) = on_the_way(leg) {
                 let (near, far) = (self.nic(io.node), self.nic(leg.node));
-                if let Some(near) = near {
-                    self.count(near, io.op, way, status);
-                }
-                if let Some(far) = far.filter(|far| Some(*far) != near) {
-                    self.count(far, io.op, way, status);
-                }
+                self.count(near, io.op, way, status);
+                self.count(far.filter(|_| far != near), io.op, way, status);
             }
         }
     }
 
-    fn count(&mut self, key: &'a CohortKey, op: Op, nanos: u64, status: u32) {
-        let own = self.cohorts.entry(key).or_default();
+    fn count(&mut self, cohort: Option<usize>, op: Op, nanos: u64, status: u32) {
+        let Some((_, own)) = cohort.and_then(|at| self.cohorts.get_mut(at)) else {
+            return;
+        };
         match op {
             Op::Write => own.writes.add(nanos),
             Op::Read => own.reads.add(nanos),
@@ -236,24 +236,50 @@ impl<'a> Batch<'a> {
         own.io_errors += u64::from(status != 0);
     }
 
-    fn disk(&mut self, disk: DiskIndex) -> Option<&'a CohortKey> {
-        let (inventory, catalog) = (self.inventory, self.catalog);
-        *self.disks[disk.as_usize()].get_or_insert_with(|| inventory.of_disk(catalog.disk(disk)))
+    fn disk(&mut self, disk: DiskIndex) -> Option<usize> {
+        if let Some(known) = self.disks[disk.as_usize()] {
+            return known;
+        }
+        let place = self.place(self.inventory.of_disk(self.catalog.disk(disk)));
+        self.disks[disk.as_usize()] = Some(place);
+        place
     }
 
-    fn nic(&mut self, node: NodeIndex) -> Option<&'a CohortKey> {
-        let (inventory, catalog) = (self.inventory, self.catalog);
-        *self.nics[node.as_usize()].get_or_insert_with(|| inventory.of_node(Axis::Nic, catalog.node(node)))
+    fn nic(&mut self, node: NodeIndex) -> Option<usize> {
+        if let Some(known) = self.nics[node.as_usize()] {
+            return known;
+        }
+        let place = self.place(self.inventory.of_node(Axis::Nic, self.catalog.node(node)));
+        self.nics[node.as_usize()] = Some(place);
+        place
     }
 
-    fn system(&mut self, node: NodeIndex) -> Option<&'a CohortKey> {
-        let (inventory, catalog) = (self.inventory, self.catalog);
-        *self.systems[node.as_usize()].get_or_insert_with(|| inventory.of_node(Axis::Os, catalog.node(node)))
+    fn system(&mut self, node: NodeIndex) -> Option<usize> {
+        if let Some(known) = self.systems[node.as_usize()] {
+            return known;
+        }
+        let place = self.place(self.inventory.of_node(Axis::Os, self.catalog.node(node)));
+        self.systems[node.as_usize()] = Some(place);
+        place
+    }
+
+    fn place(&mut self, key: Option<&'a CohortKey>) -> Option<usize> {
+        let key = key?;
+        let known = self.cohorts.iter().position(|(own, _)| *own == key);
+        Some(known.unwrap_or_else(|| {
+            self.cohorts.push((key, Tallied::default()));
+            self.cohorts.len() - 1
+        }))
     }
 
     fn end(self, piece: &mut Piece) {
-        for (at, sketch) in self.latency {
-            piece.latency.entry(at).or_default().merge(&sketch);
+        for tap in Tap::ALL {
+            for op in Op::ALL {
+                let own = &self.latency[at(tap, op)];
+                if !own.is_empty() {
+                    piece.latency.entry((tap, op)).or_default().merge(own);
+                }
+            }
         }
         for (key, counted) in self.cohorts {
             if !piece.cohorts.contains_key(key) {
@@ -267,6 +293,11 @@ impl<'a> Batch<'a> {
             own.io_errors = own.io_errors.saturating_add(counted.io_errors);
         }
     }
+}
+
+/// Where a tap and operation are in [`Batch::latency`].
+const fn at(tap: Tap, op: Op) -> usize {
+    tap as usize * Op::ALL.len() + op as usize
 }
 
 /// What a copy took beside the far side, and how it ended for the initiator; `None` of one that did not cross the network, or of which an

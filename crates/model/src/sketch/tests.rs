@@ -118,6 +118,28 @@ fn more_than_can_be_counted_stays_at_the_greatest_number() {
 }
 
 #[test]
+fn counts_beyond_four_bytes_are_the_same_however_they_came_to_be() {
+    let many = u64::from(u32::MAX);
+    let (mut one, mut other) = (Sketch::default(), Sketch::default());
+    one.add_many(1_000, many);
+    one.add(1_000_000);
+    other.add_many(1_000, 5);
+    let mut merged = one.clone();
+    merged.merge(&other);
+    let mut added = one.clone();
+    added.add_many(1_000, 5);
+    let mut turned = other;
+    turned.merge(&one);
+    assert_eq!((&merged, &merged), (&added, &turned));
+    assert_eq!(merged.count(), many + 6);
+    assert_eq!(Sketch::try_from(merged.parts()), Ok(merged.clone()));
+    let mut twice = merged.clone();
+    twice.merge(&merged);
+    assert_eq!((twice.count(), twice.quantile(1.0)), (2 * (many + 6), Some(1_000_000)));
+    assert!(one.heap_bytes() < twice.heap_bytes());
+}
+
+#[test]
 fn parts_that_no_values_have_are_refused() {
     let good = of(&[100_000, 150_000]).parts();
     let bad = |change: fn(&mut Parts)| {

@@ -106,7 +106,7 @@ fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_little_else()
         }
         fleet
     };
-    let (mut told, mut wrong) = (0, 0);
+    let (mut told, mut wrong, mut named) = (0, 0, Vec::new());
     for seed in 0..20 {
         let cohorts = mixed(seed).cohorts(&Selection::all());
         let found = significant(&cohorts);
@@ -117,7 +117,9 @@ fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_little_else()
             .count();
         let write = found.iter().find(|(_, own)| own.measure == Measure::WriteP50);
         let (_, verdict) = write.unwrap_or_else(|| panic!("{seed}: it is found: {cohorts:?}"));
-        assert!((30..=44).contains(&verdict.worse_clusters), "{seed}: {verdict:?}");
+        // Forty are; how far the others differ is itself estimated, so that a few more or less are named.
+        assert!((20..=50).contains(&verdict.worse_clusters), "{seed}: {verdict:?}");
+        named.push(verdict.worse_clusters as f64);
         assert_eq!(
             (verdict.compared_clusters, verdict.beside, verdict.alone),
             (120, 120, 0)
@@ -127,8 +129,11 @@ fn a_firmware_that_is_slow_on_a_third_of_its_clusters_is_found_and_little_else()
         assert_eq!(cohorts.cohorts[0].key, slow);
         assert!(verdict.worst.len() == 20 && verdict.worst.iter().all(|key| key.starts_with("s/c")));
     }
-    // Four are so at each seed. Of what is told 5 % may be wrong: five of a hundred, and three deviations more are eleven.
-    assert!(told >= 60 && wrong <= 11, "{wrong} of {told}");
+    let named = median(&named).expect("there are some");
+    assert!((35.0..=42.0).contains(&named), "{named}");
+    // Half of the writes and of the reads are so at each seed, and with some the slowest too. Of eighty 5 % are four, three deviations
+    // more are ten.
+    assert!(told >= 40 && wrong <= 10, "{wrong} of {told}");
     println!("{wrong} of {told} significant verdicts are wrong");
 }
 
