@@ -23,7 +23,7 @@ pub(super) fn group(method: &str) -> Option<Group> {
         ("fathom.query.v1.FindingsService", "AcknowledgeFinding" | "MuteFinding") => Some(Group::Remarks),
         ("fathom.control.v1.ControlService", "SetProfile") => Some(Group::Profiles),
         (service, method) if service.starts_with("fathom.query.v1.") => {
-            let reads = ["Get", "List", "Watch", "Stream"];
+            let reads = ["Get", "List", "Watch", "Stream", "Compare"];
             reads.iter().any(|verb| method.starts_with(verb)).then_some(Group::Read)
         }
         _ => None,

@@ -30,9 +30,30 @@ fn methods_that_change_something_are_not_taken_for_reading() {
 #[test]
 fn every_method_that_there_is_has_a_group() {
     let text = String::from_utf8_lossy(fathom_proto::DESCRIPTORS);
-    for known in ["GetLatency", "WatchFindings", "SetProfile"] {
-        assert!(text.contains(known));
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.');
+    let asked = words.filter_map(|word| word.strip_prefix(".fathom.query.v1.")?.strip_suffix("Request"));
+    let methods: std::collections::BTreeSet<&str> = asked.collect();
+    assert!(
+        methods.len() > 20 && methods.contains("CompareStretches"),
+        "{methods:?}"
+    );
+    for method in methods {
+        let expected = match method {
+            "AcknowledgeFinding" | "MuteFinding" => Group::Remarks,
+            _ => Group::Read,
+        };
+        let service = if expected == Group::Remarks {
+            "FindingsService"
+        } else {
+            "Service"
+        };
+        let found = group(&format!("/fathom.query.v1.{service}/{method}"));
+        assert_eq!(found, Some(expected), "{method}");
     }
+}
+
+#[test]
+fn a_policy_allows_what_it_names() {
     let policy = Policy::default();
     assert!(policy.allows("/fathom.query.v1.QueryService/GetStatus"));
     assert!(!policy.allows("/fathom.query.v1.FindingsService/MuteFinding"));
