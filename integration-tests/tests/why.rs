@@ -63,9 +63,10 @@ impl Setup {
             program().node(&self.certificates, &coordinator.address, recording, node, home, &[])
         };
         let mut daemons: Vec<Process> = nodes.iter().map(start).collect();
+        // All events may have come before the first reading of state has: what was sent is known when its daemons have gone.
+        daemons.iter_mut().for_each(|daemon| assert_eq!(daemon.wait(), 0));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(finished(&self.certificates, &coordinator.address));
-        daemons.iter_mut().for_each(|daemon| assert_eq!(daemon.wait(), 0));
     }
 
     fn ask(&self, coordinator: &Process, arguments: &[&str]) -> Ran {
