@@ -83,6 +83,11 @@ fn demo_lists_recordings_and_refuses_unknown_ones() {
         .collect();
     assert!(names.contains(&"fault-slow-drive".to_owned()), "{names:?}");
     assert_fails(
+        &program().run(["demo", "--list", "--recordings", "/no/such/folder"]),
+        1,
+        &["/no/such/folder"],
+    );
+    assert_fails(
         &program().run(["demo", "--run", "no-such"]),
         2,
         &["there is no recording `no-such`", "fault-slow-drive"],
@@ -326,6 +331,7 @@ fn demo_and_replay_say_the_same_oddities_of_a_recording() {
     let mut document: Value = serde_json::from_str(&fs::read_to_string(&run).unwrap()).unwrap();
     document["counts"] = json!({"n0": {"volume.write": 7777}});
     fs::write(&run, document.to_string()).unwrap();
+    fs::copy(copy.path().join("events-n1.jsonl"), copy.path().join("events-n9.jsonl")).unwrap();
     let folder = text(copy.path());
     let replayed = program().run(["replay", &folder, "-o", "json"]).json();
     let shown = program().run(["demo", "--once", "--run", &folder, "-o", "json"]).json();
@@ -333,6 +339,12 @@ fn demo_and_replay_say_the_same_oddities_of_a_recording() {
     assert!(
         odd.iter()
             .any(|warning| warning.as_str().unwrap().contains("run.json counts 7777")),
+        "{odd:?}"
+    );
+    assert!(
+        replayed["unseen"]["warnings"]
+            .to_string()
+            .contains("events-n9.jsonl is of no node"),
         "{odd:?}"
     );
     assert_eq!(replayed["unseen"]["warnings"], shown["unseen"]["warnings"]);

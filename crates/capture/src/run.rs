@@ -222,6 +222,24 @@ impl Recording {
         &self.topology
     }
 
+    /// Files of events that are of no node that `run.json` names: nobody reads them. By name.
+    #[must_use]
+    pub fn strangers(&self) -> Vec<String> {
+        let inside = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let names = inside.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut strangers: Vec<String> = names
+            .filter(|name| {
+                let node = name.strip_prefix("events-").and_then(|rest| {
+                    let rest = rest.strip_suffix(".zst").unwrap_or(rest);
+                    rest.strip_suffix(".jsonl")
+                });
+                node.is_some_and(|node| self.node(node).is_none())
+            })
+            .collect();
+        strangers.sort_unstable();
+        strangers
+    }
+
     /// The truth file, if the recording has one.
     #[must_use]
     pub fn truth(&self) -> Option<PathBuf> {

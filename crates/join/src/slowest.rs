@@ -378,16 +378,16 @@ fn all_unseen(replies: &Known, io_end: i64, ends: &[End]) -> Judged {
         let (other, slack) = known[at];
         end.saturating_sub(error) > other.saturating_add(slack)
     };
-    // Whoever keeps the best one from being named is a candidate beside it.
-    let unlikely = (1.0 - SURE) / known.len() as f64;
-    let candidates: Few<usize> = (0..known.len())
-        .filter(|&at| at == best || likelihoods[at] / sum >= unlikely || !apart(at))
-        .collect();
     let apart = (0..known.len()).all(|at| at == best || apart(at));
     let probability = likelihoods[best] / sum;
     let named = (apart && probability >= SURE).then_some((best, probability as f32));
     Judged {
-        candidates: if named.is_some() { smallvec![best] } else { candidates },
+        // How long replies take does not rule one out: of one moment they wait for the same.
+        candidates: if named.is_some() {
+            smallvec![best]
+        } else {
+            everyone.candidates
+        },
         named,
     }
 }

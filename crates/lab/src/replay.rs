@@ -58,7 +58,7 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     engine.set_topology(recording.topology());
     let mut players = Vec::new();
     let mut missing_nodes = Vec::new();
-    let mut warnings = recording.topology().oddities();
+    let mut warnings = odd(recording);
     for node in recording.nodes() {
         if node.events.is_none() {
             missing_nodes.push(node.id.clone());
@@ -103,6 +103,13 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
     })
 }
 
+/// What about the folder and its extent map does not fit together.
+fn odd(recording: &Recording) -> Vec<String> {
+    let stranger = |name: String| format!("{name} is of no node that run.json's topology names: it was not read");
+    let strangers = recording.strangers().into_iter().map(stranger);
+    recording.topology().oddities().into_iter().chain(strangers).collect()
+}
+
 /// Puts what is odd into one order, each said once: whoever hears it from several sides says the same.
 pub fn tidy(warnings: &mut Vec<String>) {
     warnings.sort_unstable();
@@ -115,7 +122,7 @@ pub fn tidy(warnings: &mut Vec<String>) {
 ///
 /// When the recording cannot be read.
 pub fn warnings(recording: &Recording, without: &[Tap]) -> Result<Vec<String>> {
-    let mut warnings = recording.topology().oddities();
+    let mut warnings = odd(recording);
     for node in recording.nodes().iter().filter(|node| node.events.is_some()) {
         let options = SourceOptions {
             without: without.to_vec(),

@@ -79,6 +79,15 @@ pub(super) fn find(given: &[PathBuf], name: Option<&str>) -> Result<PathBuf> {
 
 /// Prints the recordings.
 pub(super) fn list(given: &[PathBuf], output: Output) -> Result<Code> {
+    if let Some((path, source)) = given
+        .iter()
+        .find_map(|folder| Some((folder, std::fs::read_dir(folder).err()?)))
+    {
+        return Err(Error::File {
+            path: path.clone(),
+            source,
+        });
+    }
     let mut rows = Vec::new();
     for (name, path) in all(given) {
         let about = fathom_lab::open(&path).map(|recording| recording.run().about.clone().unwrap_or_default());
