@@ -225,7 +225,7 @@ impl Recording {
     /// Files of events that are of no node that `run.json` names: nobody reads them. By name.
     #[must_use]
     pub fn strangers(&self) -> Vec<String> {
-        let inside = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let inside = fs::read_dir(&self.directory).into_iter().flatten().flatten();
         let names = inside.filter_map(|entry| entry.file_name().into_string().ok());
         let mut strangers: Vec<String> = names
             .filter(|name| {
