@@ -383,5 +383,11 @@ fn random_incarnation() -> Result<Incarnation> {
     Ok(Incarnation::from_bytes(bytes))
 }
 
+/// A number that is the same for one name and another for another: it spreads over time what all nodes would do at once.
+fn seed_of(name: &str) -> u64 {
+    let bytes = name.bytes();
+    bytes.fold(17, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
+}
+
 #[cfg(test)]
 mod tests;

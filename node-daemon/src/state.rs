@@ -126,8 +126,7 @@ fn of_this_system(config: &Config, live: &Live, reporter: &Arc<AtomicBool>) -> R
     if live.from != Origin::Etw {
         return Ok(None);
     }
-    let name = config.node.as_str().bytes();
-    let seed = name.fold(17_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let seed = crate::seed_of(config.node.as_str());
     fathom_sources::state::of_this_system(&config.node, SystemClock.now_unix_nanos(), seed, Arc::clone(reporter))
         .map_err(|source| Error::Thread { source })
 }

@@ -129,10 +129,7 @@ impl Uplink {
                 spool: None,
             });
         }
-        let name = spool.opening().stream.to_string();
-        let seed = name
-            .bytes()
-            .fold(17_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let seed = crate::seed_of(&spool.opening().stream.to_string());
         streams.push_back(Outgoing {
             directory: spool.directory().to_owned(),
             opening: spool.opening(),

@@ -1,12 +1,11 @@
 //! `fathom demo --fleet`: three simulated clusters at two sites, one fleet coordinator, and the way from all of them to one drive.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use fathom_identity::authority::{Authority, Leaf};
+use fathom_identity::authority::Authority;
 use fathom_lab::simulate::{prepare, write};
 use fathom_lab::simulator::scenario::Options;
 use fathom_lab::simulator::{Scenario, simulate};
@@ -14,7 +13,7 @@ use fathom_proto::fleet::v1 as wire;
 use fathom_runtime::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use super::processes::{COMMIT_EVERY, Running, VALID, listening, role, spawn};
+use super::processes::{COMMIT_EVERY, Running, VALID, listening, loopback_leaf, role, spawn};
 use super::{POLL, home, stay_until};
 use crate::args::{Arguments, DemoArgs, Output};
 use crate::client::{Client, block_on};
@@ -132,19 +131,7 @@ impl Fleet {
     }
 
     fn issue(&self, name: &str, server: bool) -> Result<(PathBuf, PathBuf)> {
-        let leaf = Leaf {
-            common_name: name.to_owned(),
-            ip_addresses: if server {
-                vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
-            } else {
-                Vec::new()
-            },
-            server,
-            client: true,
-            not_before: SystemClock.now(),
-            valid: VALID,
-            ..Leaf::default()
-        };
+        let leaf = loopback_leaf(name, server, true);
         Ok(self
             .authority
             .issue(&leaf)?

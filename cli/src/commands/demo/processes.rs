@@ -57,19 +57,7 @@ impl Processes {
         let authority = Authority::throw_away("Fathom demo", SystemClock.now(), VALID)?;
         let ca = authority.write_to(&certificates, "ca")?;
         let issue = |name: &str, server: bool| {
-            let leaf = Leaf {
-                common_name: name.to_owned(),
-                ip_addresses: if server {
-                    vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
-                } else {
-                    Vec::new()
-                },
-                server,
-                client: !server,
-                not_before: SystemClock.now(),
-                valid: VALID,
-                ..Leaf::default()
-            };
+            let leaf = loopback_leaf(name, server, !server);
             Ok::<_, Error>(authority.issue(&leaf)?.write_to(&certificates, name)?)
         };
         let cluster = cluster_of(recording).to_string();
@@ -296,5 +284,19 @@ pub(super) fn listening(coordinator: &mut Running) -> Result<String> {
             let _ = coordinator.child.wait();
             Err(coordinator.failed())
         }
+    }
+}
+
+/// What a throw-away certificate of a demo says: a server is found on loopback.
+pub(super) fn loopback_leaf(name: &str, server: bool, client: bool) -> Leaf {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Leaf {
+        common_name: name.to_owned(),
+        ip_addresses: if server { vec![loopback] } else { Vec::new() },
+        server,
+        client,
+        not_before: SystemClock.now(),
+        valid: VALID,
+        ..Leaf::default()
     }
 }

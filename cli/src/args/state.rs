@@ -1,0 +1,99 @@
+//! Options of commands about state: which resources or counters, and when.
+
+use clap::Args;
+use fathom_runtime::units::Span;
+
+use super::{point_in_time, stretch};
+use crate::context::Connection;
+
+/// Which resources, and when.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// Only on this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Only those with this in their id, name or serial number
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// As they were at this time, such as 2026-09-22T03:13:00Z [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Which counters, and when.
+#[derive(Debug, Args)]
+pub(crate) struct CountersArgs {
+    /// Only those with this in their name, such as `stalls` or `cluster_disk.remote_write`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) counter: Option<String>,
+    /// Only of resources of this kind, such as `disk` or `smb_connection`
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only read by this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Only of resources with this in their id, which is the name of the counter's instance
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// So far back [default: 1h]
+    #[arg(long, value_name = "TIME", value_parser = stretch)]
+    pub(crate) since: Option<Span>,
+    /// Up to this time [default: up to the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExtentsArgs {
+    /// The volume: name or id of its virtual disk
+    #[arg(value_name = "VOLUME")]
+    pub(crate) volume: String,
+    /// As they were at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RdmaArgs {
+    /// Only pairs with this node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// As it was at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QosArgs {
+    /// Only settings that differ between nodes
+    #[arg(long)]
+    pub(crate) drift: bool,
+    /// As they were at this time [default: at the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Id, name or serial number
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: String,
+    /// Only of this kind, such as `disk` or `storage_job`
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Up to this time [default: up to the newest reading]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
