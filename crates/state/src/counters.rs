@@ -120,7 +120,7 @@ impl Readings {
             };
             let frequency = whole(object.get("Frequency_PerfTime")).filter(|frequency| *frequency > 0);
             let key = (set.class, instance.clone());
-            let before = self.last.get(&key);
+            let before = self.last.get(&key).filter(|before| !set.began_anew(before, &now));
             for (at_counter, counter) in set.counters.iter().enumerate() {
                 if let Some(value) = reading(counter, at_counter, before, &now, frequency) {
                     samples.push(Sample {
@@ -140,6 +140,17 @@ impl Readings {
         self.last
             .retain(|(class, instance), _| *class != set.class || met.contains(instance));
         samples
+    }
+}
+
+impl Set {
+    /// Whether the driver behind an instance was restarted between two readings: a total of 64 bits fell, which never wraps. Then one of
+    /// 32 bits that fell did not wrap either.
+    fn began_anew(&self, before: &Last, now: &Last) -> bool {
+        let totals = self.counters.iter().zip(before.raws.iter().zip(&now.raws));
+        totals
+            .filter(|(counter, _)| counter.bits == 64 && counter.shape == Shape::PerSecond)
+            .any(|(_, (before, now))| before.value.zip(now.value).is_some_and(|(before, now)| now < before))
     }
 }
 
@@ -183,7 +194,8 @@ const fn risen(before: u64, now: u64, bits: u32) -> Option<u64> {
         return Some(now - before);
     }
     if bits == 32 && before <= u32::MAX as u64 {
-        // What fell by a little more than nothing wrapped; a restart falls to about nothing as well, and is told by being so near.
+        // One that wrapped has come less than half of the way round since; one that began at nothing seems to have come further, unless it
+        // stood in its upper half: that is what totals of 64 bits are asked about first.
         let wrapped = now + (1 << 32) - before;
         return if wrapped < 1 << 31 { Some(wrapped) } else { None };
     }

@@ -105,6 +105,22 @@ fn a_mean_that_cannot_be_told_is_not_told() {
     assert_eq!(second(DISKS, latency, &none, &deep), None);
 }
 
+/// A 32-bit total in its upper half that begins at nothing looks like one that wrapped.
+#[test]
+fn a_restart_is_no_wrap_where_a_wide_total_tells() {
+    let disk = "Win32_PerfRawData_PerfDisk_PhysicalDisk";
+    let reads = |bytes: u64| {
+        second(
+            disk,
+            "physical_disk.reads_per_s",
+            &[("DiskReadsPersec", 3_000_000_000), ("DiskReadBytesPersec", 1 << 50)],
+            &[("DiskReadsPersec", 100), ("DiskReadBytesPersec", bytes)],
+        )
+    };
+    assert_eq!(reads(4_096), None);
+    assert_eq!(reads((1 << 50) + 4_096), Some(129_496_739.6));
+}
+
 #[test]
 fn totals_become_rates_and_levels_stay() {
     let stalls = second(
