@@ -177,6 +177,10 @@ fn reads_show_whether_they_were_local_or_remote() {
     );
     let latency = served.ask(&["latency", "--op", "read", "-o", "json"]).json();
     assert_eq!(latency["latency"][0]["count"], 60);
+    // Who has finished was heard to the end of what it sent.
+    let nodes = served.ask(&["nodes", "-o", "json"]).json();
+    let heard = nodes["nodes"][0]["heard_unix_ns"].as_i64().unwrap();
+    assert!(heard >= reads["newest_unix_ns"].as_i64().unwrap(), "{nodes}");
 }
 
 #[test]

@@ -146,6 +146,8 @@ struct Stream {
     accounted: RangeSet,
     /// Nothing that completed before this is still to come.
     heard: i64,
+    /// Completion of the newest event that came.
+    newest: i64,
     /// Whether it was heard since this engine began.
     speaks: bool,
     ended: Option<End>,
@@ -285,6 +287,11 @@ impl Engine {
             });
         }
         let known = usize::try_from(state.next - first_ordinal).unwrap_or(usize::MAX);
+        // Events come in the order of their completion.
+        if let Some(last) = events.len().checked_sub(1).and_then(|last| events.get(last)) {
+            let state = self.stream_mut(stream);
+            state.newest = state.newest.max(last.end_unix_nanos());
+        }
         if self.gives(stream, Tap::Initiator) {
             self.stream_mut(stream).pauses.note(first_ordinal, &events);
         }
@@ -430,7 +437,12 @@ impl Engine {
     ///
     /// When the stream is not open.
     pub fn end(&mut self, stream: StreamIndex, end: End) -> Result<()> {
-        self.streams.get_mut(&stream).ok_or(Error::NotOpen)?.ended = Some(end);
+        let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
+        state.ended = Some(end);
+        // Nothing comes after the newest event, whatever was promised with it.
+        if end == End::Finished {
+            state.heard = state.heard.max(state.newest);
+        }
         Ok(())
     }
 
@@ -515,6 +527,7 @@ impl Stream {
             next: 0,
             accounted: RangeSet::new(),
             heard: i64::MIN,
+            newest: i64::MIN,
             speaks: false,
             ended: None,
             covered_from: None,
