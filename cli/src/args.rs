@@ -167,7 +167,7 @@ pub(crate) enum Command {
     Latency(LatencyArgs),
     /// Whom to blame, with the evidence
     #[command(
-        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --check           exit with 3 when somebody is to blame"
+        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --check           exit with 3 when somebody is to blame\n  fathom why --node t1         of the writes that t1 began or has a copy of; another node may be to blame for them"
     )]
     Why(WhyArgs),
     /// What is wrong now, each under one name from when it is found until it is over
@@ -214,7 +214,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "TAP")]
     pub(crate) without_tap: Vec<Tap>,
     /// Play at the recorded speed, or at so many times it [default: as fast as possible]
-    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1", value_parser = a_pace)]
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, allow_negative_numbers = true, default_missing_value = "1", value_parser = a_pace)]
     pub(crate) pace: Option<f64>,
     /// Folder with recordings (may be repeated) [default: the project's, and FATHOM_CAPTURES]
     #[arg(long, value_name = "DIR")]
@@ -304,7 +304,7 @@ pub(crate) struct Which {
     #[arg(long, value_name = "NAME")]
     pub(crate) disk: Option<String>,
     /// Only those of the last stretch of time, counted back from the cluster's newest I/O, such as 15m
-    #[arg(long, value_name = "TIME", value_parser = stretch)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = stretch)]
     pub(crate) since: Option<Span>,
 }
 

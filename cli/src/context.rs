@@ -208,11 +208,18 @@ impl ContextFile {
 fn read(path: &Path) -> Result<ContextFile> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::Context {
         path: path.to_owned(),
-        cause: format!("the context file cannot be read: {error}"),
+        cause: format!("the context file cannot be read: {error}; give another with --context, or ask without one"),
     })?;
-    let mut file: ContextFile = toml::from_str(&text).map_err(|error| Error::Context {
-        path: path.to_owned(),
-        cause: error.to_string(),
+    let mut file: ContextFile = toml::from_str(&text).map_err(|error| {
+        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
+        Error::Context {
+            path: path.to_owned(),
+            cause: format!(
+                "line {}: {}; a context file (TOML) has `coordinator`, `cluster`, `ca`, `cert` and `key`, each = \"TEXT\", and the table `selections`",
+                before.matches('\n').count() + 1,
+                error.message().trim_end().replace('\n', " "),
+            ),
+        }
     })?;
     // Paths in the file are relative to it.
     let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();

@@ -10,3 +10,4 @@ mod paging;
 pub(crate) mod query;
 pub(crate) mod site;
 pub(crate) mod status;
+mod unseen;

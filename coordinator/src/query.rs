@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fathom_diagnose::culprit::Case;
 use fathom_diagnose::detail::detail;
 use fathom_diagnose::latency::{By, Latencies};
-use fathom_diagnose::overview::Overview;
+use fathom_diagnose::overview::{self, Overview};
 use fathom_model::report::{Clock, IoDetail, Latency, Report};
 use fathom_model::{Catalog, Io, IoId, JoinedRows, Op};
 use fathom_store::{FileEntry, Span, read_rows};
@@ -183,7 +183,7 @@ impl Snapshot {
         let (mut report, case) = overview.finish(&names);
         if let Some(mut case) = case {
             self.gather(&mut case, names.clone())?;
-            report.culprit = case.close(&names);
+            overview::blame(&mut report, case.close(&names));
         }
         let slowest = match &report.slowest_write {
             Some(slowest) => slowest

@@ -285,6 +285,8 @@ fn usage_errors_have_code_2_and_say_what_is_missing() {
         2,
         &["yesterday", "such as"],
     );
+    assert_fails(&program().run(["writes", "--since", "-5m"]), 2, &["-5m", "such as"]);
+    assert_fails(&program().run(["demo", "--pace", "-1"]), 2, &["--pace", "more than 0"]);
     assert_fails(
         &program().run(["node"]),
         2,
@@ -372,6 +374,46 @@ fn context_file_that_is_not_there_is_wrong_usage() {
         &program().run(["nodes", "--context", "/no/such/context.toml"]),
         2,
         &["/no/such/context.toml", "cannot be read"],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_context_file_is_said_with_its_line() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("context.toml");
+    fs::write(&path, "cluster = \"demo\"\ncoordinator = 5\n").unwrap();
+    let path = text(&path);
+    let ran = program().run(["nodes", "--context", &path]);
+    assert_fails(&ran, 2, &[&path, "line 2", "expected a string", "`coordinator`"]);
+}
+
+#[test]
+fn path_that_is_not_there_is_said_with_what_to_do() {
+    assert_fails(
+        &program().run(["replay", "/no/such"]),
+        1,
+        &["/no/such", "check the path"],
+    );
+    let folder = text(&fixture::recording("fault-slow-drive"));
+    let ran = program().run(["replay", &folder, "--export", "/no/such/file"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("/no/such/file") && ran.err.contains("check the path"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn legs_without_their_ios_are_said_to_be() {
+    let folder = text(&fixture::recording("fault-slow-drive"));
+    let ran = program().run(["replay", &folder, "--without-tap", "volume"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out
+            .contains("node i0 gives its legs (initiator) and not its I/Os (volume)"),
+        "{}",
+        ran.out
     );
 }
 

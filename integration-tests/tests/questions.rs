@@ -212,6 +212,32 @@ fn answer_that_does_not_see_everything_says_so_with_code_4() {
     let why = served.ask(&["why", "-o", "json"]).json();
     assert_eq!(why["culprit"]["node"], "t2", "what was seen still names the culprit");
     assert_eq!(why["unseen"]["nodes"][0]["cause"], "silent");
+    let missing = |tap: &str| json!({"node": "t1", "tap": tap, "cause": "silent", "legs": 16_000});
+    for tap in ["device", "target"] {
+        assert!(
+            why["unseen"]["missing"].as_array().unwrap().contains(&missing(tap)),
+            "{why}"
+        );
+    }
+
+    // It comes when all is over: what windows closed without stays missing, and an answer about that time goes on saying so.
+    let recording = fixture::recording("fault-network-slow");
+    let (certificates, address) = (&served.certificates, &served.coordinator.address);
+    let mut late = program().node(certificates, address, &recording, "t1", served.home.path(), &[]);
+    assert_eq!(late.wait(), 0);
+    let why = served.ask(&["why", "-o", "json"]);
+    assert_eq!(why.code, 4, "{}", why.err);
+    assert_eq!(
+        why.json()["unseen"]["nodes"],
+        json!([{"node": "t1", "cause": "was_silent"}])
+    );
+    let nodes = served.ask(&["nodes"]);
+    assert_eq!(nodes.code, 0, "all are heard now: {}", nodes.err);
+    assert!(
+        nodes.err.contains("node t1 was silent, and windows closed without it"),
+        "{}",
+        nodes.err
+    );
 }
 
 #[test]

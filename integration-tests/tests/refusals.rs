@@ -215,7 +215,9 @@ fn folder_that_cannot_be_used_is_named() {
     let file = setup.home.path().join("file");
     std::fs::write(&file, "").unwrap();
     let coordinator = program().try_coordinator(&setup.certificates, &file.join("store"), &[]);
-    assert_ends(coordinator, 1, &["file/store"]);
+    assert_ends(coordinator, 1, &["file/store", "a folder has to be there"]);
+    let coordinator = program().try_coordinator(&setup.certificates, &file, &[]);
+    assert_ends(coordinator, 1, &["something else lies there already"]);
     let recording = fixture::recording("fault-network-slow");
     let daemon = program().node(&setup.certificates, "https://127.0.0.1:1", &recording, "t0", &file, &[]);
     assert_ends(daemon, 1, &["file/spool/t0"]);

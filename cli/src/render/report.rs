@@ -73,6 +73,7 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
             "no_daemon" => "no daemon speaks for it",
             "silent" => "it went silent, and windows closed without it",
             "not_connected" => "its daemon is not connected",
+            "was_silent" => "it was silent for a time, and windows closed without it",
             other => other,
         };
         let _ = writeln!(text, "  node {} was not heard: {why}", one_line(&node.node));

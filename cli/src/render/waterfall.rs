@@ -72,9 +72,14 @@ pub(crate) fn show(io: &IoDetail) -> String {
         );
     }
     if let Some((before, after)) = outside_legs(io) {
+        let most = if (before + after).saturating_mul(2) > io.duration_ns {
+            ", which is most of it"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
-            "  at {} itself: {} before the first leg, {} after the last",
+            "  at {} itself: {} before the first leg, {} after the last{most}",
             io.node,
             show_nanos(before),
             show_nanos(after)

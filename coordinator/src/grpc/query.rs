@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use fathom_diagnose::latency::By;
-use fathom_model::report::{Clock, UnseenNode};
+use fathom_model::report::Clock;
 use fathom_model::{ClusterId, IoId, NodeId, Op};
 use fathom_proto::convert::durable::{covered_by_to_wire, covered_to_wire};
 use fathom_proto::convert::query::{coverage_to_wire, daemon_to_wire, io_to_wire, report_to_wire};
@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status};
 
 use super::paging::page;
 use super::status;
+use super::unseen::{closed_without, unseen, unseen_since};
 use crate::ingest::{Cluster, Clusters, WorkerReport};
 use crate::query::{Filter, Found, Order, Snapshot, run};
 
@@ -125,32 +126,24 @@ impl Query {
         cluster.report().await.ok_or_else(status::stopping)
     }
 
-    /// What an answer about a cluster does not see.
+    /// What an answer about how a cluster stands now does not see.
     pub(super) async fn coverage_of(cluster: &Cluster) -> Result<wire::Coverage, Status> {
-        Self::coverage(&Snapshot::new(cluster.clone(), Filter::default())).await
+        let snapshot = Snapshot::new(cluster.clone(), Filter::default());
+        let report = Self::worker(cluster).await?;
+        let nodes = unseen(&report);
+        Ok(coverage_to_wire(&nodes, &report.oddities, snapshot.newest(), None))
     }
 
     /// What an answer from a snapshot does not see.
     pub(super) async fn coverage(snapshot: &Snapshot) -> Result<wire::Coverage, Status> {
         let report = Self::worker(snapshot.cluster()).await?;
         Ok(coverage_to_wire(
-            &unseen(&report),
+            &unseen_since(&report, snapshot.from()),
             &report.oddities,
             snapshot.newest(),
             snapshot.from(),
         ))
     }
-}
-
-/// Nodes that an answer has to name.
-fn unseen(report: &WorkerReport) -> Vec<UnseenNode> {
-    let unseen = report.nodes.iter().filter(|node| node.state.is_unseen());
-    unseen
-        .map(|node| UnseenNode {
-            node: node.node.to_string(),
-            cause: node.state.as_str().to_owned(),
-        })
-        .collect()
 }
 
 /// What is known of the clocks: a row a pair that is aligned.
@@ -238,7 +231,9 @@ impl QueryService for Query {
             (node.node.to_string(), status)
         });
         let (nodes, next_page_token) = page(nodes.collect(), request.page_size, &request.page_token)?;
-        let coverage = coverage_to_wire(&unseen(&report), &report.oddities, snapshot.newest(), None);
+        let mut warnings = report.oddities.clone();
+        warnings.extend(report.nodes.iter().filter_map(closed_without));
+        let coverage = coverage_to_wire(&unseen(&report), &warnings, snapshot.newest(), None);
         Ok(Response::new(wire::ListNodesResponse {
             nodes,
             next_page_token,
@@ -460,7 +455,7 @@ impl QueryService for Query {
         let (mut report, slowest) = run(move || snapshot.report(clocks))
             .await
             .map_err(|error| status::of(&error))?;
-        report.unseen.nodes = unseen(&worker);
+        report.unseen.nodes = unseen_since(&worker, from);
         report.unseen.warnings.clone_from(&worker.oddities);
         let slowest = slowest.as_ref().map(to_wire);
         Ok(Response::new(report_to_wire(&report, slowest, newest, from)))

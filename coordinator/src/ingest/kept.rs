@@ -25,6 +25,9 @@ pub(crate) struct Kept {
     /// Changes of the cluster's health, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) health: Vec<fathom_model::health::Span>,
+    /// How what is not ok is shown. None: nobody has looked yet, or the record is of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) troubled: Option<Vec<fathom_model::health::Entry>>,
     /// The last change that each webhook was told, by name. Those that are not configured now keep theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) webhooks: BTreeMap<String, u64>,

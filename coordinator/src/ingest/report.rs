@@ -35,6 +35,8 @@ pub(crate) struct NodeReport {
     pub(crate) lost: u64,
     pub(crate) heard: Option<i64>,
     pub(crate) position: u64,
+    /// Until when, on its clock, windows closed without it. None: none did.
+    pub(crate) closed_without: Option<i64>,
     /// What its daemon says of itself, while it is connected.
     pub(crate) daemon: Option<wire::DaemonStatus>,
 }

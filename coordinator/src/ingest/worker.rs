@@ -231,7 +231,7 @@ impl Running {
             ios: kept.ios,
             state: state::StateStreams::new(&kept.state_streams),
             findings: findings::Findings::resume(kept.findings),
-            health: health::Health::resume(kept.health),
+            health: health::Health::resume(kept.health, kept.troubled),
             rollups: rollup::Rollups::new(now),
             owner,
         };

@@ -59,6 +59,18 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file's bytes are zstd and its name does not say so.
+    #[error("{path}: the data is compressed with zstd; name it .jsonl.zst", path = path.display())]
+    IsZstd {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A compressed file without a byte: even no rows take some when compressed.
+    #[error("{path}: the file is empty; copy it again (no rows at all are a file named .jsonl)", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The compressed data ends or breaks in the middle.
     #[error("{path}: after row {rows}: the compressed data is cut off or damaged; copy the file again", path = path.display())]
     Compressed {

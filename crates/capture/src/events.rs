@@ -15,6 +15,9 @@ use crate::run::{Recording, RecordingNode, disk_id};
 /// Longer lines are refused: a row has a few hundred bytes, and a file without line ends must not fill the memory.
 const LONGEST_LINE: u64 = 64 * 1024;
 
+/// What a file of zstd begins with.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// A row as it stands in the file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(expecting = "an object")]
@@ -130,19 +133,19 @@ impl Recording {
 /// Opens a file of lines, compressed or not, and says which.
 pub(crate) fn open(path: &Path) -> Result<(Box<dyn BufRead + Send>, bool)> {
     let mut file = File::open(path).map_err(Error::io(path))?;
-    if path.extension().is_none_or(|extension| extension != "zst") {
-        return Ok((Box::new(BufReader::new(file)), false));
-    }
-    let mut magic = [0; 4];
-    let is_zstd = match file.read_exact(&mut magic) {
-        Ok(()) => magic == [0x28, 0xb5, 0x2f, 0xfd],
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
-        Err(error) => return Err(Error::io(path)(error)),
-    };
-    if !is_zstd {
-        return Err(Error::NotZstd { path: path.to_owned() });
-    }
+    let mut magic = Vec::new();
+    let first = Read::by_ref(&mut file).take(4).read_to_end(&mut magic);
+    first.map_err(Error::io(path))?;
     file.rewind().map_err(Error::io(path))?;
+    let named = path.extension().is_some_and(|extension| extension == "zst");
+    let own = || path.to_owned();
+    match (named, magic[..] == ZSTD_MAGIC) {
+        (true, false) if magic.is_empty() => return Err(Error::Empty { path: own() }),
+        (true, false) => return Err(Error::NotZstd { path: own() }),
+        (false, true) => return Err(Error::IsZstd { path: own() }),
+        (false, false) => return Ok((Box::new(BufReader::new(file)), false)),
+        (true, true) => {}
+    }
     let decoder = zstd::Decoder::new(file).map_err(Error::io(path))?;
     Ok((Box::new(BufReader::with_capacity(256 * 1024, decoder)), true))
 }

@@ -67,7 +67,7 @@ pub struct RunVolume {
     /// Bytes.
     #[serde(default)]
     pub size: u64,
-    /// Copies of every byte.
+    /// Copies of every byte. 0 or left out: the run does not say, and the extents alone do.
     #[serde(default)]
     pub copies: u32,
 }

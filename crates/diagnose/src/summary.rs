@@ -13,6 +13,10 @@ type UnmatchedKey = (NodeIndex, Option<String>, Tap, Op, UnmatchedCause);
 pub struct Summary {
     joined: Joined,
     missing: BTreeMap<(NodeIndex, Tap, Missing), u64>,
+    /// Remote legs on nodes that were not heard: nobody said which taps those have.
+    unheard: BTreeMap<(NodeIndex, Missing), u64>,
+    /// Whether some node was seen to give `target`.
+    has_targets: bool,
     unmatched: BTreeMap<UnmatchedKey, (u64, u64)>,
 }
 
@@ -60,6 +64,14 @@ impl Summary {
                     *self.missing.entry((node, tap, cause)).or_default() += 1;
                 }
             }
+            self.has_targets |= leg.target.is_some();
+            if let Some(cause @ (Missing::NoDaemon | Missing::Silent)) = leg.missing_device
+                && leg.missing_target.is_none()
+                && leg.target.is_none()
+                && leg.node != io.node
+            {
+                *self.unheard.entry((leg.node, cause)).or_default() += 1;
+            }
         }
     }
 
@@ -79,11 +91,16 @@ impl Summary {
         self.joined.clone()
     }
 
-    /// What is missing from writes, most first.
+    /// What is missing from writes, most first. Nodes that were not heard are taken to have `target` where others have it.
     #[must_use]
     pub fn missing(&self, catalog: &Catalog) -> Vec<MissingCount> {
-        let mut rows: Vec<MissingCount> = self
-            .missing
+        let mut missing = self.missing.clone();
+        if self.has_targets {
+            for (&(node, cause), &legs) in &self.unheard {
+                *missing.entry((node, Tap::Target, cause)).or_default() += legs;
+            }
+        }
+        let mut rows: Vec<MissingCount> = missing
             .iter()
             .map(|(&(node, tap, cause), &legs)| MissingCount {
                 node: catalog.node(node).to_string(),

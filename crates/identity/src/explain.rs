@@ -98,19 +98,37 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
     None
 }
 
-/// All messages of an error and its sources on one line, each only once.
+/// All messages of an error and its sources on one line, each only once, and what to do where the system refused a file or folder.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
+    let mut advice = advice(error);
     let mut next = error.source();
     while let Some(error) = next {
         let message = error.to_string();
         if !text.contains(&message) {
             text = format!("{text}: {message}");
         }
+        advice = advice.or_else(|| self::advice(error));
         next = error.source();
     }
-    text
+    match advice {
+        Some(advice) => format!("{text}; {advice}"),
+        None => text,
+    }
+}
+
+/// What to do when the system refuses a file or folder: it says what it found, and not what was wanted.
+fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    Some(match error.downcast_ref::<io::Error>()?.kind() {
+        ErrorKind::NotFound => "check the path: this, or the folder that it should lie in, is not there",
+        ErrorKind::PermissionDenied => "whoever runs this program needs the right to it",
+        ErrorKind::NotADirectory => "a folder has to be there, and a file is",
+        ErrorKind::IsADirectory => "a file has to be there, and a folder is",
+        ErrorKind::AlreadyExists => "something else lies there already; choose another place",
+        ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

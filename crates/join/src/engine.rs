@@ -169,6 +169,13 @@ struct Stream {
     gathered: BTreeMap<i64, bulk::Gathered>,
 }
 
+impl Stream {
+    /// Whether it gives legs and not the I/Os that they are of.
+    const fn has_legs_alone(&self) -> bool {
+        self.resolution[Tap::Initiator as usize].is_some() && self.resolution[Tap::Volume as usize].is_none()
+    }
+}
+
 /// What keeps the next window from closing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {

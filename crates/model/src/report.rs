@@ -102,7 +102,8 @@ pub struct UnmatchedCount {
 pub struct UnseenNode {
     /// The node.
     pub node: String,
-    /// `no_daemon`, `silent`, or `not_connected` (it has not finished and is not connected now).
+    /// `no_daemon`, `silent`, `not_connected` (it has not finished and is not connected now), or `was_silent` (it is heard now, and
+    /// in the time that was asked about windows closed without it).
     pub cause: String,
 }
 
@@ -177,6 +178,14 @@ pub struct Culprit {
     pub until: String,
     /// Why.
     pub evidence: Vec<Evidence>,
+}
+
+impl Culprit {
+    /// Whether both are of one suspect, whatever is said of it.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.kind, &self.node, &self.disk, &self.peer) == (&other.kind, &other.node, &other.disk, &other.peer)
+    }
 }
 
 /// One reason.

@@ -393,7 +393,8 @@ pub struct UnseenNode {
     /// The node.
     #[prost(string, tag = "1")]
     pub node: ::prost::alloc::string::String,
-    /// `no_daemon`, `silent`, or `not_connected` (it has not finished and is not connected now).
+    /// `no_daemon`, `silent`, `not_connected` (it has not finished and is not connected now), or `was_silent` (it is heard now, and in the
+    /// time that was asked about windows closed without it: its legs there stay missing).
     #[prost(string, tag = "2")]
     pub cause: ::prost::alloc::string::String,
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fathom_join::State;
 use fathom_model::JoinedRows;
+use fathom_model::health::Entry;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_response::Message as Response;
 use fathom_runtime::clock::{Clock, SystemClock};
@@ -56,6 +57,10 @@ impl Running {
             ios: self.ios,
             findings: self.findings.kept(),
             health: self.health.history().to_vec(),
+            troubled: self
+                .health
+                .troubled()
+                .or_else(|| self.owner.record().state.troubled.clone()),
             webhooks: self.webhooks.clone(),
             judged_minute: self.minutes.judged(),
             state_judged: Some(self.by_state.judged()),
@@ -102,6 +107,10 @@ impl Running {
             || self.state.has_news(&record.state.state_streams)
             || self.findings.has_news()
             || self.health.history() != record.state.health
+            || self
+                .health
+                .troubled()
+                .is_some_and(|troubled| !is_same(&troubled, record.state.troubled.as_deref()))
             || !self.slow_minutes.is_empty()
             || self.webhooks != record.state.webhooks
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
@@ -186,4 +195,10 @@ fn without_promises(state: &State) -> State {
         stream.promised_unix_nanos = None;
     }
     state
+}
+
+/// Whether the same is shown as not ok, in the same state since the same time. Why may have changed: that is not worth a record.
+fn is_same(shown: &[Entry], kept: Option<&[Entry]>) -> bool {
+    let short = |entry: &Entry| (entry.kind, entry.name.clone(), entry.state, entry.since_unix_ns);
+    kept.is_some_and(|kept| kept.iter().map(short).eq(shown.iter().map(short)))
 }

@@ -35,15 +35,20 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn resume(history: Vec<Span>) -> Self {
+    pub(super) fn resume(history: Vec<Span>, troubled: Option<Vec<Entry>>) -> Self {
         Self {
-            damped: Damped::resume(history),
+            damped: Damped::resume(history, troubled),
             ..Self::default()
         }
     }
 
     pub(super) fn history(&self) -> &[Span] {
         self.damped.history()
+    }
+
+    /// What a record keeps beside the history. Before the first look there is nothing that is worth more than what it has.
+    pub(super) fn troubled(&self) -> Option<Vec<Entry>> {
+        self.looked.map(|_| self.damped.troubled())
     }
 }
 
@@ -72,16 +77,12 @@ impl Running {
             maintenance: &maintenance,
             adapters: &adapters,
         });
-        let known = self.health.history().len();
-        let last = self.health.history().last().cloned();
         let changed = self.health.damped.update(now, now_unix_nanos);
         if changed.is_empty() {
             return;
         }
-        if self.health.history().len() != known || self.health.history().last() != last.as_ref() {
-            // The history is kept in records.
-            self.dirty = true;
-        }
+        // It is kept in records.
+        self.dirty = true;
         let looks = self.health.view.looks + 1;
         let before = &self.health.view;
         let known: BTreeMap<(Kind, &str), u64> = before

@@ -84,6 +84,10 @@ impl Running {
             let id = catalog.stream(stream.stream);
             node.position += kept.iter().find(|kept| kept.id == *id).map_or(0, |kept| kept.position);
         }
+        for (id, node) in &mut nodes {
+            let index = catalog.find_node(id);
+            node.closed_without = index.and_then(|index| self.engine.closed_without(index));
+        }
         for index in self.engine.silent() {
             if let Some(node) = nodes.get_mut(catalog.node(index)) {
                 node.state = NodeState::Silent;
@@ -113,6 +117,7 @@ impl NodeReport {
             lost: 0,
             heard: None,
             position: 0,
+            closed_without: None,
             daemon: None,
         }
     }

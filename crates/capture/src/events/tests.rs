@@ -147,6 +147,11 @@ fn compressed_file_cut_anywhere_is_refused_and_never_panics() {
     }
     fs::write(&path, ROW).unwrap();
     assert!(matches!(read_all(directory.path(), "t0").0, Err(Error::NotZstd { .. })));
+    fs::write(&path, "").unwrap();
+    assert!(matches!(read_all(directory.path(), "t0").0, Err(Error::Empty { .. })));
+    fs::remove_file(&path).unwrap();
+    fs::write(directory.path().join("events-t0.jsonl"), &whole).unwrap();
+    assert!(matches!(read_all(directory.path(), "t0").0, Err(Error::IsZstd { .. })));
 }
 
 #[test]

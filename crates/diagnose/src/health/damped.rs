@@ -18,6 +18,8 @@ const HISTORY: usize = 1000;
 pub struct Damped {
     shown: BTreeMap<(Kind, String), Shown>,
     history: Vec<Span>,
+    /// What a predecessor showed as other than ok, until it has been looked at for the first time. None: there was none.
+    before: Option<BTreeMap<(Kind, String), Entry>>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,13 +30,57 @@ struct Shown {
 }
 
 impl Damped {
-    /// Goes on with a history.
+    /// Goes on with the history and [`Self::troubled`] of a predecessor, if it left some.
     #[must_use]
-    pub fn resume(history: Vec<Span>) -> Self {
+    pub fn resume(history: Vec<Span>, troubled: Option<Vec<Entry>>) -> Self {
+        let named = |entry: Entry| ((entry.kind, entry.name.clone()), entry);
         Self {
             history,
+            before: troubled.map(|entries| entries.into_iter().map(named).collect()),
             ..Self::default()
         }
+    }
+
+    /// What is shown as other than ok: with it a successor goes on as if nothing had been interrupted. Since when the rest is ok it does
+    /// not know.
+    #[must_use]
+    pub fn troubled(&self) -> Vec<Entry> {
+        self.entries()
+            .filter(|entry| entry.state != State::Ok)
+            .cloned()
+            .collect()
+    }
+
+    /// What is not known yet begins now, or as a predecessor left it.
+    fn first(&mut self, now: Entry, now_unix_ns: i64) -> Entry {
+        let Some(before) = &mut self.before else {
+            let entry = Entry {
+                since_unix_ns: Some(now_unix_ns),
+                ..now
+            };
+            self.shown.insert(
+                (entry.kind, entry.name.clone()),
+                Shown {
+                    entry: entry.clone(),
+                    other: None,
+                },
+            );
+            return entry;
+        };
+        let name = (now.kind, now.name.clone());
+        let last = self.history.last().filter(|last| last.state == State::Ok);
+        let entry = before.remove(&name).unwrap_or_else(|| Entry {
+            kind: now.kind,
+            name: now.name.clone(),
+            state: State::Ok,
+            since_unix_ns: last.filter(|_| now.kind == Kind::Cluster).map(|last| last.from_unix_ns),
+            reasons: Vec::new(),
+        });
+        let mut shown = Shown { entry, other: None };
+        shown.take(now, now_unix_ns);
+        let entry = shown.entry.clone();
+        self.shown.insert(name, shown);
+        entry
     }
 
     /// Takes how everything is now; what is shown differently from here on.
@@ -46,16 +92,10 @@ impl Damped {
             names.push(name.clone());
             match self.shown.get_mut(&name) {
                 Some(shown) => changed.extend(shown.take(entry, now_unix_ns)),
-                None => {
-                    let entry = Entry {
-                        since_unix_ns: Some(now_unix_ns),
-                        ..entry
-                    };
-                    changed.push(entry.clone());
-                    self.shown.insert(name, Shown { entry, other: None });
-                }
+                None => changed.push(self.first(entry, now_unix_ns)),
             }
         }
+        self.before = None;
         // What is no longer part of the cluster has no health.
         self.shown.retain(|name, _| names.contains(name));
         if let Some(cluster) = changed.iter().find(|entry| entry.kind == Kind::Cluster) {

@@ -202,3 +202,30 @@ fn node_that_reconnects_within_seconds_is_not_unknown() {
     assert!(damped.update(told(&[], &[], &[]), 20 * SECOND).is_empty());
     assert!(!damped.update(told(&[], &[], &[]), 30 * SECOND).is_empty());
 }
+
+#[test]
+fn a_successor_goes_on_as_if_nothing_had_been_interrupted() {
+    let slow = [finding("disk", "t1", Some("disk0"), Severity::Warning)];
+    let mut first = Damped::default();
+    first.update(told(&[], &[], &[]), 0);
+    first.update(told(&slow, &[], &[]), 2 * SECOND);
+    let mut next = Damped::resume(first.history().to_vec(), Some(first.troubled()));
+    // Daemons connect again within seconds.
+    next.update(told(&slow, &["t0", "t2"], &[]), 100 * SECOND);
+    next.update(told(&slow, &[], &[]), 103 * SECOND);
+    let shown = |kind: Kind, name: &str| {
+        let entry = next
+            .entries()
+            .find(|entry| (entry.kind, &entry.name[..]) == (kind, name))
+            .unwrap();
+        (entry.state, entry.since_unix_ns, entry.reasons.len())
+    };
+    assert_eq!(shown(Kind::Cluster, ""), (State::Degraded, Some(2 * SECOND), 1));
+    assert_eq!(shown(Kind::Disk, "t1/disk0"), (State::Degraded, Some(2 * SECOND), 1));
+    assert_eq!(
+        shown(Kind::Node, "t0"),
+        (State::Ok, None, 0),
+        "since when is not kept of what is ok"
+    );
+    assert_eq!(next.history(), first.history());
+}

@@ -137,6 +137,7 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
         .collect();
     assert_eq!(culprits, [("disk", Some("t1")), ("link", Some("t2"))]);
     let culprit = report.culprit.unwrap();
+    assert_eq!(report.culprits[0], culprit, "one suspect, one account");
     assert_eq!((culprit.kind.as_str(), culprit.node.as_deref()), ("disk", Some("t1")));
     assert_eq!(report.clocks, clocks());
 }
@@ -175,10 +176,11 @@ proptest! {
             overview.add(Cow::Owned(chunk), &turned.catalog);
         }
         let (mut found, case) = overview.finish(&turned.catalog);
-        found.culprit = case.and_then(|mut case| {
+        let culprit = case.and_then(|mut case| {
             all.ios.iter().for_each(|io| case.add(&all, io, &turned.catalog));
             case.close(&turned.catalog)
         });
+        blame(&mut found, culprit);
         prop_assert_eq!(&found, &expected);
     }
 }

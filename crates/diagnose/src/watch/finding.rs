@@ -1,5 +1,6 @@
 //! What was found, and how it is said.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use fathom_model::report::{Culprit, Evidence};
@@ -29,6 +30,8 @@ pub struct Shown {
     pub ordinal: u64,
     /// The second of its completion.
     pub second: i64,
+    /// Whether it waited for what is shown by it.
+    pub waited: bool,
 }
 
 impl Shown {
@@ -40,6 +43,7 @@ impl Shown {
             stream: io.event.stream,
             ordinal: io.event.ordinal,
             second: io.second(),
+            waited: false,
         }
     }
 
@@ -96,7 +100,7 @@ pub struct Finding {
     pub raised_second: i64,
     /// What it cost so far beyond what is usual.
     pub cost_nanos: u64,
-    /// The writes that show it, the worst first, with how much longer than the others it took.
+    /// The writes that show it, those that waited for it before the others and the worst of them first, with how much longer than the others it took.
     pub shown: Vec<(u64, Shown)>,
     pub(super) cost: f64,
     /// What the writes took that its suspects took part in, while it had evidence.
@@ -154,7 +158,7 @@ impl Finding {
         self.first = begins.unwrap_or(self.first);
         self.cost_nanos = self.cost.max(0.0) as u64;
         self.shown
-            .sort_by(|a, b| b.0.cmp(&a.0).then(a.1.ordinal.cmp(&b.1.ordinal)));
+            .sort_by_key(|&(nanos, write)| (Reverse((write.waited, nanos)), write.ordinal));
         self.shown.truncate(SHOWN);
     }
 
@@ -235,10 +239,10 @@ impl Finding {
         cost / (self.wrote - cost).max(1.0)
     }
 
-    /// How much longer than all others it took in its worst write.
+    /// How much longer than all others it took in the worst of the writes that show it.
     #[must_use]
     pub fn worst_nanos(&self) -> u64 {
-        self.shown.first().map_or(0, |(nanos, _)| *nanos)
+        self.shown.iter().map(|(nanos, _)| *nanos).max().unwrap_or(0)
     }
 
     /// Whether it is a node for all its drives.

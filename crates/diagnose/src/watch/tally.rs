@@ -32,7 +32,7 @@ pub(super) struct Tally {
     pub(super) beyond: [u32; MARGINS],
     /// How often it was longer than what is usual, by how much (not cumulative).
     pub(super) above: [u32; MARGINS],
-    /// The write in which it was the most.
+    /// The write in which it was the most; one that waited for it goes before all that did not.
     pub(super) worst: Option<(u64, Shown)>,
 }
 
@@ -147,8 +147,13 @@ impl Bin {
             }
             if let Some(margin) = margin(measure.beyond_nanos) {
                 tally.beyond[margin] += 1;
-                if tally.worst.is_none_or(|(worst, _)| worst < measure.beyond_nanos) {
-                    tally.worst = Some((measure.beyond_nanos, write));
+                let waited = measure.added_nanos > 0;
+                let rank = |(nanos, write): (u64, Shown)| (write.waited, nanos);
+                if tally
+                    .worst
+                    .is_none_or(|worst| rank(worst) < (waited, measure.beyond_nanos))
+                {
+                    tally.worst = Some((measure.beyond_nanos, Shown { waited, ..write }));
                 }
             }
         }

@@ -40,6 +40,15 @@ fn chain_says_everything_once() {
 }
 
 #[test]
+fn chain_says_what_to_do_about_a_path() {
+    let text = chain(&Outer(io::Error::from_raw_os_error(2)));
+    assert!(
+        text.ends_with("; check the path: this, or the folder that it should lie in, is not there"),
+        "{text}"
+    );
+}
+
+#[test]
 fn refusal_reads_the_same_whether_or_not_the_alert_arrives() {
     let alert = TlsError::AlertReceived(AlertDescription::UnknownCA);
     assert_eq!(tls_problem(&Outer(io::Error::other(alert))).as_deref(), Some(REFUSED));

@@ -81,7 +81,14 @@ impl Engine {
                 name(mistaken.shows)
             )
         }));
+        said.extend(self.streams.values().filter(|stream| stream.has_legs_alone()).map(|stream| {
+            format!(
+                "node {} gives its legs (initiator) and not its I/Os (volume): none of them can be joined, and what others saw of them is set aside as foreign",
+                self.catalog.node(stream.node)
+            )
+        }));
         said.sort_unstable();
+        said.dedup();
         said
     }
 
