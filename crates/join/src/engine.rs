@@ -467,11 +467,14 @@ impl Engine {
         self.silent.iter().copied()
     }
 
-    /// Takes the rows decided since the last call.
+    /// Takes the rows decided since the last call, in the order of their windows.
     #[must_use]
     pub fn take_rows(&mut self) -> JoinedRows {
         let mut rows = std::mem::take(&mut self.rows);
         self.chunks.drain(..).for_each(|chunk| rows.append(chunk));
+        // What was decided in bulk and what was not come apart; who looks at rows as they come takes them for the order of their windows.
+        let width = self.config.window_nanos;
+        rows.order_by_key(|io| io.event.end_unix_nanos().div_euclid(width));
         rows
     }
 

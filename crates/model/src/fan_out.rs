@@ -487,4 +487,23 @@ impl JoinedRows {
         self.legs.append(&mut other.legs);
         self.unmatched.append(&mut other.unmatched);
     }
+
+    /// Puts the I/Os, each with its legs, into the order of a key; those with the same key keep theirs.
+    pub fn order_by_key<K: Ord>(&mut self, key: impl Fn(&Io) -> K) {
+        if self.ios.is_sorted_by_key(&key) {
+            return;
+        }
+        let mut ios = std::mem::take(&mut self.ios);
+        ios.sort_by_key(key);
+        let mut legs = Vec::with_capacity(self.legs.len());
+        for io in &mut ios {
+            let (from, own) = (legs.len(), io.legs.clone());
+            legs.extend_from_slice(&self.legs[own.clone()]);
+            if let Some(slowest) = &mut io.slowest {
+                slowest.leg = slowest.leg - own.start + from;
+            }
+            io.legs = from..legs.len();
+        }
+        (self.ios, self.legs) = (ios, legs);
+    }
 }

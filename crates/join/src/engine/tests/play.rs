@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fathom_model::{Catalog, JoinedRows, Leg, Observation, StreamId, StreamIndex, Topology};
+use fathom_model::{Catalog, Io, JoinedRows, Leg, Observation, StreamId, StreamIndex, Topology};
 
 use super::super::{Engine, State};
 use super::cluster::{Made, Rng};
@@ -203,6 +203,12 @@ impl<'a> Player<'a> {
 
     pub(super) fn take_rows(&mut self) {
         let rows = self.engine.take_rows();
+        let width = self.engine.config.window_nanos;
+        let window = |io: &Io| io.event.end_unix_nanos().div_euclid(width);
+        assert!(
+            rows.ios.is_sorted_by_key(window),
+            "rows come in the order of their windows"
+        );
         let catalog = self.engine.catalog();
         for observation in used(&rows) {
             let id = catalog.stream(observation.0).clone();
