@@ -60,7 +60,8 @@ impl Setup {
     /// Starts a site.
     #[must_use]
     pub fn site(&self, name: &str, more: &[&str]) -> Process {
-        let (url, files) = (format!("https://{}", self.address), self.certificates.options("user"));
+        self.certificates.issue_user(name);
+        let (url, files) = (format!("https://{}", self.address), self.certificates.options(name));
         let mut options = vec!["--commit-every", "300ms", "--fleet", &url, "--site", name];
         options.extend(["--fleet-cert", &files[3], "--fleet-key", &files[5]]);
         options.extend(more);

@@ -152,7 +152,11 @@ impl Lab {
         for what in ["writes", "reads", "flushes"] {
             let question = [what, "--limit", "1", "--all-clusters", "--deadline", "5s", "-o", "json"];
             let ran = ask(&self.fleet, self.fleet.host(), &question);
-            assert!(ran.code == 0 || ran.code == 4 || ran.code == 1 || ran.code == 2, "{}", ran.err);
+            assert!(
+                ran.code == 0 || ran.code == 4 || ran.code == 1 || ran.code == 2,
+                "{}",
+                ran.err
+            );
             answer.code = answer.code.max(ran.code);
             answer.err += &ran.err;
             if ran.code == 1 || ran.code == 2 {
@@ -186,7 +190,10 @@ impl Lab {
             if settled(&answer) {
                 return answer;
             }
-            assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}; {answer:#?}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "not within {PATIENCE:?}: {what}; {answer:#?}"
+            );
             std::thread::sleep(Duration::from_millis(300));
         }
     }
@@ -466,7 +473,15 @@ const HEARD_BEFORE: Duration = Duration::from_secs(4);
 /// A coordinator's arguments, whatever its role.
 fn coordinator(host: &str) -> Vec<String> {
     let listen = format!("0.0.0.0:{PORT}");
-    let fixed = ["coordinator", "--listen", &listen, "--store", STORE, "--commit-every", "300ms"];
+    let fixed = [
+        "coordinator",
+        "--listen",
+        &listen,
+        "--store",
+        STORE,
+        "--commit-every",
+        "300ms",
+    ];
     let mut arguments: Vec<String> = fixed.map(str::to_owned).to_vec();
     arguments.extend(credentials(host));
     arguments
@@ -491,7 +506,10 @@ fn ask(from: &Role, host: &str, question: &[&str]) -> Ran {
     from.run(&arguments)
 }
 
-#[expect(clippy::disallowed_methods, reason = "it is held against what the roles say of the real clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is held against what the roles say of the real clock"
+)]
 fn unix_nanos() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_nanos()).unwrap()

@@ -12,8 +12,8 @@ use testcontainers::bollard::models::{
     ContainerInspectResponse, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
 };
 use testcontainers::bollard::query_parameters::{
-    CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
+    KillContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{ExecCommand, WaitFor};

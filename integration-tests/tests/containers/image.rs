@@ -42,10 +42,22 @@ pub(crate) fn archive(program: &Path) -> Vec<u8> {
 fn libraries(program: &Path) -> Vec<PathBuf> {
     let listed = Command::new("ldd").arg(program).output().unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();
-    assert!(listed.status.success(), "ldd: {}", String::from_utf8_lossy(&listed.stderr));
+    assert!(
+        listed.status.success(),
+        "ldd: {}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
     assert!(!text.contains("not found"), "a library is missing here already: {text}");
-    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
+    let path = |line: &str| {
+        line.split_whitespace()
+            .find(|word| word.starts_with('/'))
+            .map(PathBuf::from)
+    };
     let found: Vec<PathBuf> = text.lines().filter_map(path).collect();
-    assert!(!found.is_empty(), "ldd names no library of {}: {text}", program.display());
+    assert!(
+        !found.is_empty(),
+        "ldd names no library of {}: {text}",
+        program.display()
+    );
     found
 }
