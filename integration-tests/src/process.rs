@@ -53,10 +53,10 @@ impl Certificates {
         certificates
     }
 
-    /// A certificate for a server that is called by a host name; it is a client too.
-    pub fn issue_host(&self, host: &str) {
+    /// A certificate for a server that is called by a host name; under its own name it is a client too.
+    pub fn issue_host(&self, name: &str, host: &str) {
         self.issue(&Leaf {
-            common_name: host.to_owned(),
+            common_name: name.to_owned(),
             dns_names: vec![host.to_owned()],
             server: true,
             client: true,
