@@ -121,7 +121,7 @@ impl Engine {
     /// Starts a role and waits until it is up.
     pub(crate) fn start(self: &Arc<Self>, plan: Plan<'_>) -> Role {
         let (name, network) = (self.name(plan.name), self.name(plan.network));
-        let mut image = GenericImage::new(&self.run, "latest");
+        let mut image = GenericImage::new(self.run.as_str(), "latest");
         if let Some(says) = plan.says {
             image = image.with_wait_for(WaitFor::message_on_stdout(says));
         }
@@ -133,6 +133,8 @@ impl Engine {
             .with_host_config_modifier(move |host| {
                 // Not by `with_network`, which would make a network that has a gateway.
                 host.network_mode = Some(network.clone());
+                // The engine knows the names of a network; for others nobody is asked, and the answer comes at once.
+                host.dns = Some(vec!["127.0.0.1".to_owned()]);
                 // The client that is about to make the container asks for an API that Debian's engine does not have yet. It is shared
                 // until the container is gone, and there is no earlier moment at which it exists.
                 tokio::task::block_in_place(|| Handle::current().block_on(agree()));
