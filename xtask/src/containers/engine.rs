@@ -67,7 +67,7 @@ pub(super) fn ready(workspace: &Workspace) -> Result<Ready> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut reasons = Vec::new();
     for way in WAYS {
-        match start(way, &folder.join("dockerd.log"))? {
+        match start(way, &folder)? {
             Ok(engine) => return Ok(Ready::Answers(engine)),
             Err(reason) => {
                 println!("dockerd {} does not start: {reason}", way.join(" "));
@@ -99,13 +99,21 @@ fn is_program(name: &str) -> bool {
 }
 
 /// Starts it in one way; why not, where it does not answer.
-fn start(way: &[&str], log: &Path) -> Result<Result<Engine, String>> {
+fn start(way: &[&str], folder: &Path) -> Result<Result<Engine, String>> {
+    let log = &folder.join("dockerd.log");
     let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    // One that was killed leaves its number, which may be another process's now; and none answers.
+    let number = folder.join("dockerd.pid");
+    if number.exists() {
+        fs::remove_file(&number).with_context(|| format!("cannot remove {}", number.display()))?;
+    }
     let errors = file.try_clone()?;
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin");
     let started = Command::new("dockerd")
         .args(way)
+        .arg("--pidfile")
+        .arg(number)
         .env("PATH", path)
         .stdin(Stdio::null())
         .stdout(file)
