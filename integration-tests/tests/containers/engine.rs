@@ -106,7 +106,7 @@ impl Engine {
         });
     }
 
-    /// Makes a network that leads nowhere else: no gateway, so neither another network nor the world can be reached from it.
+    /// Makes a network that leads nowhere else: the engine drops what would leave it.
     pub(crate) fn network(&self, short: &str) {
         let request = NetworkCreateRequest {
             name: self.name(short),
@@ -131,7 +131,7 @@ impl Engine {
             .with_cmd(plan.arguments)
             .with_startup_timeout(PATIENCE)
             .with_host_config_modifier(move |host| {
-                // Not by `with_network`, which would make a network that has a gateway.
+                // Not by `with_network`, which makes networks that lead everywhere.
                 host.network_mode = Some(network.clone());
                 // The engine knows the names of a network; for others nobody is asked, and the answer comes at once.
                 host.dns = Some(vec!["127.0.0.1".to_owned()]);

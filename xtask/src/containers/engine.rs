@@ -20,13 +20,8 @@ const START: Duration = Duration::from_secs(60);
 /// An engine that has not ended by then is killed.
 const STOP: Duration = Duration::from_secs(20);
 
-/// How it is started, from what it chooses itself to what works where the kernel lets it do little: without layers of file systems, and
-/// without rules for packets, which networks without a gateway do not need.
-const WAYS: [&[&str]; 3] = [
-    &[],
-    &["--storage-driver=vfs"],
-    &["--storage-driver=vfs", "--iptables=false", "--ip6tables=false"],
-];
+/// How it is started: as it likes itself, and where the kernel does not let it lay file systems over each other, with copies.
+const WAYS: [&[&str]; 2] = [&[], &["--storage-driver=vfs"]];
 
 /// Lines of its log that a failure shows.
 const LAST_LINES: usize = 10;
@@ -58,10 +53,10 @@ pub(super) fn ready(workspace: &Workspace) -> Result<Ready> {
         let reason = format!("no engine answers, and only root may install and start Debian's {PACKAGE}");
         return Ok(Ready::NotHere(reason));
     }
-    if !is_program("dockerd") || !is_program("docker") {
-        if let Err(error) = debian::install(&[PACKAGE], "a container engine") {
-            return Ok(Ready::NotHere(format!("{error:#}")));
-        }
+    if (!is_program("dockerd") || !is_program("docker"))
+        && let Err(error) = debian::install(&[PACKAGE], "a container engine")
+    {
+        return Ok(Ready::NotHere(format!("{error:#}")));
     }
     let folder = workspace.target.join("containers");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
