@@ -188,7 +188,7 @@ pub(crate) fn coordinator(name: &str) -> Vec<String> {
         "--store",
         STORE,
         "--commit-every",
-        "300ms",
+        "1s",
     ];
     let mut arguments: Vec<String> = fixed.map(str::to_owned).to_vec();
     arguments.extend(credentials(name));
