@@ -1,6 +1,7 @@
 //! A fleet coordinator and its sites, as processes.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -60,7 +61,8 @@ impl Setup {
     /// Starts a site.
     #[must_use]
     pub fn site(&self, name: &str, more: &[&str]) -> Process {
-        let (url, files) = (format!("https://{}", self.address), self.certificates.options("user"));
+        self.certificates.issue_user(name);
+        let (url, files) = (format!("https://{}", self.address), self.certificates.options(name));
         let mut options = vec!["--commit-every", "300ms", "--fleet", &url, "--site", name];
         options.extend(["--fleet-cert", &files[3], "--fleet-key", &files[5]]);
         options.extend(more);
@@ -70,12 +72,16 @@ impl Setup {
 
     /// Plays a recording to a site, and waits until all of it is stored.
     pub fn play(&self, site: &Process, name: &str, cluster: &str, recording: &str, nodes: &[&str]) {
+        self.play_folder(site, name, cluster, &fixture::recording(recording), nodes);
+    }
+
+    /// The same with a recording that is not one of the repository's.
+    pub fn play_folder(&self, site: &Process, name: &str, cluster: &str, recording: &Path, nodes: &[&str]) {
         let home = self.home.path().join(format!("spools-{name}-{cluster}"));
-        let recording = fixture::recording(recording);
         let start = |node: &&str| {
             let more = ["--cluster", cluster];
             self.program
-                .node(&self.certificates, &site.address, &recording, node, &home, &more)
+                .node(&self.certificates, &site.address, recording, node, &home, &more)
         };
         let mut daemons: Vec<Process> = nodes.iter().map(start).collect();
         daemons

@@ -15,11 +15,15 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 /// Nothing in these tests takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// For how long certificates are valid.
+const VALID: Duration = Duration::from_secs(3600);
+
 /// Certificates of one authority.
 #[derive(Debug)]
 pub struct Certificates {
     folder: PathBuf,
     authority: Authority,
+    not_before: SystemTime,
 }
 
 impl Certificates {
@@ -32,36 +36,55 @@ impl Certificates {
             reason = "certificates are checked against the real clock"
         )]
         let now = SystemTime::now();
-        let authority = Authority::throw_away("test", now, Duration::from_secs(3600)).unwrap();
+        let authority = Authority::throw_away("test", now, VALID).unwrap();
         authority.write_to(folder, "ca").unwrap();
         let certificates = Self {
             folder: folder.to_owned(),
             authority,
+            not_before: now,
         };
-        certificates.issue("coordinator", now, true);
-        certificates.issue("user", now, false);
+        certificates.issue(&Leaf {
+            common_name: "coordinator".to_owned(),
+            ip_addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            server: true,
+            ..certificates.leaf()
+        });
+        certificates.issue_user("user");
         certificates
     }
 
-    fn issue(&self, name: &str, now: SystemTime, server: bool) {
-        let leaf = Leaf {
+    /// A certificate for a server that is called by a host name; under its own name it is a client too.
+    pub fn issue_host(&self, name: &str, host: &str) {
+        self.issue(&Leaf {
             common_name: name.to_owned(),
-            ip_addresses: if server {
-                vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
-            } else {
-                Vec::new()
-            },
-            server,
-            client: !server,
-            not_before: now,
-            valid: Duration::from_secs(3600),
+            dns_names: vec![host.to_owned()],
+            server: true,
+            client: true,
+            ..self.leaf()
+        });
+    }
+
+    /// A certificate for a client.
+    pub fn issue_user(&self, name: &str) {
+        self.issue(&Leaf {
+            common_name: name.to_owned(),
+            client: true,
+            ..self.leaf()
+        });
+    }
+
+    /// What all have in common: valid from now, for an hour.
+    fn leaf(&self) -> Leaf {
+        Leaf {
+            not_before: self.not_before,
+            valid: VALID,
             ..Leaf::default()
-        };
-        self.authority
-            .issue(&leaf)
-            .unwrap()
-            .write_to(&self.folder, name)
-            .unwrap();
+        }
+    }
+
+    fn issue(&self, leaf: &Leaf) {
+        let issued = self.authority.issue(leaf).unwrap();
+        issued.write_to(&self.folder, &leaf.common_name).unwrap();
     }
 
     /// `--ca`, `--cert` and `--key` for a name, each with its file.

@@ -49,7 +49,8 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
     };
     let certificates = Certificates::new(&home.path().join("certificates"));
     let fleet = program().coordinator(&certificates, &home.path().join("fleet"), &["--role", "fleet"]);
-    let user = certificates.options("user");
+    certificates.issue_user("berlin");
+    let own = certificates.options("berlin");
     let options = [
         "--commit-every",
         "300ms",
@@ -58,9 +59,9 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
         "--site",
         "berlin",
         "--fleet-cert",
-        &user[3],
+        &own[3],
         "--fleet-key",
-        &user[5],
+        &own[5],
         "--fleet-allow",
         "read,remarks",
     ];

@@ -8,6 +8,7 @@ use fathom_integration_tests::fleet::{BACK_WITHIN, PATIENCE, Setup, find, told};
 use fathom_integration_tests::process::{Certificates, Process, Program, assert_fails};
 use fathom_proto::fleet::v1 as fleet_wire;
 use fathom_proto::fleet::v1::fleet_service_client::FleetServiceClient;
+use fathom_proto::fleet::v1::site_service_client::SiteServiceClient;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::findings_service_client::FindingsServiceClient;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
@@ -456,6 +457,7 @@ fn fleet_that_refuses_a_site_says_why_and_the_site_works_on() {
     let mut fleet = setup.fleet();
     let foreign = Certificates::new(&setup.home.path().join("foreign"));
     let files = foreign.options("user");
+    let own = setup.certificates.options("user");
     let url = format!("https://{}", setup.address);
     let start = |name: &str, options: &[&str]| {
         let common = ["--commit-every", "300ms", "--fleet", &url, "--site", name];
@@ -484,12 +486,33 @@ fn fleet_that_refuses_a_site_says_why_and_the_site_works_on() {
             &files[5],
         ],
     );
+    // It is trusted, and somebody else.
+    let mut stranger = start("stranger", &["--fleet-cert", &own[3], "--fleet-key", &own[5]]);
     setup.play(&unknown, "unknown", "c1", "reads-by-hand", &["n0", "n1", "n2"]);
     let here = setup.ask(&unknown, &["reads", "--limit", "1", "-o", "json"]);
     assert_eq!(here.json()["total"], 60, "{}", here.err);
     std::thread::sleep(Duration::from_secs(1));
     assert!(setup.clusters(&fleet, PATIENCE, |_| true).is_empty());
-    assert_eq!((unknown.terminate(), wary.terminate()), (0, 0));
+    // Nor does a stranger answer in a site's name.
+    let refused = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let head = fleet_wire::AnswerHead {
+            question_id: 1,
+            site: "berlin".to_owned(),
+        };
+        let parts = [fleet_wire::DeliverAnswerRequest {
+            part: Some(fleet_wire::deliver_answer_request::Part::Head(head)),
+        }];
+        let mut client = SiteServiceClient::new(setup.certificates.channel(&fleet.address).await);
+        client.deliver_answer(tokio_stream::iter(parts)).await.unwrap_err()
+    });
+    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "SITE_CERTIFICATE");
+    assert_eq!((unknown.terminate(), wary.terminate(), stranger.terminate()), (0, 0, 0));
+    let said = stranger.said();
+    assert!(
+        said.contains("the certificate is for user and not for a site `stranger`") && said.contains("--fleet-cert"),
+        "{said}"
+    );
     let said = unknown.said();
     assert!(
         said.contains("not connected to the fleet") && said.contains("does not accept our certificate"),

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::Workspace;
-use crate::{command, layers, links, proto, windows};
+use crate::{command, containers, layers, links, proto, windows};
 
 /// Options of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
@@ -41,6 +41,8 @@ enum Step {
     Doctest,
     /// Every test.
     Test,
+    /// Fleet, sites and daemons in containers, on networks that are cut.
+    Containers,
     /// The documentation builds, and its links lead somewhere.
     Doc,
     /// The release build.
@@ -111,6 +113,7 @@ impl Step {
             Self::Doctest => command::run(&mut cargo("test --doc --workspace --locked")),
             Self::Test if has_nextest() => command::run(&mut cargo("nextest run --profile ci --workspace --locked")),
             Self::Test => command::run(&mut cargo("test --workspace --lib --bins --tests --locked")),
+            Self::Containers => containers::run(workspace),
             Self::Doc => command::run(cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings")),
             Self::Build => command::run(&mut cargo("build --release --locked")),
             Self::Demo => demo(workspace),

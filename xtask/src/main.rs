@@ -8,6 +8,8 @@ mod ci;
 #[path = "../../proto/codegen.rs"]
 mod codegen;
 mod command;
+mod containers;
+mod debian;
 mod layers;
 mod links;
 mod proto;
@@ -28,6 +30,8 @@ enum Task {
     Proto(proto::Args),
     /// Build the programs for Windows, and run them under Wine.
     Windows(windows::Args),
+    /// Run a fleet, its sites and their daemons in containers, on networks that are cut.
+    Containers,
     /// Run what CI runs, and stop at the first failure.
     Ci(ci::Args),
 }
@@ -54,6 +58,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         }
         Task::Proto(args) => proto::run(&workspace, &args),
         Task::Windows(args) => windows::run(&workspace, &args),
+        Task::Containers => containers::run(&workspace),
         Task::Ci(args) => ci::run(&workspace, &args),
     }
 }

@@ -172,8 +172,8 @@ fn test(workspace: &Workspace, folder: &Path, prefix: &Path, args: &Args) -> Res
         .args([
             "test",
             "--locked",
-            "--package",
-            "fathom-integration-tests",
+            // As all tests are built, so that nothing is built again with other features.
+            "--workspace",
             "--test",
             "windows",
         ])

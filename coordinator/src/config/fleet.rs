@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fathom_model::rollup::{LONGEST_TEXT, MOST_LABELS};
 use fathom_runtime::units::{ByteSize, Span};
 use serde::Deserialize;
 
@@ -58,7 +59,7 @@ pub struct FleetOptions {
     /// Address of the fleet coordinator that this coordinator joins as a site
     #[arg(long, value_name = "URL", env = "FATHOM_FLEET")]
     pub fleet: Option<String>,
-    /// Name of this site in the fleet; needed with --fleet
+    /// Name of this site in the fleet; needed with --fleet, and the certificate that it shows has to be for it
     #[arg(long, value_name = "NAME", env = "FATHOM_SITE")]
     pub site: Option<String>,
     /// What is to be said of this site and its clusters, such as country=de (may be repeated)
@@ -70,7 +71,8 @@ pub struct FleetOptions {
     /// Certificates of the authorities that the fleet coordinator's certificate may be from (PEM) [default: that of --ca]
     #[arg(long, value_name = "FILE")]
     pub fleet_ca: Option<PathBuf>,
-    /// Certificate to show the fleet coordinator (PEM) [default: that of --cert, which then has to be good for clients too]
+    /// Certificate to show the fleet coordinator (PEM), with the site's name as its common name or a DNS name [default: that of --cert,
+    /// which then has to be good for clients too]
     #[arg(long, value_name = "FILE", requires = "fleet_key")]
     pub fleet_cert: Option<PathBuf>,
     /// Private key of that certificate (PEM)
@@ -213,6 +215,7 @@ impl Fleet {
         for (cluster, key, value) in options.cluster_labels {
             cluster_labels.entry(cluster).or_default().insert(key, value);
         }
+        check_labels(&labels, &cluster_labels, faults);
         let policy = policy(
             [options.fleet_max_rows, file.max_rows],
             [options.fleet_max_bytes, file.max_bytes],
@@ -245,6 +248,33 @@ impl Fleet {
             labels,
             cluster_labels,
             uplink,
+        }
+    }
+}
+
+/// A fleet coordinator takes no more and no longer ones, and a site that it refuses is better told before.
+fn check_labels(of_site: &Labels, of_clusters: &BTreeMap<String, Labels>, faults: &mut Vec<String>) {
+    let fits = |text: &str| (1..=LONGEST_TEXT).contains(&text.len());
+    for (key, value) in of_clusters.values().chain([of_site]).flatten() {
+        if !fits(key) || !fits(value) {
+            faults.push(format!(
+                "label `{key}={value}`: a key and a value have 1 to {LONGEST_TEXT} bytes each"
+            ));
+        }
+    }
+    if of_site.len() > MOST_LABELS {
+        faults.push(format!(
+            "there are {} labels, and {MOST_LABELS} is the most",
+            of_site.len()
+        ));
+        return;
+    }
+    for (cluster, labels) in of_clusters {
+        let count = of_site.len() + labels.keys().filter(|key| !of_site.contains_key(*key)).count();
+        if count > MOST_LABELS {
+            faults.push(format!(
+                "cluster {cluster} has {count} labels with those of its site, and {MOST_LABELS} is the most"
+            ));
         }
     }
 }

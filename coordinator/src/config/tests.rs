@@ -91,6 +91,45 @@ fn complete(fleet: FleetOptions) -> Options {
 }
 
 #[test]
+fn labels_that_a_fleet_would_not_take_are_refused_before() {
+    let some = |count: usize| (0..count).map(|at| (format!("key{at}"), "value".to_owned())).collect();
+    let of_cluster = |count: usize| {
+        let label = |at| ("c1".to_owned(), format!("own{at}"), "value".to_owned());
+        (0..count).map(label).collect::<Vec<_>>()
+    };
+    let faults = |labels, cluster_labels| {
+        let fleet = FleetOptions {
+            fleet: Some("https://f:1".to_owned()),
+            site: Some("berlin".to_owned()),
+            labels,
+            cluster_labels,
+            ..FleetOptions::default()
+        };
+        Config::resolve(complete(fleet)).err().map(|faults| faults.to_string())
+    };
+    assert_eq!(faults(some(32), Vec::new()), None);
+    assert_eq!(faults(some(20), of_cluster(12)), None);
+    // What says the same key anew is no more of them.
+    let again = vec![("c1".to_owned(), "key0".to_owned(), "other".to_owned())];
+    assert_eq!(faults(some(32), again), None);
+    assert!(
+        faults(some(33), Vec::new())
+            .unwrap()
+            .contains("33 labels, and 32 is the most")
+    );
+    let together = faults(some(20), of_cluster(13)).unwrap();
+    assert!(
+        together.contains("cluster c1 has 33 labels with those of its site"),
+        "{together}"
+    );
+    let long = faults(vec![("room".to_owned(), "x".repeat(257))], Vec::new()).unwrap();
+    assert!(
+        long.contains("label `room=") && long.contains("1 to 256 bytes"),
+        "{long}"
+    );
+}
+
+#[test]
 fn site_has_its_labels_and_its_policy_from_file_and_options() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("coordinator.toml");

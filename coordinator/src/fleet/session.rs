@@ -1,5 +1,6 @@
 //! A site's stream, and its answers, as this side of them.
 
+use fathom_identity::holder::Holder;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::deliver_answer_request::Part as WirePart;
 use fathom_proto::fleet::v1::join_request::Message as Request;
@@ -11,11 +12,12 @@ use super::{Outbox, Sites};
 use crate::grpc::status;
 
 /// Reads a site's stream until it ends. A fault of the site goes back to it as a status.
-pub(crate) async fn serve(sites: Sites, mut requests: Streaming<wire::JoinRequest>, outbox: Outbox) {
-    let (site, session) = match open(&sites, &mut requests, &outbox).await {
+pub(crate) async fn serve(sites: Sites, peer: &Holder, mut requests: Streaming<wire::JoinRequest>, outbox: Outbox) {
+    let (site, session) = match open(&sites, peer, &mut requests, &outbox).await {
         Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(status) => {
+            tracing::warn!(%peer, code = ?status.code(), message = status.message(), "site refused");
             // The site may be gone already; then nobody needs to know.
             let _ = outbox.send(Err(status)).await;
             return;
@@ -54,6 +56,7 @@ fn response(message: Response) -> wire::JoinResponse {
 
 async fn open(
     sites: &Sites,
+    peer: &Holder,
     requests: &mut Streaming<wire::JoinRequest>,
     outbox: &Outbox,
 ) -> Result<Option<(String, u64)>, Status> {
@@ -64,6 +67,9 @@ async fn open(
         return Err(status::no_site_hello());
     };
     let site = hello.site.clone();
+    if !peer.is_called(&site) {
+        return Err(status::not_its_name(&site, peer));
+    }
     let clusters = hello.clusters.len();
     let version = hello.version.clone();
     // The welcome has to be the first message, so questions go the same way only after it: the place is taken before they can.
@@ -96,11 +102,18 @@ async fn follow(
 }
 
 /// Takes an answer to whoever waits for it.
-pub(crate) async fn deliver(sites: &Sites, mut parts: Streaming<wire::DeliverAnswerRequest>) -> Result<(), Status> {
+pub(crate) async fn deliver(
+    sites: &Sites,
+    peer: &Holder,
+    mut parts: Streaming<wire::DeliverAnswerRequest>,
+) -> Result<(), Status> {
     let first = parts.message().await?.and_then(|first| first.part);
     let Some(WirePart::Head(head)) = first else {
         return Err(status::bad_site("the first part of an answer must be its head"));
     };
+    if !peer.is_called(&head.site) {
+        return Err(status::not_its_name(&head.site, peer));
+    }
     let pending = sites
         .waiting_for(head.question_id, &head.site)
         .ok_or_else(|| status::not_asked(head.question_id))?;

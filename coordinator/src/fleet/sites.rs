@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use fathom_model::check_name;
-use fathom_model::rollup::ClusterKey;
+use fathom_model::rollup::{ClusterKey, LONGEST_TEXT, MOST_LABELS};
 use fathom_proto::FLEET_PROTOCOL;
 use fathom_proto::convert::rollup::rollup_from_wire;
 use fathom_proto::fleet::v1 as wire;
@@ -20,10 +20,8 @@ mod cluster;
 
 pub(crate) use cluster::Cluster;
 
-/// Most clusters of a site, and most labels of anything; each label's bytes.
+/// Most clusters of a site.
 const CLUSTERS: usize = 10_000;
-const LABELS: usize = 64;
-const LABEL_BYTES: usize = 256;
 
 /// A cluster whose site sends a rollup every 10 s is not known any more when none came for this long.
 const MISSING_AFTER: i64 = 30_000_000_000;
@@ -446,10 +444,10 @@ impl Site {
 
 /// Labels that are not too many and not too long.
 fn checked(labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Status> {
-    let fits = |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES;
-    if labels.len() > LABELS || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {
+    let fits = |text: &str| (1..=LONGEST_TEXT).contains(&text.len());
+    if labels.len() > MOST_LABELS || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {
         return Err(status::bad_site(format!(
-            "there may be {LABELS} labels, key and value of 1 to {LABEL_BYTES} bytes each"
+            "there may be {MOST_LABELS} labels, key and value of 1 to {LONGEST_TEXT} bytes each"
         )));
     }
     Ok(labels)

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use fathom_identity::holder::Holder;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::site_service_server::SiteService;
 use fathom_runtime::tasks::{Kind, TaskGroup};
@@ -27,6 +28,13 @@ impl Site {
     }
 }
 
+/// Whose certificate the connection was made with. Over anything but TLS nobody is known.
+fn peer<T>(request: &Request<T>) -> Holder {
+    let certificates = request.peer_certs();
+    let own = certificates.as_deref().and_then(|chain| chain.first());
+    own.map(Holder::of).unwrap_or_default()
+}
+
 #[tonic::async_trait]
 impl SiteService for Site {
     type JoinStream = Pin<Box<dyn Stream<Item = Result<wire::JoinResponse, Status>> + Send>>;
@@ -35,13 +43,14 @@ impl SiteService for Site {
         if !self.is_fleet {
             return Err(super::status::no_fleet());
         }
+        let peer = peer(&request);
         let (outbox, responses) = mpsc::channel(OUTBOX);
         let sites = self.sites.clone();
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("site", Kind::Background, async move {
             // Sites keep their streams open for ever; a coordinator that stops does not wait for them.
             tokio::select! {
-                () = serve(sites, request.into_inner(), outbox) => {}
+                () = serve(sites, &peer, request.into_inner(), outbox) => {}
                 _ = shutdown.requested() => {}
             }
         });
@@ -52,7 +61,8 @@ impl SiteService for Site {
         &self,
         request: Request<Streaming<wire::DeliverAnswerRequest>>,
     ) -> Result<Response<wire::DeliverAnswerResponse>, Status> {
-        deliver(&self.sites, request.into_inner()).await?;
+        let peer = peer(&request);
+        deliver(&self.sites, &peer, request.into_inner()).await?;
         Ok(Response::new(wire::DeliverAnswerResponse {}))
     }
 }

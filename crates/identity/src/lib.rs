@@ -4,7 +4,8 @@
 //!
 //! Everything in Fathom speaks mutual TLS, so the first contact of most operators with it is a certificate that does
 //! not fit. [`files`] therefore names the file, says what is wrong with it and what to do; [`authority`] makes the
-//! certificates for tests, demonstrations and sites that have no authority of their own.
+//! certificates for tests, demonstrations and sites that have no authority of their own; [`holder`] says which names a
+//! peer's certificate gives it.
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
@@ -39,4 +40,5 @@
 pub mod authority;
 pub mod explain;
 pub mod files;
+pub mod holder;
 mod private;

@@ -29,7 +29,7 @@ pub const MOST_CODES: usize = 64;
 /// So many groups of like devices are named.
 pub const MOST_COHORTS: usize = 64;
 
-/// So many labels a cluster has.
+/// So many labels a cluster has, those of its site among them.
 pub const MOST_LABELS: usize = 32;
 
 /// Bytes of a text; what is longer is cut.

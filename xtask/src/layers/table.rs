@@ -196,6 +196,12 @@ pub(super) const KNOWLEDGE: &[Knowledge] = &[
         tests_too: false,
         cure: "ask sources for model's values, or take what the standard library has",
     },
+    Knowledge {
+        families: &["testcontainers", "bollard"],
+        who: Who::Only(&["integration-tests"]),
+        tests_too: false,
+        cure: "test it as a process, or in integration-tests/tests/containers.rs",
+    },
 ];
 
 /// One crate of ours.

@@ -263,4 +263,7 @@ fn what_cannot_be_is_refused() {
     let mut long = hello("berlin", &[]);
     long.labels.insert("k".to_owned(), "v".repeat(257));
     assert!(refused(long).contains("labels"));
+    let mut many = hello("berlin", &[]);
+    many.labels = (0..33).map(|at| (format!("key{at}"), "value".to_owned())).collect();
+    assert!(refused(many).contains("there may be 32 labels"));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fathom_identity::holder::Holder;
 use fathom_proto::FLEET_PROTOCOL;
 use tonic::{Code, Status};
 
@@ -80,6 +81,15 @@ pub(crate) fn site_is_own(site: &str) -> Status {
     let message =
         format!("`{site}` is the fleet coordinator's own name among sites; give this site another with --site");
     status(Code::AlreadyExists, FLEET, "SITE_NAME", message)
+}
+
+/// A site's certificate is another's.
+pub(crate) fn not_its_name(site: &str, peer: &Holder) -> Status {
+    let message = format!(
+        "the certificate is for {peer} and not for a site `{site}`: give one whose common name or DNS name is `{site}` (--fleet-cert and \
+         --fleet-key), or join as whom it names (--site)"
+    );
+    status(Code::PermissionDenied, FLEET, "SITE_CERTIFICATE", message)
 }
 
 /// A site speaks another version.
