@@ -296,9 +296,9 @@ impl Lab {
             site.coordinator.kill();
         }
         for site in &self.sites {
+            site.coordinator.start();
             // They have ended; started again they find that all was taken, and end again.
             site.daemons.iter().for_each(Role::start);
-            site.coordinator.start();
         }
         self.fleet.start();
     }

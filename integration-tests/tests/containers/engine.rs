@@ -133,8 +133,10 @@ impl Engine {
             .with_host_config_modifier(move |host| {
                 // Not by `with_network`, which makes networks that lead everywhere.
                 host.network_mode = Some(network.clone());
-                // The engine knows the names of a network; for others nobody is asked, and the answer comes at once.
+                // The engine knows the names of a network. For others, and for roles that are dead just now, it would ask the world, and
+                // whoever asked would wait for that.
                 host.dns = Some(vec!["127.0.0.1".to_owned()]);
+                host.dns_options = Some(["timeout:1", "attempts:1"].map(str::to_owned).to_vec());
                 // The client that is about to make the container asks for an API that Debian's engine does not have yet. It is shared
                 // until the container is gone, and there is no earlier moment at which it exists.
                 tokio::task::block_in_place(|| Handle::current().block_on(agree()));
