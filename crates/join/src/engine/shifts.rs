@@ -161,23 +161,36 @@ impl Engine {
         if asked.is_empty() {
             return unexplained;
         }
-        let voters: Vec<(DiskIndex, Vec<Voter>)> = asked
-            .iter()
-            .map(|(&disk, requests)| (disk, self.voters(requests)))
-            .collect();
+        let of_disks: Vec<_> = asked.iter().collect();
+        let voters: Vec<(DiskIndex, Vec<Voter>)> = self.workers.map(of_disks.len(), |at| {
+            let (&disk, requests) = of_disks[at];
+            (disk, self.voters(requests))
+        });
         let reach = reach(voters.iter().flat_map(|(_, voters)| voters));
         let choices = self.choices(&asked.keys().copied().collect(), &reach);
-        let mut learnt = false;
-        for (disk, voters) in voters {
-            for (at, tap) in TAPS.into_iter().enumerate() {
-                let Some(choices) = choices.get(&(disk, tap)).filter(|_| !self.shifts.is_sure(disk, tap)) else {
-                    continue;
-                };
-                let known = self.shifts.of(disk, tap);
-                let votes = votes(&voters, choices, at);
+        // No disk's vote has to do with another's.
+        let voted = self.workers.map(voters.len(), |at| {
+            let (disk, voters) = &voters[at];
+            let taps = TAPS.into_iter().enumerate();
+            taps.map(|(at, tap)| {
+                let choices = choices
+                    .get(&(*disk, tap))
+                    .filter(|_| !self.shifts.is_sure(*disk, tap))?;
+                let known = self.shifts.of(*disk, tap);
+                let votes = votes(voters, choices, at);
                 let best = settle(&votes, known);
                 let other = best.filter(|&bytes| bytes != 0);
-                let other = other.and_then(|bytes| self.layout.other_copy_at(disk, bytes));
+                let other = other.and_then(|bytes| self.layout.other_copy_at(*disk, bytes));
+                Some((known, votes, best, other))
+            })
+            .collect::<Vec<_>>()
+        });
+        let mut learnt = false;
+        for ((disk, _), voted) in voters.into_iter().zip(voted) {
+            for (tap, voted) in TAPS.into_iter().zip(voted) {
+                let Some((known, votes, best, other)) = voted else {
+                    continue;
+                };
                 if let Some(other) = other {
                     self.shifts.mistaken.insert((disk, tap), other);
                 }
@@ -307,7 +320,10 @@ impl Engine {
                 });
             }
         }
-        for (&stream, &(from, until)) in reach {
+        let of_streams: Vec<_> = reach.iter().collect();
+        let waiting = self.workers.map(of_streams.len(), |at| {
+            let (&stream, &(from, until)) = of_streams[at];
+            let mut found = Choices::default();
             let state = &self.streams[&stream];
             let wanted = |device: &DeviceEntry| device.disk.filter(|disk| disks.contains(disk));
             let wanted: Vec<Option<DiskIndex>> = state.devices.iter().map(wanted).collect();
@@ -329,10 +345,15 @@ impl Engine {
                     });
                 });
             }
+            found
+        });
+        for (key, mut choices) in waiting.into_iter().flatten() {
+            found.entry(key).or_default().append(&mut choices);
         }
-        for choices in found.values_mut() {
+        let mut all: Vec<&mut Vec<Choice>> = found.values_mut().collect();
+        self.workers.map_mut(&mut all, |choices| {
             choices.sort_unstable_by_key(|choice| (choice.start, choice.end, choice.offset, choice.length));
-        }
+        });
         found
     }
 

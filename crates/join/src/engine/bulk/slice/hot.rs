@@ -33,6 +33,18 @@ pub(in super::super) struct Scratch {
     heads: Vec<u32>,
     /// Events that touch a claim.
     pub(super) events: Vec<Event>,
+    /// Events of a batch that may.
+    pub(super) near: Vec<Near>,
+}
+
+/// An event of a batch that may have the key of a claim.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Near {
+    pub(super) offset: u64,
+    pub(super) node: u32,
+    /// The first claim with the same hash.
+    pub(super) head: u32,
+    pub(super) row: u32,
 }
 
 impl Hot {
@@ -73,6 +85,11 @@ impl Scratch {
         }
     }
 
+    /// The first claim that may have a key.
+    pub(super) fn head(&self, node: u32, offset: u64) -> u32 {
+        self.heads[slot(self.heads.len(), node, offset)]
+    }
+
     /// Whether one of the claims that are to be decided has a key. What others contend for without them is not this slice's business.
     pub(super) fn is_asked(&self, node: u32, offset: u64) -> bool {
         let mut next = self.heads[slot(self.heads.len(), node, offset)];
@@ -96,17 +113,17 @@ impl Scratch {
     /// Notes an event at the claims that it touches: at the only one as `seen`, at several that something speaks against them.
     pub(super) fn meet(
         &mut self,
-        event: &Event,
-        (node, offset): (u32, u64),
+        event: impl Fn() -> Event,
+        near: &Near,
         touches: impl Fn(&Hot) -> bool,
         seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
         let mut owner = NOTHING;
-        let mut next = self.heads[slot(self.heads.len(), node, offset)];
+        let mut next = near.head;
         while let Some(claim) = self.claims.get_mut(next as usize) {
             let this = std::mem::replace(&mut next, claim.next);
-            if claim.offset != offset || claim.node != node || !touches(claim) {
+            if claim.offset != near.offset || claim.node != near.node || !touches(claim) {
                 continue;
             }
             if owner == NOTHING {
@@ -115,7 +132,7 @@ impl Scratch {
                 let number = seen(claim);
                 if *number == NOTHING {
                     *number = self.events.len() as u32;
-                    self.events.push(*event);
+                    self.events.push(event());
                 } else {
                     claim.odd = true;
                 }
