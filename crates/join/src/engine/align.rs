@@ -4,16 +4,17 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::bulk::Gathered;
 use super::lane::Batch;
 use super::{End, Engine};
-use crate::clock::vote::{Candidate, vote};
-use crate::clock::{Constraints, Search};
+use crate::clock::Search;
+use crate::clock::vote::Candidate;
 use crate::layout::Place;
 
-mod first;
+mod votes;
 mod wanted;
 
-pub(super) use first::FirstVote;
+pub(super) use votes::FirstVote;
 pub(super) use wanted::Wanted;
 
 /// A vote looks at a sample of places by hash, of about so many I/Os; where that does not carry, at a larger one.
@@ -206,82 +207,19 @@ impl Engine {
         ahead.map_or(base, |first| first.max(base))
     }
 
-    /// Holds a vote over everything that completed before one time on the initiator's clock, and before another on the far one.
-    fn try_alignment(&mut self, stream: StreamIndex, far: StreamIndex, (until, far_until): (i64, i64)) -> bool {
-        let held = self.first_votes.remove(&(stream, far));
-        let held = held.filter(|held| held.until == (until, far_until));
-        let held = held.unwrap_or_else(|| self.hold_vote(stream, far, (until, far_until)));
-        let requests = held.requests;
-        if self.align_by(
-            stream,
-            far,
-            far_until,
-            &requests,
-            &FxHashMap::default(),
-            Some(held.first),
-        ) {
-            return true;
-        }
-        // Perhaps the far side shows other offsets than the map.
-        let tap = self.far_tap(far);
-        let (shifts, mistaken) = self.shifts_without_clocks(far, tap, far_until, &requests.places);
-        for (disk, shows) in mistaken {
-            self.shifts.note_mistaken(disk, tap, shows);
-        }
-        shifts.values().any(|&bytes| bytes != 0) && self.align_by(stream, far, far_until, &requests, &shifts, None)
-    }
-
-    /// Holds a vote on requests and on services before `until` that are shifted by so much more than is known of each disk.
-    fn align_by(
-        &mut self,
-        stream: StreamIndex,
-        far: StreamIndex,
-        until: i64,
-        requests: &Requests,
-        shifts: &FxHashMap<DiskIndex, i64>,
-        mut first: Option<Option<Constraints>>,
-    ) -> bool {
-        let mut looked_at = 0;
-        for most in SAMPLES {
-            // A larger sample of the same is no other.
-            let one_in = requests.one_in(most);
-            if one_in == looked_at {
-                break;
-            }
-            looked_at = one_in;
-            let held = first.take();
-            let held = held.unwrap_or_else(|| self.vote_by(stream, far, until, requests, most, shifts));
-            let Some(constraints) = held else {
-                continue;
-            };
-            let clock = self.clocks.entry((stream, far)).or_default();
-            clock.start(&self.config, constraints);
-            if clock.is_aligned() {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// What a sample of requests, of about so many I/Os, says of a pair's clock.
-    fn vote_by(
-        &self,
-        stream: StreamIndex,
-        far: StreamIndex,
-        until: i64,
-        requests: &Requests,
-        most: usize,
-        shifts: &FxHashMap<DiskIndex, i64>,
-    ) -> Option<Constraints> {
-        let one_in = requests.one_in(most);
-        vote(
-            &self.config,
-            self.candidates(stream, far, until, &requests.places, one_in, shifts),
-        )
-    }
-
     /// What an initiator's I/Os that completed before `until` asked of a node, in the order of their ordinals.
     pub(super) fn requests(&self, stream: StreamIndex, node: NodeIndex, until: i64) -> Requests {
+        self.sampled_requests(stream, node, until, (usize::MAX, None))
+    }
+
+    /// The same of a sample of places, of about so many I/Os; with those that wait in the lane, where somebody has looked them up.
+    fn sampled_requests(
+        &self,
+        stream: StreamIndex,
+        node: NodeIndex,
+        until: i64,
+        (most, waiting): (usize, Option<&Gathered>),
+    ) -> Requests {
         let mut requests = Requests::default();
         let pooled = self.streams[&stream].windows.values().flatten();
         for io in pooled.map(|&io| &self.pool.ios[io]) {
@@ -298,7 +236,18 @@ impl Engine {
                 });
             }
         }
-        self.waiting_requests(stream, node, until, &mut requests);
+        match waiting {
+            Some(waiting) => waiting.add_requests(node, most, &mut requests),
+            None => {
+                let waiting = self.waiting_until(stream, until);
+                waiting.add_requests(node, most, &mut requests);
+                self.shelve_gathered(waiting);
+            }
+        }
+        let one_in = requests.one_in(most);
+        requests
+            .places
+            .retain(|request| is_sampled(request.place.offset, one_in));
         requests
             .places
             .sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
@@ -316,10 +265,9 @@ impl Engine {
         shifts: &FxHashMap<DiskIndex, i64>,
     ) -> Vec<Candidate> {
         let far_tap = self.far_tap(far);
-        let sampled = |place: &Place| place.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let requests: Vec<&Request> = requests
             .iter()
-            .filter(|request| sampled(&request.place).is_multiple_of(one_in))
+            .filter(|request| is_sampled(request.place.offset, one_in))
             .collect();
         let key = |request: &Request| request.key();
         let mut in_all: FxHashMap<_, usize> = FxHashMap::default();
@@ -465,9 +413,14 @@ pub(super) struct Requests {
 
 impl Requests {
     /// One place in so many makes a sample of about so many I/Os.
-    fn one_in(&self, most: usize) -> u64 {
+    pub(super) fn one_in(&self, most: usize) -> u64 {
         self.ios.div_ceil(most).max(1) as u64
     }
+}
+
+/// Whether a place is looked at of which one in so many is.
+pub(super) const fn is_sampled(offset: u64, one_in: u64) -> bool {
+    (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in)
 }
 
 /// A copy of a part of an I/O, as a vote looks at it.

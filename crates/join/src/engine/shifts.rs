@@ -28,6 +28,9 @@ use crate::pool::ClaimRef;
 /// So many different requests of a disk vote, spread evenly over a window: some ten times what the clearest case needs.
 const VOTERS: usize = 256;
 
+/// What was asked of disks is looked up in so many groups of them, side by side.
+const ASKED_IN: usize = 8;
+
 mod known;
 mod vote;
 
@@ -228,12 +231,24 @@ impl Engine {
 
     /// What the I/Os of a window asked of some disks.
     fn asked(&self, window: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
+        let disks: Vec<DiskIndex> = disks.iter().copied().collect();
+        let groups: Vec<&[DiskIndex]> = disks.chunks(disks.len().div_ceil(ASKED_IN).max(1)).collect();
+        let asked = self
+            .workers
+            .map(groups.len(), |at| self.asked_of(window, streams, groups[at]));
+        asked.into_iter().flatten().collect()
+    }
+
+    fn asked_of(&self, window: i64, streams: &[StreamIndex], disks: &[DiskIndex]) -> Asked {
+        let mut wanted = vec![false; self.catalog.disks().len()];
+        disks.iter().for_each(|disk| wanted[disk.as_usize()] = true);
         let mut asked = Asked::new();
         for &stream in streams {
-            let mut requests = self.gathered_of_disks(stream, window, disks);
+            let mut requests = self.gathered_of_disks(stream, window, &wanted);
             let pooled = self.streams[&stream].windows.get(&window).into_iter().flatten();
             for io in pooled.map(|&io| &self.pool.ios[io]).filter(|io| io.op != Op::Flush) {
-                let places = io.places.places.iter().filter(|place| disks.contains(&place.disk));
+                let places = io.places.places.iter();
+                let places = places.filter(|place| wanted[place.disk.as_usize()]);
                 requests.extend(places.map(|place| Request {
                     ordinal: io.event.ordinal,
                     whole: (io.event.start_unix_nanos, io.event.end_unix_nanos()),

@@ -216,6 +216,6 @@ const fn inside(outer: Interval, event: &Event) -> bool {
 }
 
 /// See `resolve::widen`.
-const fn widen(outer: Interval, slack: i64) -> Interval {
+pub(super) const fn widen(outer: Interval, slack: i64) -> Interval {
     (outer.0.saturating_sub(slack), outer.1.saturating_add(2 * slack))
 }

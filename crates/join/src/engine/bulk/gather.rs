@@ -6,7 +6,7 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
 
 use super::At;
 use super::claim::Toucher;
-use crate::engine::align::{Request, Requests};
+use crate::engine::align::{Request, Requests, is_sampled};
 use crate::engine::lane::Batch;
 use crate::engine::shifts::mapped_offset;
 use crate::engine::{Engine, Stream};
@@ -106,6 +106,22 @@ impl Gathered {
             op: columns.ops()[row],
             whole,
         });
+    }
+
+    /// Adds what was asked of a node, as far as a sample of about so many I/Os has it.
+    pub(in crate::engine) fn add_requests(&self, node: NodeIndex, most: usize, requests: &mut Requests) {
+        requests.ios += self.ios.len();
+        let one_in = requests.one_in(most);
+        for io in &self.ios {
+            let places = self.places[io.places()].iter();
+            let places = places.filter(|place| place.node == node && is_sampled(place.offset, one_in));
+            requests.places.extend(places.map(|place| Request {
+                ordinal: io.ordinal,
+                whole: (io.start, io.end),
+                op: io.op,
+                place: (*place).into(),
+            }));
+        }
     }
 
     /// Makes what was asked of each node ready for whoever looks at a few requests only.
@@ -214,26 +230,9 @@ impl Engine {
         gathered
     }
 
-    /// Adds what the I/Os in a lane that completed before `until` asked of a node.
-    pub(in crate::engine) fn waiting_requests(
-        &self,
-        stream: StreamIndex,
-        node: NodeIndex,
-        until: i64,
-        requests: &mut Requests,
-    ) {
-        let ios = self.collect_ios(stream, &(i64::MIN..until), i64::MAX);
-        requests.ios += ios.ios.len();
-        for io in &ios.ios {
-            let places = ios.places[io.places()].iter().filter(|place| place.node == node);
-            requests.places.extend(places.map(|place| Request {
-                ordinal: io.ordinal,
-                whole: (io.start, io.end),
-                op: io.op,
-                place: (*place).into(),
-            }));
-        }
-        self.shelve_gathered(ios);
+    /// The I/Os in a lane that completed before `until`.
+    pub(in crate::engine) fn waiting_until(&self, stream: StreamIndex, until: i64) -> Gathered {
+        self.collect_ios(stream, &(i64::MIN..until), i64::MAX)
     }
 
     /// The disk of an event of the lane, if it is known.

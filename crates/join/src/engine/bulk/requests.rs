@@ -1,8 +1,6 @@
 //! What the I/Os of a window that is about to close asked of a node, for those who look at its clock or at its disks.
 
-use std::collections::BTreeSet;
-
-use fathom_model::{DiskIndex, NodeIndex, StreamIndex};
+use fathom_model::{NodeIndex, StreamIndex};
 
 use super::gather::{Asking, Gathered};
 use crate::engine::Engine;
@@ -114,18 +112,18 @@ impl Engine {
         gathered.flat_map(|gathered| gathered.ios.iter().map(|io| (io.ordinal, io.end)))
     }
 
-    /// What the I/Os that were gathered for a window asked of some disks.
+    /// What the I/Os that were gathered for a window asked of some disks, those that are wanted by index.
     pub(in crate::engine) fn gathered_of_disks(
         &self,
         stream: StreamIndex,
         window: i64,
-        disks: &BTreeSet<DiskIndex>,
+        wanted: &[bool],
     ) -> Vec<Request> {
         let mut requests = Vec::new();
         if let Some(gathered) = self.streams[&stream].gathered.get(&window) {
             for io in &gathered.ios {
                 let places = gathered.places[io.places()].iter();
-                let places = places.filter(|place| disks.contains(&place.disk));
+                let places = places.filter(|place| wanted[place.disk.as_usize()]);
                 requests.extend(places.map(|place| Request {
                     ordinal: io.ordinal,
                     whole: (io.start, io.end),

@@ -52,7 +52,7 @@ impl<T: Default> Shelf<T> {
 }
 
 impl Engine {
-    pub(super) fn shelve_gathered(&self, mut gathered: Gathered) {
+    pub(in crate::engine) fn shelve_gathered(&self, mut gathered: Gathered) {
         gathered.clear();
         self.shelves.gathered.put(gathered);
     }

@@ -110,36 +110,56 @@ impl Scratch {
         self.claims.push(claim);
     }
 
-    /// Notes an event at the claims that it touches: at the only one as `seen`, at several that something speaks against them.
+    /// Notes an event at the claims that it touches: at the only one as `seen`; of several at the only one that it may belong to, and
+    /// where that is not one, at all of them that something speaks against them.
     pub(super) fn meet(
         &mut self,
         event: impl Fn() -> Event,
         near: &Near,
         touches: impl Fn(&Hot) -> bool,
+        may_have: impl Fn(&Hot) -> bool,
         seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
-        let mut owner = NOTHING;
+        let same = |claim: &Hot| claim.offset == near.offset && claim.node == near.node;
+        let (mut touched, mut owner, mut owners) = (0, NOTHING, 0);
         let mut next = near.head;
-        while let Some(claim) = self.claims.get_mut(next as usize) {
+        while let Some(claim) = self.claims.get(next as usize) {
             let this = std::mem::replace(&mut next, claim.next);
-            if claim.offset != near.offset || claim.node != near.node || !touches(claim) {
+            if !same(claim) || !touches(claim) {
                 continue;
             }
-            if owner == NOTHING {
-                owner = this;
-                claim.odd |= odd;
-                let number = seen(claim);
-                if *number == NOTHING {
-                    *number = self.events.len() as u32;
-                    self.events.push(event());
-                } else {
-                    claim.odd = true;
-                }
-            } else {
-                claim.odd = true;
-                self.claims[owner as usize].odd = true;
+            touched += 1;
+            if touched == 1 {
+                (owner, owners) = (this, 1);
+                continue;
             }
+            if touched == 2 && !may_have(&self.claims[owner as usize]) {
+                owners = 0;
+            }
+            if may_have(&self.claims[this as usize]) {
+                owners += 1;
+                owner = this;
+            }
+        }
+        if touched == 0 {
+            return;
+        }
+        if owners != 1 || odd {
+            let mut next = near.head;
+            while let Some(claim) = self.claims.get_mut(next as usize) {
+                next = claim.next;
+                claim.odd |= same(claim) && touches(claim);
+            }
+            return;
+        }
+        let claim = &mut self.claims[owner as usize];
+        let number = seen(claim);
+        if *number == NOTHING {
+            *number = self.events.len() as u32;
+            self.events.push(event());
+        } else {
+            claim.odd = true;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use fathom_model::Tap;
 
-use super::super::decide::Event;
+use super::super::decide::{Event, widen};
 use super::super::{At, NOTHING};
 use super::hot::{Hot, Near, Scratch};
 use super::{Reach, Work};
@@ -76,20 +76,42 @@ impl Work<'_> {
                 op: columns.ops()[row],
             };
             let span = (start, end);
-            match columns.taps()[row] {
+            let tap = columns.taps()[row];
+            let touches_far = |claim: &Hot| claim.meets_far(span);
+            let may_have = |claim: &Hot| self.may_have(claim, side, tap, span);
+            match tap {
                 Tap::Initiator => {
+                    // A leg that ended after its I/O may be that of several.
                     let touches = |claim: &Hot| claim.meets_leg(side as u16, span);
-                    scratch.meet(event, near, touches, |claim| &mut claim.leg, false);
+                    scratch.meet(event, near, touches, |_| true, |claim| &mut claim.leg, false);
                 }
                 Tap::Target => {
-                    let touches = |claim: &Hot| claim.meets_far(span);
-                    scratch.meet(event, near, touches, |claim| &mut claim.target, !speaks);
+                    scratch.meet(event, near, touches_far, may_have, |claim| &mut claim.target, !speaks);
                 }
                 _ => {
-                    let touches = |claim: &Hot| claim.meets_far(span);
-                    scratch.meet(event, near, touches, |claim| &mut claim.device, !speaks);
+                    scratch.meet(event, near, touches_far, may_have, |claim| &mut claim.device, !speaks);
                 }
             }
         }
+    }
+
+    /// Whether an event at a tap of a far side may be a claim's by all that is known of the clocks: if it lies inside the I/O. False
+    /// is for sure.
+    fn may_have(&self, claim: &Hot, far: usize, tap: Tap, (start, end): (i64, i64)) -> bool {
+        let context = self.context;
+        let side = usize::from(claim.side);
+        let own = &context.sides[side];
+        let slack = own.own_slack();
+        let until = claim.own.1.saturating_sub(slack);
+        let from = claim.own.0.saturating_add(slack);
+        let from = from.max(until.saturating_sub(context.longest_io_nanos));
+        let low = context.offset(side, far, from);
+        let high = context.offset(side, far, until);
+        let (Some((low, _)), Some((_, high))) = (low, high) else {
+            return true;
+        };
+        let slack = own.resolution(Tap::Volume) + context.sides[far].resolution(tap);
+        let (from, until) = widen((from, until), slack);
+        from.saturating_add(low) <= start && end <= until.saturating_add(high)
     }
 }
