@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use fathom_join::{Config, End, Engine};
+use fathom_join::{Config, End, Engine, FanOuts};
 use fathom_model::{JoinedRows, StreamIndex};
 use serde_json::{Value, json};
 
@@ -66,20 +66,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         generate(args)?;
     }
     let data = Data::load(&args.data)?;
-    let (_, rows, catalog) = join(&data, args.threads, 1)?;
-    let truth = data.compare(&rows, &catalog)?;
-    drop(rows);
+    let (_, joined, catalog) = join(&data, args.threads, 1)?;
+    let truth = data.compare(&joined.into_rows(), &catalog)?;
     let (mut own, mut duckdb) = (Vec::new(), Vec::new());
     let (mut processor, mut processor_used) = (Vec::new(), Vec::new());
     for _ in 0..args.runs {
         // Either side runs twice in turn, and the first time is not counted: a machine gives its memory slowly the first time, and
         // what an allocator kept would be gone after the other side's run.
         drop(join(&data, args.threads, args.clusters)?);
-        let (seconds, rows, _) = join(&data, args.threads, args.clusters)?;
+        let (seconds, joined, _) = join(&data, args.threads, args.clusters)?;
         own.push(seconds.elapsed);
         processor_used.push(seconds.user + seconds.system);
         processor.push(json!({"user": seconds.user, "system": seconds.system}));
-        drop(rows);
+        drop(joined);
         if !args.alone {
             duckdb.push(run_duckdb(args)?);
         }
@@ -173,43 +172,72 @@ impl Cluster {
         Ok(Self { engine, streams })
     }
 
-    fn take(&mut self, batch: data::Batch) -> Result<Vec<JoinedRows>> {
+    fn take(&mut self, batch: data::Batch) -> Result<Joined> {
         let stream = self.streams[batch.stream];
         self.engine.push(stream, batch.first, batch.columns)?;
         self.engine.heard(stream, batch.heard)?;
         self.engine.advance();
-        Ok(self.engine.take_chunks())
+        Ok(self.joined())
     }
 
-    fn finish(&mut self) -> Result<Vec<JoinedRows>> {
+    fn joined(&mut self) -> Joined {
+        let (fan_outs, rows) = self.engine.take_columns();
+        Joined {
+            fan_outs,
+            rows: vec![rows],
+        }
+    }
+
+    fn finish(&mut self) -> Result<Joined> {
         for &stream in &self.streams {
             self.engine.end(stream, End::Finished)?;
         }
         self.engine.advance();
-        Ok(self.engine.take_chunks())
+        Ok(self.joined())
     }
 }
 
-/// Joins everything once, for so many clusters; gives the time, the rows of the first and the names behind them.
-fn join(data: &Data, threads: usize, clusters: usize) -> Result<(Seconds, Vec<JoinedRows>, fathom_model::Catalog)> {
+/// What a join gives: fan-outs with their legs, as columns and, what was not decided in bulk, as rows.
+#[derive(Debug, Default)]
+struct Joined {
+    fan_outs: Vec<FanOuts>,
+    rows: Vec<JoinedRows>,
+}
+
+impl Joined {
+    fn append(&mut self, mut others: Self) {
+        self.fan_outs.append(&mut others.fan_outs);
+        self.rows
+            .extend(others.rows.into_iter().filter(|rows| !rows.is_empty()));
+    }
+
+    fn into_rows(self) -> Vec<JoinedRows> {
+        let mut rows = self.rows;
+        rows.extend(self.fan_outs.iter().map(FanOuts::to_rows));
+        rows
+    }
+}
+
+/// Joins everything once, for so many clusters; gives the time, what came of the first and the names behind it.
+fn join(data: &Data, threads: usize, clusters: usize) -> Result<(Seconds, Joined, fathom_model::Catalog)> {
     let batches = data.batches.clone();
     let start = Instant::now();
     let (user, system) = processor_seconds();
     let mut all: Vec<Cluster> = (0..clusters)
         .map(|_| Cluster::open(data, threads))
         .collect::<Result<_>>()?;
-    let mut rows = Vec::new();
+    let mut joined = Joined::default();
     for batch in batches {
         // What is not the first cluster's is let go of, as a store would once it is written.
         for cluster in &mut all[1..] {
             drop(cluster.take(batch.clone())?);
         }
-        rows.append(&mut all[0].take(batch)?);
+        joined.append(all[0].take(batch)?);
     }
     for (number, cluster) in all.iter_mut().enumerate() {
-        let mut last = cluster.finish()?;
+        let last = cluster.finish()?;
         if number == 0 {
-            rows.append(&mut last);
+            joined.append(last);
         }
     }
     let elapsed = start.elapsed().as_secs_f64();
@@ -219,7 +247,7 @@ fn join(data: &Data, threads: usize, clusters: usize) -> Result<(Seconds, Vec<Jo
         user: user_now - user,
         system: system_now - system,
     };
-    Ok((seconds, rows, all[0].engine.catalog().clone()))
+    Ok((seconds, joined, all[0].engine.catalog().clone()))
 }
 
 fn script(name: &str) -> PathBuf {

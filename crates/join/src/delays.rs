@@ -21,6 +21,7 @@
 //! followed through a window, and only what deviates from it counts ([`Usual`]).
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use fathom_model::{NodeIndex, Op, Tap};
 use rustc_hash::FxHashMap;
@@ -222,6 +223,17 @@ impl Samples {
     pub(crate) fn add(&mut self, step: Step, nanos: i64) {
         self.steps.entry(step).or_default().add(nanos, 1);
     }
+
+    /// Takes in those of others.
+    pub(crate) fn merge(&mut self, others: Self) {
+        for (step, histogram) in others.steps {
+            let own = self.steps.entry(step).or_default();
+            histogram.bins.iter().for_each(|&(bin, count)| own.add_bin(bin, count));
+        }
+        for (crossing, mut leans) in others.leans {
+            self.leans.entry(crossing).or_default().append(&mut leans);
+        }
+    }
 }
 
 impl Delays {
@@ -272,10 +284,13 @@ impl Delays {
 
     /// Made ready for questions.
     pub(crate) fn densities(&self) -> Densities {
-        let steps = self
-            .steps
-            .iter()
-            .filter_map(|(step, histogram)| Some((*step, histogram.density()?)));
+        let steps = self.steps.iter().map(|(step, histogram)| {
+            let density = Density {
+                counted: histogram.clone(),
+                logs: OnceLock::new(),
+            };
+            (*step, density)
+        });
         Densities { steps: steps.collect() }
     }
 
@@ -415,7 +430,21 @@ fn centre(bin: usize) -> f64 {
 /// What was learnt, ready for questions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Densities {
-    steps: BTreeMap<Step, Vec<f64>>,
+    steps: BTreeMap<Step, Density>,
+}
+
+/// Reckoned when somebody asks: nearly nobody asks about all steps of all initiators.
+#[derive(Clone, Debug)]
+struct Density {
+    counted: Histogram,
+    /// A bin each; `None` where too little was counted.
+    logs: OnceLock<Option<Vec<f64>>>,
+}
+
+impl Density {
+    fn logs(&self) -> Option<&[f64]> {
+        self.logs.get_or_init(|| self.counted.density()).as_deref()
+    }
 }
 
 impl Densities {
@@ -435,7 +464,7 @@ impl Densities {
     /// How likely it is that a step takes so long: the logarithm of the density, which means something beside others of the
     /// same step. 0, the same for all, where nothing is known.
     pub(crate) fn log(&self, step: Step, nanos: i64) -> f64 {
-        match self.steps.get(&step) {
+        match self.steps.get(&step).and_then(Density::logs) {
             Some(bins) => bins[usize::from(bin(nanos)).min(bins.len() - 1)],
             None => 0.0,
         }

@@ -52,6 +52,7 @@ use devices::DeviceEntry;
 use overdue::OverdueLegs;
 
 pub use align::ClockReport;
+pub use bulk::FanOuts;
 pub use caches::CacheState;
 pub use inspect::StreamReport;
 pub use losses::OpenLoss;
@@ -105,6 +106,8 @@ pub struct Engine {
     clocks: FxHashMap<(StreamIndex, StreamIndex), PairClock>,
     /// What was seen of pairs' clocks for the next windows and not judged yet.
     first_looks: FxHashMap<(StreamIndex, StreamIndex), breaks::FirstLook>,
+    /// First votes on pairs' clocks, held and not counted yet.
+    first_votes: FxHashMap<(StreamIndex, StreamIndex), align::FirstVote>,
     /// Streams with a clock that is in doubt or was set a short time ago: their events are no business of the bulk.
     unsettled: BTreeSet<StreamIndex>,
     replies: FxHashMap<StreamIndex, Replies>,
@@ -122,8 +125,8 @@ pub struct Engine {
     shelves: bulk::Shelves,
     /// Disks that were seen to split requests.
     barred: BTreeSet<DiskIndex>,
-    /// Rows decided in bulk, in chunks as they were made.
-    chunks: Vec<JoinedRows>,
+    /// What was decided in bulk, as it was made.
+    fan_outs: Vec<FanOuts>,
     /// Events that a closed window contested and that were not decided when the state was kept.
     contested: BTreeSet<(StreamIndex, u64)>,
     /// The same of I/Os of which only the legs without an offset are contested.
@@ -203,6 +206,7 @@ impl Engine {
             overdue: OverdueLegs::default(),
             clocks: FxHashMap::default(),
             first_looks: FxHashMap::default(),
+            first_votes: FxHashMap::default(),
             unsettled: BTreeSet::new(),
             replies: FxHashMap::default(),
             correlations: unplaced::Correlations::default(),
@@ -214,7 +218,7 @@ impl Engine {
             rows: JoinedRows::default(),
             shelves: bulk::Shelves::default(),
             barred: BTreeSet::new(),
-            chunks: Vec::new(),
+            fan_outs: Vec::new(),
             contested: BTreeSet::new(),
             legs_contested: BTreeSet::new(),
             pending_floor: i64::MIN,
@@ -470,22 +474,21 @@ impl Engine {
     /// Takes the rows decided since the last call, in the order of their windows.
     #[must_use]
     pub fn take_rows(&mut self) -> JoinedRows {
-        let mut rows = std::mem::take(&mut self.rows);
-        self.chunks.drain(..).for_each(|chunk| rows.append(chunk));
+        let (fan_outs, mut rows) = self.take_columns();
+        rows.ios.reserve_exact(fan_outs.iter().map(FanOuts::len).sum());
+        rows.legs.reserve_exact(fan_outs.iter().map(FanOuts::legs).sum());
+        fan_outs.iter().for_each(|one| one.append_to(&mut rows));
         // What was decided in bulk and what was not come apart; who looks at rows as they come takes them for the order of their windows.
         let width = self.config.window_nanos;
         rows.order_by_key(|io| io.event.end_unix_nanos().div_euclid(width));
         rows
     }
 
-    /// Takes the rows decided since the last call, in the chunks in which they were made: nothing is copied.
+    /// Takes what was decided since the last call as it was made: what was decided in bulk as columns, and the rest, of which there
+    /// are few, as rows. Nothing is copied.
     #[must_use]
-    pub fn take_chunks(&mut self) -> Vec<JoinedRows> {
-        let mut chunks = std::mem::take(&mut self.chunks);
-        if !self.rows.is_empty() {
-            chunks.push(std::mem::take(&mut self.rows));
-        }
-        chunks
+    pub fn take_columns(&mut self) -> (Vec<FanOuts>, JoinedRows) {
+        (std::mem::take(&mut self.fan_outs), std::mem::take(&mut self.rows))
     }
 
     /// Whether every stream has ended and everything was decided.

@@ -6,7 +6,11 @@ use fathom_model::{Catalog, DiskIndex, NodeIndex, Stripe, Topology, VolumeIndex}
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+mod spots;
 mod striped;
+
+use spots::Beside;
+pub(crate) use spots::Spot;
 
 /// Where one copy of one part of an I/O lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ struct VolumeLayout {
     timed: bool,
     /// The length of all pieces, where they are all as long and follow on one another from 0: then a piece needs no search.
     even: Option<u64>,
+    /// Of such a volume of which all copies have as many pieces: what is at the first offset, of all copies, then at the next one.
+    beside: Vec<Beside>,
 }
 
 impl VolumeLayout {
@@ -85,6 +91,9 @@ impl VolumeLayout {
             .iter()
             .all(|(_, pieces)| pieces.iter().enumerate().all(follows));
         self.even = even.then_some(length);
+        if even {
+            self.beside = self.pieces_beside();
+        }
     }
 }
 

@@ -44,9 +44,9 @@ pub use clock::ClockState;
 pub use config::Config;
 pub use delays::Delays;
 pub use engine::{
-    CacheState, ClockReport, CorrelationState, DelaysState, End, Engine, MistakenReport, OpenLoss, OverdueState,
-    PairState, RepliesState, SharedState, ShiftReport, ShiftState, Standing, State, StreamAccount, StreamInfo,
-    StreamReport, StreamState, Waiting,
+    CacheState, ClockReport, CorrelationState, DelaysState, End, Engine, FanOuts, MistakenReport, OpenLoss,
+    OverdueState, PairState, RepliesState, SharedState, ShiftReport, ShiftState, Standing, State, StreamAccount,
+    StreamInfo, StreamReport, StreamState, Waiting,
 };
 pub use error::{Error, Result};
 pub use pauses::Pauses;

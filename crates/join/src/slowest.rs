@@ -192,6 +192,27 @@ impl Replies {
         }
     }
 
+    /// The same of replies none of which is ambiguous, at an initiator on a node.
+    pub(crate) fn learn_sure(&mut self, io_end: i64, own: NodeIndex, nodes: &[NodeIndex], ends: &[End]) {
+        let mut last = None;
+        let mut all_unseen = true;
+        for (&node, &end) in nodes.iter().zip(ends) {
+            match end {
+                End::Seen { at, service_end } => {
+                    all_unseen = false;
+                    if let Some(service_end) = service_end.filter(|_| node != own) {
+                        self.returns_mut(node).add(at - service_end);
+                    }
+                }
+                End::After { service_end, .. } => last = last.max(Some(service_end)),
+                End::Between { .. } | End::Unknown { .. } => all_unseen = false,
+            }
+        }
+        if let Some(last) = last.filter(|_| all_unseen) {
+            self.rests.add(io_end - last);
+        }
+    }
+
     pub(crate) fn age(&mut self) {
         self.rests.age();
         self.returns.iter_mut().for_each(|(_, durations)| durations.age());
@@ -212,11 +233,27 @@ impl Replies {
 
 /// Marks the legs that the I/O may have waited for, and names the one if the rest is unlikely enough.
 pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
-    let judged = judge(replies, io_end, legs, ends);
-    mark(judged, legs, ends)
+    let judged = judge(replies, io_end, &nodes_of(legs), ends);
+    mark(judged, ends, |at| legs[at].candidate = true)
 }
 
-fn judge(replies: &Known, io_end: i64, legs: &[Leg], ends: &[End]) -> Judged {
+/// The same of legs on some nodes, with somebody who marks.
+pub(crate) fn name_on(
+    replies: &Known,
+    io_end: i64,
+    nodes: &[NodeIndex],
+    ends: &[End],
+    is_candidate: impl FnMut(usize),
+) -> Option<Slowest> {
+    let judged = judge(replies, io_end, nodes, ends);
+    mark(judged, ends, is_candidate)
+}
+
+fn nodes_of(legs: &[Leg]) -> Few<NodeIndex> {
+    legs.iter().map(|leg| leg.node).collect()
+}
+
+fn judge(replies: &Known, io_end: i64, nodes: &[NodeIndex], ends: &[End]) -> Judged {
     match ends {
         [] => Judged {
             candidates: Few::new(),
@@ -227,14 +264,12 @@ fn judge(replies: &Known, io_end: i64, legs: &[Leg], ends: &[End]) -> Judged {
             named: Some((0, 1.0)),
         },
         _ if ends.iter().all(|end| matches!(end, End::After { .. })) => all_unseen(replies, io_end, ends),
-        _ => some_seen(replies, legs, ends),
+        _ => some_seen(replies, nodes, ends),
     }
 }
 
-fn mark(judged: Judged, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
-    for &at in &judged.candidates {
-        legs[at].candidate = true;
-    }
+fn mark(judged: Judged, ends: &[End], is_candidate: impl FnMut(usize)) -> Option<Slowest> {
+    judged.candidates.iter().copied().for_each(is_candidate);
     let (leg, confidence) = judged.named?;
     let lead_nanos = lead(ends, leg);
     Some(Slowest {
@@ -271,7 +306,7 @@ fn lead(ends: &[End], last: usize) -> Option<u64> {
 }
 
 /// At least one end was seen: the last of those is the slowest, unless one that was not seen may have come later.
-fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
+fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
     let seen = |end: &End| match *end {
         End::Seen { at, .. } => Some((at, at)),
         End::Between { first, last } => Some((first, last)),
@@ -284,12 +319,12 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
     let unlikely = (1.0 - SURE) / ends.len() as f64;
     let mut left_out = 0.0;
     // Replies of one moment wait for the same: where one took longer than they ever take, another may have as well.
-    let ordinary = ends.iter().zip(legs).all(|(end, leg)| match *end {
+    let ordinary = ends.iter().zip(nodes).all(|(end, node)| match *end {
         End::Seen {
             at,
             service_end: Some(done),
         } => {
-            let returns = replies.returns(leg.node);
+            let returns = replies.returns(*node);
             returns.is_none_or(|returns| returns.share_below(at.saturating_sub(done)) < SURE)
         }
         _ => true,
@@ -307,7 +342,7 @@ fn some_seen(replies: &Known, legs: &[Leg], ends: &[End]) -> Judged {
                 if service_end.saturating_sub(error) > at_most {
                     surely_later = Some((at, surely_later.is_some()));
                 }
-                let returns = replies.returns(legs[at].node).filter(|returns| returns.total >= ENOUGH);
+                let returns = replies.returns(nodes[at]).filter(|returns| returns.total >= ENOUGH);
                 let later = match returns {
                     Some(returns) if ordinary => {
                         1.0 - returns.share_below(last_seen.saturating_sub(service_end).saturating_sub(error))

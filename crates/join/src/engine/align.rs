@@ -4,10 +4,18 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::bulk::Gathered;
+use super::lane::Batch;
 use super::{End, Engine};
 use crate::clock::Search;
-use crate::clock::vote::{Candidate, vote};
+use crate::clock::vote::Candidate;
 use crate::layout::Place;
+
+mod votes;
+mod wanted;
+
+pub(super) use votes::FirstVote;
+pub(super) use wanted::Wanted;
 
 /// A vote looks at a sample of places by hash, of about so many I/Os; where that does not carry, at a larger one.
 const SAMPLES: [usize; 2] = [1 << 12, 1 << 16];
@@ -199,53 +207,19 @@ impl Engine {
         ahead.map_or(base, |first| first.max(base))
     }
 
-    /// Holds a vote over everything that completed before one time on the initiator's clock, and before another on the far one.
-    fn try_alignment(&mut self, stream: StreamIndex, far: StreamIndex, (until, far_until): (i64, i64)) -> bool {
-        let requests = self.requests(stream, self.streams[&far].node, until);
-        if self.align_by(stream, far, far_until, &requests, &FxHashMap::default()) {
-            return true;
-        }
-        // Perhaps the far side shows other offsets than the map.
-        let tap = self.far_tap(far);
-        let (shifts, mistaken) = self.shifts_without_clocks(far, tap, far_until, &requests.places);
-        for (disk, shows) in mistaken {
-            self.shifts.note_mistaken(disk, tap, shows);
-        }
-        shifts.values().any(|&bytes| bytes != 0) && self.align_by(stream, far, far_until, &requests, &shifts)
-    }
-
-    /// Holds a vote on requests and on services before `until` that are shifted by so much more than is known of each disk.
-    fn align_by(
-        &mut self,
-        stream: StreamIndex,
-        far: StreamIndex,
-        until: i64,
-        requests: &Requests,
-        shifts: &FxHashMap<DiskIndex, i64>,
-    ) -> bool {
-        let mut looked_at = 0;
-        for most in SAMPLES {
-            // A larger sample of the same is no other.
-            let one_in = requests.ios.div_ceil(most).max(1) as u64;
-            if one_in == looked_at {
-                break;
-            }
-            looked_at = one_in;
-            let candidates = self.candidates(stream, far, until, &requests.places, one_in, shifts);
-            let Some(constraints) = vote(&self.config, candidates) else {
-                continue;
-            };
-            let clock = self.clocks.entry((stream, far)).or_default();
-            clock.start(&self.config, constraints);
-            if clock.is_aligned() {
-                return true;
-            }
-        }
-        false
-    }
-
     /// What an initiator's I/Os that completed before `until` asked of a node, in the order of their ordinals.
     pub(super) fn requests(&self, stream: StreamIndex, node: NodeIndex, until: i64) -> Requests {
+        self.sampled_requests(stream, node, until, (usize::MAX, None))
+    }
+
+    /// The same of a sample of places, of about so many I/Os; with those that wait in the lane, where somebody has looked them up.
+    fn sampled_requests(
+        &self,
+        stream: StreamIndex,
+        node: NodeIndex,
+        until: i64,
+        (most, waiting): (usize, Option<&Gathered>),
+    ) -> Requests {
         let mut requests = Requests::default();
         let pooled = self.streams[&stream].windows.values().flatten();
         for io in pooled.map(|&io| &self.pool.ios[io]) {
@@ -262,7 +236,18 @@ impl Engine {
                 });
             }
         }
-        self.waiting_requests(stream, node, until, &mut requests);
+        match waiting {
+            Some(waiting) => waiting.add_requests(node, most, &mut requests),
+            None => {
+                let waiting = self.waiting_until(stream, until);
+                waiting.add_requests(node, most, &mut requests);
+                self.shelve_gathered(waiting);
+            }
+        }
+        let one_in = requests.one_in(most);
+        requests
+            .places
+            .retain(|request| is_sampled(request.place.offset, one_in));
         requests
             .places
             .sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
@@ -280,10 +265,9 @@ impl Engine {
         shifts: &FxHashMap<DiskIndex, i64>,
     ) -> Vec<Candidate> {
         let far_tap = self.far_tap(far);
-        let sampled = |place: &Place| place.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let requests: Vec<&Request> = requests
             .iter()
-            .filter(|request| sampled(&request.place).is_multiple_of(one_in))
+            .filter(|request| is_sampled(request.place.offset, one_in))
             .collect();
         let key = |request: &Request| request.key();
         let mut in_all: FxHashMap<_, usize> = FxHashMap::default();
@@ -356,15 +340,19 @@ impl Engine {
             .iter()
             .map(|device| device.shift.wrapping_add(device.disk.map_or(0, shift_of)))
             .collect();
-        state.lane.for_each_ended(from, until, |batch, row| {
+        // Where the map has it, not as the tap shows it: that is what is asked for.
+        let offset_of = |batch: &Batch, row: usize| {
+            let index = batch.columns.devices()[row] as usize;
+            batch.columns.offsets()[row].wrapping_sub_signed(shifts.get(index).copied().unwrap_or(0))
+        };
+        let may_be = |batch: &Batch, row: usize| wanted.may_have(offset_of(batch, row));
+        state.lane.for_each_wanted(from, until, may_be, |batch, row| {
             let columns = &batch.columns;
+            let offset = offset_of(batch, row);
             let index = columns.devices()[row] as usize;
-            // Where the map has it, not as the tap shows it: that is what is asked for.
-            let offset = columns.offsets()[row].wrapping_sub_signed(shifts[index]);
-            if !wanted.may_have(offset) || columns.taps()[row] != tap {
+            let Some(disk) = state.devices[index].disk.filter(|_| columns.taps()[row] == tap) else {
                 return;
-            }
-            let Some(disk) = state.devices[index].disk else { return };
+            };
             let key = (columns.ops()[row], disk, offset, columns.lengths()[row]);
             if let Some(spans) = found.get_mut(&key) {
                 spans.push((columns.starts_unix_nanos()[row], batch.end(row)));
@@ -398,9 +386,10 @@ impl Engine {
         }
         let state = &self.streams[&stream];
         let wanted = Wanted::of(requests.iter().map(|request| request.place.offset));
-        state.lane.for_each_ended(from, until, |batch, row| {
+        let may_be = |batch: &Batch, row: usize| wanted.may_have(batch.columns.offsets()[row]);
+        state.lane.for_each_wanted(from, until, may_be, |batch, row| {
             let columns = &batch.columns;
-            if columns.taps()[row] != Tap::Initiator || !wanted.may_have(columns.offsets()[row]) {
+            if columns.taps()[row] != Tap::Initiator {
                 return;
             }
             let key = (columns.ops()[row], columns.offsets()[row]);
@@ -414,41 +403,24 @@ impl Engine {
     }
 }
 
-/// Some offsets, as far as a bit each tells: nearly all events of a lane are nobody's whom is asked for, and one look says so.
-pub(super) struct Wanted {
-    bits: Vec<u64>,
-}
-
-impl Wanted {
-    /// So many bits, as a power of two: 8 KiB stay close to the processor.
-    const BITS: u32 = 16;
-
-    pub(super) fn of(offsets: impl IntoIterator<Item = u64>) -> Self {
-        let mut bits = vec![0; 1 << (Self::BITS - 6)];
-        for offset in offsets {
-            let at = Self::at(offset);
-            bits[at / 64] |= 1_u64 << (at % 64);
-        }
-        Self { bits }
-    }
-
-    /// Whether an offset of the extent map may be among them; false for sure.
-    pub(super) fn may_have(&self, offset: u64) -> bool {
-        let at = Self::at(offset);
-        self.bits[at / 64] & (1 << (at % 64)) != 0
-    }
-
-    const fn at(offset: u64) -> usize {
-        (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize
-    }
-}
-
 /// What an initiator asked of a node.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     /// I/Os that were looked at, whichever nodes they went to.
     pub(super) ios: usize,
     pub(super) places: Vec<Request>,
+}
+
+impl Requests {
+    /// One place in so many makes a sample of about so many I/Os.
+    pub(super) fn one_in(&self, most: usize) -> u64 {
+        self.ios.div_ceil(most).max(1) as u64
+    }
+}
+
+/// Whether a place is looked at of which one in so many is.
+pub(super) const fn is_sampled(offset: u64, one_in: u64) -> bool {
+    (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in)
 }
 
 /// A copy of a part of an I/O, as a vote looks at it.
@@ -468,6 +440,8 @@ impl Request {
 
 pub(super) type Key = (Op, DiskIndex, u64, u64);
 pub(super) type Spans = SmallVec<[(i64, i64); 2]>;
+/// What was seen, by key.
+pub(super) type Services = FxHashMap<Key, Spans>;
 /// Interval, length, disk.
 pub(super) type Leg = ((i64, i64), u64, Option<DiskIndex>);
 

@@ -7,11 +7,11 @@
 //! first one that was answered by the new clock on, and in between nothing is stated. The old clock is not believed beyond its
 //! last answer either, for as long as no vote says more.
 
-use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex};
+use fathom_model::{NodeIndex, Op, StreamIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
-use super::align::{Request, tightest};
+use super::align::{Request, Services};
 use super::bulk::Asks;
 use super::resolve::{Claimant, contains, interval};
 use crate::assign::Interval;
@@ -20,6 +20,7 @@ use crate::clock::vote::{Candidate, vote};
 use asked::{Asked, Misfits, first_fit, last_fit, turn};
 pub(super) use looks::FirstLook;
 
+mod answers;
 mod asked;
 mod causes;
 mod looks;
@@ -131,7 +132,7 @@ impl Engine {
         if all > SAMPLE && !Misfits::of(&asked).none() {
             let from = self.clocks[&(stream, far)].holds_from();
             let requests = self.requests_of(stream, self.streams[&far].node, window, from);
-            (asked, strays) = self.looked_at(stream, far, &requests.sample(MOST, LAST), far_until);
+            (asked, strays) = self.looked_at(stream, far, &requests.sample(MOST, LAST), far_until, None);
         }
         let last_fit = last_fit(&asked).map(|asked| asked.outer.0);
         let last_answered = asked.iter().filter(|asked| asked.fits).map(|asked| asked.outer.1).max();
@@ -191,7 +192,7 @@ impl Engine {
         let mut later = self.requests(stream, self.streams[&far].node, cut).places;
         later.retain(|request| request.op.goes_to_every_copy() && !request.place.alternative);
         later.retain(|request| (ends..cut).contains(&request.whole.1));
-        let (asked, _) = self.looked_at(stream, far, &Asks::Some(later).sample(SAMPLE, 0), far_until);
+        let (asked, _) = self.looked_at(stream, far, &Asks::Some(later).sample(SAMPLE, 0), far_until, None);
         let Some(first) = asked.iter().position(|asked| asked.fits) else {
             return false;
         };
@@ -207,9 +208,10 @@ impl Engine {
         far: StreamIndex,
         chosen: &[Request],
         far_until: i64,
+        known: Option<&Services>,
     ) -> (Vec<Asked>, usize) {
         let chosen: &[&Request] = &chosen.iter().collect::<Vec<_>>();
-        let mut asked = self.ask(stream, far, chosen, None);
+        let mut asked = self.ask(stream, far, chosen, (None, known));
         if asked.iter().any(|asked| !asked.fits) {
             self.look_elsewhere(stream, far, chosen, &mut asked, far_until);
         }
@@ -238,7 +240,7 @@ impl Engine {
         let chosen = chosen.iter().filter(|request| unfit.contains(&request.ordinal));
         let chosen: Vec<&Request> = chosen.copied().collect();
         let mut found: FxHashMap<(u64, Interval), Vec<Interval>> = FxHashMap::default();
-        for elsewhere in self.ask(stream, far, &chosen, Some(until)) {
+        for elsewhere in self.ask(stream, far, &chosen, (Some(until), None)) {
             found
                 .entry((elsewhere.ordinal, elsewhere.outer))
                 .or_default()
@@ -257,10 +259,15 @@ impl Engine {
     fn requests_of(&self, stream: StreamIndex, node: NodeIndex, window: i64, from: i64) -> Asks<'_> {
         let waiting = self.gathered_requests(stream, node, window);
         let pooled = self.streams[&stream].windows.get(&window);
-        if pooled.is_none() && from <= waiting.earliest() {
-            return waiting;
-        }
-        let mut requests = waiting.sample(usize::MAX, 0);
+        // Where what waits is all since then it needs no copy.
+        let waiting = if from <= waiting.earliest() {
+            waiting
+        } else {
+            let mut waiting = waiting.sample(usize::MAX, 0);
+            waiting.retain(|request| request.whole.0 >= from);
+            Asks::Some(waiting)
+        };
+        let mut requests = Vec::new();
         for &io in pooled.into_iter().flatten() {
             let io = &self.pool.ios[io];
             // A read goes to one of its copies, a flush has no place.
@@ -280,9 +287,8 @@ impl Engine {
                 place: *place,
             }));
         }
-        requests.retain(|request| request.whole.0 >= from);
-        requests.sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
-        Asks::Some(requests)
+        requests.retain(|request: &Request| request.whole.0 >= from);
+        waiting.with(requests)
     }
 
     /// When the I/Os of a window completed, with their ordinals.
@@ -291,73 +297,6 @@ impl Engine {
         let pooled = pooled.map(|&io| &self.pool.ios[io].event);
         let pooled = pooled.map(|event| (event.ordinal, event.end_unix_nanos()));
         self.gathered_ends(stream, window).chain(pooled).collect()
-    }
-
-    /// Looks for answers to requests: where the clock has them or, given until when, anywhere.
-    fn ask(&self, stream: StreamIndex, far: StreamIndex, requests: &[&Request], anywhere: Option<i64>) -> Vec<Asked> {
-        let clock = &self.clocks[&(stream, far)];
-        let far_tap = self.far_tap(far);
-        let from = requests.iter().map(|request| request.whole.0).min().unwrap_or(0);
-        let until = requests.iter().map(|request| request.whole.1).max().unwrap_or(0);
-        let far_slack = self.resolution(far, far_tap);
-        let bounds = |x: i64| clock.present(&self.config, x);
-        let within = match (anywhere, bounds(from), bounds(until)) {
-            (Some(until), ..) => (i64::MIN, until),
-            (None, Some((low, _)), Some((_, high))) => (
-                from.saturating_add(low).saturating_sub(4 * far_slack),
-                until.saturating_add(high).saturating_add(4 * far_slack),
-            ),
-            _ => return Vec::new(),
-        };
-        let mut services = self.services((far, far_tap), within, requests, &FxHashMap::default());
-        // What a disk shows at other offsets than the map is no sign of another time. This may be so of a disk that shows little of
-        // what is asked for.
-        let mut shown: FxHashMap<DiskIndex, i64> = FxHashMap::default();
-        for request in requests {
-            let answered = services.get(&request.key()).is_some_and(|spans| !spans.is_empty());
-            *shown.entry(request.place.disk).or_default() += if answered { 1 } else { -1 };
-        }
-        let hidden = requests.iter().copied();
-        let hidden: Vec<&Request> = hidden.filter(|request| shown[&request.place.disk] < 0).collect();
-        let (shifts, _) = self.shifts_without_clocks(far, far_tap, within.1, hidden.iter().copied());
-        if shifts.values().any(|&bytes| bytes != 0) {
-            services.extend(self.services((far, far_tap), within, &hidden, &shifts));
-        }
-        let legs = self.legs_of(stream, (from, until.saturating_add(1)), requests);
-        let mut times: FxHashMap<_, u32> = FxHashMap::default();
-        requests
-            .iter()
-            .for_each(|request| *times.entry(request.key()).or_default() += 1);
-        let mut found = Vec::with_capacity(requests.len());
-        for request in requests {
-            let (outer, outer_tap) = tightest(request, &legs);
-            // What is further away may be in memory or not, by when this is asked.
-            let near =
-                |&(start, _): &(i64, i64)| start.abs_diff(outer.0) <= self.config.max_offset_nanos.unsigned_abs();
-            let answers = services.get(&request.key()).into_iter().flatten().copied();
-            let mut asked = Asked {
-                ordinal: request.ordinal,
-                op: request.op,
-                place: request.place,
-                start: request.whole.0,
-                alone: times[&request.key()] == 1,
-                outer,
-                slack: self.resolution(stream, outer_tap) + far_slack,
-                answers: answers.filter(near).collect(),
-                fits: false,
-                fits_new: false,
-                may_be_lost: false,
-            };
-            asked.fits = asked.answered(bounds);
-            if !asked.fits
-                && let (Some((low, _)), Some((_, high))) = (bounds(outer.0), bounds(outer.1))
-            {
-                let span = (outer.0.saturating_add(low), outer.1.saturating_add(high));
-                asked.may_be_lost = self.uncovered(far, span).is_some();
-            }
-            found.push(asked);
-        }
-        found
     }
 
     /// Holds a vote over the requests of a window that were not answered in time.
@@ -376,7 +315,7 @@ impl Engine {
             .is_none_or(|since| since == window);
         let requests = self.requests_of(stream, self.streams[&far].node, window, since);
         let chosen = requests.sample(MOST, LAST);
-        let mut asked = self.ask(stream, far, &chosen.iter().collect::<Vec<_>>(), Some(far_until));
+        let mut asked = self.ask(stream, far, &chosen.iter().collect::<Vec<_>>(), (Some(far_until), None));
         let mut ends = self.ends_of(stream, window);
         ends.sort_unstable();
         let ends = ends.as_slice();

@@ -8,12 +8,13 @@
 //! an event waits never changes a row (`tests/bulk.rs` holds one way against the other).
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fathom_model::{DiskIndex, StreamIndex};
 use rustc_hash::FxHashSet;
 
 use super::Engine;
+use super::devices::DeviceEntry;
 use super::lane::{At, Lane};
 use crate::clock::Constraints;
 
@@ -22,6 +23,7 @@ mod contend;
 mod context;
 mod decide;
 mod emit;
+mod fan_outs;
 mod gather;
 mod parallel;
 mod requests;
@@ -31,6 +33,7 @@ mod slice;
 mod tightest;
 
 use context::Context;
+pub use fan_outs::FanOuts;
 use gather::BulkIo;
 pub(super) use gather::Gathered;
 pub(super) use parallel::Workers;
@@ -45,8 +48,8 @@ const NOTHING: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Round {
     context: Context,
-    /// Of each side.
-    gathered: Vec<Gathered>,
+    /// Of each side. What was decided refers to it.
+    gathered: Vec<Arc<Gathered>>,
     slices: Vec<Slice>,
     span: (i64, i64),
 }
@@ -56,6 +59,33 @@ pub(super) struct Round {
 struct Pick {
     far: u16,
     seen: [bool; 3],
+    /// Whether the far clock is known at the start of the I/O.
+    has_clock: bool,
+    /// The I/O may have waited for it.
+    candidate: bool,
+}
+
+/// An entry of a stream's dictionary as slices look at it: small, since every event does.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    shift: i64,
+    /// [`NOTHING`] where there is none, here and below.
+    disk: u32,
+    peer: u32,
+    volume: u32,
+    copy: u32,
+}
+
+impl Entry {
+    fn of(device: &DeviceEntry) -> Self {
+        Self {
+            shift: device.shift,
+            disk: device.disk.map_or(NOTHING, |disk| disk.0),
+            peer: device.peer.map_or(NOTHING, |peer| peer.0),
+            volume: device.volume.map_or(NOTHING, |volume| volume.0),
+            copy: device.copy.unwrap_or(NOTHING),
+        }
+    }
 }
 
 impl Engine {
@@ -94,22 +124,29 @@ impl Engine {
             .collect();
         let later = ends.end..span.1;
         let anywhere = rest::asks_unknown(self, &context, &gathered, &later);
+        let settled = rest::horizon(&context, &initiators, ends.end);
         let horizon = if anywhere {
             vec![i64::MAX; sides.len()]
         } else {
-            rest::horizon(&context, &initiators, ends.end)
+            settled.clone()
         };
         let rivals = |side: usize| self.collect_ios(sides[side], &later, horizon[side]);
         let rivals = self.workers.map(sides.len(), rivals);
         let slices = self.slices(&context, &gathered, &rivals, anywhere);
         let round = Round {
             context,
-            gathered,
+            gathered: gathered
+                .into_iter()
+                .map(|mut gathered| {
+                    self.shelves.asked.put(gathered.take_asked());
+                    Arc::new(gathered)
+                })
+                .collect(),
             slices,
             span,
         };
         self.leave_lanes(&round, window);
-        self.spill_rest(&round, &rivals, &horizon, window);
+        self.spill_rest(&round, &rivals, (&settled, &horizon), window);
         rivals.into_iter().for_each(|rivals| self.shelve_gathered(rivals));
         self.sweep_lanes();
         Some(round)
@@ -159,14 +196,14 @@ impl Engine {
     }
 
     /// Moves to the pool what has to do with what it decides.
-    fn spill_rest(&mut self, round: &Round, rivals: &[Gathered], horizon: &[i64], window: i64) {
+    fn spill_rest(&mut self, round: &Round, rivals: &[Gathered], until: (&[i64], &[i64]), window: i64) {
         let context = &round.context;
-        let rest = Rest::new(self, context, rivals, horizon);
+        let rest = Rest::new(self, context, rivals, until);
         if let Some(disk) = rest.splits(&self.pool) {
             self.bar(disk);
             return;
         }
-        let leftovers = rest.leftovers(horizon);
+        let leftovers = rest.leftovers(&self.workers, until.0);
         let mut keys: FxHashSet<contend::Key> = leftovers.keys.into_iter().collect();
         let mut spilled: Vec<Vec<At>> = vec![Vec::new(); context.sides.len()];
         for (side, at) in leftovers.events {

@@ -84,7 +84,7 @@ impl Engine {
         for &io in &ios {
             built.push(self.build(io, &decisions));
         }
-        self.name_slowest(stream, window, &mut built, round.as_deref());
+        self.name_slowest(stream, window, &mut built, round);
         for &io in &ios {
             self.pool.remove_io(io);
         }

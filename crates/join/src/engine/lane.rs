@@ -11,8 +11,13 @@ use fathom_model::{DiskIndex, IoColumns, IoEvent, Op, StreamIndex, Tap, VolumeIn
 use super::devices::DeviceEntry;
 use super::{Engine, observation_of};
 
-/// Longer I/Os than this (4.6 hours) or larger ones than 4 GiB are no business of the bulk.
+mod batch;
+
+pub(super) use batch::Batch;
+
+/// Longer I/Os than this (4.6 hours) or larger ones than 256 MiB are no business of the bulk.
 const LONGEST: u64 = 1 << 44;
+const LARGEST: u64 = 1 << 28;
 
 /// A stream's events that are in no row and not in the pool.
 #[derive(Debug, Default)]
@@ -24,22 +29,8 @@ pub(super) struct Lane {
     pub(super) windows: BTreeMap<i64, usize>,
     /// Events that wait.
     pub(super) open: usize,
-}
-
-/// Events as they came.
-#[derive(Debug)]
-pub(super) struct Batch {
-    /// The ordinal of the first row.
-    pub(super) first: u64,
-    pub(super) columns: IoColumns,
-    /// A bit a row: it left the lane.
-    gone: Vec<u64>,
-    pub(super) open: usize,
-    min_start: i64,
-    pub(super) min_end: i64,
-    max_end: i64,
-    /// Of each word of `gone` the earliest start and the latest end of its rows.
-    spans: Vec<(i64, i64)>,
+    /// Of each device which taps' events may wait here: a bit a tap.
+    roles: Vec<u16>,
 }
 
 /// An event of the lane.
@@ -50,100 +41,42 @@ pub(super) struct At {
     pub(super) row: u32,
 }
 
-impl Batch {
-    fn new(first: u64, columns: IoColumns) -> Self {
-        Self {
-            first,
-            gone: vec![0; columns.len().div_ceil(64)],
-            open: columns.len(),
-            min_start: i64::MAX,
-            min_end: i64::MAX,
-            max_end: i64::MIN,
-            spans: vec![(i64::MAX, i64::MIN); columns.len().div_ceil(64)],
-            columns,
-        }
-    }
-
-    fn go(&mut self, row: usize) -> bool {
-        let bit = 1 << (row % 64);
-        let first = self.gone[row / 64] & bit == 0;
-        self.gone[row / 64] |= bit;
-        self.open -= usize::from(first);
-        first
-    }
-
-    pub(super) fn end(&self, row: usize) -> i64 {
-        self.columns.starts_unix_nanos()[row] + self.columns.durations_nanos()[row] as i64
-    }
-
-    /// Rows that wait.
-    pub(super) fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.gone.len()).flat_map(|word| bits(self.waiting(word)).map(move |bit| word * 64 + bit))
-    }
-
-    /// Each row that waits, ended no earlier than `from` and started no later than `until`.
-    pub(super) fn for_each_between(&self, from: i64, until: i64, mut take: impl FnMut(usize)) {
-        if self.max_end < from || self.min_start > until {
-            return;
-        }
-        let starts = self.columns.starts_unix_nanos();
-        for (word, &(earliest, latest)) in self.spans.iter().enumerate() {
-            if latest < from || earliest > until {
-                continue;
-            }
-            for row in bits(self.waiting(word)).map(|bit| word * 64 + bit) {
-                if starts[row] <= until && self.end(row) >= from {
-                    take(row);
-                }
-            }
-        }
-    }
-
-    /// Each row that waits and ended in a stretch of time.
-    fn for_each_ended(&self, from: i64, until: i64, mut take: impl FnMut(usize)) {
-        if self.open == 0 || self.max_end < from || self.min_end >= until {
-            return;
-        }
-        let all = self.min_end >= from && self.max_end < until;
-        for word in 0..self.gone.len() {
-            if self.spans[word].1 < from {
-                continue;
-            }
-            for row in bits(self.waiting(word)).map(|bit| word * 64 + bit) {
-                if all || (from..until).contains(&self.end(row)) {
-                    take(row);
-                }
-            }
-        }
-    }
-
-    /// A bit for each of 64 rows that waits.
-    fn waiting(&self, word: usize) -> u64 {
-        let rows = (self.columns.len() - word * 64).min(64);
-        !self.gone[word] & (u64::MAX >> (64 - rows))
-    }
-
-    fn note_span(&mut self, row: usize) {
-        let (start, end) = (self.columns.starts_unix_nanos()[row], self.end(row));
-        self.min_start = self.min_start.min(start);
-        self.min_end = self.min_end.min(end);
-        self.max_end = self.max_end.max(end);
-        let (earliest, latest) = &mut self.spans[row / 64];
-        *earliest = start.min(*earliest);
-        *latest = end.max(*latest);
-    }
-}
-
-/// The bits that are set, the lowest first.
-fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
-        word &= word - 1;
-        Some(bit)
-    })
-}
-
 impl Lane {
+    /// Takes events all of which wait; so many of them are I/Os.
+    fn take(&mut self, batch: Batch, window_nanos: i64) {
+        let (first, last) = (
+            batch.min_end.div_euclid(window_nanos),
+            batch.max_end.div_euclid(window_nanos),
+        );
+        let taps = batch.columns.taps();
+        if first == last {
+            let ios = taps.iter().map(|&tap| usize::from(tap == Tap::Volume)).sum::<usize>();
+            if ios > 0 {
+                *self.windows.entry(first).or_default() += ios;
+            }
+        } else {
+            // Ends come nearly in order: the window of the last one is the window of the next one.
+            let (mut window, mut ends, mut count) = (i64::MIN, 0..0, 0);
+            for row in (0..taps.len()).filter(|&row| taps[row] == Tap::Volume) {
+                let end = batch.end(row);
+                if !ends.contains(&end) {
+                    if count > 0 {
+                        *self.windows.entry(window).or_default() += count;
+                    }
+                    window = end.div_euclid(window_nanos);
+                    ends = window * window_nanos..(window + 1) * window_nanos;
+                    count = 0;
+                }
+                count += 1;
+            }
+            if count > 0 {
+                *self.windows.entry(window).or_default() += count;
+            }
+        }
+        self.open += batch.open;
+        self.batches.push_back(batch);
+    }
+
     /// Takes an event out of the lane; false if it had left before.
     pub(super) fn go(&mut self, at: At, window_nanos: i64) -> bool {
         let row = at.row as usize;
@@ -218,6 +151,19 @@ impl Lane {
         }
     }
 
+    /// The same of rows of which one look tells that they may be wanted.
+    pub(super) fn for_each_wanted<'a>(
+        &'a self,
+        from: i64,
+        until: i64,
+        may_be: impl Fn(&Batch, usize) -> bool,
+        mut take: impl FnMut(&'a Batch, usize),
+    ) {
+        for batch in &self.batches {
+            batch.for_each_wanted(from, until, |row| may_be(batch, row), |row| take(batch, row));
+        }
+    }
+
     fn batch(&self, at: At) -> &Batch {
         &self.batches[(at.batch - self.first_batch) as usize]
     }
@@ -262,6 +208,11 @@ impl Engine {
                     far: device.has_offsets && device.disk.is_some_and(own),
                 };
             }
+            let taps = |device: &DeviceEntry| {
+                let with_place = Tap::ALL.into_iter().filter(|&tap| has_place(tap, device));
+                with_place.fold(0, |taps, tap| taps | 1 << tap as usize)
+            };
+            stream.lane.roles = stream.devices.iter().map(taps).collect();
         }
     }
 
@@ -292,16 +243,19 @@ impl Engine {
         let closed = state.closed_until.saturating_mul(self.config.window_nanos);
         let late = self.late_before(stream);
         let (starts, durations) = (events.starts_unix_nanos(), events.durations_nanos());
-        let in_time = |row: usize| {
-            let limit = if events.taps()[row] == Tap::Volume {
-                closed.max(late)
-            } else {
-                late
-            };
-            let sane = durations[row] < LONGEST && starts[row].unsigned_abs() < 1 << 62;
-            sane && starts[row] + durations[row] as i64 >= limit
-        };
-        (known..events.len()).all(in_time)
+        let sane_starts = starts
+            .iter()
+            .fold(true, |all, start| all & (start.unsigned_abs() < 1 << 62));
+        let sane_durations = durations.iter().fold(true, |all, &duration| all & (duration < LONGEST));
+        if !sane_starts || !sane_durations {
+            return false;
+        }
+        let io_limit = closed.max(late);
+        let times = starts.iter().zip(durations).zip(events.taps()).skip(known);
+        times.fold(true, |all, ((&start, &duration), &tap)| {
+            let limit = if tap == Tap::Volume { io_limit } else { late };
+            all & (start + duration as i64 >= limit)
+        })
     }
 
     /// Puts events into the lane, and into the pool what the lane is not for. `Err` is the row and the device of the first event
@@ -319,6 +273,11 @@ impl Engine {
         }
         let window_nanos = self.config.window_nanos;
         let state = self.streams.get_mut(&stream).expect("the stream is open");
+        if known == 0 && batch.open > 0 && batch.may_all_wait(&state.lane.roles) {
+            state.next = first_ordinal + batch.open as u64;
+            state.lane.take(batch, window_nanos);
+            return Ok(());
+        }
         let mut unknown = None;
         let mut others = Vec::new();
         // Ends come nearly in order: the window of the last one is the window of the next one.
@@ -332,12 +291,11 @@ impl Engine {
             let tap = batch.columns.taps()[row];
             let plain = matches!(batch.columns.ops()[row], Op::Write | Op::Unmap);
             let length = batch.columns.lengths()[row];
-            if !(plain && (1..=u64::from(u32::MAX)).contains(&length) && has_place(tap, device)) {
+            if !(plain && (1..=LARGEST).contains(&length) && has_place(tap, device)) {
                 others.push(row);
                 continue;
             }
             let end = batch.end(row);
-            batch.note_span(row);
             if tap == Tap::Volume {
                 if count == 0 || !(until - window_nanos..until).contains(&end) {
                     if count > 0 {

@@ -198,7 +198,7 @@ impl Engine {
         stream: StreamIndex,
         window: i64,
         built: &mut [Built],
-        round: Option<&Round>,
+        mut round: Option<&mut Round>,
     ) {
         let mut replies = self.replies.remove(&stream).unwrap_or_default();
         let reply_of = |leg: &Leg, doubtful: Option<Option<Interval>>| match doubtful {
@@ -225,11 +225,11 @@ impl Engine {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
             replies.learn(io, replies_of(one));
         }
-        if let Some(round) = round {
-            replies.merge(&round.replies(&self.workers, stream));
+        if let Some(round) = &mut round {
+            replies.merge(&round.replies((&self.workers, &self.shelves), stream));
         }
         let known = replies.known().with_resolution(self.resolution(stream, Tap::Initiator));
-        let stretches = self.learn_stretches(stream, window, &known, (built, &ends), round);
+        let stretches = self.learn_stretches(stream, window, &known, (built, &ends), round.as_deref());
         for (one, ends) in built.iter_mut().zip(&ends) {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
             one.slowest = match MissingLegs::of(io, &one.legs, ends) {
@@ -238,8 +238,8 @@ impl Engine {
             };
         }
         if let Some(round) = round {
-            let rows = round.rows(&self.workers, stream, &known);
-            self.chunks.extend(rows);
+            let fan_outs = round.fan_outs((&self.workers, &self.shelves), stream, &known);
+            self.fan_outs.extend(fan_outs);
         }
         replies.age();
         self.replies.insert(stream, replies);

@@ -28,6 +28,9 @@ use crate::pool::ClaimRef;
 /// So many different requests of a disk vote, spread evenly over a window: some ten times what the clearest case needs.
 const VOTERS: usize = 256;
 
+/// What was asked of disks is looked up in so many groups of them, side by side.
+const ASKED_IN: usize = 8;
+
 mod known;
 mod vote;
 
@@ -161,23 +164,36 @@ impl Engine {
         if asked.is_empty() {
             return unexplained;
         }
-        let voters: Vec<(DiskIndex, Vec<Voter>)> = asked
-            .iter()
-            .map(|(&disk, requests)| (disk, self.voters(requests)))
-            .collect();
+        let of_disks: Vec<_> = asked.iter().collect();
+        let voters: Vec<(DiskIndex, Vec<Voter>)> = self.workers.map(of_disks.len(), |at| {
+            let (&disk, requests) = of_disks[at];
+            (disk, self.voters(requests))
+        });
         let reach = reach(voters.iter().flat_map(|(_, voters)| voters));
         let choices = self.choices(&asked.keys().copied().collect(), &reach);
-        let mut learnt = false;
-        for (disk, voters) in voters {
-            for (at, tap) in TAPS.into_iter().enumerate() {
-                let Some(choices) = choices.get(&(disk, tap)).filter(|_| !self.shifts.is_sure(disk, tap)) else {
-                    continue;
-                };
-                let known = self.shifts.of(disk, tap);
-                let votes = votes(&voters, choices, at);
+        // No disk's vote has to do with another's.
+        let voted = self.workers.map(voters.len(), |at| {
+            let (disk, voters) = &voters[at];
+            let taps = TAPS.into_iter().enumerate();
+            taps.map(|(at, tap)| {
+                let choices = choices
+                    .get(&(*disk, tap))
+                    .filter(|_| !self.shifts.is_sure(*disk, tap))?;
+                let known = self.shifts.of(*disk, tap);
+                let votes = votes(voters, choices, at);
                 let best = settle(&votes, known);
                 let other = best.filter(|&bytes| bytes != 0);
-                let other = other.and_then(|bytes| self.layout.other_copy_at(disk, bytes));
+                let other = other.and_then(|bytes| self.layout.other_copy_at(*disk, bytes));
+                Some((known, votes, best, other))
+            })
+            .collect::<Vec<_>>()
+        });
+        let mut learnt = false;
+        for ((disk, _), voted) in voters.into_iter().zip(voted) {
+            for (tap, voted) in TAPS.into_iter().zip(voted) {
+                let Some((known, votes, best, other)) = voted else {
+                    continue;
+                };
                 if let Some(other) = other {
                     self.shifts.mistaken.insert((disk, tap), other);
                 }
@@ -215,12 +231,24 @@ impl Engine {
 
     /// What the I/Os of a window asked of some disks.
     fn asked(&self, window: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
+        let disks: Vec<DiskIndex> = disks.iter().copied().collect();
+        let groups: Vec<&[DiskIndex]> = disks.chunks(disks.len().div_ceil(ASKED_IN).max(1)).collect();
+        let asked = self
+            .workers
+            .map(groups.len(), |at| self.asked_of(window, streams, groups[at]));
+        asked.into_iter().flatten().collect()
+    }
+
+    fn asked_of(&self, window: i64, streams: &[StreamIndex], disks: &[DiskIndex]) -> Asked {
+        let mut wanted = vec![false; self.catalog.disks().len()];
+        disks.iter().for_each(|disk| wanted[disk.as_usize()] = true);
         let mut asked = Asked::new();
         for &stream in streams {
-            let mut requests = self.gathered_of_disks(stream, window, disks);
+            let mut requests = self.gathered_of_disks(stream, window, &wanted);
             let pooled = self.streams[&stream].windows.get(&window).into_iter().flatten();
             for io in pooled.map(|&io| &self.pool.ios[io]).filter(|io| io.op != Op::Flush) {
-                let places = io.places.places.iter().filter(|place| disks.contains(&place.disk));
+                let places = io.places.places.iter();
+                let places = places.filter(|place| wanted[place.disk.as_usize()]);
                 requests.extend(places.map(|place| Request {
                     ordinal: io.event.ordinal,
                     whole: (io.event.start_unix_nanos, io.event.end_unix_nanos()),
@@ -307,7 +335,10 @@ impl Engine {
                 });
             }
         }
-        for (&stream, &(from, until)) in reach {
+        let of_streams: Vec<_> = reach.iter().collect();
+        let waiting = self.workers.map(of_streams.len(), |at| {
+            let (&stream, &(from, until)) = of_streams[at];
+            let mut found = Choices::default();
             let state = &self.streams[&stream];
             let wanted = |device: &DeviceEntry| device.disk.filter(|disk| disks.contains(disk));
             let wanted: Vec<Option<DiskIndex>> = state.devices.iter().map(wanted).collect();
@@ -329,10 +360,15 @@ impl Engine {
                     });
                 });
             }
+            found
+        });
+        for (key, mut choices) in waiting.into_iter().flatten() {
+            found.entry(key).or_default().append(&mut choices);
         }
-        for choices in found.values_mut() {
+        let mut all: Vec<&mut Vec<Choice>> = found.values_mut().collect();
+        self.workers.map_mut(&mut all, |choices| {
             choices.sort_unstable_by_key(|choice| (choice.start, choice.end, choice.offset, choice.length));
-        }
+        });
         found
     }
 

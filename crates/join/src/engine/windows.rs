@@ -88,6 +88,7 @@ impl Engine {
         self.settle_clocks(window);
         self.gather(window);
         self.look_at_clocks(window, streams);
+        self.hold_first_votes(window, streams);
         for &stream in streams {
             for node in self.copy_nodes(window, stream) {
                 for (node, time) in self.alignment_needs(node, window, stream) {
@@ -96,6 +97,7 @@ impl Engine {
                 }
             }
         }
+        self.first_votes.clear();
         self.short_of(&until)
     }
 

@@ -138,6 +138,7 @@ fn only_even_chunks(layout: &VolumeLayout) -> VolumeLayout {
             .map(|(copy, pieces)| (*copy, even(pieces)))
             .collect(),
         even: None,
+        beside: Vec::new(),
         stripes: Vec::new(),
         timed: false,
     }

@@ -3,7 +3,7 @@
 
 use fathom_model::{Leg, Slowest};
 
-use super::{End, Few, Judged, Known, SURE, judge, mark, some_seen};
+use super::{End, Few, Judged, Known, SURE, judge, mark, nodes_of, some_seen};
 use crate::pauses::{Stretch, Stretches};
 
 /// Legs of an I/O of which the initiator's row is missing.
@@ -51,7 +51,8 @@ pub(crate) fn name(
     missing: &Missing,
     stretches: &Stretches,
 ) -> Option<Slowest> {
-    let mut judged = judge(replies, missing.io.1, legs, ends);
+    let nodes = nodes_of(legs);
+    let mut judged = judge(replies, missing.io.1, &nodes, ends);
     let mut refined: Few<End> = ends.iter().copied().collect();
     let stretch = stretches.of_missing(missing.time());
     // It takes one of them that is missing for another reason to be wrong.
@@ -59,9 +60,9 @@ pub(crate) fn name(
     if let Some(stretch) = stretch.filter(|stretch| sure(stretch) >= SURE)
         && refine(&mut refined, missing, stretch)
     {
-        judged = both(judged, some_seen(replies, legs, &refined), sure(stretch) as f32);
+        judged = both(judged, some_seen(replies, &nodes, &refined), sure(stretch) as f32);
     }
-    mark(judged, legs, ends)
+    mark(judged, ends, |at| legs[at].candidate = true)
 }
 
 /// Says of missing legs in which time they ended; false if they cannot have ended there.

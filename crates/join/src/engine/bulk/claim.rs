@@ -5,7 +5,7 @@ use fathom_model::{DiskIndex, NodeIndex, Tap};
 use super::BulkIo;
 use super::context::{Context, slack};
 use crate::engine::Engine;
-use crate::layout::Place;
+use crate::layout::{Place, Spot};
 use crate::pool::{LegEvent, Pool};
 
 /// Who has a claim that a round does not decide in its slices.
@@ -52,15 +52,8 @@ pub(super) const fn hash(node: u32, offset: u64) -> u64 {
 }
 
 /// The claim of an I/O of a lane on a place.
-pub(super) fn claim_of(
-    engine: &Engine,
-    context: &Context,
-    side: usize,
-    io: &BulkIo,
-    place: &Place,
-    kind: Kind,
-) -> Claim {
-    claim_at(engine, context, side, (io.start, io.end), place, kind)
+pub(super) fn claim_of(engine: &Engine, context: &Context, side: usize, io: &BulkIo, spot: &Spot, kind: Kind) -> Claim {
+    claim_at(engine, context, side, (io.start, io.end), &Place::from(*spot), kind)
 }
 
 /// The claim on a place of an I/O that lasted from one time to another.

@@ -11,7 +11,6 @@ use super::context::Context;
 use super::{At, Gathered};
 use crate::engine::Engine;
 use crate::engine::align::Wanted;
-use crate::engine::shifts::mapped_offset;
 
 pub(super) type Key = (u32, u64);
 
@@ -33,104 +32,92 @@ struct Member<T> {
 }
 
 /// Follows contention from `keys`; gives the I/Os and events of lanes that it leads to from what the pool has.
-pub(super) fn follow(engine: &Engine, context: &Context, mut keys: FxHashSet<Key>, window: i64) -> Vec<Vec<At>> {
+pub(super) fn follow(engine: &Engine, context: &Context, keys: FxHashSet<Key>, window: i64) -> Vec<Vec<At>> {
     let ends = i64::MIN..engine.cut(window);
     let sides = &context.sides;
     let collect = |side: usize| engine.collect_ios(sides[side].stream, &ends, i64::MAX);
     let waiting = engine.workers.map(sides.len(), collect);
     let mut reached: FxHashSet<(usize, usize)> = FxHashSet::default();
+    let mut groups: FxHashMap<Key, Group> = FxHashMap::default();
+    let mut new = keys;
     loop {
-        let mut groups = groups(engine, context, &waiting, &keys, &reached);
+        if !new.is_empty() {
+            add_groups(engine, context, &waiting, &new, &mut groups);
+            new.clear();
+        }
+        for claim in groups.values_mut().flat_map(|group| &mut group.claims) {
+            claim.reached |= claim.io.is_some_and(|io| reached.contains(&io));
+        }
         groups.values_mut().for_each(Group::spread);
+        let claims = groups.values().flat_map(|group| &group.claims);
         let mut more = false;
-        for claim in groups
-            .values()
-            .flat_map(|group| &group.claims)
-            .filter(|claim| claim.reached)
-        {
-            let Some((side, at)) = claim.io else { continue };
-            more |= reached.insert((side, at));
+        for (side, at) in claims.filter(|claim| claim.reached).filter_map(|claim| claim.io) {
+            if !reached.insert((side, at)) {
+                continue;
+            }
+            more = true;
             // Its other places may have contenders of their own.
-            let io = &waiting[side].ios[at];
-            for place in &waiting[side].places[io.places()] {
-                more |= keys.insert((place.node.0, place.offset));
-            }
+            let places = waiting[side].places[waiting[side].ios[at].places()].iter();
+            let keys = places.map(|place| (place.node.0, place.offset));
+            new.extend(keys.filter(|key| !groups.contains_key(key)));
         }
-        if more {
-            continue;
+        if !more {
+            break;
         }
-        let mut found: Vec<Vec<At>> = vec![Vec::new(); sides.len()];
-        reached
-            .iter()
-            .for_each(|&(side, at)| found[side].push(waiting[side].ios[at].at));
-        for event in groups.values().flat_map(|group| &group.events) {
-            if event.reached {
-                found[usize::from(event.is.side)].extend(event.at);
-            }
-        }
-        waiting.into_iter().for_each(|waiting| engine.shelve_gathered(waiting));
-        return found;
     }
+    let mut found: Vec<Vec<At>> = vec![Vec::new(); sides.len()];
+    reached
+        .iter()
+        .for_each(|&(side, at)| found[side].push(waiting[side].ios[at].at));
+    for event in groups.values().flat_map(|group| &group.events) {
+        if event.reached {
+            found[usize::from(event.is.side)].extend(event.at);
+        }
+    }
+    waiting.into_iter().for_each(|waiting| engine.shelve_gathered(waiting));
+    found
 }
 
-fn groups(
+/// Adds everything with some keys of which nothing is there yet.
+fn add_groups(
     engine: &Engine,
     context: &Context,
     waiting: &[Gathered],
     keys: &FxHashSet<Key>,
-    reached: &FxHashSet<(usize, usize)>,
-) -> FxHashMap<Key, Group> {
-    let mut groups: FxHashMap<Key, Group> = keys.iter().map(|&key| (key, Group::default())).collect();
+    groups: &mut FxHashMap<Key, Group>,
+) {
+    groups.extend(keys.iter().map(|&key| (key, Group::default())));
     let wanted = Wanted::of(keys.iter().map(|&(_, offset)| offset));
-    for (side, gathered) in waiting.iter().enumerate() {
-        for (at, io) in gathered.ios.iter().enumerate() {
-            let places = gathered.places[io.places()].iter();
-            for place in places.filter(|place| wanted.may_have(place.offset)) {
-                if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
-                    group.claims.push(Member {
-                        is: claim_of(engine, context, side, io, place, Kind::Rival),
-                        io: Some((side, at)),
-                        at: None,
-                        reached: reached.contains(&(side, at)),
-                    });
-                }
+    let of_sides = engine.workers.map(waiting.len(), |side| {
+        let claims = claims_of(engine, context, side, &waiting[side], (keys, &wanted));
+        (claims, events_of(engine, context, side, (keys, &wanted)))
+    });
+    for (claims, events) in of_sides {
+        for claim in claims {
+            if let Some(group) = groups.get_mut(&(claim.is.node, claim.is.offset)) {
+                group.claims.push(claim);
+            }
+        }
+        for event in events {
+            if let Some(group) = groups.get_mut(&(event.is.node, event.is.offset)) {
+                group.events.push(event);
             }
         }
     }
-    for (_, io) in engine
-        .pool
-        .ios
-        .iter()
-        .filter(|(_, io)| matches!(io.op, Op::Write | Op::Unmap))
-    {
+    let pooled = engine.pool.ios.iter().map(|(_, io)| io);
+    for io in pooled.filter(|io| matches!(io.op, Op::Write | Op::Unmap)) {
         let Some(side) = context.side_of(io.event.stream) else {
             continue;
         };
         for place in &io.places.places {
-            if let Some(group) = groups.get_mut(&(place.node.0, place.offset)) {
+            let key = (place.node.0, place.offset);
+            if let Some(group) = groups.get_mut(&key).filter(|_| keys.contains(&key)) {
                 let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
                 group.claims.push(Member {
                     is: claim_at(engine, context, side, (start, end), place, Kind::Pooled),
                     io: None,
                     at: None,
                     reached: true,
-                });
-            }
-        }
-    }
-    for (side, of) in context.sides.iter().enumerate() {
-        for (at, batch, row) in engine.streams[&of.stream].lane.events() {
-            let offset = mapped_offset(&engine.streams[&of.stream].devices, batch, row);
-            if batch.columns.taps()[row] == Tap::Volume || !wanted.may_have(offset) {
-                continue;
-            }
-            let event = engine.toucher(of.stream, side, batch, row);
-            if let Some(group) = groups.get_mut(&(event.node, event.offset)) {
-                group.events.push(Member {
-                    is: event,
-                    io: None,
-                    at: Some(at),
-                    reached: false,
                 });
             }
         }
@@ -145,7 +132,67 @@ fn groups(
             });
         }
     }
-    groups
+}
+
+/// The claims of a side's I/Os that wait on places with some keys.
+fn claims_of(
+    engine: &Engine,
+    context: &Context,
+    side: usize,
+    gathered: &Gathered,
+    (keys, wanted): (&FxHashSet<Key>, &Wanted),
+) -> Vec<Member<Claim>> {
+    let mut claims = Vec::new();
+    for (at, io) in gathered.ios.iter().enumerate() {
+        let places = gathered.places[io.places()].iter();
+        let places = places.filter(|place| wanted.may_have(place.offset));
+        for place in places.filter(|place| keys.contains(&(place.node.0, place.offset))) {
+            claims.push(Member {
+                is: claim_of(engine, context, side, io, place, Kind::Rival),
+                io: Some((side, at)),
+                at: None,
+                reached: false,
+            });
+        }
+    }
+    claims
+}
+
+/// The events of a side that wait with some keys.
+fn events_of(
+    engine: &Engine,
+    context: &Context,
+    side: usize,
+    (keys, wanted): (&FxHashSet<Key>, &Wanted),
+) -> Vec<Member<Toucher>> {
+    let mut events = Vec::new();
+    let stream = context.sides[side].stream;
+    let state = &engine.streams[&stream];
+    let shifts: Vec<i64> = state.devices.iter().map(|device| device.shift).collect();
+    for (number, batch) in state.lane.batches() {
+        let may_be = |row: usize| {
+            let shift = shifts.get(batch.columns.devices()[row] as usize);
+            wanted.may_have(batch.columns.offsets()[row].wrapping_sub_signed(shift.copied().unwrap_or(0)))
+        };
+        batch.for_each_wanted(i64::MIN, i64::MAX, may_be, |row| {
+            if batch.columns.taps()[row] == Tap::Volume {
+                return;
+            }
+            let event = engine.toucher(stream, side, batch, row);
+            if keys.contains(&(event.node, event.offset)) {
+                events.push(Member {
+                    is: event,
+                    io: None,
+                    at: Some(At {
+                        batch: number,
+                        row: row as u32,
+                    }),
+                    reached: false,
+                });
+            }
+        });
+    }
+    events
 }
 
 /// The events of the pool with some keys.

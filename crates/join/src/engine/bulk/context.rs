@@ -132,22 +132,23 @@ impl Context {
     /// Reads the clocks as they stand now: of one initiator's pairs, or of all.
     pub(super) fn read_clocks(&mut self, engine: &Engine, of: Option<StreamIndex>, (from, until): (i64, i64)) {
         let (first, last) = (Cell::number_of(from), Cell::number_of(until));
-        for (at, own) in self.sides.iter().enumerate() {
-            if of.is_some_and(|of| of != own.stream) {
-                continue;
+        let sides = self.sides.len();
+        let wanted = |pair: &usize| of.is_none_or(|of| of == self.sides[pair / sides].stream);
+        let pairs: Vec<usize> = (0..sides * sides).filter(wanted).collect();
+        let tables = engine.workers.map(pairs.len(), |at| {
+            let (own, far) = (&self.sides[pairs[at] / sides], &self.sides[pairs[at] % sides]);
+            if own.stream == far.stream {
+                Table::SameClock
+            } else if !own.gives(Tap::Volume) {
+                Table::Unknown
+            } else {
+                let clock = engine.clocks.get(&(own.stream, far.stream));
+                let cells = clock.and_then(|clock| clock.cells(&engine.config, first, last));
+                cells.map_or(Table::Unknown, |cells| Table::Cells { first, cells })
             }
-            for (other, far) in self.sides.iter().enumerate() {
-                let table = if own.stream == far.stream {
-                    Table::SameClock
-                } else if !own.gives(Tap::Volume) {
-                    Table::Unknown
-                } else {
-                    let clock = engine.clocks.get(&(own.stream, far.stream));
-                    let cells = clock.and_then(|clock| clock.cells(&engine.config, first, last));
-                    cells.map_or(Table::Unknown, |cells| Table::Cells { first, cells })
-                };
-                self.tables[at * self.sides.len() + other] = table;
-            }
+        });
+        for (pair, table) in pairs.into_iter().zip(tables) {
+            self.tables[pair] = table;
         }
     }
 

@@ -3,38 +3,54 @@
 use fathom_model::{Observation, Op, StreamIndex, Tap};
 
 use super::context::{Context, Span};
-use super::{At, BulkIo};
+use super::{At, BulkIo, Entry, NOTHING};
 use crate::assign::Interval;
-use crate::engine::Engine;
-use crate::engine::devices::DeviceEntry;
-use crate::layout::Place;
+use crate::layout::Spot;
 
 /// A copy of a part of an I/O, looking for its events.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sought<'a> {
     pub(super) io: &'a BulkIo,
-    pub(super) place: &'a Place,
+    pub(super) place: &'a Spot,
     /// The initiator's.
     pub(super) side: usize,
 }
 
-/// The events of a place.
+/// What is found out of a place that has just the events that it should.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    /// Leg, target, device.
-    pub(super) seen: [Option<Event>; 3],
     /// Whose events those of the far side are.
     pub(super) far: usize,
     /// What it says about the two nodes' clocks: a point above and one below, where they are two.
     pub(super) bounds: Option<((i64, i64), (i64, i64))>,
 }
 
+/// What an initiator's claims on a node's disks should have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'a> {
+    /// The side that speaks for the node.
+    far: usize,
+    local: bool,
+    leg: bool,
+    target: bool,
+    device: bool,
+    /// Of the resolutions of the volume's tap and the leg's; of these two with the target's and with the drive's; and of those two.
+    leg_slack: i64,
+    from_volume: [i64; 2],
+    from_leg: [i64; 2],
+    device_slack: i64,
+    /// The bounds of the clocks over the slice.
+    span: Option<Span>,
+    /// The far side's dictionary.
+    devices: &'a [Entry],
+}
+
 /// The events of a slice.
 #[derive(Debug)]
 pub(super) struct Events<'a> {
     context: &'a Context,
-    /// Of each side.
-    devices: Vec<&'a [DeviceEntry]>,
+    /// Of each side its dictionary.
+    devices: &'a [Vec<Entry>],
     /// By their numbers in the slice.
     seen: &'a [Event],
 }
@@ -66,111 +82,132 @@ impl Event {
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn new(engine: &'a Engine, context: &'a Context, seen: &'a [Event]) -> Self {
-        let devices = |stream| engine.streams[&stream].devices.as_slice();
-        Self {
-            context,
-            devices: context.sides.iter().map(|side| devices(side.stream)).collect(),
-            seen,
-        }
+    pub(super) const fn new(context: &'a Context, devices: &'a [Vec<Entry>], seen: &'a [Event]) -> Self {
+        Self { context, devices, seen }
     }
 
-    fn get(&self, number: u32) -> Option<&'a Event> {
+    pub(super) fn get(&self, number: u32) -> Option<&'a Event> {
         self.seen.get(number as usize)
     }
 
     /// What a claim has, if it is just what it should: of `seen` the leg, the target's event and the drive's, by number, are
-    /// all that touches it. `spans` are the bounds of the clocks of all sides over the slice.
-    pub(super) fn find(&self, sought: &Sought<'_>, seen: [u32; 3], spans: &[Option<Span>]) -> Option<Found> {
+    /// all that touches it. `expected` is what its initiator's claims should have, a node.
+    pub(super) fn find(&self, sought: &Sought<'_>, seen: [u32; 3], expected: &[Option<Expected<'_>>]) -> Option<Found> {
         let context = self.context;
         let (io, place) = (sought.io, sought.place);
-        let own = &context.sides[sought.side];
-        let far_at = context.far(place.node.0)?;
-        let far = &context.sides[far_at];
-        let local = own.node == far.node;
-        let fits = |event: &Event| event.op == io.op && event.length == place.length;
+        let expected = expected.get(place.node.as_usize())?.as_ref()?;
+        let local = expected.local;
+        let fits = |event: &Event| event.op == io.op && event.length == u64::from(place.length);
         let start = io.start.max(io.end.saturating_sub(context.longest_io_nanos));
-        let (mut outer, mut outer_tap) = ((start, io.end), Tap::Volume);
+        let mut outer = (start, io.end);
+        // Of its resolution and a far tap's.
+        let mut slacks = expected.from_volume;
 
         let leg = self.get(seen[0]);
-        if leg.is_some() != (!local && own.gives(Tap::Initiator)) {
+        if leg.is_some() != expected.leg {
             return None;
         }
         if let Some(leg) = leg {
-            let slack = own.resolution(Tap::Initiator) + own.resolution(Tap::Volume);
             let device = &self.devices[sought.side][leg.device as usize];
-            let disk = device.disk.is_none_or(|disk| disk == place.disk);
-            let copy = device.volume.zip(device.copy);
-            let copy = copy.is_none_or(|copy| copy == (io.volume, place.copy));
-            if leg.status != 0 || !fits(leg) || !disk || !copy || !inside(widen(outer, slack), leg) {
+            let disk = device.disk == NOTHING || device.disk == place.disk.0;
+            let copy = device.volume == NOTHING
+                || device.copy == NOTHING
+                || (device.volume, device.copy) == (io.volume.0, u32::from(place.copy));
+            let inside = inside(widen(outer, expected.leg_slack), leg);
+            if leg.status != 0 || !fits(leg) || !disk || !copy || !inside {
                 return None;
             }
             outer = (leg.start, leg.end);
-            outer_tap = Tap::Initiator;
+            slacks = expected.from_leg;
         }
-        let within = |tap: Tap, event: &Event| -> bool {
-            let slack = own.resolution(outer_tap) + far.resolution(tap);
+        let within = |slack: i64, event: &Event| -> bool {
             let (start, end) = widen(outer, slack);
             // Nearly always it is inside whatever the clocks are; else they are asked.
             let surely = |span: Span| (start.saturating_add(span.low_most), end.saturating_add(span.high_least));
-            if spans[far_at].is_some_and(|span| inside(surely(span), event)) {
+            if expected.span.is_some_and(|span| inside(surely(span), event)) {
                 return true;
             }
-            let low = context.offset(sought.side, far_at, outer.0);
-            let high = context.offset(sought.side, far_at, outer.1);
+            let low = context.offset(sought.side, expected.far, outer.0);
+            let high = context.offset(sought.side, expected.far, outer.1);
             low.zip(high).is_some_and(|((low, _), (_, high))| {
                 inside((start.saturating_add(low), end.saturating_add(high)), event)
             })
         };
-        let disk = |event: &Event| self.devices[far_at][event.device as usize].disk;
-        let right = |event: &Event| disk(event) == Some(place.disk) && fits(event);
+        let disk = |event: &Event| expected.devices[event.device as usize].disk;
+        let right = |event: &Event| disk(event) == place.disk.0 && fits(event);
 
         let target = self.get(seen[1]);
         // A local copy does not cross the bus: it may have a target event, where there are such, and need not.
-        let expected = far.gives(Tap::Target);
-        if target.is_some() != expected && !(local && expected) {
+        if target.is_some() != expected.target && !(local && expected.target) {
             return None;
         }
         if let Some(target) = target
-            && !(right(target) && within(Tap::Target, target))
+            && !(right(target) && within(slacks[0], target))
         {
             return None;
         }
         let device = self.get(seen[2]);
         // A drive that nobody sees is no loss where the node sees its targets.
-        if device.is_some() != far.gives(Tap::Device) || (device.is_none() && target.is_none()) {
+        if device.is_some() != expected.device || (device.is_none() && target.is_none()) {
             return None;
         }
         if let Some(device) = device {
             let fits_in_time = match target {
-                Some(target) => {
-                    let slack = far.resolution(Tap::Target) + far.resolution(Tap::Device);
-                    inside(widen((target.start, target.end), slack), device)
-                }
-                None => within(Tap::Device, device),
+                Some(target) => inside(widen((target.start, target.end), expected.device_slack), device),
+                None => within(slacks[1], device),
             };
             if !(right(device) && fits_in_time) {
                 return None;
             }
         }
-        let (inner, inner_tap) = match (target, device) {
-            (Some(target), _) => (target, Tap::Target),
-            (None, Some(device)) => (device, Tap::Device),
+        let (inner, slack) = match (target, device) {
+            (Some(target), _) => (target, slacks[0]),
+            (None, Some(device)) => (device, slacks[1]),
             (None, None) => return None,
         };
         let bounds = (!local).then(|| {
             let outer = if leg.is_some() { outer } else { (io.start, io.end) };
-            let slack = own.resolution(outer_tap) + far.resolution(inner_tap);
             (
                 (outer.0, inner.start - outer.0 + slack),
                 (outer.1, inner.end - outer.1 - 2 * slack),
             )
         });
         Some(Found {
-            seen: [leg.copied(), target.copied(), device.copied()],
-            far: far_at,
+            far: expected.far,
             bounds,
         })
+    }
+}
+
+impl<'a> Expected<'a> {
+    /// What the claims of a side on the disks of each node should have. `spans` are the bounds of its clocks with all sides.
+    pub(super) fn of_nodes(
+        context: &Context,
+        devices: &'a [Vec<Entry>],
+        side: usize,
+        spans: &[Option<Span>],
+    ) -> Vec<Option<Self>> {
+        let own = &context.sides[side];
+        let of_node = |node: usize| {
+            let far_at = context.far(node as u32)?;
+            let far = &context.sides[far_at];
+            let local = own.node == far.node;
+            let slacks = |outer: Tap| [Tap::Target, Tap::Device].map(|tap| own.resolution(outer) + far.resolution(tap));
+            Some(Self {
+                far: far_at,
+                local,
+                leg: !local && own.gives(Tap::Initiator),
+                target: far.gives(Tap::Target),
+                device: far.gives(Tap::Device),
+                leg_slack: own.resolution(Tap::Initiator) + own.resolution(Tap::Volume),
+                from_volume: slacks(Tap::Volume),
+                from_leg: slacks(Tap::Initiator),
+                device_slack: far.resolution(Tap::Target) + far.resolution(Tap::Device),
+                span: spans[far_at],
+                devices: &devices[far_at],
+            })
+        };
+        (0..context.nodes()).map(of_node).collect()
     }
 }
 
@@ -179,6 +216,6 @@ const fn inside(outer: Interval, event: &Event) -> bool {
 }
 
 /// See `resolve::widen`.
-const fn widen(outer: Interval, slack: i64) -> Interval {
+pub(super) const fn widen(outer: Interval, slack: i64) -> Interval {
     (outer.0.saturating_sub(slack), outer.1.saturating_add(2 * slack))
 }

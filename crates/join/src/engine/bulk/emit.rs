@@ -1,21 +1,20 @@
-//! From what a round decided to rows.
+//! From what a round decided to fan-outs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fathom_model::fan_out::MoreOrdinals;
-use fathom_model::{
-    ClockStatement, DiskIndex, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Slowest, StreamIndex, Tap,
-};
+use fathom_model::{ClockStatement, DiskIndex, Leg, LegMethod, NodeIndex, Observation, Slowest, StreamIndex, Tap};
 
 use super::context::{Context, Side};
-use super::slice::Decided;
-use super::{BulkIo, Gathered, Pick, Round, Workers};
+use super::slice::{Decided, Last};
+use super::{BulkIo, FanOuts, Gathered, NOTHING, Pick, Round, Shelves, Workers};
 use crate::delays::Samples;
-use crate::layout::Place;
+use crate::layout::Spot;
 use crate::pauses::{Stretches, Tally};
-use crate::slowest::{self, Known, Replies, Reply};
+use crate::slowest::{self, End, Known, Replies, Reply};
 
-/// What the rows of one initiator are made from.
+/// Whose I/Os are looked at, and by what clocks.
 struct Source<'a> {
     context: &'a Context,
     side: usize,
@@ -24,39 +23,40 @@ struct Source<'a> {
 }
 
 /// An I/O that was decided.
-struct Fanned<'a> {
-    io: &'a BulkIo,
-    places: &'a [Place],
-    picks: &'a [Pick],
+pub(super) struct Fanned<'a> {
+    pub(super) io: &'a BulkIo,
+    pub(super) places: &'a [Spot],
+    pub(super) picks: &'a [Pick],
     /// What was seen of the places, one after the other.
     seen: &'a [Observation],
+    /// Empty as long as nobody asked the clocks.
+    clocks: &'a [ClockStatement],
 }
+
+/// A place with what was seen of it: leg, target, device.
+pub(super) type Seen<'a> = (&'a Spot, &'a Pick, [Option<Observation>; 3]);
 
 impl Round {
     fn source(&self, stream: StreamIndex) -> Option<Source<'_>> {
         let side = self.context.side_of(stream)?;
-        let sides = &self.context.sides;
-        Some(Source {
-            context: &self.context,
-            side,
-            own: &sides[side],
-            gathered: &self.gathered[side],
-        })
+        Some(Source::new(&self.context, side, &self.gathered[side]))
     }
 
-    /// What the I/Os of a stream say about replies.
-    pub(in crate::engine) fn replies(&self, workers: &Workers, stream: StreamIndex) -> Replies {
+    /// Asks the clocks about the legs of a stream's I/Os; gives what those say about replies.
+    pub(in crate::engine) fn replies(
+        &mut self,
+        (workers, shelves): (&Workers, &Shelves),
+        stream: StreamIndex,
+    ) -> Replies {
         let mut all = Replies::default();
-        let Some(source) = self.source(stream) else {
+        let Some(side) = self.context.side_of(stream) else {
             return all;
         };
-        let learnt = workers.map(self.slices.len(), |at| {
-            let mut replies = Replies::default();
-            let decided = &self.slices[at].of_side[source.side];
-            for one in decided.fanned(source.gathered) {
-                replies.learn((one.io.start, one.io.end), source.replies(&one));
-            }
-            replies
+        let source = Source::new(&self.context, side, &self.gathered[side]);
+        let learnt = workers.map_mut(&mut self.slices, |slice| {
+            let decided = &mut slice.of_side[side];
+            (decided.ends, decided.nodes) = (shelves.ends.take(), shelves.nodes.take());
+            source.ask_clocks(decided)
         });
         learnt.iter().for_each(|replies| all.merge(replies));
         all
@@ -78,7 +78,10 @@ impl Round {
             let mut tally = Tally::default();
             let decided = &self.slices[at].of_side[source.side];
             for one in decided.fanned(source.gathered) {
-                let is_overdue = |until| source.replies(&one).any(|reply| known.is_overdue(&reply, until));
+                let is_overdue = |until| {
+                    let mut replies = one.replies(source.own.node);
+                    replies.any(|reply| known.is_overdue(&reply, until))
+                };
                 let seen = one.picks.iter().filter(|pick| pick.seen[0]).count() as u32;
                 tally.add_whole(stretches, (one.io.start, one.io.end), seen, is_overdue);
             }
@@ -140,66 +143,50 @@ impl Round {
         let Some(source) = self.source(stream) else {
             return;
         };
-        // Few are wanted: what each says is noted in their order.
         let found = workers.map(self.slices.len(), |at| {
+            let mut samples = Samples::default();
             let decided = &self.slices[at].of_side[source.side];
-            let fanned = decided.fanned(source.gathered).filter(|one| wanted(one.io.ordinal));
-            let legs = fanned.map(|one| (one.io, source.legs(&one).collect::<Vec<Leg>>()));
-            legs.collect::<Vec<_>>()
+            for one in decided.fanned(source.gathered).filter(|one| wanted(one.io.ordinal)) {
+                let seen = one.places();
+                let legs = seen.map(|seen| leg(seen, source.own.node, source.clock(one.io, seen.1)));
+                let legs: Vec<Leg> = legs.collect();
+                samples.observe(one.io.op, (one.io.start, one.io.end), &legs, false);
+            }
+            samples
         });
-        for (io, legs) in found.iter().flatten() {
-            samples.observe(io.op, (io.start, io.end), legs, false);
-        }
+        found.into_iter().for_each(|found| samples.merge(found));
     }
 
-    /// The rows of a stream's I/Os.
-    pub(in crate::engine) fn rows(&self, workers: &Workers, stream: StreamIndex, known: &Known) -> Vec<JoinedRows> {
-        let Some(source) = self.source(stream) else {
+    /// The fan-outs of a stream's I/Os, once replies were learnt. What was decided of them goes with them.
+    pub(in crate::engine) fn fan_outs(
+        &mut self,
+        (workers, shelves): (&Workers, &Shelves),
+        stream: StreamIndex,
+        known: &Known,
+    ) -> Vec<FanOuts> {
+        let Some(side) = self.context.side_of(stream) else {
             return Vec::new();
         };
-        let rows = workers.map(self.slices.len(), |at| {
-            let decided = &self.slices[at].of_side[source.side];
-            let mut rows = JoinedRows::default();
-            rows.ios.reserve_exact(decided.decided.len());
-            rows.legs.reserve_exact(decided.picks.len());
-            let mut ends = Vec::new();
-            for one in decided.fanned(source.gathered) {
-                let (io, from) = (one.io, rows.legs.len());
-                rows.legs.extend(source.legs(&one));
-                ends.clear();
-                ends.extend(rows.legs[from..].iter().map(|leg| Reply::of(leg).end(io.start)));
-                let slowest = slowest::name(known, io.end, &mut rows.legs[from..], &ends);
-                let legs = from..rows.legs.len();
-                rows.ios.push(source.io(io, legs, slowest));
-            }
-            rows
+        let (own, gathered) = (&self.context.sides[side], &self.gathered[side]);
+        let made = workers.map_mut(&mut self.slices, |slice| {
+            let mut decided = std::mem::take(&mut slice.of_side[side]);
+            let (ends, nodes) = decided.name_last(gathered, known);
+            shelves.ends.put(ends);
+            shelves.nodes.put(nodes);
+            FanOuts::new(own, Arc::clone(gathered), decided)
         });
-        rows.into_iter().filter(|rows| !rows.is_empty()).collect()
+        made.into_iter().filter(|one| !one.is_empty()).collect()
     }
 }
 
-impl Source<'_> {
-    fn io(&self, io: &BulkIo, legs: std::ops::Range<usize>, slowest: Option<Slowest>) -> Io {
-        Io {
-            event: Observation {
-                stream: self.own.stream,
-                ordinal: io.ordinal,
-                start_unix_nanos: io.start,
-                duration_nanos: io.end.abs_diff(io.start),
-                status: io.status,
-            },
-            node: self.own.node,
-            volume: io.volume,
-            op: io.op,
-            offset: io.offset,
-            length: io.length,
-            class: IoClass::Exact,
-            legs_expected: io.places,
-            slowest: slowest.map(|slowest| Slowest {
-                leg: slowest.leg + legs.start,
-                ..slowest
-            }),
-            legs,
+impl<'a> Source<'a> {
+    fn new(context: &'a Context, side: usize, gathered: &'a Gathered) -> Self {
+        let own = &context.sides[side];
+        Self {
+            context,
+            side,
+            own,
+            gathered,
         }
     }
 
@@ -208,56 +195,109 @@ impl Source<'_> {
         bounds.map(|(low, high)| ClockStatement::between(low, high))
     }
 
-    fn is_local(&self, pick: &Pick) -> bool {
-        self.context.sides[usize::from(pick.far)].node == self.own.node
+    /// Notes what is known of the far clock of each leg, and when its reply was there; gives what those say about replies.
+    fn ask_clocks(&self, decided: &mut Decided) -> Replies {
+        let mut replies = Replies::default();
+        let Decided {
+            clocks, ends, nodes, ..
+        } = decided;
+        let legs = decided.picks.len();
+        clocks.clear();
+        clocks.reserve_exact(legs);
+        ends.reserve(legs);
+        nodes.reserve(legs);
+        let ios = self.gathered.ios[decided.first..].iter().zip(&decided.decided);
+        let mut picks = decided.picks.iter_mut();
+        let mut seen = decided.seen.iter().map(Observation::end_unix_nanos);
+        for io in ios.filter(|(_, decided)| **decided).map(|(io, _)| io) {
+            let first = ends.len();
+            for (place, pick) in self.gathered.places[io.places()].iter().zip(picks.by_ref()) {
+                let clock = self.clock(io, pick);
+                pick.has_clock = clock.is_some();
+                clocks.push(clock.unwrap_or(NO_CLOCK));
+                let [leg_end, target, device] = pick.seen.map(|is| if is { seen.next() } else { None });
+                let reply = Reply {
+                    node: place.node,
+                    local: place.node == self.own.node,
+                    ambiguous: false,
+                    leg_end,
+                    between: None,
+                    service_end: target.or(device),
+                    clock,
+                };
+                ends.push(reply.end(io.start));
+                nodes.push(place.node);
+            }
+            replies.learn_sure(io.end, self.own.node, &nodes[first..], &ends[first..]);
+        }
+        replies
     }
+}
 
-    /// What [`Reply::of`] will say of the legs.
-    fn replies<'a>(&'a self, one: &'a Fanned<'_>) -> impl Iterator<Item = Reply> + 'a {
-        one.places().map(|(place, pick, [leg, target, device])| Reply {
-            node: place.node,
-            local: self.is_local(pick),
-            ambiguous: false,
-            leg_end: leg.map(|seen| seen.end_unix_nanos()),
-            between: None,
-            service_end: target.or(device).map(|seen| seen.end_unix_nanos()),
-            clock: self.clock(one.io, pick),
-        })
-    }
+/// Stands where no clock is known.
+const NO_CLOCK: ClockStatement = ClockStatement {
+    offset_nanos: 0,
+    error_nanos: 0,
+};
 
-    fn legs<'a>(&'a self, one: &'a Fanned<'_>) -> impl Iterator<Item = Leg> + 'a {
-        one.places().map(|(place, pick, [initiator, target, device])| Leg {
-            part: place.part,
-            copy: place.copy,
-            node: place.node,
-            disk: place.disk,
-            disk_offset: place.offset,
-            length: place.length,
-            local: self.is_local(pick),
-            initiator,
-            target,
-            device,
-            cache: None,
-            merged: None,
-            more: MoreOrdinals::default(),
-            missing_initiator: None,
-            missing_target: None,
-            missing_device: None,
-            method: LegMethod::Key,
-            confidence: 1.0,
-            ambiguous: false,
-            candidate: false,
-            clock: self.clock(one.io, pick),
-        })
+/// A leg as rows show it.
+pub(super) fn leg(
+    (place, pick, [initiator, target, device]): Seen<'_>,
+    own: NodeIndex,
+    clock: Option<ClockStatement>,
+) -> Leg {
+    Leg {
+        part: place.part.into(),
+        copy: place.copy.into(),
+        node: place.node,
+        disk: place.disk,
+        disk_offset: place.offset,
+        length: place.length.into(),
+        local: place.node == own,
+        initiator,
+        target,
+        device,
+        cache: None,
+        merged: None,
+        more: MoreOrdinals::default(),
+        missing_initiator: None,
+        missing_target: None,
+        missing_device: None,
+        method: LegMethod::Key,
+        confidence: 1.0,
+        ambiguous: false,
+        candidate: pick.candidate,
+        clock,
     }
 }
 
 impl<'a> Fanned<'a> {
     /// Its places with what was seen of them.
-    fn places(&self) -> impl Iterator<Item = (&'a Place, &'a Pick, [Option<Observation>; 3])> + use<'a> {
+    pub(super) fn places(&self) -> impl Iterator<Item = Seen<'a>> + use<'a> {
         let mut seen = self.seen.iter().copied();
         let places = self.places.iter().zip(self.picks);
         places.map(move |(place, pick)| (place, pick, pick.seen.map(|is| if is { seen.next() } else { None })))
+    }
+
+    /// What is known of the far clock of each place, once the clocks were asked.
+    pub(super) fn clocks(&self) -> impl Iterator<Item = Option<ClockStatement>> + use<'a> {
+        let clocks = self.clocks.iter().zip(self.picks);
+        clocks.map(|(clock, pick)| pick.has_clock.then_some(*clock))
+    }
+
+    /// What [`Reply::of`] says of its legs.
+    fn replies(&self, own: NodeIndex) -> impl Iterator<Item = Reply> + use<'a> {
+        self.places()
+            .zip(self.clocks())
+            .map(move |((place, _, [leg, target, device]), clock)| Reply {
+                node: place.node,
+                local: place.node == own,
+                ambiguous: false,
+                leg_end: leg.map(|seen| seen.end_unix_nanos()),
+                between: None,
+                service_end: target.or(device).map(|seen| seen.end_unix_nanos()),
+                clock,
+            })
     }
 }
 
@@ -268,20 +308,72 @@ impl Decided {
     }
 
     /// The I/Os that were decided.
-    fn fanned<'a>(&'a self, gathered: &'a Gathered) -> impl Iterator<Item = Fanned<'a>> {
+    pub(super) fn fanned<'a>(&'a self, gathered: &'a Gathered) -> impl Iterator<Item = Fanned<'a>> {
         let (mut picks, mut seen) = (self.picks.as_slice(), self.seen.as_slice());
+        let mut clocks = self.clocks.as_slice();
         let ios = self.ios(gathered).iter().zip(&self.decided);
         ios.filter(|(_, decided)| **decided).map(move |(io, _)| {
-            let (own_picks, other_picks) = picks.split_at(io.places as usize);
-            let events = own_picks.iter().flat_map(|pick| pick.seen).filter(|seen| *seen).count();
-            let (own_seen, other_seen) = seen.split_at(events);
-            (picks, seen) = (other_picks, other_seen);
+            let legs = io.places as usize;
+            let own_picks = picks.split_off(..legs).unwrap_or_default();
+            let events = own_picks.iter().map(Pick::events).sum();
             Fanned {
                 io,
                 places: &gathered.places[io.places()],
                 picks: own_picks,
-                seen: own_seen,
+                seen: seen.split_off(..events).unwrap_or_default(),
+                clocks: clocks.split_off(..legs).unwrap_or_default(),
             }
+        })
+    }
+
+    /// Finds out which leg each I/O waited for, where that can be known, by when replies were there; gives that memory back.
+    fn name_last(&mut self, gathered: &Gathered, known: &Known) -> (Vec<End>, Vec<NodeIndex>) {
+        let (mut ends, mut nodes) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.nodes));
+        self.last.clear();
+        self.last.reserve_exact(self.decided.len());
+        let ios = gathered.ios[self.first..].iter().zip(&self.decided);
+        let mut first = 0;
+        for io in ios.filter(|(_, decided)| **decided).map(|(io, _)| io) {
+            let legs = first..first + io.places as usize;
+            let picks = &mut self.picks[legs.clone()];
+            let note = |at: usize| picks[at].candidate = true;
+            let slowest = slowest::name_on(known, io.end, &nodes[legs.clone()], &ends[legs.clone()], note);
+            self.last.push(Last::of(slowest));
+            first = legs.end;
+        }
+        ends.clear();
+        nodes.clear();
+        (ends, nodes)
+    }
+}
+
+impl Pick {
+    /// How many events were seen.
+    fn events(&self) -> usize {
+        self.seen.iter().map(|&seen| usize::from(seen)).sum()
+    }
+}
+
+impl Last {
+    fn of(slowest: Option<Slowest>) -> Self {
+        let unknown = Self {
+            leg: NOTHING,
+            confidence: 0.0,
+            lead_nanos: u64::MAX,
+        };
+        slowest.map_or(unknown, |slowest| Self {
+            leg: slowest.leg as u32,
+            confidence: slowest.confidence,
+            lead_nanos: slowest.lead_nanos.unwrap_or(u64::MAX),
+        })
+    }
+
+    /// As rows show it, where legs begin at a place.
+    pub(super) fn slowest(&self, first_leg: usize) -> Option<Slowest> {
+        (self.leg != NOTHING).then(|| Slowest {
+            leg: first_leg + self.leg as usize,
+            lead_nanos: (self.lead_nanos != u64::MAX).then_some(self.lead_nanos),
+            confidence: self.confidence,
         })
     }
 }

@@ -6,24 +6,30 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
 
 use super::At;
 use super::claim::Toucher;
-use crate::engine::align::{Request, Requests};
+use crate::engine::align::{Request, Requests, is_sampled};
 use crate::engine::lane::Batch;
 use crate::engine::shifts::mapped_offset;
 use crate::engine::{Engine, Stream};
-use crate::layout::{Layout, Place};
+use crate::layout::{Layout, Place, Spot};
 
 /// I/Os of one stream that wait in its lane, with their places.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Gathered {
     /// In the order of their ends.
     pub(super) ios: Vec<BulkIo>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<Spot>,
+    /// Room to look places up in.
+    scratch: Vec<Place>,
     /// The nodes of those places.
     pub(in crate::engine) nodes: Vec<NodeIndex>,
     /// What was asked of each node, in the order of ordinals, part and copy; empty where nobody will ask.
     asked: Vec<Vec<Asking>>,
     /// When the first of the I/Os began.
     pub(super) earliest: i64,
+    /// Whether an I/O came after one that ended later.
+    disorder: bool,
+    /// By node whether there is a place on it.
+    met: Vec<bool>,
 }
 
 /// A place with its I/O, by where they are in [`Gathered`].
@@ -41,7 +47,7 @@ pub(super) struct BulkIo {
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) offset: u64,
-    pub(super) length: u64,
+    pub(super) length: u32,
     pub(super) status: u32,
     pub(super) volume: VolumeIndex,
     /// In `places` of the same [`Gathered`].
@@ -63,20 +69,34 @@ impl Gathered {
         self.ios.clear();
         self.places.clear();
         self.nodes.clear();
+        self.met.clear();
+        self.disorder = false;
+        self.earliest = i64::MAX;
         self.asked.iter_mut().for_each(Vec::clear);
     }
 
     fn add(&mut self, at: At, batch: &Batch, volume: VolumeIndex, layout: &Layout) {
         let row = at.row as usize;
         let columns = &batch.columns;
-        let (offset, length) = (columns.offsets()[row], columns.lengths()[row]);
+        // No longer one enters the lane.
+        let length = u32::try_from(columns.lengths()[row]).unwrap_or(u32::MAX);
+        let offset = columns.offsets()[row];
         let first_place = self.places.len();
-        let (whole, _) = layout.add_places(volume, offset, length, &mut self.places);
+        let whole = layout.add_spots(volume, (offset, length), &mut self.places, &mut self.scratch);
+        for place in &self.places[first_place..] {
+            if let Some(met) = self.met.get_mut(place.node.as_usize()) {
+                *met = true;
+            }
+        }
+        let start = columns.starts_unix_nanos()[row];
+        let end = batch.end(row);
+        self.earliest = self.earliest.min(start);
+        self.disorder |= self.ios.last().is_some_and(|last| end < last.end);
         self.ios.push(BulkIo {
             at,
             ordinal: batch.first + row as u64,
-            start: columns.starts_unix_nanos()[row],
-            end: batch.end(row),
+            start,
+            end,
             offset,
             length,
             status: columns.statuses()[row],
@@ -88,18 +108,47 @@ impl Gathered {
         });
     }
 
+    /// Adds what was asked of a node, as far as a sample of about so many I/Os has it.
+    pub(in crate::engine) fn add_requests(&self, node: NodeIndex, most: usize, requests: &mut Requests) {
+        requests.ios += self.ios.len();
+        let one_in = requests.one_in(most);
+        for io in &self.ios {
+            let places = self.places[io.places()].iter();
+            let places = places.filter(|place| place.node == node && is_sampled(place.offset, one_in));
+            requests.places.extend(places.map(|place| Request {
+                ordinal: io.ordinal,
+                whole: (io.start, io.end),
+                op: io.op,
+                place: (*place).into(),
+            }));
+        }
+    }
+
     /// Makes what was asked of each node ready for whoever looks at a few requests only.
     fn index(&mut self, nodes: usize) {
-        let mut order: Vec<u32> = (0..self.ios.len() as u32).collect();
-        order.sort_unstable_by_key(|&io| self.ios[io as usize].ordinal);
         self.asked.resize_with(nodes, Vec::new);
-        for io in order {
-            let places = self.ios[io as usize].places();
-            let first = places.start as u32;
-            for (place, of) in (first..).zip(&self.places[places]) {
-                self.asked[of.node.as_usize()].push(Asking { io, place });
+        let (ios, places, asked) = (&self.ios, &self.places, &mut self.asked);
+        let mut add = |io: u32| {
+            let of_io = ios[io as usize].places();
+            for (place, of) in (of_io.start as u32..).zip(&places[of_io]) {
+                asked[of.node.as_usize()].push(Asking { io, place });
             }
+        };
+        let all = 0..ios.len() as u32;
+        if ios.is_sorted_by_key(|io| io.ordinal) {
+            all.for_each(&mut add);
+        } else {
+            let mut order: Vec<u32> = all.collect();
+            order.sort_unstable_by_key(|&io| ios[io as usize].ordinal);
+            order.into_iter().for_each(&mut add);
         }
+    }
+
+    /// Gives away what only those needed who look at a few requests.
+    pub(super) fn take_asked(&mut self) -> Vec<Vec<Asking>> {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.iter_mut().for_each(Vec::clear);
+        asked
     }
 
     /// What was asked of a node.
@@ -113,18 +162,15 @@ impl Gathered {
             ordinal: io.ordinal,
             whole: (io.start, io.end),
             op: io.op,
-            place: self.places[asking.place as usize],
+            place: self.places[asking.place as usize].into(),
         }
     }
 
-    fn finish(&mut self, nodes: usize) {
-        if !self.ios.is_sorted_by_key(|io| io.end) {
+    fn finish(&mut self) {
+        if self.disorder {
             self.ios.sort_by_key(|io| io.end);
         }
-        self.earliest = self.ios.iter().map(|io| io.start).min().unwrap_or(i64::MAX);
-        let mut met = vec![false; nodes];
-        self.places.iter().for_each(|place| met[place.node.as_usize()] = true);
-        let met = met.iter().enumerate().filter(|(_, met)| **met);
+        let met = self.met.iter().enumerate().filter(|(_, met)| **met);
         self.nodes = met.map(|(node, _)| NodeIndex(node as u32)).collect();
     }
 }
@@ -139,6 +185,7 @@ impl Engine {
         let ends = self.span_of(window);
         let gather = |at: usize| {
             let mut gathered = self.collect_ios(streams[at], &ends, i64::MAX);
+            gathered.asked = self.shelves.asked.take();
             gathered.index(self.catalog.nodes().len());
             gathered
         };
@@ -152,6 +199,8 @@ impl Engine {
     pub(super) fn collect_ios(&self, stream: StreamIndex, ends: &Range<i64>, latest_start: i64) -> Gathered {
         let state = &self.streams[&stream];
         let mut gathered = self.shelves.gathered.take();
+        gathered.clear();
+        gathered.met.resize(self.catalog.nodes().len(), false);
         // No more than this, where no I/O started too late.
         let windows = ends.start.div_euclid(self.config.window_nanos)..=ends.end.div_euclid(self.config.window_nanos);
         let most: usize = state.lane.windows.range(windows).map(|(_, count)| count).sum();
@@ -177,30 +226,13 @@ impl Engine {
                 gathered.add(at, batch, volume, &self.layout);
             });
         }
-        gathered.finish(self.catalog.nodes().len());
+        gathered.finish();
         gathered
     }
 
-    /// Adds what the I/Os in a lane that completed before `until` asked of a node.
-    pub(in crate::engine) fn waiting_requests(
-        &self,
-        stream: StreamIndex,
-        node: NodeIndex,
-        until: i64,
-        requests: &mut Requests,
-    ) {
-        let ios = self.collect_ios(stream, &(i64::MIN..until), i64::MAX);
-        requests.ios += ios.ios.len();
-        for io in &ios.ios {
-            let places = ios.places[io.places()].iter().filter(|place| place.node == node);
-            requests.places.extend(places.map(|place| Request {
-                ordinal: io.ordinal,
-                whole: (io.start, io.end),
-                op: io.op,
-                place: *place,
-            }));
-        }
-        self.shelve_gathered(ios);
+    /// The I/Os in a lane that completed before `until`.
+    pub(in crate::engine) fn waiting_until(&self, stream: StreamIndex, until: i64) -> Gathered {
+        self.collect_ios(stream, &(i64::MIN..until), i64::MAX)
     }
 
     /// The disk of an event of the lane, if it is known.

@@ -28,4 +28,18 @@ impl Workers {
             _ => (0..pieces).map(work).collect(),
         }
     }
+
+    /// `work` on each of some pieces, in that order.
+    pub(in crate::engine) fn map_mut<P: Send, T: Send>(
+        &self,
+        pieces: &mut [P],
+        work: impl Fn(&mut P) -> T + Sync + Send,
+    ) -> Vec<T> {
+        match &self.0 {
+            Some(pool) if pieces.len() > 1 => {
+                pool.install(|| pieces.par_iter_mut().with_max_len(1).map(work).collect())
+            }
+            _ => pieces.iter_mut().map(work).collect(),
+        }
+    }
 }

@@ -1,8 +1,6 @@
 //! What the I/Os of a window that is about to close asked of a node, for those who look at its clock or at its disks.
 
-use std::collections::BTreeSet;
-
-use fathom_model::{DiskIndex, NodeIndex, StreamIndex};
+use fathom_model::{NodeIndex, StreamIndex};
 
 use super::gather::{Asking, Gathered};
 use crate::engine::Engine;
@@ -10,32 +8,76 @@ use crate::engine::align::Request;
 
 /// What a window's I/Os asked of a node, in the order of ordinals, part and copy.
 pub(in crate::engine) enum Asks<'a> {
-    /// All of them wait in the lane: nothing is copied before it is looked at.
-    Waiting(&'a Gathered, &'a [Asking]),
+    /// They wait in the lane, but for some in the pool: nothing is copied before it is looked at.
+    Waiting(Waiting<'a>),
     Some(Vec<Request>),
+}
+
+/// Requests of I/Os that wait in the lane, and those of some in the pool.
+#[derive(Debug)]
+pub(in crate::engine) struct Waiting<'a> {
+    gathered: &'a Gathered,
+    asked: &'a [Asking],
+    /// With their places among all.
+    pooled: Vec<(usize, Request)>,
+}
+
+impl Waiting<'_> {
+    fn get(&self, at: usize) -> Request {
+        let before = self.pooled.partition_point(|&(place, _)| place < at);
+        match self.pooled.get(before) {
+            Some(&(place, request)) if place == at => request,
+            _ => self.gathered.request(self.asked[at - before]),
+        }
+    }
+
+    /// Adds requests of I/Os in the pool.
+    fn add(&mut self, mut pooled: Vec<Request>) {
+        let order = |request: &Request| (request.ordinal, request.place.part, request.place.copy);
+        pooled.sort_unstable_by_key(order);
+        let with_place = pooled.into_iter().enumerate().map(|(before, request)| {
+            let waiting = self
+                .asked
+                .partition_point(|&asking| order(&self.gathered.request(asking)) < order(&request));
+            (waiting + before, request)
+        });
+        self.pooled = with_place.collect();
+    }
 }
 
 impl Asks<'_> {
     pub(in crate::engine) fn len(&self) -> usize {
         match self {
-            Self::Waiting(_, asked) => asked.len(),
+            Self::Waiting(waiting) => waiting.asked.len() + waiting.pooled.len(),
             Self::Some(requests) => requests.len(),
         }
     }
 
-    /// No request began before this.
+    /// None that waits began before this.
     pub(in crate::engine) const fn earliest(&self) -> i64 {
         match self {
-            Self::Waiting(gathered, _) => gathered.earliest,
+            Self::Waiting(waiting) => waiting.gathered.earliest,
             Self::Some(_) => i64::MIN,
         }
     }
 
     fn get(&self, at: usize) -> Request {
         match self {
-            Self::Waiting(gathered, asked) => gathered.request(asked[at]),
+            Self::Waiting(waiting) => waiting.get(at),
             Self::Some(requests) => requests[at],
         }
+    }
+
+    /// With requests of I/Os in the pool.
+    pub(in crate::engine) fn with(mut self, mut pooled: Vec<Request>) -> Self {
+        match &mut self {
+            Self::Waiting(waiting) => waiting.add(pooled),
+            Self::Some(requests) => {
+                requests.append(&mut pooled);
+                requests.sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
+            }
+        }
+        self
     }
 
     /// So many of the requests, spread evenly, and all of the last ones.
@@ -52,7 +94,11 @@ impl Engine {
     pub(in crate::engine) fn gathered_requests(&self, stream: StreamIndex, node: NodeIndex, window: i64) -> Asks<'_> {
         let gathered = self.streams[&stream].gathered.get(&window);
         gathered.map_or(Asks::Some(Vec::new()), |gathered| {
-            Asks::Waiting(gathered, gathered.asked(node))
+            Asks::Waiting(Waiting {
+                gathered,
+                asked: gathered.asked(node),
+                pooled: Vec::new(),
+            })
         })
     }
 
@@ -66,23 +112,23 @@ impl Engine {
         gathered.flat_map(|gathered| gathered.ios.iter().map(|io| (io.ordinal, io.end)))
     }
 
-    /// What the I/Os that were gathered for a window asked of some disks.
+    /// What the I/Os that were gathered for a window asked of some disks, those that are wanted by index.
     pub(in crate::engine) fn gathered_of_disks(
         &self,
         stream: StreamIndex,
         window: i64,
-        disks: &BTreeSet<DiskIndex>,
+        wanted: &[bool],
     ) -> Vec<Request> {
         let mut requests = Vec::new();
         if let Some(gathered) = self.streams[&stream].gathered.get(&window) {
             for io in &gathered.ios {
                 let places = gathered.places[io.places()].iter();
-                let places = places.filter(|place| disks.contains(&place.disk));
+                let places = places.filter(|place| wanted[place.disk.as_usize()]);
                 requests.extend(places.map(|place| Request {
                     ordinal: io.ordinal,
                     whole: (io.start, io.end),
                     op: io.op,
-                    place: *place,
+                    place: (*place).into(),
                 }));
             }
         }

@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::claim::{Claim, Kind, Toucher, claim_at, claim_of, meets_pooled};
 use super::contend::Key;
 use super::context::{Context, slack};
-use super::{At, Gathered};
+use super::{At, Entry, Gathered, Workers};
 use crate::engine::Engine;
+use crate::engine::align::Wanted;
 use crate::engine::lane::Batch;
 use crate::pool::{PendingIo, Pool};
 
@@ -61,7 +63,9 @@ pub(super) fn asks_unknown(engine: &Engine, context: &Context, deciding: &[Gathe
     let asks = |own: usize, nodes: &[NodeIndex]| nodes.iter().any(|&node| unknown(own, node));
     let later = |&own: &usize| {
         let waiting = engine.collect_ios(context.sides[own].stream, later, i64::MAX);
-        asks(own, &waiting.nodes)
+        let asks = asks(own, &waiting.nodes);
+        engine.shelve_gathered(waiting);
+        asks
     };
     let pooled = |(_, io): (usize, &PendingIo)| {
         let side = context.side_of(io.event.stream);
@@ -89,8 +93,9 @@ pub(super) fn pooled_claims(engine: &Engine, context: &Context) -> Vec<Claim> {
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     claims: Vec<Claim>,
-    by_key: FxHashMap<Key, Vec<u32>>,
-    events: Vec<Left>,
+    by_key: FxHashMap<Key, SmallVec<[u32; 3]>>,
+    /// Of each side.
+    events: Vec<Vec<Left>>,
 }
 
 /// An event that no slice used.
@@ -112,38 +117,65 @@ pub(super) struct Leftovers {
 }
 
 impl Rest {
-    /// Of what lies no later than `until` on each side's clock.
-    pub(super) fn new(engine: &Engine, context: &Context, rivals: &[Gathered], until: &[i64]) -> Self {
+    /// Of what lies no later than `horizon` on each side's clock. What ended before `settled` leaves the lanes where it touches
+    /// nothing; later events are looked at for what they have in common with the pool.
+    pub(super) fn new(
+        engine: &Engine,
+        context: &Context,
+        rivals: &[Gathered],
+        (settled, horizon): (&[i64], &[i64]),
+    ) -> Self {
         let mut rest = Self {
             claims: pooled_claims(engine, context),
             ..Self::default()
         };
-        for (side, rivals) in rivals.iter().enumerate() {
-            for io in &rivals.ios {
-                for place in &rivals.places[io.places()] {
-                    let mut claim = claim_of(engine, context, side, io, place, Kind::Rival);
-                    claim.odd = meets_pooled(context, &engine.pool, &claim);
-                    rest.claims.push(claim);
-                }
-            }
-        }
-        for (at, claim) in rest.claims.iter().enumerate() {
-            let with_key = rest.by_key.entry((claim.node, claim.offset)).or_default();
-            with_key.push(at as u32);
-        }
-        for (side, until) in until.iter().enumerate() {
+        let pooled = Wanted::of(rest.claims.iter().map(|claim| claim.offset));
+        rest.events = engine.workers.map(horizon.len(), |side| {
             let stream = context.sides[side].stream;
+            let entries: Vec<Entry> = engine.streams[&stream].devices.iter().map(Entry::of).collect();
+            let mut events = Vec::new();
             for (number, batch) in engine.streams[&stream].lane.batches() {
-                batch.for_each_between(i64::MIN, *until, |row| {
-                    if batch.columns.taps()[row] != Tap::Volume {
+                let (columns, settled) = (&batch.columns, settled[side]);
+                batch.for_each_between(i64::MIN, horizon[side], |row| {
+                    let tap = columns.taps()[row];
+                    let shift = entries[columns.devices()[row] as usize].shift;
+                    let offset = columns.offsets()[row].wrapping_sub_signed(shift);
+                    let matters = batch.end(row) <= settled || tap == Tap::Device || pooled.may_have(offset);
+                    if matters && tap != Tap::Volume {
                         let at = At {
                             batch: number,
                             row: row as u32,
                         };
-                        rest.events.push(engine.left(stream, side, at, batch));
+                        events.push(engine.left(stream, side, at, batch));
                     }
                 });
             }
+            events
+        });
+        // Claims that none of those events touches matter only where the pool has something for them.
+        let touched = rest.events.iter().flatten().map(|left| left.event.offset);
+        let in_pool = engine.pool.events.iter().map(|(_, event)| event.offset);
+        let wanted = Wanted::of(touched.chain(in_pool));
+        let of_sides = engine.workers.map(rivals.len(), |side| {
+            let rivals = &rivals[side];
+            let mut claims = Vec::new();
+            for io in &rivals.ios {
+                let places = rivals.places[io.places()].iter();
+                for place in places.filter(|place| wanted.may_have(place.offset)) {
+                    let mut claim = claim_of(engine, context, side, io, place, Kind::Rival);
+                    claim.odd = meets_pooled(context, &engine.pool, &claim);
+                    claims.push(claim);
+                }
+            }
+            claims
+        });
+        of_sides
+            .into_iter()
+            .for_each(|mut claims| rest.claims.append(&mut claims));
+        rest.by_key.reserve(rest.claims.len());
+        for (at, claim) in rest.claims.iter().enumerate() {
+            let with_key = rest.by_key.entry((claim.node, claim.offset)).or_default();
+            with_key.push(at as u32);
         }
         rest
     }
@@ -159,7 +191,7 @@ impl Rest {
 
     /// A disk that answered a request with an event for a part of it, or for more than it, if there is one.
     pub(super) fn splits(&self, pool: &Pool) -> Option<DiskIndex> {
-        let here = self.events.iter().find(|left| {
+        let here = self.events.iter().flatten().find(|left| {
             let of_disk = |claim: &&Claim| Some(DiskIndex(claim.disk)) == left.disk;
             let part = |claim: &Claim| claim.kind == Kind::Pooled && left.length < claim.length;
             // For more than a request of a later window as well: this one's may have a part in it.
@@ -178,27 +210,34 @@ impl Rest {
             .or_else(|| self.claims.iter().find(in_pool).map(|claim| DiskIndex(claim.disk)))
     }
 
-    /// Events that touch nothing that is still to come, or something that the pool has.
-    pub(super) fn leftovers(&self, until: &[i64]) -> Leftovers {
+    /// Events that touch nothing that is still to come, where they ended before `settled`, or something that the pool has.
+    pub(super) fn leftovers(&self, workers: &Workers, settled: &[i64]) -> Leftovers {
         let mut leftovers = Leftovers::default();
         let odd = |claim: &&Claim| claim.kind == Kind::Rival && claim.odd;
         leftovers
             .keys
             .extend(self.claims.iter().filter(odd).map(|claim| (claim.node, claim.offset)));
-        for left in &self.events {
-            let (mut any, mut pooled, mut rival) = (false, false, false);
-            for claim in self.touched(&left.event) {
-                any = true;
-                pooled |= claim.kind == Kind::Pooled;
-                rival |= claim.kind == Kind::Rival;
+        let of_sides = workers.map(self.events.len(), |side| {
+            let mut leftovers = Leftovers::default();
+            for left in &self.events[side] {
+                let (mut any, mut pooled, mut rival) = (false, false, false);
+                for claim in self.touched(&left.event) {
+                    any = true;
+                    pooled |= claim.kind == Kind::Pooled;
+                    rival |= claim.kind == Kind::Rival;
+                }
+                if pooled || (!any && left.event.end <= settled[side]) {
+                    leftovers.events.push((side, left.at));
+                }
+                if pooled && rival {
+                    leftovers.keys.push((left.event.node, left.event.offset));
+                }
             }
-            let side = usize::from(left.event.side);
-            if pooled || (!any && left.event.end <= until[side]) {
-                leftovers.events.push((side, left.at));
-            }
-            if pooled && rival {
-                leftovers.keys.push((left.event.node, left.event.offset));
-            }
+            leftovers
+        });
+        for mut of_side in of_sides {
+            leftovers.events.append(&mut of_side.events);
+            leftovers.keys.append(&mut of_side.keys);
         }
         leftovers
     }

@@ -1,19 +1,25 @@
 //! Memory that one round leaves to the next: a round needs about as much as the last one, and fresh pages cost more than the work that
 //! is done on them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fathom_model::NodeIndex;
 
 use super::Round;
-use super::gather::Gathered;
+use super::gather::{Asking, Gathered};
 use super::slice::{Decided, Scratch};
 use crate::engine::Engine;
 use crate::engine::lane::At;
+use crate::slowest::End;
 
 /// Buffers that the last rounds left.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Shelves {
     pub(super) gathered: Shelf<Gathered>,
+    pub(super) asked: Shelf<Vec<Vec<Asking>>>,
     pub(super) decided: Shelf<Decided>,
+    pub(super) ends: Shelf<Vec<End>>,
+    pub(super) nodes: Shelf<Vec<NodeIndex>>,
     pub(super) used: Shelf<Vec<At>>,
     pub(super) scratch: Shelf<Scratch>,
 }
@@ -46,7 +52,7 @@ impl<T: Default> Shelf<T> {
 }
 
 impl Engine {
-    pub(super) fn shelve_gathered(&self, mut gathered: Gathered) {
+    pub(in crate::engine) fn shelve_gathered(&self, mut gathered: Gathered) {
         gathered.clear();
         self.shelves.gathered.put(gathered);
     }
@@ -54,11 +60,12 @@ impl Engine {
     /// Keeps the memory of a round that is over.
     pub(in crate::engine) fn shelve(&self, round: Round) {
         let Round { gathered, slices, .. } = round;
-        let emptied = |mut gathered: Gathered| {
+        // What rows refer to is theirs.
+        let gathered = gathered.into_iter().filter_map(Arc::into_inner).map(|mut gathered| {
             gathered.clear();
             gathered
-        };
-        self.shelves.gathered.replace(gathered.into_iter().map(emptied));
+        });
+        self.shelves.gathered.replace(gathered);
         let (mut decided, mut used) = (Vec::new(), Vec::new());
         for slice in slices {
             decided.extend(slice.of_side.into_iter().map(|mut decided| {

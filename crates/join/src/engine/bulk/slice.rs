@@ -5,17 +5,19 @@
 
 use std::ops::Range;
 
-use fathom_model::{Observation, Tap};
+use fathom_model::{ClockStatement, NodeIndex, Observation};
 
 use super::claim::{Claim, Kind, claim_of, meets_pooled};
 use super::context::{Context, Span, slack};
-use super::decide::{Event, Events, Found, Sought};
 use super::tightest::Tightest;
-use super::{At, BulkIo, Gathered, NOTHING, Pick};
+use super::{At, BulkIo, Entry, Gathered, NOTHING, Pick};
 use crate::engine::Engine;
-use crate::engine::shifts::mapped_offset;
+use crate::engine::align::Wanted;
+use crate::slowest::End;
 
+mod collect;
 mod hot;
+mod meet;
 
 use hot::Hot;
 pub(super) use hot::Scratch;
@@ -53,6 +55,10 @@ pub(super) struct Work<'a> {
     bounds: Vec<Vec<i64>>,
     /// The bounds of all pairs of clocks over the whole round.
     spans: Vec<Option<Span>>,
+    /// Of each side its dictionary.
+    devices: Vec<Vec<Entry>>,
+    /// What the pool has events at.
+    in_pool: Option<Wanted>,
 }
 
 /// What came out of a slice.
@@ -77,6 +83,23 @@ pub(super) struct Decided {
     pub(super) picks: Vec<Pick>,
     /// What was seen of those places, one after the other.
     pub(super) seen: Vec<Observation>,
+    /// What is known of the far clock, an entry a pick, once that was learnt.
+    pub(super) clocks: Vec<ClockStatement>,
+    /// When its reply was there, as far as that is known, and the node that replied, an entry a pick as well; until the last is named.
+    pub(super) ends: Vec<End>,
+    pub(super) nodes: Vec<NodeIndex>,
+    /// The leg that was the last, an entry an I/O that was decided, once that was found out.
+    pub(super) last: Vec<Last>,
+}
+
+/// The leg that an I/O waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Last {
+    /// Among its legs; [`NOTHING`] where that is not known.
+    pub(super) leg: u32,
+    pub(super) confidence: f32,
+    /// How long after the one before it; `u64::MAX` where that is not known.
+    pub(super) lead_nanos: u64,
 }
 
 impl Decided {
@@ -84,6 +107,10 @@ impl Decided {
         self.decided.clear();
         self.picks.clear();
         self.seen.clear();
+        self.clocks.clear();
+        self.ends.clear();
+        self.nodes.clear();
+        self.last.clear();
     }
 }
 
@@ -111,6 +138,12 @@ impl Reach {
     }
 }
 
+/// Where the pool has events; `None` where it has none.
+fn events_at(engine: &Engine) -> Option<Wanted> {
+    let events = &engine.pool.events;
+    (!events.is_empty()).then(|| Wanted::of(events.iter().map(|(_, event)| event.offset)))
+}
+
 impl<'a> Work<'a> {
     pub(super) fn new(
         engine: &'a Engine,
@@ -124,7 +157,13 @@ impl<'a> Work<'a> {
         let spans: Vec<Option<Span>> = (0..sides * sides)
             .map(|pair| context.span_of_all(pair / sides, pair % sides))
             .collect();
+        let devices = context.sides.iter().map(|side| {
+            let devices = &engine.streams[&side.stream].devices;
+            devices.iter().map(Entry::of).collect()
+        });
         let mut work = Self {
+            devices: devices.collect(),
+            in_pool: events_at(engine),
             engine,
             context,
             deciding,
@@ -183,11 +222,12 @@ impl<'a> Work<'a> {
                 bounds
             })
             .collect();
-        for (side, gathered) in self.deciding.iter().enumerate() {
-            let ios = gathered.ios.iter().enumerate();
-            let long = ios.filter(|(_, io)| self.reach < io.end.saturating_sub(io.start));
-            self.long.extend(long.map(|(at, _)| (side, at)));
-        }
+        let long = self.engine.workers.map(self.deciding.len(), |side| {
+            let ios = self.deciding[side].ios.iter().enumerate();
+            let long = ios.filter(|(_, io)| self.is_long(io)).map(|(at, _)| (side, at));
+            long.collect::<Vec<_>>()
+        });
+        self.long = long.concat();
     }
 
     /// Roughly what has to be added to a side's clock to have that of the first one.
@@ -309,7 +349,6 @@ impl<'a> Work<'a> {
             })
             .collect();
         let gathered = &self.deciding[side];
-        let check_pool = !self.engine.pool.events.is_empty();
         for io in self.short(&gathered.ios[ios]) {
             for place in &gathered.places[io.places()] {
                 let around = far.get(place.node.as_usize()).copied().flatten();
@@ -327,7 +366,7 @@ impl<'a> Work<'a> {
                     side: side as u16,
                     odd: bounds.is_none(),
                 };
-                if check_pool {
+                if self.in_pool.as_ref().is_some_and(|pool| pool.may_have(place.offset)) {
                     let sought = claim_of(self.engine, context, side, io, place, Kind::Rival);
                     claim.odd |= meets_pooled(context, &self.engine.pool, &sought);
                 }
@@ -387,144 +426,6 @@ impl<'a> Work<'a> {
             if near && scratch.is_asked(claim.node, claim.offset) {
                 scratch.add(Hot::of(claim));
             }
-        }
-    }
-
-    /// Looks at the events of a side that may touch claims of the slice.
-    fn meet(&self, side: usize, reach: Reach, scratch: &mut Scratch) {
-        if reach.from > reach.until {
-            return;
-        }
-        let own = &self.context.sides[side];
-        let state = &self.engine.streams[&own.stream];
-        // What another life of the node saw is not what is looked for.
-        let speaks = self.context.far(own.node.0) == Some(side);
-        for (number, batch) in state.lane.batches() {
-            let columns = &batch.columns;
-            batch.for_each_between(reach.from, reach.until, |row| {
-                let tap = columns.taps()[row];
-                if tap == Tap::Volume {
-                    return;
-                }
-                let leg = tap == Tap::Initiator;
-                let peer = || state.devices[columns.devices()[row] as usize].peer;
-                let node = if leg { peer().unwrap_or(own.node) } else { own.node };
-                let event = Event {
-                    at: At {
-                        batch: number,
-                        row: row as u32,
-                    },
-                    ordinal: batch.first + row as u64,
-                    start: columns.starts_unix_nanos()[row],
-                    end: batch.end(row),
-                    length: columns.lengths()[row],
-                    status: columns.statuses()[row],
-                    device: columns.devices()[row],
-                    op: columns.ops()[row],
-                };
-                let span = (event.start, event.end);
-                let key = (node.0, mapped_offset(&state.devices, batch, row));
-                if leg {
-                    let touches = |claim: &Hot| claim.meets_leg(side as u16, span);
-                    scratch.meet(&event, key, touches, |claim| &mut claim.leg, false);
-                } else if tap == Tap::Target {
-                    scratch.meet(
-                        &event,
-                        key,
-                        |claim| claim.meets_far(span),
-                        |claim| &mut claim.target,
-                        !speaks,
-                    );
-                } else {
-                    scratch.meet(
-                        &event,
-                        key,
-                        |claim| claim.meets_far(span),
-                        |claim| &mut claim.device,
-                        !speaks,
-                    );
-                }
-            });
-        }
-    }
-
-    /// What the claims that are to be decided have.
-    fn collect(&self, deciding: Vec<Range<usize>>, spans: &[Option<Span>], scratch: &mut Scratch) -> Slice {
-        let sides = self.context.sides.len();
-        let shelves = &self.engine.shelves;
-        let mut used: Vec<Vec<At>> = (0..sides).map(|_| shelves.used.take()).collect();
-        let mut clocks: Vec<Tightest> = vec![Tightest::default(); sides * sides];
-        let mut claims = scratch.claims.iter();
-        let events = Events::new(self.engine, self.context, &scratch.events);
-        let mut found: Vec<Found> = Vec::new();
-        let mut of_side = Vec::with_capacity(sides);
-        let places = |side: usize, ios: &Range<usize>| -> usize {
-            let ios = &self.deciding[side].ios[ios.clone()];
-            ios.iter().map(|io| io.places as usize).sum()
-        };
-        let all_own: usize = deciding.iter().enumerate().map(|(side, ios)| places(side, ios)).sum();
-        // Events that touch others' claims are few beside these.
-        let own_events = scratch.events.len();
-        used.iter_mut().for_each(|used| used.reserve(own_events / sides));
-        for (side, ios) in deciding.into_iter().enumerate() {
-            let gathered = &self.deciding[side];
-            let own = places(side, &ios);
-            let mut decided = shelves.decided.take();
-            decided.first = ios.start;
-            decided.decided.reserve(ios.len());
-            decided.picks.reserve(own);
-            decided
-                .seen
-                .reserve(own.saturating_mul(own_events).div_ceil(all_own.max(1)));
-            for io in &gathered.ios[ios] {
-                if self.is_long(io) {
-                    decided.decided.push(false);
-                    continue;
-                }
-                found.clear();
-                let claims = claims.by_ref().take(io.places as usize);
-                for (place, claim) in gathered.places[io.places()].iter().zip(claims) {
-                    let sought = Sought { io, place, side };
-                    let seen = [claim.leg, claim.target, claim.device];
-                    let spans = &spans[side * sides..(side + 1) * sides];
-                    found.extend((!claim.odd).then(|| events.find(&sought, seen, spans)).flatten());
-                }
-                let all = io.whole && io.places > 0 && found.len() == io.places as usize;
-                decided.decided.push(all);
-                if !all {
-                    continue;
-                }
-                for one in &found {
-                    let far = one.far;
-                    let mut pick = Pick {
-                        far: far as u16,
-                        seen: [false; 3],
-                    };
-                    for (event, (of, seen)) in one.seen.iter().zip([side, far, far].into_iter().zip(&mut pick.seen)) {
-                        if let Some(event) = event {
-                            used[of].push(event.at);
-                            decided.seen.push(event.observation(self.context.sides[of].stream));
-                            *seen = true;
-                        }
-                    }
-                    if let Some((upper, lower)) = one.bounds {
-                        clocks[side * sides + far].add(upper, lower);
-                    }
-                    decided.picks.push(pick);
-                }
-            }
-            of_side.push(decided);
-        }
-        let clocks = clocks
-            .into_iter()
-            .enumerate()
-            .filter(|(_, tightest)| !tightest.is_empty());
-        Slice {
-            of_side,
-            used,
-            clocks: clocks
-                .map(|(pair, tightest)| (pair / sides, pair % sides, tightest))
-                .collect(),
         }
     }
 }

@@ -42,14 +42,16 @@ impl Engine {
                 samples.observe(io.op, span, &built.legs, false);
             }
         }
+        let mut in_bulk = Samples::default();
         if let Some(round) = round {
-            round.delays(
-                &self.workers,
-                stream,
-                |ordinal| is_sampled(ordinal, one_in),
-                &mut samples,
-            );
+            let wanted = |ordinal| is_sampled(ordinal, one_in);
+            round.delays(&self.workers, stream, wanted, &mut in_bulk);
         }
+        samples.merge(if open.is_empty() {
+            std::mem::take(&mut in_bulk)
+        } else {
+            in_bulk.clone()
+        });
         let mut usual = Usual::default();
         let before = self.delays.entry(stream).or_default().clone();
         self.delays.entry(stream).or_default().learn(samples, &mut usual);
@@ -74,14 +76,7 @@ impl Engine {
             let mut drawn = decisions.clone();
             self.resolve_all(open, (window, ties), &mut drawn, &likely);
             let mut samples = self.samples(&sampled, &drawn, true);
-            if let Some(round) = round {
-                round.delays(
-                    &self.workers,
-                    stream,
-                    |ordinal| is_sampled(ordinal, one_in),
-                    &mut samples,
-                );
-            }
+            samples.merge(in_bulk);
             usual = Usual::default();
             let mut learnt = before;
             learnt.learn(samples, &mut usual);

@@ -33,6 +33,18 @@ pub(in super::super) struct Scratch {
     heads: Vec<u32>,
     /// Events that touch a claim.
     pub(super) events: Vec<Event>,
+    /// Events of a batch that may.
+    pub(super) near: Vec<Near>,
+}
+
+/// An event of a batch that may have the key of a claim.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Near {
+    pub(super) offset: u64,
+    pub(super) node: u32,
+    /// The first claim with the same hash.
+    pub(super) head: u32,
+    pub(super) row: u32,
 }
 
 impl Hot {
@@ -73,6 +85,11 @@ impl Scratch {
         }
     }
 
+    /// The first claim that may have a key.
+    pub(super) fn head(&self, node: u32, offset: u64) -> u32 {
+        self.heads[slot(self.heads.len(), node, offset)]
+    }
+
     /// Whether one of the claims that are to be decided has a key. What others contend for without them is not this slice's business.
     pub(super) fn is_asked(&self, node: u32, offset: u64) -> bool {
         let mut next = self.heads[slot(self.heads.len(), node, offset)];
@@ -93,36 +110,56 @@ impl Scratch {
         self.claims.push(claim);
     }
 
-    /// Notes an event at the claims that it touches: at the only one as `seen`, at several that something speaks against them.
+    /// Notes an event at the claims that it touches: at the only one as `seen`; of several at the only one that it may belong to, and
+    /// where that is not one, at all of them that something speaks against them.
     pub(super) fn meet(
         &mut self,
-        event: &Event,
-        (node, offset): (u32, u64),
+        event: impl Fn() -> Event,
+        near: &Near,
         touches: impl Fn(&Hot) -> bool,
+        may_have: impl Fn(&Hot) -> bool,
         seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
-        let mut owner = NOTHING;
-        let mut next = self.heads[slot(self.heads.len(), node, offset)];
-        while let Some(claim) = self.claims.get_mut(next as usize) {
+        let same = |claim: &Hot| claim.offset == near.offset && claim.node == near.node;
+        let (mut touched, mut owner, mut owners) = (0, NOTHING, 0);
+        let mut next = near.head;
+        while let Some(claim) = self.claims.get(next as usize) {
             let this = std::mem::replace(&mut next, claim.next);
-            if claim.offset != offset || claim.node != node || !touches(claim) {
+            if !same(claim) || !touches(claim) {
                 continue;
             }
-            if owner == NOTHING {
-                owner = this;
-                claim.odd |= odd;
-                let number = seen(claim);
-                if *number == NOTHING {
-                    *number = self.events.len() as u32;
-                    self.events.push(*event);
-                } else {
-                    claim.odd = true;
-                }
-            } else {
-                claim.odd = true;
-                self.claims[owner as usize].odd = true;
+            touched += 1;
+            if touched == 1 {
+                (owner, owners) = (this, 1);
+                continue;
             }
+            if touched == 2 && !may_have(&self.claims[owner as usize]) {
+                owners = 0;
+            }
+            if may_have(&self.claims[this as usize]) {
+                owners += 1;
+                owner = this;
+            }
+        }
+        if touched == 0 {
+            return;
+        }
+        if owners != 1 || odd {
+            let mut next = near.head;
+            while let Some(claim) = self.claims.get_mut(next as usize) {
+                next = claim.next;
+                claim.odd |= same(claim) && touches(claim);
+            }
+            return;
+        }
+        let claim = &mut self.claims[owner as usize];
+        let number = seen(claim);
+        if *number == NOTHING {
+            *number = self.events.len() as u32;
+            self.events.push(event());
+        } else {
+            claim.odd = true;
         }
     }
 }

@@ -1,0 +1,96 @@
+//! What the claims of a slice have, once all events were looked at.
+
+use std::ops::Range;
+
+use super::super::context::Span;
+use super::super::decide::{Events, Expected, Found, Sought};
+use super::super::tightest::Tightest;
+use super::super::{At, Pick};
+use super::hot::Scratch;
+use super::{Slice, Work};
+
+impl Work<'_> {
+    /// What the claims that are to be decided have.
+    pub(super) fn collect(&self, deciding: Vec<Range<usize>>, spans: &[Option<Span>], scratch: &mut Scratch) -> Slice {
+        let sides = self.context.sides.len();
+        let shelves = &self.engine.shelves;
+        let mut used: Vec<Vec<At>> = (0..sides).map(|_| shelves.used.take()).collect();
+        let mut clocks: Vec<Tightest> = vec![Tightest::default(); sides * sides];
+        let mut claims = scratch.claims.iter();
+        let events = Events::new(self.context, &self.devices, &scratch.events);
+        let mut found: Vec<(Found, [u32; 3])> = Vec::new();
+        let mut of_side = Vec::with_capacity(sides);
+        let places = |side: usize, ios: &Range<usize>| -> usize {
+            let ios = &self.deciding[side].ios[ios.clone()];
+            ios.iter().map(|io| io.places as usize).sum()
+        };
+        let all_own: usize = deciding.iter().enumerate().map(|(side, ios)| places(side, ios)).sum();
+        // Events that touch others' claims are few beside these.
+        let own_events = scratch.events.len();
+        used.iter_mut().for_each(|used| used.reserve(own_events / sides));
+        for (side, ios) in deciding.into_iter().enumerate() {
+            let gathered = &self.deciding[side];
+            let own = places(side, &ios);
+            let spans_of_side = &spans[side * sides..(side + 1) * sides];
+            let expected = Expected::of_nodes(self.context, &self.devices, side, spans_of_side);
+            let mut decided = shelves.decided.take();
+            decided.first = ios.start;
+            decided.decided.reserve(ios.len());
+            decided.picks.reserve(own);
+            decided
+                .seen
+                .reserve(own.saturating_mul(own_events).div_ceil(all_own.max(1)));
+            for io in &gathered.ios[ios] {
+                if self.is_long(io) {
+                    decided.decided.push(false);
+                    continue;
+                }
+                found.clear();
+                let claims = claims.by_ref().take(io.places as usize);
+                for (place, claim) in gathered.places[io.places()].iter().zip(claims) {
+                    let sought = Sought { io, place, side };
+                    let seen = [claim.leg, claim.target, claim.device];
+                    let one = (!claim.odd).then(|| events.find(&sought, seen, &expected)).flatten();
+                    found.extend(one.map(|one| (one, seen)));
+                }
+                let all = io.whole && io.places > 0 && found.len() == io.places as usize;
+                decided.decided.push(all);
+                if !all {
+                    continue;
+                }
+                for (one, seen) in &found {
+                    let far = one.far;
+                    let mut pick = Pick {
+                        far: far as u16,
+                        seen: [false; 3],
+                        has_clock: false,
+                        candidate: false,
+                    };
+                    for ((&number, of), seen) in seen.iter().zip([side, far, far]).zip(&mut pick.seen) {
+                        if let Some(event) = events.get(number) {
+                            used[of].push(event.at);
+                            decided.seen.push(event.observation(self.context.sides[of].stream));
+                            *seen = true;
+                        }
+                    }
+                    if let Some((upper, lower)) = one.bounds {
+                        clocks[side * sides + far].add(upper, lower);
+                    }
+                    decided.picks.push(pick);
+                }
+            }
+            of_side.push(decided);
+        }
+        let clocks = clocks
+            .into_iter()
+            .enumerate()
+            .filter(|(_, tightest)| !tightest.is_empty());
+        Slice {
+            of_side,
+            used,
+            clocks: clocks
+                .map(|(pair, tightest)| (pair / sides, pair % sides, tightest))
+                .collect(),
+        }
+    }
+}
