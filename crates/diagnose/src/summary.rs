@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::{Candidate, Of};
 use fathom_model::report::{Joined, MissingCount, UnmatchedCount};
 use fathom_model::{Catalog, Io, IoClass, Leg, Missing, NodeIndex, Op, Tap, Unmatched, UnmatchedCause};
+
+use crate::tally::Totals;
 
 /// Events of no I/O that are counted together.
 type UnmatchedKey = (NodeIndex, Option<String>, Tap, Op, UnmatchedCause);
@@ -33,32 +36,9 @@ impl Summary {
                     IoClass::Ambiguous => joined.ambiguous += 1,
                     IoClass::Incomplete => joined.incomplete += 1,
                 }
-                self.count_missing(io, legs);
-            }
-        }
-    }
-
-    fn count_missing(&mut self, io: &Io, legs: &[Leg]) {
-        // Bytes that no part covers have no leg to say it: the writer's row counts writes.
-        let parts = legs.iter().enumerate();
-        let parts = parts.filter(|&(at, leg)| !legs[..at].iter().any(|other| other.part == leg.part));
-        let covered: u64 = parts.map(|(_, leg)| leg.length).sum();
-        if io.class == IoClass::Incomplete && (legs.is_empty() || covered < io.length) {
-            *self
-                .missing
-                .entry((io.node, Tap::Volume, Missing::NoExtent))
-                .or_default() += 1;
-        }
-        for leg in legs {
-            let taps = [
-                (io.node, Tap::Initiator, leg.missing_initiator),
-                (leg.node, Tap::Target, leg.missing_target),
-                (leg.node, Tap::Device, leg.missing_device),
-            ];
-            for (node, tap, cause) in taps {
-                if let Some(cause) = cause {
+                each_missing(io, legs, |node, tap, cause| {
                     *self.missing.entry((node, tap, cause)).or_default() += 1;
-                }
+                });
             }
         }
     }
@@ -71,6 +51,39 @@ impl Summary {
         let (events, bytes) = self.unmatched.entry(key).or_default();
         *events += 1;
         *bytes = bytes.saturating_add(event.length);
+    }
+
+    /// Of what I/Os added up to. Events of no I/O are in no cell.
+    #[must_use]
+    pub fn of_totals(totals: &Totals) -> Self {
+        let mut summary = Self::default();
+        for (key, sketch) in totals.latency.iter().filter(|(key, _)| matches!(key.of, Of::Io { .. })) {
+            match key.op {
+                Op::Read => summary.joined.reads += sketch.count(),
+                Op::Flush => summary.joined.flushes += sketch.count(),
+                Op::Unmap => summary.joined.unmaps += sketch.count(),
+                // Of these more is known.
+                Op::Write => {}
+            }
+        }
+        for (to, cell) in &totals.attribution {
+            match *to {
+                Candidate::All => {
+                    let joined = &mut summary.joined;
+                    joined.writes += cell.writes;
+                    joined.legs += cell.joined.legs;
+                    joined.legs_expected += cell.joined.legs_expected;
+                    joined.exact += cell.joined.exact;
+                    joined.ambiguous += cell.joined.ambiguous;
+                    joined.incomplete += cell.joined.incomplete;
+                }
+                Candidate::Missing(node, tap, cause) => {
+                    *summary.missing.entry((node, tap, cause)).or_default() += cell.writes;
+                }
+                Candidate::Disk(_) | Candidate::Link(..) | Candidate::Node(_) => {}
+            }
+        }
+        summary
     }
 
     /// What was joined.
@@ -116,6 +129,31 @@ impl Summary {
             (b.bytes, b.events, &a.node, &a.tap, &a.op).cmp(&(a.bytes, a.events, &b.node, &b.tap, &b.op))
         });
         rows
+    }
+}
+
+/// Says of a write which observations are not there.
+pub(crate) fn each_missing(io: &Io, legs: &[Leg], mut is_missing: impl FnMut(NodeIndex, Tap, Missing)) {
+    if io.class == IoClass::Incomplete {
+        // Bytes that no part covers have no leg to say it: the writer's row counts writes.
+        let parts = legs.iter().enumerate();
+        let parts = parts.filter(|&(at, leg)| !legs[..at].iter().any(|other| other.part == leg.part));
+        let covered: u64 = parts.map(|(_, leg)| leg.length).sum();
+        if legs.is_empty() || covered < io.length {
+            is_missing(io.node, Tap::Volume, Missing::NoExtent);
+        }
+    }
+    for leg in legs {
+        let taps = [
+            (io.node, Tap::Initiator, leg.missing_initiator),
+            (leg.node, Tap::Target, leg.missing_target),
+            (leg.node, Tap::Device, leg.missing_device),
+        ];
+        for (node, tap, cause) in taps {
+            if let Some(cause) = cause {
+                is_missing(node, tap, cause);
+            }
+        }
     }
 }
 
