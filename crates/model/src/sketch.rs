@@ -292,11 +292,10 @@ impl Sketch {
         Ok(())
     }
 
-    /// The value in the middle of each bin that holds values, with how many: within 1 % of each of them.
+    /// The value in the middle of each bin that holds values, with how many: within 1 % of each of them, and the same for a bin in every
+    /// sketch, so that what one has can be taken from another.
     pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        let (min, max) = (self.min, self.max);
-        self.bins()
-            .map(move |(bin, count)| (middle(usize::from(bin)).clamp(min, max), count))
+        self.bins().map(|(bin, count)| (middle(usize::from(bin)), count))
     }
 
     /// As it is sent and stored.

@@ -76,10 +76,11 @@ impl Essence {
         self.came += 1;
         let is_newer = |known: &Option<Kept>| {
             let known = known.as_ref().map(|known| known.observation.observed_unix_nanos);
-            known.is_none_or(|known| observation.observed_unix_nanos > known)
+            known.is_none_or(|known| observation.observed_unix_nanos >= known)
         };
+        // What is read of jobs is followed by what the reading says of itself, at the same time; and a late one is not for a picture alone.
         let heard = self.heard.get(&observation.node).cloned();
-        if is_newer(&heard) {
+        if observation.kind != Kind::StorageJob && is_newer(&heard) {
             self.heard.insert(observation.node.clone(), kept.clone());
         }
         if observation.kind == Kind::Source
@@ -184,7 +185,11 @@ impl Essence {
         let mut late: BTreeMap<u64, &Observation> = BTreeMap::new();
         let known: BTreeSet<u64> = accepted.keys().copied().collect();
         for kept in others.filter(|kept| !known.contains(&kept.number)) {
-            late.insert(kept.number, &kept.observation);
+            let of = self.facts.get(&kept.observation.key());
+            // What is older than what is known of its resource says nothing of it once that is known.
+            let is_older = of.is_some_and(|of| kept.observation.observed_unix_nanos < of.newest().observed_unix_nanos);
+            let place = if is_older { &mut late } else { &mut accepted };
+            place.insert(kept.number, &kept.observation);
         }
         accepted.into_values().chain(late.into_values()).cloned().collect()
     }

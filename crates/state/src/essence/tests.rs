@@ -75,6 +75,24 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
+/// What is said with it: of a job also the reading itself.
+fn observations(said: &[Said]) -> Vec<Observation> {
+    let all = said.iter().flat_map(|said| {
+        let poll = match *said {
+            Said::Job { node, at, .. } => Some(observation(&Said::Poll {
+                kind: Kind::StorageJob,
+                node,
+                at,
+                full: false,
+                works: true,
+            })),
+            _ => None,
+        };
+        [observation(said)].into_iter().chain(poll)
+    });
+    all.collect()
+}
+
 fn observation(said: &Said) -> Observation {
     let name = |node: u8| NodeId::new(format!("n{node}"));
     match *said {
@@ -140,11 +158,11 @@ fn essence<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Essen
 proptest! {
     #[test]
     fn fold_of_the_essence_is_that_of_everything(said in prop::collection::vec(said(), 0..120), later in prop::collection::vec(said(), 0..20)) {
-        let all: Vec<Observation> = said.iter().map(observation).collect();
+        let all = observations(&said);
         let kept = essence(&all).observations();
         prop_assert_eq!(folded(&kept), folded(&all));
         // And so it stays, whatever comes.
-        let later: Vec<Observation> = later.iter().map(observation).collect();
+        let later = observations(&later);
         prop_assert_eq!(folded(kept.iter().chain(&later)), folded(all.iter().chain(&later)));
         // The essence of the essence and more is that of all.
         let again = essence(kept.iter().chain(&later)).observations();
