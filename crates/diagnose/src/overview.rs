@@ -136,7 +136,7 @@ pub fn of_totals(totals: &Totals, felt: &[Finding], clocks: Vec<Clock>, catalog:
         }
     }
     let mut culprits: Vec<Culprit> = felt.iter().map(culprit).collect();
-    culprits.sort_by(|a, b| b.cost_ns.cmp(&a.cost_ns));
+    culprits.sort_by_key(|culprit| std::cmp::Reverse(culprit.cost_ns));
     Report {
         joined: summary.joined(),
         latency: latencies.report(catalog),
