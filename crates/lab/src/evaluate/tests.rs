@@ -94,7 +94,7 @@ faults = [{ from-seconds = 10.0, what = { sporadic-stalls = { on = { node = 2, d
 name = "mixed"
 [scenario.config]
 seconds = 40.0
-faults = [{ from-seconds = 10.0, what = { mixed-media = { on = { node = 0, disk = 1 }, seek-micros = 4000.0 } } }]
+faults = [{ from-seconds = 10.0, what = { mixed-media = { on = { node = 0, disk = 1 }, seek-micros = 1200.0 } } }]
 "#;
 
 #[test]
