@@ -257,7 +257,7 @@ impl Made {
     /// About so long: mostly within a third, one in 200 ten times as long.
     fn about(&mut self, nanos: u64) -> u64 {
         let spread: u64 = (0..4).map(|_| self.next() % (nanos / 3)).sum();
-        let tail = if self.next() % 200 == 0 { 10 } else { 1 };
+        let tail = if self.next().is_multiple_of(200) { 10 } else { 1 };
         (nanos / 3 + spread) * tail
     }
 

@@ -49,15 +49,15 @@ fn cluster(writes: &[Made]) -> Cluster {
         let io = cluster.rows.ios.last_mut().unwrap();
         io.length = 4096 << (number % 3);
         io.event.ordinal = number as u64;
-        if number % 11 == 0 {
+        if number.is_multiple_of(11) {
             io.op = Op::Read;
         }
-        if number % 13 == 0 {
+        if number.is_multiple_of(13) {
             io.slowest = None;
             io.class = IoClass::Incomplete;
         }
         let legs = io.legs.clone();
-        if number % 13 == 0 {
+        if number.is_multiple_of(13) {
             let leg = &mut cluster.rows.legs[legs.start];
             (leg.device, leg.missing_device) = (None, Some(Missing::Lost));
         }

@@ -55,7 +55,7 @@ fn known(running: &mut Running) -> String {
     for sign in Sign::ALL {
         known += &format!("{:?}\n", now.of(sign));
     }
-    known += &format!("{}", running.by_state.judged());
+    known += &running.by_state.judged().to_string();
     known
 }
 
