@@ -167,7 +167,7 @@ fn nanos_a_rollup(bytes: &[Vec<u8>], rounds: u64) -> Result<f64> {
 }
 
 /// Processor time of this thread so far, where the system counts it in nanoseconds (Linux, proc(5)), else time that has passed.
-fn thread_nanos() -> f64 {
+pub(crate) fn thread_nanos() -> f64 {
     static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanos = counted.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());

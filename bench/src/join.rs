@@ -13,8 +13,10 @@ use fathom_model::{JoinedRows, StreamIndex};
 use serde_json::{Value, json};
 
 mod data;
+mod diagnosis;
 
 use data::Data;
+use diagnosis::{Times, diagnose};
 
 /// Options of `fathom-bench join`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +45,9 @@ pub(crate) struct Args {
     /// So many clusters at once, each with all of the data, their batches in turn
     #[arg(long, default_value_t = 1)]
     clusters: usize,
+    /// Look for what is wrong, and add up, what was joined too: its processor time beside the join's
+    #[arg(long)]
+    diagnose: bool,
     /// Share of writes that go to 1,000 blocks, to make
     #[arg(long, default_value_t = 0.0)]
     hot: f64,
@@ -70,21 +75,42 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let truth = data.compare(&joined.into_rows(), &catalog)?;
     let (mut own, mut duckdb) = (Vec::new(), Vec::new());
     let (mut processor, mut processor_used) = (Vec::new(), Vec::new());
+    let mut diagnosed: Vec<Times> = Vec::new();
     for _ in 0..args.runs {
         // Either side runs twice in turn, and the first time is not counted: a machine gives its memory slowly the first time, and
         // what an allocator kept would be gone after the other side's run.
         drop(join(&data, args.threads, args.clusters)?);
-        let (seconds, joined, _) = join(&data, args.threads, args.clusters)?;
+        let (seconds, joined, catalog) = join(&data, args.threads, args.clusters)?;
         own.push(seconds.elapsed);
         processor_used.push(seconds.user + seconds.system);
         processor.push(json!({"user": seconds.user, "system": seconds.system}));
-        drop(joined);
+        if args.diagnose {
+            let rows = joined.into_rows();
+            diagnose(&rows, &catalog);
+            diagnosed.push(diagnose(&rows, &catalog));
+        } else {
+            drop(joined);
+        }
         if !args.alone {
             duckdb.push(run_duckdb(args)?);
         }
     }
     let (writes, events) = (data.writes * args.clusters as u64, data.events * args.clusters as u64);
     let nanos_an_event = median_of(processor_used) * 1e9 / events as f64;
+    // Of the first cluster's rows alone, so that it is held against its own writes.
+    diagnosed.sort_by(|a, b| a.all().total_cmp(&b.all()));
+    let diagnosis = diagnosed.get(diagnosed.len() / 2).map(|times| {
+        let (own, join) = (
+            times.all() / data.writes as f64,
+            nanos_an_event * data.events as f64 / data.writes as f64,
+        );
+        json!({
+            "nanos_a_write": own.round(),
+            "join_nanos_a_write": join.round(),
+            "to_join": (own / join * 1000.0).round() / 1000.0,
+            "of_it": times.a_write(data.writes),
+        })
+    });
     let per_second = |seconds: &mut Vec<f64>| {
         seconds.sort_by(f64::total_cmp);
         (!seconds.is_empty()).then(|| (writes as f64 / seconds[seconds.len() / 2]).round())
@@ -102,6 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "threads": args.threads,
         "runs": args.runs,
         "clusters": args.clusters,
+        "diagnosis": diagnosis,
         "processor_nanos_an_event": (nanos_an_event * 10.0).round() / 10.0,
         "writes": writes,
         "events": events,

@@ -9,6 +9,8 @@ mod daemon;
 mod fleet;
 #[cfg(feature = "join")]
 mod join;
+#[cfg(feature = "join")]
+mod tables;
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -22,6 +24,9 @@ enum Bench {
     Join(join::Args),
     /// The node daemon's work an event, and its share of a processor.
     Daemon(daemon::Args),
+    /// Answers about a long stretch from what its I/Os add up to.
+    #[cfg(feature = "join")]
+    Tables(tables::Args),
     /// A fleet coordinator's work, memory and answers for many clusters.
     Fleet(fleet::Args),
 }
@@ -30,6 +35,8 @@ fn main() -> ExitCode {
     let result = match Bench::parse() {
         #[cfg(feature = "join")]
         Bench::Join(args) => join::run(&args),
+        #[cfg(feature = "join")]
+        Bench::Tables(args) => tables::run(&args),
         Bench::Daemon(args) => daemon::run(&args),
         Bench::Fleet(args) => fleet::run(&args),
     };

@@ -308,6 +308,33 @@ pub(crate) struct Which {
     pub(crate) since: Option<Span>,
 }
 
+/// What an answer is made of.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Look at each I/O (rows), or at what they added up to as they came, to 1 % and from whole minutes on (tables) [default: tables
+    /// where there are more than 200,000 I/Os]
+    #[arg(long = "source", value_enum, value_name = "WHAT")]
+    pub(crate) wanted: Option<Source>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    Rows,
+    Tables,
+}
+
+impl SourceArgs {
+    /// As a question says it.
+    pub(crate) fn word(self) -> String {
+        match self.wanted {
+            None => "",
+            Some(Source::Rows) => "rows",
+            Some(Source::Tables) => "tables",
+        }
+        .to_owned()
+    }
+}
+
 /// A stretch of time that has something in it.
 fn stretch(text: &str) -> Result<Span, String> {
     let span: Span = text
@@ -352,6 +379,8 @@ pub(crate) struct LatencyArgs {
     pub(crate) op: Op,
     #[command(flatten)]
     pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
@@ -402,6 +431,8 @@ pub(crate) struct WhyArgs {
     pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -140,7 +140,8 @@ impl Client {
     }
 
     /// All volumes, and what was not complete.
-    pub(crate) async fn volumes(&self) -> Result<(Vec<wire::VolumeStatus>, Option<wire::Coverage>)> {
+    /// All volumes, with what was not complete and what their writes were counted from: those of the last page.
+    pub(crate) async fn volumes(&self) -> Result<wire::ListVolumesResponse> {
         let mut volumes = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -150,10 +151,10 @@ impl Client {
                 page_token,
             };
             let answer = self.service.clone().list_volumes(request).await;
-            let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
-            volumes.extend(answer.volumes);
+            let mut answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            volumes.append(&mut answer.volumes);
             if answer.next_page_token.is_empty() {
-                return Ok((volumes, answer.coverage));
+                return Ok(wire::ListVolumesResponse { volumes, ..answer });
             }
             page_token = answer.next_page_token;
         }
@@ -202,20 +203,27 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) async fn latency(&self, filter: wire::IoFilter, by: &str) -> Result<wire::GetLatencyResponse> {
+    pub(crate) async fn latency(
+        &self,
+        filter: wire::IoFilter,
+        by: &str,
+        source: String,
+    ) -> Result<wire::GetLatencyResponse> {
         let request = wire::GetLatencyRequest {
             cluster: self.cluster.clone(),
             filter: Some(filter),
             by: by.to_owned(),
+            source,
         };
         let answer = self.service.clone().get_latency(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 
-    pub(crate) async fn report(&self, filter: wire::IoFilter) -> Result<wire::GetReportResponse> {
+    pub(crate) async fn report(&self, filter: wire::IoFilter, source: String) -> Result<wire::GetReportResponse> {
         let request = wire::GetReportRequest {
             cluster: self.cluster.clone(),
             filter: Some(filter),
+            source,
         };
         let answer = self.service.clone().get_report(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())

@@ -68,6 +68,26 @@ pub(crate) fn unseen(coverage: Option<&wire::Coverage>) -> Value {
     json!({"missing": null, "unmatched": null, "nodes": to_value(&nodes), "warnings": warnings})
 }
 
+/// What an answer was made of; null of a coordinator of before this was said, and where no coordinator was asked.
+pub(crate) fn source(source: Option<&wire::Source>) -> Value {
+    source.map_or(Value::Null, |source| {
+        json!({
+            "kind": source.kind, "relative_error": source.relative_error, "bucket_ns": source.bucket_nanos,
+            "files": source.files,
+        })
+    })
+}
+
+/// Says on standard error where an answer was not made of each I/O.
+pub(crate) fn tell_source(source: Option<&wire::Source>) {
+    if let Some(source) = source.filter(|source| source.kind == "tables") {
+        tell!(
+            "of what I/Os added up to as they came, from whole minutes on; percentiles are within {:.0} % (--source rows looks at each)",
+            source.relative_error * 100.0
+        );
+    }
+}
+
 /// The nodes that an answer did not hear.
 pub(crate) fn unseen_only_nodes(coverage: Option<&wire::Coverage>) -> Value {
     to_value(&coverage.map(unseen_nodes).unwrap_or_default())

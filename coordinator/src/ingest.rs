@@ -205,6 +205,8 @@ pub(crate) struct View {
     pub(crate) rollup: Option<Arc<ClusterRollup>>,
     /// The last change that each webhook was told, by name.
     pub(crate) webhooks: BTreeMap<String, u64>,
+    /// Rows of records from this number on are in the tables `latency` and `attribution`.
+    pub(crate) cells_since: u64,
 }
 
 /// A cluster that is served.

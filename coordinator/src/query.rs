@@ -21,9 +21,11 @@ mod durable;
 mod filter;
 pub(crate) mod findings;
 pub(crate) mod state;
+pub(crate) mod sums;
 mod what_if;
 
 pub(crate) use filter::Filter;
+use sums::Source;
 
 /// What one query looks at: it does not change while the query runs.
 pub(crate) struct Snapshot {
@@ -32,7 +34,7 @@ pub(crate) struct Snapshot {
     filter: Filter,
     /// Completion of the cluster's newest I/O.
     newest: Option<i64>,
-    /// I/Os that completed before this are left out.
+    /// I/Os that completed before this are left out; of tables where a minute begins.
     from: Option<i64>,
 }
 
@@ -241,8 +243,21 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Latency of one operation, grouped, of tables or rows.
+    pub(crate) fn latency_of(&self, by_tables: bool, by: By, op: Op) -> Result<(Vec<Latency>, Source)> {
+        if by_tables {
+            return self.latency_by_tables(by, op);
+        }
+        Ok((self.latency(by, op)?, self.source_of_rows()))
+    }
+
+    /// What an answer of rows was made of.
+    pub(crate) fn source_of_rows(&self) -> Source {
+        Source::rows(self.files_in(self.span()))
+    }
+
     /// Latency of one operation, grouped.
-    pub(crate) fn latency(&self, by: By, op: Op) -> Result<Vec<Latency>> {
+    fn latency(&self, by: By, op: Op) -> Result<Vec<Latency>> {
         let mut latencies = Latencies::new(by, op);
         let names = self.each(|rows, _| {
             rows.ios.iter().for_each(|io| latencies.add(io, rows.legs_of(io)));

@@ -40,6 +40,9 @@ fn file_of_scenarios_is_run_and_scored_in_one_document() {
         "time_to_name_p90_s",
         "healthy_cluster_days",
         "false_findings",
+        "n_what_if",
+        "what_if_within_10_percent",
+        "what_if_error_p90",
         "by_kind",
     ] {
         assert!(document.get(key).is_some(), "{key}: {document}");

@@ -3,7 +3,7 @@
 use clap::Args;
 use fathom_runtime::units::Span;
 
-use super::{StateArgs, point_in_time, stretch};
+use super::{SourceArgs, StateArgs, point_in_time, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -32,6 +32,8 @@ pub(crate) struct CompareArgs {
     /// What did not change too
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fathom_runtime::units::Span;
 
-use super::{Which, point_in_time, stretch};
+use super::{SourceArgs, Which, point_in_time, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -81,10 +81,12 @@ pub(crate) struct WhatIfArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10000))]
     pub(crate) limit: u32,
     /// Join this recording now instead of asking a coordinator
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["volume", "node", "disk", "since"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["volume", "node", "disk", "since", "wanted"])]
     pub(crate) recording: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

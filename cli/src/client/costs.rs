@@ -26,12 +26,14 @@ impl Client {
         before: i64,
         after: i64,
         window_nanos: u64,
+        source: String,
     ) -> Result<wire::CompareStretchesResponse> {
         let request = wire::CompareStretchesRequest {
             cluster: self.cluster.clone(),
             before_unix_nanos: before,
             after_unix_nanos: after,
             window_nanos,
+            source,
         };
         let mut service = CompareServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.compare_stretches(request).await;

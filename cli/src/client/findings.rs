@@ -139,12 +139,14 @@ impl Client {
         filter: wire::IoFilter,
         without: &str,
         most: u32,
+        source: String,
     ) -> Result<wire::GetWhatIfResponse> {
         let request = wire::GetWhatIfRequest {
             cluster: self.cluster.clone(),
             filter: Some(filter),
             without: without.to_owned(),
             most,
+            source,
         };
         let service = WhatIfServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.clone().get_what_if(request).await;

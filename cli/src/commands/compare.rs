@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::args::{CompareArgs, Output};
 use crate::client::{Client, block_on};
-use crate::commands::{note, print, unseen};
+use crate::commands::{note, print, source, tell_source, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
@@ -20,12 +20,18 @@ pub(crate) fn run(arguments: &CompareArgs, output: Output) -> Result<Code> {
         .map_or(0, |span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX));
     let (cluster, answer) = block_on(async {
         let client = Client::connect(&context).await?;
-        let answer = client.compare(arguments.before, arguments.after, window).await?;
+        let source = arguments.source.word();
+        let answer = client
+            .compare(arguments.before, arguments.after, window, source)
+            .await?;
         Ok((client.cluster().await?, answer))
     })?;
     match output {
         Output::Json => json::print(document(&cluster, &answer))?,
-        Output::Table => print(&table(&answer, arguments.all))?,
+        Output::Table => {
+            print(&table(&answer, arguments.all))?;
+            tell_source(answer.source.as_ref());
+        }
     }
     Ok(note(answer.coverage.as_ref()))
 }
@@ -77,7 +83,7 @@ fn document(cluster: &str, answer: &wire::CompareStretchesResponse) -> Value {
         "cluster": cluster, "before": side(answer.before.as_ref()), "after": side(answer.after.as_ref()),
         "latencies": latencies.collect::<Vec<_>>(), "last_copies": shares.collect::<Vec<_>>(),
         "findings": findings.collect::<Vec<_>>(), "states": states.collect::<Vec<_>>(),
-        "unseen": unseen(answer.coverage.as_ref()),
+        "unseen": unseen(answer.coverage.as_ref()), "source": source(answer.source.as_ref()),
     })
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     let (mut report, score, of_state) = block_on(async {
         let client = Client::connect(&processes.context).await?;
         follow(&client, &mut processes).await?;
-        let report = report_from_wire(&client.report(wire::IoFilter::default()).await?)?;
+        let report = report_from_wire(&client.report(wire::IoFilter::default(), "rows".to_owned()).await?)?;
         let score = score_of(&client, &recording, &arguments.without_tap).await?;
         let of_state = match output {
             Output::Table => state::lines(&client).await?,

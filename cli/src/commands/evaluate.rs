@@ -118,6 +118,13 @@ fn text(evaluation: &Evaluation) -> String {
     );
     let _ = writeln!(
         text,
+        "What-if: p99 without the drive held against a run without it in {} cases, within 10 % in {}, off by at most {} in 90 of 100",
+        count(evaluation.n_what_if),
+        share(evaluation.what_if_within_10_percent),
+        share(evaluation.what_if_error_p90),
+    );
+    let _ = writeln!(
+        text,
         "Healthy: {} cluster-days with {} writes, {} false findings",
         evaluation.healthy_cluster_days,
         count(evaluation.healthy_writes),

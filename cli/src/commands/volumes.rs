@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::args::{ClusterArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::state::{Beside, CSVS, VIRTUAL_DISKS};
-use crate::commands::{note, print, unseen};
+use crate::commands::{note, print, source, tell_source, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
@@ -14,11 +14,12 @@ use crate::render::units::{bytes, count, maybe_nanos};
 
 pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, (volumes, coverage), beside) = block_on(async {
+    let (cluster, answer, beside) = block_on(async {
         let client = Client::connect(&context).await?;
         let beside = Beside::ask(&client, &[&VIRTUAL_DISKS, &CSVS]).await?;
         Ok((client.cluster().await?, client.volumes().await?, beside))
     })?;
+    let (volumes, coverage) = (&answer.volumes, answer.coverage.as_ref());
     match output {
         Output::Json => {
             let volumes: Vec<_> = volumes
@@ -33,14 +34,15 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                 .collect();
             let mut document = json!({"cluster": cluster, "volumes": volumes});
             beside.add(&mut document);
-            document["unseen"] = unseen(coverage.as_ref());
+            document["unseen"] = unseen(coverage);
+            document["source"] = source(answer.source.as_ref());
             json::print(document)?;
         }
         Output::Table => {
             let mut grid = Grid::new(&[
                 "volume", ">size", ">copies", ">extents", "on", ">writes", ">p50", ">p99",
             ]);
-            for volume in &volumes {
+            for volume in volumes {
                 grid.row([
                     volume.volume.clone(),
                     shown(known(volume.size_bytes), bytes),
@@ -54,9 +56,10 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             }
             print(&grid.lines(""))?;
             print(&beside.lines())?;
+            tell_source(answer.source.as_ref());
         }
     }
-    Ok(note(coverage.as_ref()))
+    Ok(note(coverage))
 }
 
 /// What the source said; on the wire 0 stands for that it did not.

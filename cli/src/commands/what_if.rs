@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, WhatIfArgs};
 use crate::client::{Client, block_on, filter};
-use crate::commands::{note, print, unseen};
+use crate::commands::{note, print, source, tell_source, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
@@ -28,14 +28,18 @@ pub(crate) fn run(arguments: &WhatIfArgs, output: Output) -> Result<Code> {
             block_on(async {
                 let client = Client::connect(&context).await?;
                 let filter = filter(&arguments.which, Some(Op::Write));
-                let answer = client.what_if(filter, &without, arguments.limit).await?;
+                let source = arguments.source.word();
+                let answer = client.what_if(filter, &without, arguments.limit, source).await?;
                 Ok((json!({"cluster": client.cluster().await?}), answer))
             })?
         }
     };
     match output {
         Output::Json => json::print(document(of, &answer))?,
-        Output::Table => print(&table(&answer))?,
+        Output::Table => {
+            print(&table(&answer))?;
+            tell_source(answer.source.as_ref());
+        }
     }
     if answer.unknown > 0 {
         tell!(
@@ -92,6 +96,7 @@ fn offline(folder: &Path, without: &str, most: u32) -> Result<(Value, wire::GetW
         p99_nanos: percentiles.map(|[_, _, p99]| p99),
         without: rows.collect(),
         unknown: what_if.unknown(),
+        source: None,
         coverage: Some(wire::Coverage {
             nodes: nodes.collect(),
             warnings: replayed.warnings.clone(),
@@ -127,7 +132,7 @@ fn document(of: Value, answer: &wire::GetWhatIfResponse) -> Value {
         "with": {"p50_ns": answer.p50_nanos, "p95_ns": answer.p95_nanos, "p99_ns": answer.p99_nanos},
         "without": rows.collect::<Vec<_>>(), "unseen": unseen(coverage),
         "newest_unix_ns": coverage.and_then(|coverage| coverage.newest_unix_nanos),
-        "from_unix_ns": coverage.and_then(|coverage| coverage.from_unix_nanos),
+        "from_unix_ns": coverage.and_then(|coverage| coverage.from_unix_nanos), "source": source(answer.source.as_ref()),
     });
     if let (Value::Object(document), Value::Object(of)) = (&mut document, of) {
         document.extend(of);

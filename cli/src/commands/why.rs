@@ -1,11 +1,12 @@
 //! `fathom why`: whom to blame.
 
 use fathom_proto::convert::query::report_from_wire;
+use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
 use crate::args::{Output, WhyArgs};
 use crate::client::{Client, block_on, filter};
-use crate::commands::{note, print};
+use crate::commands::{note, print, source, tell_source};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
@@ -17,7 +18,9 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
         let client = Client::connect(&context).await?;
         Ok((
             client.cluster().await?,
-            client.report(filter(&arguments.which, None)).await?,
+            client
+                .report(filter(&arguments.which, None), arguments.source.word())
+                .await?,
         ))
     })?;
     let report = report_from_wire(&answer)?;
@@ -28,6 +31,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
                 "cluster": cluster, "culprit": to_value(&report.culprit), "culprits": to_value(&report.culprits), "last_copies": to_value(&report.last_copies),
                 "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
                 "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
+                "source": source(answer.source.as_ref()), "slowest_write_id": slowest(&answer),
             }))?;
         }
         Output::Table => {
@@ -37,6 +41,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
             text.push('\n');
             text.push_str(&report::joined(&report));
             print(&text)?;
+            tell_source(answer.source.as_ref());
         }
     }
     let partial = note(answer.coverage.as_ref());
@@ -45,4 +50,10 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
     } else {
         partial
     })
+}
+
+/// The slowest write's name, wherever the answer has it.
+fn slowest(answer: &wire::GetReportResponse) -> Option<&str> {
+    let looked_up = answer.slowest_write.as_ref().map(|write| write.id.as_str());
+    looked_up.or_else(|| Some(answer.slowest_write_id.as_str()).filter(|id| !id.is_empty()))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fathom_diagnose::compare::{self, Compared, Span};
 use fathom_diagnose::ledger::Entry;
+use fathom_model::cell::Bucket;
 use fathom_model::objective::{Objective, SlowMinute};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::compare_service_server::CompareService;
@@ -12,17 +13,21 @@ use fathom_proto::query::v1::objectives_service_server::ObjectivesService;
 use tonic::{Request, Response, Status};
 
 use super::paging::Stretch;
-use super::query::Query;
+use super::query::{Query, choose, source_to_wire, wanted};
 use super::status;
 use crate::query::costs::{Changed, Known, node_of, slow_minutes};
 use crate::query::run;
 use crate::query::state::StateSnapshot;
+use crate::query::sums::Wanted;
 
 /// How long a stretch is where nothing is said.
 const WINDOW_NANOS: u64 = 15 * 60 * 1_000_000_000;
 
 /// The longest stretch: a day of a busy cluster is read in minutes.
 const LONGEST_NANOS: u64 = 24 * 3600 * 1_000_000_000;
+
+/// The shortest stretch of which minutes are enough to be held against others.
+const LEAST_NANOS: u64 = 8 * 60 * 1_000_000_000;
 
 /// Answers what things cost.
 #[derive(Clone)]
@@ -120,14 +125,15 @@ impl CompareService for Costs {
             }
             window => window,
         };
-        let snapshot = self.query.snapshot(&request.cluster, None).await?;
+        let wanted = wanted(&request.source)?;
+        let mut snapshot = self.query.snapshot(&request.cluster, None).await?;
         let coverage = Query::coverage(&snapshot).await?;
         let newest = snapshot.newest().unwrap_or(request.after_unix_nanos).saturating_add(1);
         let span = |until: i64| Span {
             from_unix_nanos: until.saturating_sub_unsigned(window),
             until_unix_nanos: until,
         };
-        let (before, after) = (
+        let (mut before, mut after) = (
             span(request.before_unix_nanos),
             span(request.after_unix_nanos.min(newest)),
         );
@@ -136,14 +142,32 @@ impl CompareService for Costs {
                 "the stretches overlap, or the second lies before the first: give times that are further apart, or a shorter window",
             ));
         }
+        let can = if window < LEAST_NANOS {
+            Err("tables have minutes, which are too few of so short stretches: take a window of 8 min at least, or rows".to_owned())
+        } else {
+            Ok(())
+        };
+        let by_tables = match wanted {
+            Wanted::Either => can.is_ok() && snapshot.is_long(&[before, after]),
+            other => choose(&mut snapshot, other, can)?,
+        };
+        if by_tables {
+            [before, after] = [before, after].map(whole_minutes);
+            // What both would have belongs to the second.
+            before.until_unix_nanos = before.until_unix_nanos.min(after.from_unix_nanos);
+        }
         let state = StateSnapshot::new(snapshot.cluster().clone(), None);
         let answer = run(move || {
-            let compared = snapshot.compare(before, after)?;
+            let (compared, source) = if by_tables {
+                snapshot.compare_by_tables(before, after)?
+            } else {
+                snapshot.compare(before, after)?
+            };
             let felt = snapshot.felt(before, after)?;
             let changes = state.changes(before.until_unix_nanos, after.until_unix_nanos)?;
-            Ok((compared, felt, changes))
+            Ok((compared, source, felt, changes))
         });
-        let (compared, felt, changes) = answer.await.map_err(|error| status::of(&error))?;
+        let (compared, source, felt, changes) = answer.await.map_err(|error| status::of(&error))?;
         let side = |span: Span, number: usize| wire::Side {
             from_unix_nanos: span.from_unix_nanos,
             until_unix_nanos: span.until_unix_nanos,
@@ -167,7 +191,17 @@ impl CompareService for Costs {
                 .collect(),
             states: changes.into_iter().map(changed).collect(),
             coverage: Some(coverage),
+            source: Some(source_to_wire(source)),
         }))
+    }
+}
+
+/// A stretch that begins and ends where minutes do; it ends no earlier than it would.
+fn whole_minutes(stretch: Span) -> Span {
+    let minute = |at: i64| Bucket::of(at, Bucket::COARSE_NANOS).from_unix_nanos;
+    Span {
+        from_unix_nanos: minute(stretch.from_unix_nanos),
+        until_unix_nanos: minute(stretch.until_unix_nanos.saturating_add(Bucket::COARSE_NANOS - 1)),
     }
 }
 

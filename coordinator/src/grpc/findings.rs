@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::paging::Stretch;
-use super::query::Query;
+use super::query::{Query, choose, source_to_wire, wanted};
 use super::status;
 use crate::ingest::{Cluster, RemarkNote};
 use crate::query::findings::{changes_after, every};
@@ -289,7 +289,8 @@ impl WhatIfService for WhatIf {
             return Err(status::invalid("only writes have other copies; leave op out"));
         }
         filter.op = Op::Write.as_str().to_owned();
-        let snapshot = self.query.snapshot(&request.cluster, Some(filter)).await?;
+        let wanted = wanted(&request.source)?;
+        let mut snapshot = self.query.snapshot(&request.cluster, Some(filter)).await?;
         let asked = request.without;
         // Before everything is read: whatever there is, this names none of it.
         if !asked.is_empty()
@@ -297,14 +298,21 @@ impl WhatIfService for WhatIf {
         {
             return Err(not_away(&error));
         }
+        let can = snapshot.tables_can();
+        let by_tables = choose(&mut snapshot, wanted, can)?;
         let coverage = Query::coverage(&snapshot).await?;
         let most = match request.most {
             0 => RANKING,
             most => most as usize,
         };
-        let (what_if, catalog) = run(move || snapshot.what_if())
-            .await
-            .map_err(|error| status::of(&error))?;
+        let answer = run(move || {
+            if by_tables {
+                return snapshot.what_if_by_tables();
+            }
+            let (what_if, catalog) = snapshot.what_if()?;
+            Ok((what_if, catalog, snapshot.source_of_rows()))
+        });
+        let (what_if, catalog, source) = answer.await.map_err(|error| status::of(&error))?;
         let rows: Vec<wire::Without> = if asked.is_empty() {
             let ranked = what_if.ranked();
             let some = ranked.iter().filter(|row| row.given_back_nanos > 0).take(most);
@@ -322,6 +330,7 @@ impl WhatIfService for WhatIf {
             without: rows,
             unknown: what_if.unknown(),
             coverage: Some(coverage),
+            source: Some(source_to_wire(source)),
         }))
     }
 }

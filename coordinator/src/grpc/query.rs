@@ -21,6 +21,7 @@ use super::paging::page;
 use super::status;
 use super::unseen::{closed_without, unseen, unseen_since};
 use crate::ingest::{Cluster, Clusters, WorkerReport};
+use crate::query::sums::{Source, Wanted};
 use crate::query::{Filter, Found, Order, Snapshot, run};
 
 mod state;
@@ -161,6 +162,31 @@ fn clocks(report: &WorkerReport) -> Vec<Clock> {
         .collect()
 }
 
+/// What a question wants its answer to be made of.
+pub(super) fn wanted(source: &str) -> Result<Wanted, Status> {
+    match source {
+        "" => Ok(Wanted::Either),
+        "rows" => Ok(Wanted::Rows),
+        "tables" => Ok(Wanted::Tables),
+        other => Err(status::invalid(format!("source: `{other}` is none of rows, tables"))),
+    }
+}
+
+/// Chooses what the answer is made of; whether of tables.
+pub(super) fn choose(snapshot: &mut Snapshot, wanted: Wanted, can: Result<(), String>) -> Result<bool, Status> {
+    let chosen = snapshot.choose(wanted, can);
+    chosen.map_err(|why| status::invalid(format!("source: {why}")))
+}
+
+pub(super) fn source_to_wire(source: Source) -> wire::Source {
+    wire::Source {
+        kind: if source.by_tables { "tables" } else { "rows" }.to_owned(),
+        relative_error: source.relative_error,
+        bucket_nanos: source.bucket_nanos.unsigned_abs(),
+        files: source.files,
+    }
+}
+
 fn to_wire(found: &Found) -> wire::Io {
     io_to_wire(&found.detail, found.ordinal, &found.attempts)
 }
@@ -246,15 +272,18 @@ impl QueryService for Query {
         request: Request<wire::ListVolumesRequest>,
     ) -> Result<Response<wire::ListVolumesResponse>, Status> {
         let request = request.into_inner();
-        let snapshot = self.snapshot(&request.cluster, None).await?;
+        let mut snapshot = self.snapshot(&request.cluster, None).await?;
         let topology = snapshot.view().topology.clone();
+        let by_tables = choose(&mut snapshot, Wanted::Either, Ok(()))?;
         let coverage = Some(Self::coverage(&snapshot).await?);
-        let latency = run(move || snapshot.latency(By::Volume, Op::Write))
+        let (latency, source) = run(move || snapshot.latency_of(by_tables, By::Volume, Op::Write))
             .await
             .map_err(|error| status::of(&error))?;
+        let source = Some(source_to_wire(source));
         let Some(topology) = topology else {
             return Ok(Response::new(wire::ListVolumesResponse {
                 coverage,
+                source,
                 ..wire::ListVolumesResponse::default()
             }));
         };
@@ -301,6 +330,7 @@ impl QueryService for Query {
             volumes,
             next_page_token,
             coverage,
+            source,
         }))
     }
 
@@ -427,15 +457,19 @@ impl QueryService for Query {
                 .find(|by| by.as_str() == name)
                 .ok_or_else(|| status::invalid(format!("by: `{name}` is not one of tap, node, disk, volume, pair")))?,
         };
-        let snapshot = self.snapshot(&request.cluster, request.filter.clone()).await?;
+        let wanted = wanted(&request.source)?;
+        let mut snapshot = self.snapshot(&request.cluster, request.filter.clone()).await?;
         let op = Filter::from_wire(request.filter)?.op.unwrap_or(Op::Write);
+        let can = snapshot.tables_can_by(by);
+        let by_tables = choose(&mut snapshot, wanted, can)?;
         let coverage = Self::coverage(&snapshot).await?;
-        let latency = run(move || snapshot.latency(by, op))
+        let (latency, source) = run(move || snapshot.latency_of(by_tables, by, op))
             .await
             .map_err(|error| status::of(&error))?;
         Ok(Response::new(wire::GetLatencyResponse {
             latency: latency.iter().map(Into::into).collect(),
             coverage: Some(coverage),
+            source: Some(source_to_wire(source)),
         }))
     }
 
@@ -448,17 +482,29 @@ impl QueryService for Query {
             op: String::new(),
             ..filter
         });
-        let snapshot = self.snapshot(&request.cluster, filter).await?;
+        let wanted = wanted(&request.source)?;
+        let mut snapshot = self.snapshot(&request.cluster, filter).await?;
+        let can = snapshot.tables_can();
+        let by_tables = choose(&mut snapshot, wanted, can)?;
         let worker = Self::worker(snapshot.cluster()).await?;
         let (newest, from) = (snapshot.newest(), snapshot.from());
         let clocks = clocks(&worker);
-        let (mut report, slowest) = run(move || snapshot.report(clocks))
-            .await
-            .map_err(|error| status::of(&error))?;
+        let answer = run(move || {
+            if by_tables {
+                let (report, slowest, source) = snapshot.report_by_tables(clocks)?;
+                return Ok((report, None, slowest, source));
+            }
+            let (report, slowest) = snapshot.report(clocks)?;
+            Ok((report, slowest, None, snapshot.source_of_rows()))
+        });
+        let (mut report, slowest, slowest_id, source) = answer.await.map_err(|error| status::of(&error))?;
         report.unseen.nodes = unseen_since(&worker, from);
-        report.unseen.warnings.clone_from(&worker.oddities);
+        report.unseen.warnings.extend_from_slice(&worker.oddities);
         let slowest = slowest.as_ref().map(to_wire);
-        Ok(Response::new(report_to_wire(&report, slowest, newest, from)))
+        let mut response = report_to_wire(&report, slowest, newest, from);
+        response.slowest_write_id = slowest_id.unwrap_or_default();
+        response.source = Some(source_to_wire(source));
+        Ok(Response::new(response))
     }
 
     async fn list_resources(

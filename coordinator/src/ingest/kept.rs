@@ -38,6 +38,13 @@ pub(crate) struct Kept {
     /// The last minute whose objectives were judged, in minutes since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) judged_minute: Option<i64>,
+    /// So many observations, in the order in which they are stored, are in the picture that the store has. None where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pictured: Option<u64>,
+    /// The first record whose rows are in the tables `latency` and `attribution`, as are those of all after it. Records of before there
+    /// were such tables have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cells_since: Option<u64>,
 }
 
 /// A stream of observations and samples.

@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use fathom_diagnose::objectives::Minutes;
+use fathom_diagnose::tally::Tally;
 use fathom_join::{Engine, StreamInfo, Waiting};
 use fathom_model::coverage::{Coverage, CoverageState};
 use fathom_model::objective::SlowMinute;
@@ -35,6 +36,7 @@ mod findings;
 mod health;
 mod orders;
 mod overhead;
+mod picture;
 mod report;
 mod rollup;
 mod state;
@@ -84,8 +86,8 @@ impl Worker {
     pub(super) async fn run(mut self) -> Result<()> {
         let mut running = Running::start(self.id, self.config, self.blobs, self.view).await?;
         self.taken_over.send_replace(true);
+        running.warm_state().await?;
         running.warm_findings().await?;
-        running.warm_rollups().await?;
         loop {
             let message = tokio::select! {
                 _ = self.shutdown.requested() => break,
@@ -163,8 +165,14 @@ struct Running {
     minutes: Minutes,
     /// Minutes since the last record in which one was not met.
     slow_minutes: Vec<SlowMinute>,
+    /// What the rows since the last record add up to.
+    tally: Tally,
+    /// The first record whose rows are in the tables of that.
+    cells_since: u64,
     /// What is wrong by state.
     by_state: conditions::ByState,
+    /// What of all that was observed a successor needs.
+    picture: picture::Pictured,
     /// The last change that each webhook was told, by name.
     webhooks: BTreeMap<String, u64>,
 }
@@ -208,7 +216,11 @@ impl Running {
         let running = Self {
             minutes: Minutes::new(config.objectives.clone(), kept.judged_minute),
             slow_minutes: Vec::new(),
+            tally: Tally::default(),
+            // What earlier records have is in no table: it stays to be read row by row.
+            cells_since: kept.cells_since.unwrap_or(owner.record().number + 1),
             by_state,
+            picture: picture::Pictured::default(),
             webhooks,
             id,
             config,
@@ -512,6 +524,7 @@ impl Running {
             self.hot_bytes += rows.ios.len() as u64 * IO_BYTES + rows.legs.len() as u64 * LEG_BYTES;
             self.findings.add(&rows, self.engine.catalog());
             self.rollups.add(&rows, self.engine.catalog());
+            self.tally.add(&rows, self.engine.catalog());
             rows.ios
                 .iter()
                 .for_each(|io| self.minutes.add(io, self.engine.catalog()));

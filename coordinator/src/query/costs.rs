@@ -8,6 +8,7 @@ use fathom_diagnose::ledger::{Entry, Job, Ledger};
 use fathom_model::Catalog;
 use fathom_model::finding::Finding;
 use fathom_model::objective::SlowMinute;
+use fathom_model::sketch::RELATIVE_ERROR;
 use fathom_model::state::{Key, Kind, Observation, Scope};
 use fathom_state::history::Picture;
 use fathom_state::jobs;
@@ -16,6 +17,7 @@ use fathom_store::{Span, read_slow_minutes};
 use super::Snapshot;
 use super::findings::every;
 use super::state::StateSnapshot;
+use super::sums::Source;
 use crate::error::Result;
 use crate::ingest::Cluster;
 
@@ -235,8 +237,8 @@ impl Snapshot {
     }
 
     /// Two stretches side by side. Blocks: files are read.
-    pub(crate) fn compare(&self, before: Stretch, after: Stretch) -> Result<Compared> {
-        let mut compare = Compare::new(before, after);
+    pub(crate) fn compare(&self, before: Stretch, after: Stretch) -> Result<(Compared, Source)> {
+        let (mut compare, mut files) = (Compare::new(before, after), 0);
         let mut names = Catalog::clone(&self.view.catalog);
         // Stretches may be months apart; what lies between is not read.
         for (number, stretch) in [before, after].into_iter().enumerate() {
@@ -244,12 +246,18 @@ impl Snapshot {
                 from_unix_nanos: stretch.from_unix_nanos,
                 until_unix_nanos: stretch.until_unix_nanos,
             };
+            files += self.files_in(span);
             names = self.each_in(span, names, &mut |rows, _| {
                 rows.ios.iter().for_each(|io| compare.add_to(number, rows, io));
                 ControlFlow::Continue(())
             })?;
         }
-        Ok(compare.report(&names))
+        // Of rows too durations are in bins here.
+        let source = Source {
+            relative_error: RELATIVE_ERROR,
+            ..Source::rows(files)
+        };
+        Ok((compare.report(&names), source))
     }
 
     /// Findings that were felt in a stretch or another, each with in which. Blocks: files are read.

@@ -8,13 +8,16 @@
 //! blocks a side. Over all rows of an answer the false discovery rate is held at 5 % (Benjamini and Hochberg), and a difference that
 //! matters is at least a tenth of a latency, or 5 of 100 of a share. What has fewer blocks is neither changed nor unchanged.
 //!
+//! Durations are counted in bins, so that percentiles are to 1 %: a tenth of what matters. Rows may have been added up already, by
+//! stretches of ten seconds or a minute ([`Compare::of_buckets`]): a block is then one of these at least, and of some of them.
+//!
 //! Blocks next to each other are a little alike where load swings slowly: p is then too small.
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::{Attribution, AttributionKey, Bucket, Candidate, LatencyKey, Of};
+use fathom_model::sketch::Sketch;
 use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, NodeIndex, Op, Tap, VolumeIndex};
-
-use crate::what_if::counts::Counts;
 
 mod ranks;
 
@@ -26,8 +29,11 @@ const SECOND: i64 = 1_000_000_000;
 const BLOCKS: i64 = 30;
 
 /// A block with fewer says nothing of its tail, or of its middle.
-const TAIL: i64 = 50;
-const MIDDLE: i64 = 10;
+const TAIL: u64 = 50;
+const MIDDLE: u64 = 10;
+
+/// What is told of a latency.
+const SHARES: [f64; 3] = [0.5, 0.95, 0.99];
 
 /// False discoveries among all that is said to have changed.
 const RATE: f64 = 0.05;
@@ -46,14 +52,16 @@ pub struct Span {
 }
 
 impl Span {
-    fn block(self) -> i64 {
+    /// How long a block is: of whole grains.
+    fn block(self, grain: i64) -> i64 {
         let length = self.until_unix_nanos.saturating_sub(self.from_unix_nanos);
-        (length / BLOCKS).max(SECOND)
+        let block = (length / BLOCKS).max(SECOND).max(grain);
+        block - block.rem_euclid(grain)
     }
 
-    fn of(self, at: i64) -> Option<i64> {
-        (self.from_unix_nanos <= at && at < self.until_unix_nanos)
-            .then(|| at.saturating_sub(self.from_unix_nanos) / self.block())
+    fn of(self, at: i64, grain: i64) -> Option<i64> {
+        let has = self.from_unix_nanos <= at && at < self.until_unix_nanos;
+        has.then(|| at.saturating_sub(self.from_unix_nanos) / self.block(grain))
     }
 }
 
@@ -68,8 +76,8 @@ struct Key {
 
 #[derive(Clone, Debug, Default)]
 struct Latencies {
-    all: Counts,
-    blocks: BTreeMap<i64, Counts>,
+    all: Sketch,
+    blocks: BTreeMap<i64, Sketch>,
 }
 
 /// Writes with a copy on a disk whose last copy is known, and those whose last it was.
@@ -157,6 +165,8 @@ pub struct Compared {
 pub struct Compare {
     spans: [Span; 2],
     sides: [Side; 2],
+    /// Blocks are of whole ones of these.
+    grains: [i64; 2],
 }
 
 impl Compare {
@@ -166,7 +176,64 @@ impl Compare {
         Self {
             spans: [before, after],
             sides: [Side::default(), Side::default()],
+            grains: [1, 1],
         }
+    }
+
+    /// The same of what was added up by buckets: the longest of each stretch are given.
+    #[must_use]
+    pub fn of_buckets(before: Span, after: Span, longest_nanos: [i64; 2]) -> Self {
+        Self {
+            grains: longest_nanos.map(|nanos| nanos.max(1)),
+            ..Self::new(before, after)
+        }
+    }
+
+    /// Takes a cell of `latency`, for one of the two; what is not of writes, or not in it, is left out.
+    pub fn add_latency(&mut self, number: usize, bucket: Bucket, key: &LatencyKey, sketch: &Sketch) {
+        let Some((block, side)) = self
+            .side(number, bucket.from_unix_nanos)
+            .filter(|_| key.op == Op::Write)
+        else {
+            return;
+        };
+        let whole = Key::of(key.tap);
+        match key.of {
+            Of::Io { volume, node, .. } => {
+                let volume = Some(volume);
+                let node = Some(node);
+                side.writes += sketch.count();
+                side.merge(whole, block, sketch);
+                side.merge(Key { volume, ..whole }, block, sketch);
+                side.merge(Key { node, ..whole }, block, sketch);
+            }
+            // As for rows the node of a disk's index is said once the names are known.
+            Of::Disk(disk) => side.merge(
+                Key {
+                    disk: Some(disk),
+                    ..whole
+                },
+                block,
+                sketch,
+            ),
+            Of::Way { .. } => {}
+        }
+    }
+
+    /// Takes a cell of `attribution`, for one of the two.
+    pub fn add_attribution(&mut self, number: usize, bucket: Bucket, key: &AttributionKey, cell: &Attribution) {
+        let Candidate::Disk(disk) = key.to else { return };
+        if let Some((block, side)) = self.side(number, bucket.from_unix_nanos) {
+            let shares = side.shares.entry(disk).or_default().entry(block).or_default();
+            shares.writes += cell.writes;
+            shares.last += cell.last;
+        }
+    }
+
+    /// One of the two, and the block of a time in it.
+    fn side(&mut self, number: usize, at: i64) -> Option<(i64, &mut Side)> {
+        let block = self.spans.get(number)?.of(at, *self.grains.get(number)?)?;
+        Some((block, self.sides.get_mut(number)?))
     }
 
     /// Takes an I/O with its legs; what is no write, or in neither, is left out.
@@ -177,11 +244,10 @@ impl Compare {
 
     /// The same for one of the two, 0 or 1: of whoever reads their rows one after the other.
     pub fn add_to(&mut self, number: usize, rows: &JoinedRows, io: &Io) {
-        let mut sides = self.spans.iter().zip(&mut self.sides);
-        let Some((span, side)) = sides.nth(number).filter(|_| io.op == Op::Write) else {
+        if io.op != Op::Write {
             return;
-        };
-        if let Some(block) = span.of(io.event.end_unix_nanos()) {
+        }
+        if let Some((block, side)) = self.side(number, io.event.end_unix_nanos()) {
             side.add(rows, io, block);
         }
     }
@@ -224,20 +290,32 @@ impl Compare {
     }
 }
 
+impl Key {
+    const fn of(tap: Tap) -> Self {
+        Self {
+            tap,
+            volume: None,
+            node: None,
+            disk: None,
+        }
+    }
+}
+
 impl Side {
+    fn merge(&mut self, key: Key, block: i64, sketch: &Sketch) {
+        let latencies = self.latencies.entry(key).or_default();
+        latencies.all.merge(sketch);
+        latencies.blocks.entry(block).or_default().merge(sketch);
+    }
+
     fn add(&mut self, rows: &JoinedRows, io: &Io, block: i64) {
         self.writes += 1;
         let mut count = |key: Key, nanos: u64| {
             let latencies = self.latencies.entry(key).or_default();
-            latencies.all.add(nanos, 1);
-            latencies.blocks.entry(block).or_default().add(nanos, 1);
+            latencies.all.add(nanos);
+            latencies.blocks.entry(block).or_default().add(nanos);
         };
-        let whole = Key {
-            tap: Tap::Volume,
-            volume: None,
-            node: None,
-            disk: None,
-        };
+        let whole = Key::of(Tap::Volume);
         let nanos = io.event.duration_nanos;
         count(whole, nanos);
         let of_volume = Key {
@@ -254,13 +332,8 @@ impl Side {
         for leg in legs {
             for tap in [Tap::Initiator, Tap::Target, Tap::Device] {
                 if let Some(seen) = leg.observation(tap) {
-                    let key = Key {
-                        tap,
-                        volume: None,
-                        node: Some(leg.node),
-                        disk: Some(leg.disk),
-                    };
-                    count(key, seen.duration_nanos);
+                    let disk = Some(leg.disk);
+                    count(Key { disk, ..Key::of(tap) }, seen.duration_nanos);
                 }
             }
         }
@@ -283,16 +356,16 @@ impl Side {
             .latencies
             .iter()
             .find(|(key, _)| key.tap == Tap::Volume && key.volume.is_none() && key.node.is_none());
-        let enough = whole.map(|(_, latencies)| latencies.blocks.values().filter(|block| block.total() >= MIDDLE));
+        let enough = whole.map(|(_, latencies)| latencies.blocks.values().filter(|block| block.count() >= MIDDLE));
         enough.map_or(0, |enough| u32::try_from(enough.count()).unwrap_or(u32::MAX))
     }
 }
 
 impl Latencies {
     fn quantiles(&self) -> Option<Quantiles> {
-        let [p50_nanos, p95_nanos, p99_nanos] = self.all.percentiles(&Counts::default())?;
+        let [p50_nanos, p95_nanos, p99_nanos] = self.all.quantiles(SHARES)?;
         Some(Quantiles {
-            count: self.all.total().unsigned_abs(),
+            count: self.all.count(),
             p50_nanos,
             p95_nanos,
             p99_nanos,
@@ -300,24 +373,27 @@ impl Latencies {
     }
 
     /// The value of each block that has enough.
-    fn values(&self, at_least: i64, which: usize) -> Vec<f64> {
-        let enough = self.blocks.values().filter(|block| block.total() >= at_least);
+    fn values(&self, at_least: u64, which: usize) -> Vec<f64> {
+        let enough = self.blocks.values().filter(|block| block.count() >= at_least);
         enough
-            .filter_map(|block| Some(block.percentiles(&Counts::default())?[which] as f64))
+            .filter_map(|block| Some(block.quantile(SHARES[which])? as f64))
             .collect()
     }
 }
 
 fn latency(key: Key, before: &Side, after: &Side, catalog: &Catalog) -> Latency {
     let (one, other) = (before.latencies.get(&key), after.latencies.get(&key));
-    let test = |at_least: i64, which: usize| {
+    let test = |at_least: u64, which: usize| {
         let (one, other) = (one?, other?);
         mann_whitney(&one.values(at_least, which), &other.values(at_least, which))
     };
     Latency {
         tap: key.tap,
         volume: key.volume.map(|volume| catalog.volume(volume).to_string()),
-        node: key.node.map(|node| catalog.node(node).to_string()),
+        node: match key.disk {
+            Some(disk) => Some(catalog.disk(disk).node.to_string()),
+            None => key.node.map(|node| catalog.node(node).to_string()),
+        },
         disk: key.disk.map(|disk| catalog.disk(disk).name.clone()),
         before: one.and_then(Latencies::quantiles),
         after: other.and_then(Latencies::quantiles),
@@ -336,7 +412,7 @@ fn share(disk: DiskIndex, before: &Side, after: &Side, catalog: &Catalog) -> Sha
         Some(sums.1 as f64 / sums.0 as f64)
     };
     let values = |blocks: Option<&BTreeMap<i64, Shares>>| -> Option<Vec<f64>> {
-        let enough = blocks?.values().filter(|block| block.writes >= MIDDLE.unsigned_abs());
+        let enough = blocks?.values().filter(|block| block.writes >= MIDDLE);
         Some(enough.map(|block| block.last as f64 / block.writes as f64).collect())
     };
     let named = catalog.disk(disk);

@@ -7,21 +7,20 @@
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::Attribution;
 use fathom_model::report;
-use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, Op};
+use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Op};
 
-use crate::spread::{BINS, bin, middle};
-
-/// With fewer legs than this the common distribution is not trusted and everybody's chance is the same.
-const ENOUGH: u64 = 200;
+use crate::chances::Common;
 
 /// Last copies of writes, a disk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LastCopies {
     disks: BTreeMap<DiskIndex, Entry>,
     /// Durations of all legs so far.
-    common: Vec<u64>,
-    total: u64,
+    common: Common,
+    /// Those of the last write.
+    chances: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,16 +33,6 @@ struct Entry {
     added: u64,
 }
 
-impl Default for LastCopies {
-    fn default() -> Self {
-        Self {
-            disks: BTreeMap::new(),
-            common: vec![0; BINS],
-            total: 0,
-        }
-    }
-}
-
 impl LastCopies {
     /// Takes a write and its legs; other operations are not counted.
     pub fn add(&mut self, rows: &JoinedRows, io: &Io) {
@@ -52,8 +41,8 @@ impl LastCopies {
             return;
         }
         if let Some(slowest) = io.slowest {
-            let chances = self.chances(legs);
-            for (at, (leg, chance)) in legs.iter().zip(chances).enumerate() {
+            self.common.table().chances(legs, &mut self.chances);
+            for (at, (leg, &chance)) in legs.iter().zip(&self.chances).enumerate() {
                 let entry = self.disks.entry(leg.disk).or_default();
                 // A write of several parts may have several legs on a disk.
                 entry.writes += u64::from(!legs[..at].iter().any(|other| other.disk == leg.disk));
@@ -65,48 +54,21 @@ impl LastCopies {
             entry.added = entry.added.saturating_add(slowest.lead_nanos.unwrap_or(0));
         }
         for seen in legs.iter().filter_map(|leg| leg.initiator) {
-            self.common[bin(seen.duration_nanos)] += 1;
-            self.total += 1;
+            self.common.add(seen.duration_nanos);
         }
     }
 
-    /// Each leg's chance to be the last if all were alike.
-    fn chances(&self, legs: &[Leg]) -> Vec<f64> {
-        let alike = 1.0 / legs.len() as f64;
-        let starts: Option<Vec<i64>> = legs
-            .iter()
-            .map(|leg| leg.initiator.map(|seen| seen.start_unix_nanos))
-            .collect();
-        let Some(starts) = starts.filter(|_| self.total >= ENOUGH) else {
-            return vec![alike; legs.len()];
-        };
-        let mut below = vec![0_u64; BINS + 1];
-        for (at, &count) in self.common.iter().enumerate() {
-            below[at + 1] = below[at] + count;
+    /// Takes what other writes than those of the rows added up to: of a cell that is of a disk.
+    pub fn add_cell(&mut self, disk: DiskIndex, cell: &Attribution) {
+        if cell.writes == 0 {
+            return;
         }
-        // Half of the bin that a duration falls into is shorter than it.
-        let share_below = |nanos: i64| {
-            let Ok(nanos) = u64::try_from(nanos) else { return 0.0 };
-            let at = bin(nanos);
-            (below[at] as f64 + self.common[at] as f64 / 2.0) / self.total as f64
-        };
-        let mut chances = vec![0.0; legs.len()];
-        for (at, &count) in self.common.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let duration = middle(at) as i64;
-            for (leg, &start) in starts.iter().enumerate() {
-                let others = starts.iter().enumerate().filter(|&(other, _)| other != leg);
-                let first: f64 = others
-                    .map(|(_, &other)| share_below(start.saturating_add(duration) - other))
-                    .product();
-                chances[leg] += first * count as f64;
-            }
-        }
-        let sum: f64 = chances.iter().sum();
-        if sum > 0.0 {
-            chances.iter().map(|chance| chance / sum).collect()
-        } else {
-            vec![alike; legs.len()]
-        }
+        let entry = self.disks.entry(disk).or_default();
+        entry.writes += cell.writes;
+        entry.last += cell.last;
+        entry.expected += cell.expected_millionths as f64 / 1e6;
+        entry.leads += cell.leads;
+        entry.added = entry.added.saturating_add(cell.added_nanos);
     }
 
     /// A row a disk, by node and disk.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::{LatencyKey, Of};
 use fathom_model::report;
+use fathom_model::sketch::Sketch;
 use fathom_model::{Catalog, DiskIndex, Io, Leg, NodeIndex, Op, Tap, VolumeIndex};
 use hdrhistogram::Histogram;
 
@@ -48,12 +50,32 @@ struct Key {
     peer: Option<NodeIndex>,
 }
 
+impl Key {
+    const fn of(tap: Tap) -> Self {
+        Self {
+            tap,
+            node: None,
+            disk: None,
+            volume: None,
+            peer: None,
+        }
+    }
+
+    const fn node(self, node: NodeIndex) -> Self {
+        Self {
+            node: Some(node),
+            ..self
+        }
+    }
+}
+
 /// A group of up to so many values keeps them all, and its percentiles are exact; a larger one becomes a histogram.
 const KEPT: usize = 200_000;
 
 /// Latencies of I/Os of one operation and of their legs.
 ///
-/// Percentiles are exact for groups of up to 200,000, else to 0.1 % (three significant digits); counts and maxima always are.
+/// Percentiles are exact for groups of up to 200,000, else to 0.1 % (three significant digits), of what others added up to 1 %; counts and
+/// maxima always are exact.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     by: By,
@@ -64,7 +86,12 @@ pub struct Latencies {
 #[derive(Clone, Debug)]
 enum Group {
     All(Vec<u64>),
-    Many { histogram: Histogram<u64>, max: u64 },
+    Many {
+        histogram: Histogram<u64>,
+        max: u64,
+    },
+    /// What others added up.
+    Added(Sketch),
 }
 
 impl Default for Group {
@@ -88,7 +115,28 @@ impl Group {
                 record(histogram, nanos);
                 *max = nanos.max(*max);
             }
+            Self::Added(sketch) => sketch.add(nanos),
         }
+    }
+
+    fn merge(&mut self, more: &Sketch) {
+        let mut sketch = match std::mem::take(self) {
+            Self::Added(sketch) => sketch,
+            Self::All(values) => {
+                let mut sketch = Sketch::default();
+                values.into_iter().for_each(|nanos| sketch.add(nanos));
+                sketch
+            }
+            Self::Many { histogram, .. } => {
+                let mut sketch = Sketch::default();
+                for step in histogram.iter_recorded() {
+                    sketch.add_many(step.value_iterated_to(), step.count_at_value());
+                }
+                sketch
+            }
+        };
+        sketch.merge(more);
+        *self = Self::Added(sketch);
     }
 
     /// Count, percentiles by nearest rank, maximum.
@@ -108,6 +156,10 @@ impl Group {
             Self::Many { histogram, max } => {
                 let at = |quantile: f64| histogram.value_at_quantile(quantile).min(*max);
                 (histogram.len(), quantiles.map(at), *max)
+            }
+            Self::Added(sketch) => {
+                let values = sketch.quantiles(quantiles).unwrap_or_default();
+                (sketch.count(), values, sketch.max().unwrap_or(0))
             }
         }
     }
@@ -144,14 +196,36 @@ impl Latencies {
         }
     }
 
-    fn key(&self, tap: Tap, node: NodeIndex, disk: Option<DiskIndex>, io: &Io, peer: Option<NodeIndex>) -> Key {
-        let nothing = Key {
-            tap,
-            node: None,
-            disk: None,
-            volume: None,
-            peer: None,
+    /// Takes what I/Os or legs added up to: percentiles of its group are then to 1 %. Cells of what this is not grouped by are left out,
+    /// so that of all cells each I/O and leg counts once.
+    pub fn add_cell(&mut self, key: &LatencyKey, sketch: &Sketch) {
+        if key.op != self.op {
+            return;
+        }
+        let own = match (self.by, key.of) {
+            (By::Tap, Of::Io { .. } | Of::Way { .. }) => Key::of(key.tap),
+            (By::Node, Of::Io { node, .. }) => Key::of(key.tap).node(node),
+            (By::Node, Of::Way { node, .. }) if key.tap == Tap::Initiator => Key::of(key.tap).node(node),
+            (By::Node, Of::Way { far, .. }) => Key::of(key.tap).node(far),
+            (By::Volume, Of::Io { volume, .. } | Of::Way { volume, .. }) => Key {
+                volume: Some(volume),
+                ..Key::of(key.tap)
+            },
+            (By::Pair, Of::Way { node, far, .. }) => Key {
+                peer: Some(node),
+                ..Key::of(key.tap).node(far)
+            },
+            (By::Disk, Of::Disk(disk)) => Key {
+                disk: Some(disk),
+                ..Key::of(key.tap)
+            },
+            _ => return,
         };
+        self.groups.entry(own).or_default().merge(sketch);
+    }
+
+    fn key(&self, tap: Tap, node: NodeIndex, disk: Option<DiskIndex>, io: &Io, peer: Option<NodeIndex>) -> Key {
+        let nothing = Key::of(tap);
         match self.by {
             By::Tap => nothing,
             By::Node => Key {

@@ -13,6 +13,7 @@
 //! indices give the same [`overview`].
 
 pub mod blame;
+mod chances;
 pub mod compare;
 pub mod culprit;
 pub mod decompose;
@@ -30,5 +31,6 @@ mod order;
 pub mod overview;
 mod spread;
 pub mod summary;
+pub mod tally;
 pub mod watch;
 pub mod what_if;

@@ -6,15 +6,18 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use fathom_model::cell::Candidate;
+use fathom_model::finding::Finding;
 use fathom_model::report::{Clock, Culprit, IoDetail, Report, Unseen};
 use fathom_model::{Catalog, JoinedRows, Op, Unmatched};
 
-use crate::culprit::{Case, Search};
+use crate::culprit::{Case, Search, timestamp};
 use crate::detail::detail;
 use crate::last_copy::LastCopies;
 use crate::latency::{By, Latencies};
 use crate::order::Line;
 use crate::summary::Summary;
+use crate::tally::Totals;
 use crate::watch::Watch;
 
 /// The first pass over the rows of a stretch of time.
@@ -130,6 +133,59 @@ pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
         }
     }
     report.culprit = culprit;
+}
+
+/// What is said of what rows added up to: to 1 %, and without a look at each write. Whom to blame is what was found while the rows came;
+/// the slowest write is named by [`slowest`] and is the caller's to look up, as are events of no I/O and what was not heard.
+#[must_use]
+pub fn of_totals(totals: &Totals, felt: &[Finding], clocks: Vec<Clock>, catalog: &Catalog) -> Report {
+    let summary = Summary::of_totals(totals);
+    let mut latencies = Latencies::new(By::Node, Op::Write);
+    let latency = &totals.latency;
+    latency.iter().for_each(|(key, sketch)| latencies.add_cell(key, sketch));
+    let mut last_copies = LastCopies::default();
+    for (to, cell) in &totals.attribution {
+        if let Candidate::Disk(disk) = to {
+            last_copies.add_cell(*disk, cell);
+        }
+    }
+    let mut culprits: Vec<Culprit> = felt.iter().map(culprit).collect();
+    culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
+    Report {
+        joined: summary.joined(),
+        latency: latencies.report(catalog),
+        last_copies: last_copies.report(catalog),
+        culprit: culprits.first().cloned(),
+        culprits,
+        slowest_write: None,
+        clocks,
+        unseen: Unseen {
+            missing: summary.missing(catalog),
+            ..Unseen::default()
+        },
+    }
+}
+
+/// The name of the slowest write of what rows added up to.
+#[must_use]
+pub fn slowest(totals: &Totals) -> Option<&str> {
+    let all = totals.attribution.get(&Candidate::All)?;
+    all.slowest.as_ref().map(|slowest| slowest.id.as_str())
+}
+
+/// A finding that writes show, as a culprit.
+fn culprit(finding: &Finding) -> Culprit {
+    Culprit {
+        kind: finding.kind.clone(),
+        node: Some(finding.node.clone()).filter(|node| !node.is_empty()),
+        disk: finding.disk.clone(),
+        peer: finding.peer.clone(),
+        confidence: finding.confidence,
+        cost_ns: finding.cost_ns,
+        since: timestamp(finding.first_unix_ns),
+        until: timestamp(finding.last_unix_ns),
+        evidence: finding.evidence.clone(),
+    }
 }
 
 /// Both passes over rows in memory.

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::{Candidate, Of};
 use fathom_model::report::{Joined, MissingCount, UnmatchedCount};
 use fathom_model::{Catalog, Io, IoClass, Leg, Missing, NodeIndex, Op, Tap, Unmatched, UnmatchedCause};
+
+use crate::tally::Totals;
 
 /// Events of no I/O that are counted together.
 type UnmatchedKey = (NodeIndex, Option<String>, Tap, Op, UnmatchedCause);
@@ -13,8 +16,6 @@ type UnmatchedKey = (NodeIndex, Option<String>, Tap, Op, UnmatchedCause);
 pub struct Summary {
     joined: Joined,
     missing: BTreeMap<(NodeIndex, Tap, Missing), u64>,
-    /// Remote legs on nodes that were not heard: nobody said which taps those have.
-    unheard: BTreeMap<(NodeIndex, Missing), u64>,
     /// Whether some node was seen to give `target`.
     has_targets: bool,
     unmatched: BTreeMap<UnmatchedKey, (u64, u64)>,
@@ -37,40 +38,10 @@ impl Summary {
                     IoClass::Ambiguous => joined.ambiguous += 1,
                     IoClass::Incomplete => joined.incomplete += 1,
                 }
-                self.count_missing(io, legs);
-            }
-        }
-    }
-
-    fn count_missing(&mut self, io: &Io, legs: &[Leg]) {
-        // Bytes that no part covers have no leg to say it: the writer's row counts writes.
-        let parts = legs.iter().enumerate();
-        let parts = parts.filter(|&(at, leg)| !legs[..at].iter().any(|other| other.part == leg.part));
-        let covered: u64 = parts.map(|(_, leg)| leg.length).sum();
-        if io.class == IoClass::Incomplete && (legs.is_empty() || covered < io.length) {
-            *self
-                .missing
-                .entry((io.node, Tap::Volume, Missing::NoExtent))
-                .or_default() += 1;
-        }
-        for leg in legs {
-            let taps = [
-                (io.node, Tap::Initiator, leg.missing_initiator),
-                (leg.node, Tap::Target, leg.missing_target),
-                (leg.node, Tap::Device, leg.missing_device),
-            ];
-            for (node, tap, cause) in taps {
-                if let Some(cause) = cause {
+                each_missing(io, legs, |node, tap, cause| {
                     *self.missing.entry((node, tap, cause)).or_default() += 1;
-                }
-            }
-            self.has_targets |= leg.target.is_some();
-            if let Some(cause @ (Missing::NoDaemon | Missing::Silent)) = leg.missing_device
-                && leg.missing_target.is_none()
-                && leg.target.is_none()
-                && leg.node != io.node
-            {
-                *self.unheard.entry((leg.node, cause)).or_default() += 1;
+                });
+                self.has_targets |= legs.iter().any(|leg| leg.target.is_some());
             }
         }
     }
@@ -85,6 +56,45 @@ impl Summary {
         *bytes = bytes.saturating_add(event.length);
     }
 
+    /// Of what I/Os added up to. Events of no I/O are in no cell.
+    #[must_use]
+    pub fn of_totals(totals: &Totals) -> Self {
+        let has_targets = totals.latency.iter().any(|(key, sketch)| {
+            (key.op, key.tap) == (Op::Write, Tap::Target) && sketch.count() > 0
+        });
+        let mut summary = Self {
+            has_targets,
+            ..Self::default()
+        };
+        for (key, sketch) in totals.latency.iter().filter(|(key, _)| matches!(key.of, Of::Io { .. })) {
+            match key.op {
+                Op::Read => summary.joined.reads += sketch.count(),
+                Op::Flush => summary.joined.flushes += sketch.count(),
+                Op::Unmap => summary.joined.unmaps += sketch.count(),
+                // Of these more is known.
+                Op::Write => {}
+            }
+        }
+        for (to, cell) in &totals.attribution {
+            match *to {
+                Candidate::All => {
+                    let joined = &mut summary.joined;
+                    joined.writes += cell.writes;
+                    joined.legs += cell.joined.legs;
+                    joined.legs_expected += cell.joined.legs_expected;
+                    joined.exact += cell.joined.exact;
+                    joined.ambiguous += cell.joined.ambiguous;
+                    joined.incomplete += cell.joined.incomplete;
+                }
+                Candidate::Missing(node, tap, cause) => {
+                    *summary.missing.entry((node, tap, cause)).or_default() += cell.writes;
+                }
+                Candidate::Disk(_) | Candidate::Link(..) | Candidate::Node(_) => {}
+            }
+        }
+        summary
+    }
+
     /// What was joined.
     #[must_use]
     pub fn joined(&self) -> Joined {
@@ -96,8 +106,12 @@ impl Summary {
     pub fn missing(&self, catalog: &Catalog) -> Vec<MissingCount> {
         let mut missing = self.missing.clone();
         if self.has_targets {
-            for (&(node, cause), &legs) in &self.unheard {
-                *missing.entry((node, Tap::Target, cause)).or_default() += legs;
+            // Nobody said which taps they have.
+            for (&(node, tap, cause), &legs) in &self.missing {
+                if tap == Tap::Device && matches!(cause, Missing::NoDaemon | Missing::Silent) {
+                    let targets = missing.entry((node, Tap::Target, cause)).or_default();
+                    *targets = legs.max(*targets);
+                }
             }
         }
         let mut rows: Vec<MissingCount> = missing
@@ -133,6 +147,31 @@ impl Summary {
             (b.bytes, b.events, &a.node, &a.tap, &a.op).cmp(&(a.bytes, a.events, &b.node, &b.tap, &b.op))
         });
         rows
+    }
+}
+
+/// Says of a write which observations are not there.
+pub(crate) fn each_missing(io: &Io, legs: &[Leg], mut is_missing: impl FnMut(NodeIndex, Tap, Missing)) {
+    if io.class == IoClass::Incomplete {
+        // Bytes that no part covers have no leg to say it: the writer's row counts writes.
+        let parts = legs.iter().enumerate();
+        let parts = parts.filter(|&(at, leg)| !legs[..at].iter().any(|other| other.part == leg.part));
+        let covered: u64 = parts.map(|(_, leg)| leg.length).sum();
+        if legs.is_empty() || covered < io.length {
+            is_missing(io.node, Tap::Volume, Missing::NoExtent);
+        }
+    }
+    for leg in legs {
+        let taps = [
+            (io.node, Tap::Initiator, leg.missing_initiator),
+            (leg.node, Tap::Target, leg.missing_target),
+            (leg.node, Tap::Device, leg.missing_device),
+        ];
+        for (node, tap, cause) in taps {
+            if let Some(cause) = cause {
+                is_missing(node, tap, cause);
+            }
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::{Attribution, Candidate};
 use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op};
+use smallvec::SmallVec;
 
 pub(crate) mod counts;
 mod named;
@@ -33,6 +35,13 @@ impl Away {
             Self::Link(low, high) => !leg.local && (leg.node.min(io.node), leg.node.max(io.node)) == (low, high),
             Self::Node(node) => leg.node == node,
         }
+    }
+
+    /// What a copy could have been away with: its disk, its node, the link that it went over.
+    pub(crate) fn of_last(io: &Io, leg: &Leg) -> impl Iterator<Item = Self> + use<> {
+        let link = Self::Link(leg.node.min(io.node), leg.node.max(io.node));
+        let link = (!leg.local).then_some(link);
+        [Self::Disk(leg.disk), Self::Node(leg.node)].into_iter().chain(link)
     }
 
     /// The names: kind, node, disk, peer. Ends of a link are in the order of their names.
@@ -103,13 +112,10 @@ impl WhatIf {
             self.unknown += 1;
             return;
         };
-        let mut away = vec![Away::Disk(last.disk), Away::Node(last.node)];
-        if !last.local {
-            away.push(Away::Link(last.node.min(io.node), last.node.max(io.node)));
-        }
-        for away in away {
+        let ends = Ends::of(io, legs);
+        for away in Away::of_last(io, last) {
             let changed = self.away.entry(away).or_default();
-            match given_back(away, io, legs) {
+            match ends.given_back(away, io, legs) {
                 Some(nanos) if nanos > 0 => {
                     changed.difference.add(took, -1);
                     changed.difference.add(took.saturating_sub(nanos), 1);
@@ -120,6 +126,43 @@ impl WhatIf {
                 None => changed.unknown += 1,
             }
         }
+    }
+
+    /// Of what writes added up to: percentiles are then to 1 %.
+    #[must_use]
+    pub fn of_totals(totals: &BTreeMap<Candidate, Attribution>) -> Self {
+        let mut what_if = Self::default();
+        for (to, cell) in totals {
+            let away = match *to {
+                Candidate::All => {
+                    cell.took
+                        .values()
+                        .for_each(|(nanos, count)| what_if.all.add(nanos, signed(count)));
+                    what_if.unknown += cell.unknown;
+                    continue;
+                }
+                Candidate::Missing(..) => continue,
+                Candidate::Disk(disk) => Away::Disk(disk),
+                Candidate::Link(low, high) => Away::Link(low, high),
+                Candidate::Node(node) => Away::Node(node),
+            };
+            let mut difference = Counts::default();
+            let took = cell.took.values();
+            took.for_each(|(nanos, count)| difference.add(nanos, -signed(count)));
+            let would = cell.would.values();
+            would.for_each(|(nanos, count)| difference.add(nanos, signed(count)));
+            let changed = Changed {
+                difference,
+                given_back_nanos: cell.given_back_nanos,
+                sooner: cell.sooner,
+                unknown: cell.unknown,
+            };
+            // What has copies and was never waited for gives nothing back.
+            if changed.sooner > 0 || changed.unknown > 0 || cell.last > 0 {
+                what_if.away.insert(away, changed);
+            }
+        }
+        what_if
     }
 
     /// Writes that were counted.
@@ -164,27 +207,48 @@ impl WhatIf {
     }
 }
 
-/// By how much a write would have been shorter; none where that is not known.
-fn given_back(away: Away, io: &Io, legs: &[Leg]) -> Option<u64> {
-    let is_away = |leg: &&Leg| away.has(io, leg);
-    // A part without another copy would not have been written.
-    let alone = legs
-        .iter()
-        .filter(is_away)
-        .any(|leg| legs.iter().all(|other| other.part != leg.part || away.has(io, other)));
-    if alone || legs.len() != io.legs_expected as usize {
-        return None;
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// When the copies of a write were done, as far as that is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    /// On the initiator's clock; none where one is not known.
+    ends: Option<SmallVec<[i64; 6]>>,
+    /// Whether there is a leg for each copy.
+    is_whole: bool,
+}
+
+impl Ends {
+    pub(crate) fn of(io: &Io, legs: &[Leg]) -> Self {
+        Self {
+            ends: legs.iter().map(end).collect(),
+            is_whole: legs.len() == io.legs_expected as usize,
+        }
     }
-    let ends: Option<Vec<i64>> = legs.iter().map(end).collect();
-    if let Some(ends) = ends {
-        let last = ends.iter().max()?;
-        let left = ends.iter().zip(legs).filter(|(_, leg)| !away.has(io, leg));
-        let left = left.map(|(end, _)| end).max()?;
-        return u64::try_from(last.saturating_sub(*left)).ok();
+
+    /// By how much the write would have been shorter; none where that is not known.
+    pub(crate) fn given_back(&self, away: Away, io: &Io, legs: &[Leg]) -> Option<u64> {
+        let is_away = |leg: &&Leg| away.has(io, leg);
+        // A part without another copy would not have been written.
+        let alone = legs
+            .iter()
+            .filter(is_away)
+            .any(|leg| legs.iter().all(|other| other.part != leg.part || away.has(io, other)));
+        if alone || !self.is_whole {
+            return None;
+        }
+        if let Some(ends) = &self.ends {
+            let last = ends.iter().max()?;
+            let left = ends.iter().zip(legs).filter(|(_, leg)| !away.has(io, leg));
+            let left = left.map(|(end, _)| end).max()?;
+            return u64::try_from(last.saturating_sub(*left)).ok();
+        }
+        // Without all ends the lead says it, if it is the lead over a copy that is not away too.
+        let lead = io.slowest.and_then(|slowest| slowest.lead_nanos)?;
+        (legs.iter().filter(is_away).count() == 1).then_some(lead)
     }
-    // Without all ends the lead says it, if it is the lead over a copy that is not away too.
-    let lead = io.slowest.and_then(|slowest| slowest.lead_nanos)?;
-    (legs.iter().filter(is_away).count() == 1).then_some(lead)
 }
 
 /// When a leg was done, on the initiator's clock.

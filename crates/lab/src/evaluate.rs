@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fathom_diagnose::what_if::{Away, WhatIf};
 use fathom_model::report::Culprit;
 use fathom_model::{Op, Tap};
-use fathom_simulate::{Simulated, simulate};
+use fathom_simulate::config::DiskRef;
+use fathom_simulate::{FaultMark, Simulated, simulate};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -54,6 +56,12 @@ pub struct Evaluation {
     pub wrong_findings: u64,
     /// Findings of clusters with faults whose evidence does not lead to events.
     pub without_evidence: u64,
+    /// Scored faults of a drive, of which what-if is held against a run without it.
+    pub n_what_if: u64,
+    /// Share of them in which what-if's p99 is within 10 % of that run's; null without any.
+    pub what_if_within_10_percent: Option<f64>,
+    /// 90 of 100 are off by at most this share of that run's; null without any.
+    pub what_if_error_p90: Option<f64>,
     /// The same of single faults, a kind of fault.
     pub by_kind: BTreeMap<String, Kind>,
     /// What happened, a seed.
@@ -117,6 +125,10 @@ pub struct FaultOutcome {
     pub place: Option<u64>,
     /// When it was first named, in seconds after its beginning.
     pub named_after_s: Option<f64>,
+    /// What the p99 would have been without its drive, by the rows that were joined; null of what is no drive's, or is not scored.
+    pub what_if_p99_ns: Option<u64>,
+    /// The same of the same cluster, simulated without copies on that drive.
+    pub p99_without_disk_ns: Option<u64>,
 }
 
 /// What is evaluated.
@@ -258,6 +270,16 @@ fn fault(
         _ => p99(&only(Some(truth.fault))?, &span),
     };
     let p99_without_ns = p99(&only(None)?, &span);
+    let scored = p99_ns.saturating_sub(p99_without_ns) as f64 >= SCORED_SHARE * p99_ns as f64 && p99_ns > 0;
+    let (mut what_if_p99_ns, mut p99_without_disk_ns) = (None, None);
+    if let Some(disk) = config.faults[truth.fault].what.disk().filter(|_| scored) {
+        what_if_p99_ns = what_if(simulated, played, disk, mark);
+        let without = fathom_simulate::Config {
+            without_disk: Some(disk),
+            ..config.clone()
+        };
+        p99_without_disk_ns = Some(p99(&simulate(&without)?, &span));
+    }
     let fits = |culprit: &Culprit| truth.names.iter().any(|name| name.fits(culprit));
     let place = played.culprits.iter().position(fits);
     let first = played
@@ -271,10 +293,34 @@ fn fault(
         truth: truth.names.iter().map(show_name).collect(),
         p99_ns,
         p99_without_ns,
-        scored: p99_ns.saturating_sub(p99_without_ns) as f64 >= SCORED_SHARE * p99_ns as f64 && p99_ns > 0,
+        scored,
         place: place.map(|place| place as u64 + 1),
         named_after_s: first.map(|at| (at.saturating_sub(mark.from_nanos) as f64 / SECOND * 10.0).round() / 10.0),
+        what_if_p99_ns,
+        p99_without_disk_ns,
     })
+}
+
+/// What the p99 of the writes that began while a fault lasted would have been without a drive, by the rows that were joined.
+fn what_if(simulated: &Simulated, played: &play::Played, disk: DiskRef, mark: &FaultMark) -> Option<u64> {
+    let topology = &simulated.topology;
+    let node = simulated.nodes.get(disk.node as usize)?;
+    let mut disks = topology.disks.iter().filter(|known| known.node == node.id);
+    let name = format!("disk{}", disk.disk);
+    let known = disks.find(|known| known.name == name)?;
+    let away = Away::Disk(played.names.find_disk(known)?);
+    let mut what_if = WhatIf::default();
+    for io in &played.rows.ios {
+        let writer = simulated
+            .nodes
+            .iter()
+            .position(|node| node.id == *played.names.node(io.node))?;
+        let (from, until) = mark.shown[writer];
+        if (from..until).contains(&io.event.start_unix_nanos) {
+            what_if.add(&played.rows, io);
+        }
+    }
+    what_if.without(away).map(|without| without.percentiles[2])
 }
 
 /// What 99 of 100 writes took at most of those that began in a stretch of true time; 0 without any. Also of nodes without a daemon
@@ -295,6 +341,12 @@ fn p99(simulated: &Simulated, span: &Range<u64>) -> u64 {
 
 fn summary(outcomes: Vec<Outcome>) -> Evaluation {
     let mut evaluation = Evaluation::default();
+    let mut errors: Vec<f64> = Vec::new();
+    for fault in outcomes.iter().flat_map(|outcome| &outcome.faults) {
+        if let (Some(said), Some(truth)) = (fault.what_if_p99_ns, fault.p99_without_disk_ns) {
+            errors.push(said.abs_diff(truth) as f64 / truth.max(1) as f64);
+        }
+    }
     let (mut first, mut third, mut first_of_two, mut both) = (0, 0, 0, 0);
     let mut kinds: BTreeMap<String, (u64, u64, u64, u64)> = BTreeMap::new();
     let mut times: Vec<f64> = Vec::new();
@@ -337,6 +389,12 @@ fn summary(outcomes: Vec<Outcome>) -> Evaluation {
     evaluation.top1_two_faults = share(first_of_two, evaluation.n_two_faults);
     evaluation.both_two_faults = share(both, evaluation.n_two_faults);
     times.sort_by(f64::total_cmp);
+    errors.sort_by(f64::total_cmp);
+    evaluation.n_what_if = errors.len() as u64;
+    let within = errors.iter().filter(|error| **error <= 0.1).count() as u64;
+    evaluation.what_if_within_10_percent = share(within, evaluation.n_what_if);
+    let p90 = (errors.len() * 9).div_ceil(10).max(1) - 1;
+    evaluation.what_if_error_p90 = errors.get(p90).map(|error| (error * 1e4).round() / 1e4);
     let p90 = (times.len() * 9).div_ceil(10).max(1) - 1;
     evaluation.time_to_name_p90_s = times.get(p90).copied().filter(|time| time.is_finite());
     evaluation.healthy_cluster_days = (evaluation.healthy_cluster_days * 1e3).floor() / 1e3;

@@ -16,6 +16,7 @@
 //! durations nanoseconds (`u64`, `*_nanos`), offsets and lengths bytes (`u64`).
 
 pub mod catalog;
+pub mod cell;
 pub mod condition;
 pub mod coverage;
 pub mod extent;

@@ -70,6 +70,21 @@ pub struct Parts {
     pub max_nanos: u64,
 }
 
+/// A sketch as a column keeps it: the bins that hold values, and how many each.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The bins, in rising order.
+    pub bins: &'a [u16],
+    /// Values in each; none is 0.
+    pub counts: &'a [u64],
+    /// All values together, in nanoseconds.
+    pub sum: u64,
+    /// The least value.
+    pub min: u64,
+    /// The greatest value.
+    pub max: u64,
+}
+
 /// Why parts are no sketch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -82,6 +97,9 @@ pub enum Fault {
     /// The first or the last bin is empty.
     #[error("the first and the last bin hold a value each, and here one holds none")]
     Hollow,
+    /// Bins do not rise, or have no count each.
+    #[error("bins do not rise, or are not as many as the counts, or a count is 0")]
+    Disordered,
     /// More values than 64 bits count.
     #[error("there are more values than 64 bits count")]
     TooMany,
@@ -227,6 +245,59 @@ impl Sketch {
         self.counts.heap_bytes()
     }
 
+    /// The bins that hold values, with how many, in rising order: few, where values lie in few.
+    pub fn bins(&self) -> impl Iterator<Item = (u16, u64)> {
+        let bins = (self.first..).zip(self.counts.iter());
+        // There are fewer than 2^16 of them.
+        bins.filter(|(_, count)| *count > 0)
+            .map(|(bin, count)| (bin as u16, count))
+    }
+
+    /// Takes all that a sketch had whose bins somebody else kept.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be those of any values; then nothing was taken.
+    pub fn merge_bins(&mut self, kept: Kept<'_>) -> Result<(), Fault> {
+        let Kept { bins, counts, .. } = kept;
+        if bins.len() != counts.len() || counts.contains(&0) || bins.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(Fault::Disordered);
+        }
+        let (Some(&low), Some(&high)) = (bins.first(), bins.last()) else {
+            return if (kept.sum, kept.min, kept.max) == (0, 0, 0) {
+                Ok(())
+            } else {
+                Err(Fault::Hollow)
+            };
+        };
+        let (low, high) = (usize::from(low), usize::from(high));
+        if high >= BINS {
+            return Err(Fault::Bins { last: high as u64 + 1 });
+        }
+        let total = counts.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count));
+        let count = total.ok_or(Fault::TooMany)?;
+        check_values((low, high), count, kept.sum, kept.min, kept.max)?;
+        self.reach(low, high);
+        for (bin, times) in bins.iter().zip(counts) {
+            self.counts.add(usize::from(*bin) - self.first, *times);
+        }
+        self.min = if self.count == 0 {
+            kept.min
+        } else {
+            self.min.min(kept.min)
+        };
+        self.max = self.max.max(kept.max);
+        self.count = self.count.saturating_add(count);
+        self.sum = self.sum.saturating_add(kept.sum);
+        Ok(())
+    }
+
+    /// The value in the middle of each bin that holds values, with how many: within 1 % of each of them, and the same for a bin in every
+    /// sketch, so that what one has can be taken from another.
+    pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.bins().map(|(bin, count)| (middle(usize::from(bin)), count))
+    }
+
     /// As it is sent and stored.
     #[must_use]
     pub fn parts(&self) -> Parts {
@@ -277,22 +348,7 @@ impl TryFrom<Parts> for Sketch {
         let count = total.ok_or(Fault::TooMany)?;
         let first = parts.first_bin as usize;
         let (min, max, sum) = (parts.min_nanos, parts.max_nanos, parts.sum_nanos);
-        for (what, value, in_bin) in [
-            ("the least value", min, first),
-            ("the greatest value", max, first + parts.counts.len() - 1),
-        ] {
-            if bin(value) != in_bin {
-                return Err(Fault::Elsewhere {
-                    what,
-                    value,
-                    bin: in_bin,
-                });
-            }
-        }
-        let (least, greatest) = (min.saturating_mul(count), max.saturating_mul(count));
-        if min > max || sum < least || sum > greatest {
-            return Err(Fault::Sum { sum, count, min, max });
-        }
+        check_values((first, first + parts.counts.len() - 1), count, sum, min, max)?;
         Ok(Self {
             first,
             counts: Bins::from(parts.counts),
@@ -302,6 +358,24 @@ impl TryFrom<Parts> for Sketch {
             max,
         })
     }
+}
+
+/// Whether so many values in the bins from first to last can have this least, greatest and sum.
+fn check_values((first, last): (usize, usize), count: u64, sum: u64, min: u64, max: u64) -> Result<(), Fault> {
+    for (what, value, in_bin) in [("the least value", min, first), ("the greatest value", max, last)] {
+        if bin(value) != in_bin {
+            return Err(Fault::Elsewhere {
+                what,
+                value,
+                bin: in_bin,
+            });
+        }
+    }
+    let (least, greatest) = (min.saturating_mul(count), max.saturating_mul(count));
+    if min > max || sum < least || sum > greatest {
+        return Err(Fault::Sum { sum, count, min, max });
+    }
+    Ok(())
 }
 
 /// The bin of a value.

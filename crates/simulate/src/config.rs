@@ -51,6 +51,10 @@ pub struct Config {
     pub volumes: Vec<Volume>,
     /// What is wrong, and when.
     pub faults: Vec<Fault>,
+    /// A drive that holds no copies in this run, as if it were not there; a part of an I/O that has copies nowhere else goes there all the
+    /// same. For asking what would be without it: everything else is as it is with it. Left out: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_disk: Option<DiskRef>,
 }
 
 impl Default for Config {
@@ -69,6 +73,7 @@ impl Default for Config {
             recording: Recording::default(),
             volumes: Vec::new(),
             faults: Vec::new(),
+            without_disk: None,
         }
     }
 }

@@ -95,6 +95,8 @@ pub(crate) struct Engine<'a> {
     gathered: u64,
     /// By disk: what is added to its offsets at the far side.
     shifts: Vec<u64>,
+    /// The drive that holds no copies.
+    without: Option<DiskNumber>,
     /// By node: where the cache drive writes next, and what it has not given on yet.
     caches: Vec<(u64, u64)>,
     end: u64,
@@ -126,6 +128,7 @@ impl<'a> Engine<'a> {
             config,
             layout,
             shifts: shifts.collect(),
+            without: config.without_disk.map(|on| layout.disk(on.node, on.disk)),
             hardware: Hardware::new(config, layout, &mut faults),
             recorder: Recorder::new(config),
             truth: Truth::default(),

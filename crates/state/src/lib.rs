@@ -27,6 +27,7 @@ pub mod conditions;
 pub mod counters;
 pub mod decode;
 pub mod disks;
+pub mod essence;
 pub mod history;
 pub mod jobs;
 pub mod json;

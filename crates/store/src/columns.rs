@@ -21,6 +21,8 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 
+pub(crate) mod sketches;
+
 /// Version of the tables' columns, kept in every file.
 const SCHEMA_VERSION: &str = "1";
 

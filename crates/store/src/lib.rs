@@ -10,7 +10,8 @@
 //! One manifest a cluster: numbered records ([`manifest::Record`]), each put with create-if-absent. A record names the files it
 //! adds and carries everything that a successor needs to go on. A reader sees a file only through the manifest. Tables are
 //! partitioned Parquet: [`tables::ios`], [`tables::legs`] by hour, [`tables::unmatched`], [`tables::coverage`],
-//! [`tables::observations`], [`tables::samples`], [`tables::findings`], [`tables::slow_minutes`] by day; `pending` is one file a record.
+//! [`tables::observations`], [`tables::samples`], [`tables::findings`], [`tables::slow_minutes`],
+//! [`tables::latency`], [`tables::attribution`] by day; `pending` is one file a record.
 //!
 //! # I/O
 //!
@@ -34,5 +35,6 @@ pub use error::{Error, Result};
 pub use manifest::{FileEntry, Record};
 pub use owner::{Commit, Owner};
 pub use scan::{
-    Span, read_changes, read_coverage, read_observations, read_pending, read_rows, read_samples, read_slow_minutes,
+    Span, read_attribution, read_changes, read_coverage, read_latency, read_observations, read_pending, read_rows,
+    read_samples, read_slow_minutes,
 };

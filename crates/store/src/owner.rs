@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use fathom_model::cell::Cells;
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
 use fathom_model::objective::SlowMinute;
@@ -17,6 +18,8 @@ use crate::manifest::{self, FORMAT, FileEntry, Record, SNAPSHOT_EVERY, TopologyV
 use crate::paths::{DataPath, Partition, RecordPath, Table};
 use crate::tables;
 
+mod cells;
+
 /// The owner of a cluster's store.
 ///
 /// A new owner first puts a record that only raises the epoch. Whoever finds its number taken by another's nonce has been
@@ -27,6 +30,9 @@ pub struct Owner<S> {
     nonce: [u8; 16],
     record: Record<S>,
     files: Vec<FileEntry>,
+    /// Why files of cells are not put together any more.
+    merge_fault: Option<Error>,
+    merge_fault_told: bool,
 }
 
 /// What one record adds.
@@ -46,6 +52,12 @@ pub struct Commit<'a, S> {
     pub findings: &'a [Change],
     /// Minutes since the last record in which an objective was not met.
     pub slow_minutes: &'a [SlowMinute],
+    /// Observations from which the same is known as from all of earlier records; none where those of the last picture still do.
+    pub picture: Option<&'a [Observation]>,
+    /// What the rows add up to.
+    pub cells: &'a Cells,
+    /// From this record on every record has the cells of its rows: files of before it are not put together with others.
+    pub cells_since: u64,
     /// Legs that ended before their I/O.
     pub pending: &'a [PendingEvent],
     /// The versions of the topology in force.
@@ -105,6 +117,8 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             nonce,
             record,
             files,
+            merge_fault: None,
+            merge_fault_told: false,
         };
         owner.put(&owner.record).await?;
         Ok(owner)
@@ -171,9 +185,9 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
                     .await?,
             );
         }
-        let observed = |row: &Sample| row.observed_unix_nanos;
-        for (partition, rows) in by_partition(Table::Samples, commit.samples.iter(), observed) {
-            let span = span(rows.iter().map(|row| observed(row)));
+        let read = |row: &Sample| row.observed_unix_nanos;
+        for (partition, rows) in by_partition(Table::Samples, commit.samples.iter(), read) {
+            let span = span(rows.iter().map(|row| read(row)));
             let path = self.path(Table::Samples, partition, number);
             let bytes = tables::samples::write(&path, &rows)?;
             added.push(self.put_file(Table::Samples, path, bytes, rows.len(), span).await?);
@@ -192,6 +206,18 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             let bytes = tables::slow_minutes::write(&path, &rows)?;
             added.push(self.put_file(Table::SlowMinutes, path, bytes, rows.len(), span).await?);
         }
+        added.extend(self.put_cells(commit.cells, commit.catalog, number).await?);
+        let (merged, mut replaced) = self.merge_cells(commit.cells_since, number).await?;
+        added.extend(merged);
+        if let Some(picture) = commit.picture.filter(|picture| !picture.is_empty()) {
+            let earlier = self.files.iter().filter(|file| file.table == Table::Pictures);
+            replaced.extend(earlier.map(|file| file.path.clone()));
+            let rows: Vec<&Observation> = picture.iter().collect();
+            let span = span(rows.iter().map(|row| observed(row)));
+            let path = self.path(Table::Pictures, Partition::None, number);
+            let bytes = tables::observations::write(&path, &rows)?;
+            added.push(self.put_file(Table::Pictures, path, bytes, rows.len(), span).await?);
+        }
         let mut pending = None;
         if !commit.pending.is_empty() {
             let span = span(commit.pending.iter().map(|row| row.event.end_unix_nanos()));
@@ -203,7 +229,7 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             );
         }
         let mut files = self.files.clone();
-        manifest::apply(&mut files, &added, &[]);
+        manifest::apply(&mut files, &added, &replaced);
         let record = Record {
             format: FORMAT,
             cluster: self.record.cluster.clone(),
@@ -212,7 +238,7 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             nonce: self.record.nonce.clone(),
             written_unix_nanos: commit.now_unix_nanos,
             added,
-            replaced: Vec::new(),
+            replaced,
             snapshot: snapshot_at(number, &files),
             pending,
             topologies: commit.topologies,
@@ -225,6 +251,10 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
     }
 
     fn path(&self, table: Table, partition: Partition, number: u64) -> String {
+        self.merged_path(table, partition, number, 0)
+    }
+
+    fn merged_path(&self, table: Table, partition: Partition, number: u64, merged: u8) -> String {
         let [a, b, c, d, ..] = self.nonce;
         let writer = u32::from_be_bytes([a, b, c, d]);
         DataPath {
@@ -233,6 +263,7 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
             partition,
             number,
             writer,
+            merged,
         }
         .to_string()
     }

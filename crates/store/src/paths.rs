@@ -3,8 +3,9 @@
 //! ```text
 //! manifest/cluster=<c>/<number, 20 digits>.json
 //! ios/cluster=<c>/date=2026-09-22/hour=03/<number>-<nonce>.parquet       and legs
-//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings, slow_minutes
-//! pending/cluster=<c>/<number>-<nonce>.parquet
+//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings, slow_minutes,
+//!                                                                        latency, attribution (with `-m1` or `-m2` before the dot where merged)
+//! pending/cluster=<c>/<number>-<nonce>.parquet                          and pictures
 //! ```
 //!
 //! The nonce is the writer's: two owners that race for a number never write to one name.
@@ -38,11 +39,17 @@ pub enum Table {
     /// One row a minute in which an objective was not met.
     #[serde(rename = "slow_minutes")]
     SlowMinutes,
+    /// One row a stretch of time and group of I/Os or copies.
+    Latency,
+    /// One row a minute, volume and candidate.
+    Attribution,
+    /// Observations from which the same is known as from all up to a record: replaced by the next.
+    Pictures,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Ios,
         Self::Legs,
         Self::Unmatched,
@@ -52,6 +59,9 @@ impl Table {
         Self::Samples,
         Self::Findings,
         Self::SlowMinutes,
+        Self::Latency,
+        Self::Attribution,
+        Self::Pictures,
     ];
 
     /// The folder's name.
@@ -67,6 +77,9 @@ impl Table {
             Self::Samples => "samples",
             Self::Findings => "findings",
             Self::SlowMinutes => "slow_minutes",
+            Self::Latency => "latency",
+            Self::Attribution => "attribution",
+            Self::Pictures => "pictures",
         }
     }
 }
@@ -95,8 +108,10 @@ impl Partition {
             | Table::Observations
             | Table::Samples
             | Table::Findings
-            | Table::SlowMinutes => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
-            Table::Pending => Self::None,
+            | Table::SlowMinutes
+            | Table::Latency
+            | Table::Attribution => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
+            Table::Pending | Table::Pictures => Self::None,
         }
     }
 }
@@ -133,19 +148,25 @@ pub struct DataPath {
     pub number: u64,
     /// The first 4 bytes of the writer's nonce.
     pub writer: u32,
+    /// How often its rows were put together out of several files: 0 as they were first committed.
+    pub merged: u8,
 }
 
 impl fmt::Display for DataPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}/cluster={}{}/{:020}-{:08x}.parquet",
+            "{}/cluster={}{}/{:020}-{:08x}",
             self.table.as_str(),
             escape(self.cluster.as_str()),
             self.partition,
             self.number,
             self.writer
-        )
+        )?;
+        if self.merged > 0 {
+            write!(f, "-m{}", self.merged)?;
+        }
+        f.write_str(".parquet")
     }
 }
 
@@ -179,6 +200,13 @@ impl FromStr for DataPath {
             .strip_suffix(".parquet")
             .and_then(|stem| stem.split_once('-'))
             .ok_or_else(wrong)?;
+        let (writer, merged) = match writer.split_once("-m") {
+            Some((writer, merged)) => (
+                writer,
+                merged.parse().ok().filter(|level| *level > 0).ok_or_else(wrong)?,
+            ),
+            None => (writer, 0),
+        };
         if number.len() != 20 || writer.len() != 8 {
             return Err(wrong());
         }
@@ -188,6 +216,7 @@ impl FromStr for DataPath {
             partition,
             number: number.parse().map_err(|_| wrong())?,
             writer: u32::from_str_radix(writer, 16).map_err(|_| wrong())?,
+            merged,
         })
     }
 }

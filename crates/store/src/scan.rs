@@ -1,8 +1,10 @@
 //! Reading what was committed, a file at a time.
 
+use fathom_model::cell::{Attribution, AttributionKey, Bucket, LatencyKey};
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
 use fathom_model::objective::SlowMinute;
+use fathom_model::sketch::{Fault, Kept};
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
 
@@ -75,7 +77,10 @@ pub async fn read_rows(
         | Table::Observations
         | Table::Samples
         | Table::Findings
-        | Table::SlowMinutes => {
+        | Table::SlowMinutes
+        | Table::Latency
+        | Table::Attribution
+        | Table::Pictures => {
             return Ok(None);
         }
     }
@@ -104,14 +109,14 @@ pub async fn read_coverage(blobs: &Blobs, files: &[FileEntry], span: Span) -> Re
     Ok(rows)
 }
 
-/// Reads the observations of one file, in the order in which they came; none of files of other tables.
+/// Reads the observations of one file, in the order in which they came, or of a picture; none of files of other tables.
 ///
 /// # Errors
 ///
 /// When the file cannot be read.
 pub async fn read_observations(blobs: &Blobs, file: &FileEntry) -> Result<Vec<Observation>> {
     match file.table {
-        Table::Observations => tables::observations::load(&file.path, blobs.get(&file.path).await?),
+        Table::Observations | Table::Pictures => tables::observations::load(&file.path, blobs.get(&file.path).await?),
         _ => Ok(Vec::new()),
     }
 }
@@ -163,6 +168,40 @@ pub async fn read_slow_minutes(blobs: &Blobs, file: &FileEntry) -> Result<Vec<Sl
     match file.table {
         Table::SlowMinutes => tables::slow_minutes::load(&file.path, blobs.get(&file.path).await?),
         _ => Ok(Vec::new()),
+    }
+}
+
+/// Hands out the cells of one file of `latency`, with what their sketches were kept as; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read, or what takes a cell finds that it is none.
+pub async fn read_latency(
+    blobs: &Blobs,
+    file: &FileEntry,
+    catalog: &mut Catalog,
+    take: impl FnMut(Bucket, LatencyKey, Kept<'_>) -> std::result::Result<(), Fault>,
+) -> Result<()> {
+    match file.table {
+        Table::Latency => tables::latency::load(&file.path, blobs.get(&file.path).await?, catalog, take),
+        _ => Ok(()),
+    }
+}
+
+/// Hands out the cells of one file of `attribution`; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_attribution(
+    blobs: &Blobs,
+    file: &FileEntry,
+    catalog: &mut Catalog,
+    take: impl FnMut(Bucket, AttributionKey, &Attribution),
+) -> Result<()> {
+    match file.table {
+        Table::Attribution => tables::attribution::load(&file.path, blobs.get(&file.path).await?, catalog, take),
+        _ => Ok(()),
     }
 }
 

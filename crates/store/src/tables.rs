@@ -3,9 +3,11 @@
 //! Times are `timestamp(ns, UTC)` on the clock of the node that saw the event, durations nanoseconds, offsets and lengths bytes.
 //! The cluster stands in the path. An I/O's key is (node, incarnation, ordinal).
 
+pub mod attribution;
 pub mod coverage;
 pub mod findings;
 pub mod ios;
+pub mod latency;
 pub mod legs;
 pub mod observations;
 pub mod pending;
@@ -13,7 +15,13 @@ pub mod samples;
 pub mod slow_minutes;
 pub mod unmatched;
 
-use fathom_model::{Catalog, Incarnation, NodeId, Observation, StreamId, StreamIndex, StreamKind};
+use std::collections::HashMap;
+
+use fathom_model::cell::Bucket;
+use fathom_model::{
+    Catalog, DiskIndex, Incarnation, NodeId, NodeIndex, Observation, PhysicalDisk, PhysicalDiskId, StreamId,
+    StreamIndex, StreamKind, VolumeId, VolumeIndex,
+};
 
 use crate::columns::{Builder, Columns};
 use crate::error::Result;
@@ -136,5 +144,79 @@ impl Incarnations {
 
     fn of(&self, stream: StreamIndex) -> &str {
         &self.0[stream.as_usize()]
+    }
+}
+
+/// Adds the columns that say which stretch of time a row is of.
+fn buckets(builder: &mut Builder, buckets: impl Iterator<Item = Bucket> + Clone) {
+    builder.time(
+        "bucket",
+        buckets.clone().map(|bucket| Some(bucket.from_unix_nanos)),
+        false,
+    );
+    builder.i64("bucket_nanos", buckets.map(|bucket| Some(bucket.length_nanos)), false);
+}
+
+/// Reads what [`buckets`] wrote.
+fn read_buckets(columns: &Columns<'_>) -> Result<Vec<Bucket>> {
+    let from = columns.all("bucket", columns.times("bucket")?)?;
+    let lengths = columns.all("bucket_nanos", columns.i64s("bucket_nanos")?)?;
+    let bucket = |(from_unix_nanos, length_nanos): (i64, i64)| {
+        let bucket = Bucket {
+            from_unix_nanos,
+            length_nanos,
+        };
+        let is_whole = length_nanos > 0 && Bucket::of(from_unix_nanos, length_nanos) == bucket;
+        is_whole.then_some(bucket).ok_or_else(|| {
+            columns.wrong(
+                "bucket_nanos",
+                format!("{length_nanos} ns do not begin at {from_unix_nanos}"),
+            )
+        })
+    };
+    from.into_iter().zip(lengths).map(bucket).collect()
+}
+
+/// Names of a batch on their way into a catalog: each is looked up there once.
+struct Names<'c, 'b> {
+    catalog: &'c mut Catalog,
+    nodes: HashMap<&'b str, NodeIndex>,
+    volumes: HashMap<&'b str, VolumeIndex>,
+    disks: HashMap<(&'b str, &'b str), DiskIndex>,
+}
+
+impl<'c, 'b> Names<'c, 'b> {
+    fn new(catalog: &'c mut Catalog) -> Self {
+        Self {
+            catalog,
+            nodes: HashMap::new(),
+            volumes: HashMap::new(),
+            disks: HashMap::new(),
+        }
+    }
+
+    fn node(&mut self, name: Option<&'b str>) -> Option<NodeIndex> {
+        let (name, catalog) = (name?, &mut *self.catalog);
+        let node = self.nodes.entry(name);
+        Some(*node.or_insert_with(|| catalog.intern_node(&NodeId::new(name))))
+    }
+
+    fn volume(&mut self, name: Option<&'b str>) -> Option<VolumeIndex> {
+        let (name, catalog) = (name?, &mut *self.catalog);
+        let volume = self.volumes.entry(name);
+        Some(*volume.or_insert_with(|| catalog.intern_volume(&VolumeId::new(name))))
+    }
+
+    fn disk(&mut self, node: Option<&'b str>, name: Option<&'b str>, id: Option<&'b str>) -> Option<DiskIndex> {
+        let (node, name, id) = (node?, name?, id?);
+        let catalog = &mut *self.catalog;
+        let disk = self.disks.entry((id, node));
+        Some(*disk.or_insert_with(|| {
+            catalog.intern_disk(&PhysicalDisk {
+                id: PhysicalDiskId::new(id),
+                node: NodeId::new(node),
+                name: name.to_owned(),
+            })
+        }))
     }
 }

@@ -343,6 +343,9 @@ pub fn report_to_wire(
             })
             .collect(),
         coverage: Some(coverage_to_wire(&unseen.nodes, &unseen.warnings, newest, from)),
+        // The caller's to say.
+        source: None,
+        slowest_write_id: String::new(),
     }
 }
 

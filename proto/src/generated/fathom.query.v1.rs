@@ -398,6 +398,22 @@ pub struct UnseenNode {
     #[prost(string, tag = "2")]
     pub cause: ::prost::alloc::string::String,
 }
+/// What an answer was made of.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Source {
+    /// `rows`: each I/O of the stretch was looked at. `tables`: what they added up to as they came, and the newest I/Os themselves.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// Percentiles are off by at most this share of themselves. Counts and maxima are exact.
+    #[prost(double, tag = "2")]
+    pub relative_error: f64,
+    /// The stretch begins, and where it has an end ends, with a whole one of so long. 0: exactly where it was asked to.
+    #[prost(uint64, tag = "3")]
+    pub bucket_nanos: u64,
+    /// Files that were read.
+    #[prost(uint64, tag = "4")]
+    pub files: u64,
+}
 /// Asks for a coordinator's status.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatusRequest {}
@@ -587,6 +603,9 @@ pub struct ListVolumesResponse {
     /// What was not complete. Absent: a coordinator of before this was said.
     #[prost(message, optional, tag = "3")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// What writes and percentiles were made of. Absent: a coordinator of before this was said.
+    #[prost(message, optional, tag = "4")]
+    pub source: ::core::option::Option<Source>,
 }
 /// A volume.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -900,6 +919,9 @@ pub struct GetLatencyRequest {
     /// `tap`, `node`, `disk`, `volume` or `pair`. Empty: node.
     #[prost(string, tag = "3")]
     pub by: ::prost::alloc::string::String,
+    /// What the answer is to be made of: `rows` or `tables`. Empty: tables, where many I/Os would have to be read and the tables can tell.
+    #[prost(string, tag = "4")]
+    pub source: ::prost::alloc::string::String,
 }
 /// Latency.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -910,8 +932,11 @@ pub struct GetLatencyResponse {
     /// What was not complete.
     #[prost(message, optional, tag = "2")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// What it was made of. Absent: a coordinator of before this was said: rows.
+    #[prost(message, optional, tag = "3")]
+    pub source: ::core::option::Option<Source>,
 }
-/// Latency of a group of I/Os or legs. Percentiles are exact for groups of up to 200,000, else to 0.1 %.
+/// Latency of a group of I/Os or legs. Percentiles of rows are exact for groups of up to 200,000, else to 0.1 %; of tables to 1 %.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Latency {
     /// The tap.
@@ -954,6 +979,9 @@ pub struct GetReportRequest {
     /// Which I/Os. The op is ignored: a report counts all and explains writes.
     #[prost(message, optional, tag = "2")]
     pub filter: ::core::option::Option<IoFilter>,
+    /// As in GetLatencyRequest. Of tables, whom to blame is what was found while the I/Os came: findings that were felt in the stretch.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
 }
 /// A report.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -988,6 +1016,12 @@ pub struct GetReportResponse {
     /// All that is worse than its equals at some time, the costliest first. Empty: nothing is, or the coordinator does not say.
     #[prost(message, repeated, tag = "10")]
     pub culprits: ::prost::alloc::vec::Vec<Culprit>,
+    /// What it was made of. Absent: a coordinator of before this was said: rows.
+    #[prost(message, optional, tag = "11")]
+    pub source: ::core::option::Option<Source>,
+    /// The slowest write's name, where it was not looked up: of tables. Empty: there is none, or it is in `slowest_write`.
+    #[prost(string, tag = "12")]
+    pub slowest_write_id: ::prost::alloc::string::String,
 }
 /// How many I/Os and legs were joined. exact + ambiguous + incomplete = writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2825,6 +2859,9 @@ pub struct GetWhatIfRequest {
     /// At most this many of a ranking. 0: 20.
     #[prost(uint32, tag = "4")]
     pub most: u32,
+    /// As in GetLatencyRequest.
+    #[prost(string, tag = "5")]
+    pub source: ::prost::alloc::string::String,
 }
 /// What would have been.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2850,6 +2887,9 @@ pub struct GetWhatIfResponse {
     /// What was not complete.
     #[prost(message, optional, tag = "7")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// What it was made of. Absent: a coordinator of before this was said: rows.
+    #[prost(message, optional, tag = "8")]
+    pub source: ::core::option::Option<Source>,
 }
 /// What would have been without something.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4306,6 +4346,9 @@ pub struct CompareStretchesRequest {
     /// How long each is. 0: 15 min.
     #[prost(uint64, tag = "4")]
     pub window_nanos: u64,
+    /// As in GetLatencyRequest. Stretches of tables begin and end with whole minutes.
+    #[prost(string, tag = "5")]
+    pub source: ::prost::alloc::string::String,
 }
 /// Two stretches.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4331,6 +4374,9 @@ pub struct CompareStretchesResponse {
     /// What was not complete.
     #[prost(message, optional, tag = "7")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// What it was made of. Absent: a coordinator of before this was said: rows.
+    #[prost(message, optional, tag = "8")]
+    pub source: ::core::option::Option<Source>,
 }
 /// A stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

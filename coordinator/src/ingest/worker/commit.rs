@@ -45,6 +45,7 @@ impl Running {
             .iter()
             .flat_map(|some| some.iter().cloned())
             .collect();
+        let picture = self.picture.due(self.by_state.judged());
         let state = Kept {
             state_streams: self.state.kept(),
             events: join
@@ -63,8 +64,14 @@ impl Running {
                 .or_else(|| self.owner.record().state.troubled.clone()),
             webhooks: self.webhooks.clone(),
             judged_minute: self.minutes.judged(),
+            cells_since: Some(self.cells_since),
+            pictured: picture
+                .as_ref()
+                .map(|(counted, _)| *counted)
+                .or(self.owner.record().state.pictured),
             state_judged: Some(self.by_state.judged()),
         };
+        let cells = self.tally.take();
         let record = self
             .owner
             .commit(Commit {
@@ -75,6 +82,9 @@ impl Running {
                 samples: &samples,
                 findings: &self.findings.changes,
                 slow_minutes: &self.slow_minutes,
+                picture: picture.as_ref().map(|(_, rows)| rows.as_slice()),
+                cells: &cells,
+                cells_since: self.cells_since,
                 pending: &self.engine.pending(),
                 topologies: topologies.collect(),
                 state,
@@ -82,9 +92,13 @@ impl Running {
             })
             .await?;
         tracing::debug!(cluster = %self.id, record = record.number, ios = rows.ios.len(), "committed");
+        if let Some(error) = self.owner.take_merge_fault() {
+            tracing::warn!(cluster = %self.id, %error, "a file of a table cannot be read: files of what rows add up to stay as they are");
+        }
         self.hot.clear();
         self.hot_bytes = 0;
-        self.state.hot.clear();
+        self.picture
+            .stored(std::mem::take(&mut self.state.hot), picture.is_some());
         self.state.samples.clear();
         self.coverage.clear();
         self.slow_minutes.clear();
@@ -182,6 +196,7 @@ impl Running {
             health: Arc::clone(&self.health.view),
             rollup: self.rollups.view.clone(),
             webhooks: self.webhooks.clone(),
+            cells_since: self.cells_since,
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

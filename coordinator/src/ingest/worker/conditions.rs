@@ -63,6 +63,14 @@ impl ByState {
         }
     }
 
+    /// Takes a picture of so many that came, all of which were looked at.
+    pub(super) fn begin(&mut self, picture: &[Observation], came: u64) {
+        for observation in picture {
+            self.now.add(observation);
+        }
+        self.came = came;
+    }
+
     /// Takes what a predecessor stored: of the first so many it knew what they meant.
     pub(super) fn take_up(&mut self, rows: Vec<Observation>, judged: u64) {
         let known = usize::try_from(judged.saturating_sub(self.came)).unwrap_or(usize::MAX);

@@ -6,13 +6,14 @@
 
 use fathom_diagnose::findings::{Kept, Said, Tracker, WARM_SECONDS};
 use fathom_diagnose::objectives::Minutes;
+use fathom_diagnose::tally::Tally;
 use fathom_model::condition::Condition;
 use fathom_model::finding::{Change, Finding, Note};
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows};
 use fathom_state::conditions::Read;
 use fathom_store::blobs::Blobs;
 use fathom_store::paths::Table;
-use fathom_store::{FileEntry, Span, read_observations, read_rows};
+use fathom_store::{FileEntry, Span, read_rows};
 use tokio::sync::oneshot;
 
 use super::Running;
@@ -53,6 +54,7 @@ impl Findings {
         files: &[FileEntry],
         catalog: &Catalog,
         minutes: &mut Minutes,
+        tally: &mut Tally,
     ) -> Result<()> {
         let ios = || files.iter().filter(|file| file.table == Table::Ios);
         let newest = ios().map(|file| file.max_unix_nanos).max().unwrap_or(i64::MIN);
@@ -75,6 +77,7 @@ impl Findings {
             if let Some(rows) = read_rows(blobs, cluster, file, &mut names).await? {
                 let rows = known(&rows, catalog, from);
                 self.tracker.warm(&rows);
+                tally.learn(&rows);
                 rows.ios.iter().for_each(|io| minutes.add(io, catalog));
             }
         }
@@ -155,14 +158,15 @@ impl Running {
     /// Takes up what a predecessor found: after questions can be answered, since files are read, and before anything is joined.
     pub(super) async fn warm_findings(&mut self) -> Result<()> {
         let (owner, catalog) = (&self.owner, self.engine.catalog());
-        // What stands is what was said; of what was not looked at yet it is told now.
-        let judged = owner.record().state.state_judged;
-        for file in owner.files().iter().filter(|file| file.table == Table::Observations) {
-            let rows = read_observations(owner.blobs(), file).await?;
-            self.by_state.take_up(rows, judged.unwrap_or(u64::MAX));
-        }
         self.findings
-            .warm(owner.blobs(), &self.id, owner.files(), catalog, &mut self.minutes)
+            .warm(
+                owner.blobs(),
+                &self.id,
+                owner.files(),
+                catalog,
+                &mut self.minutes,
+                &mut self.tally,
+            )
             .await
     }
 

@@ -9,11 +9,8 @@ use fathom_model::state::{Key, Kind, Observation};
 use fathom_model::{Catalog, JoinedRows};
 use fathom_rollup::{Gather, Inventory, Scene};
 use fathom_runtime::clock::{Clock, SystemClock};
-use fathom_store::paths::Table;
-use fathom_store::read_observations;
 
 use super::{HealthView, Running};
-use crate::error::Result;
 
 /// A rollup is made this often, whatever changed.
 const EVERY: Duration = Duration::from_secs(10);
@@ -80,20 +77,6 @@ impl Rollups {
 }
 
 impl Running {
-    /// Reads what is stored of devices.
-    pub(super) async fn warm_rollups(&mut self) -> Result<()> {
-        let files = self
-            .owner
-            .files()
-            .iter()
-            .filter(|file| file.table == Table::Observations);
-        for file in files {
-            let rows = read_observations(self.owner.blobs(), file).await?;
-            self.rollups.observe(&rows);
-        }
-        Ok(())
-    }
-
     /// Makes a rollup where one is due, and publishes it.
     pub(super) fn note_rollup(&mut self, now_unix_nanos: i64) {
         let record = self.owner.record();

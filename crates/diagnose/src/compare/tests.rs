@@ -109,3 +109,61 @@ fn ranks_give_the_p_of_the_books() {
     assert_eq!(adjusted(&mut [0.01, 0.02, 0.03, 0.5], 0.05), Some(0.03));
     assert_eq!(adjusted(&mut [0.4, 0.5], 0.05), None);
 }
+
+#[test]
+fn what_rows_add_up_to_compares_as_they_do() {
+    let mut cluster = Cluster::new();
+    for write in 0..20 * 1200_i64 {
+        let at = write * 50 * MILLISECOND;
+        let mut times = [0, 1, 2].map(|copy| healthy(write as u64, copy));
+        if at >= 600 * SECOND {
+            times[1].device += 2_000_000;
+        }
+        cluster.make(Request {
+            at,
+            from: "i0",
+            times,
+            before: 0,
+            without: &[],
+        });
+    }
+    // The fixture begins 20 s into a minute; stretches of cells are of whole ones.
+    let (before, after) = (span(40, 580), span(640, 1180));
+    let rows = compared(&cluster, before, after);
+    let mut tally = crate::tally::Tally::default();
+    tally.add(&cluster.rows, &cluster.catalog);
+    let cells = tally.take();
+    for longest in [Bucket::FINE_NANOS, Bucket::COARSE_NANOS] {
+        let mut compare = Compare::of_buckets(before, after, [longest; 2]);
+        for number in 0..2 {
+            for ((bucket, key), sketch) in &cells.latency.cells {
+                let bucket = if longest == Bucket::COARSE_NANOS {
+                    bucket.coarse()
+                } else {
+                    *bucket
+                };
+                compare.add_latency(number, bucket, key, sketch);
+            }
+            for ((bucket, key), cell) in &cells.attribution.cells {
+                compare.add_attribution(number, *bucket, key, cell);
+            }
+        }
+        let sums = compare.report(&cluster.catalog);
+        assert_eq!(sums.writes, rows.writes);
+        // 540 s are 54 stretches of 10 s, and 30 blocks would be of 18 s: of whole ones of these they are of 10 s.
+        let blocks = if longest == Bucket::FINE_NANOS { 54 } else { 9 };
+        assert_eq!(sums.blocks, [blocks; 2]);
+        let key = |one: &Latency| (one.tap, one.volume.clone(), one.node.clone(), one.disk.clone());
+        assert_eq!(sums.latencies.len(), rows.latencies.len());
+        for one in &sums.latencies {
+            let other = rows.latencies.iter().find(|other| key(other) == key(one)).unwrap();
+            // Of rows durations are in the same bins.
+            assert_eq!((one.before, one.after), (other.before, other.after), "{one:?}");
+            assert_eq!(one.changed, other.changed, "{one:?} {other:?}");
+        }
+        for (one, other) in sums.shares.iter().zip(&rows.shares) {
+            let of = |share: &Share| (share.node.clone(), share.before, share.after, share.changed);
+            assert_eq!(of(one), of(other));
+        }
+    }
+}

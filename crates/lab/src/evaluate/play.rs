@@ -24,6 +24,9 @@ pub(super) struct Played {
     pub(super) without_evidence: u64,
     /// Writes joined.
     pub(super) writes: u64,
+    /// All rows, where they were to be kept, and the names behind them.
+    pub(super) rows: JoinedRows,
+    pub(super) names: Catalog,
 }
 
 struct Player<'a> {
@@ -87,6 +90,8 @@ pub(super) fn play(simulated: &Simulated, keep: bool) -> Result<Played> {
             played.without_evidence += 1;
         }
     }
+    played.rows = kept;
+    played.names = engine.catalog().clone();
     Ok(played)
 }
 

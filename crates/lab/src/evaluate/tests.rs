@@ -78,6 +78,54 @@ fn slow_disk_of_a_file_is_scored_named_first_and_within_a_minute() {
     assert_eq!(evaluation.by_kind["slow-disk"].n, 1);
 }
 
+/// The seeds of tests are for tuning; what is reported is of others.
+const DRIVES: &str = r#"
+[[scenario]]
+name = "slow"
+[scenario.config]
+seconds = 40.0
+faults = [{ from-seconds = 10.0, what = { slow-disk = { on = { node = 1, disk = 2 }, factor = 6.0, add-micros = 0.0 } } }]
+[[scenario]]
+name = "stalls"
+[scenario.config]
+seconds = 40.0
+faults = [{ from-seconds = 10.0, what = { sporadic-stalls = { on = { node = 2, disk = 0 }, every-millis = 200.0, stall-millis = 15.0 } } }]
+[[scenario]]
+name = "mixed"
+[scenario.config]
+seconds = 40.0
+faults = [{ from-seconds = 10.0, what = { mixed-media = { on = { node = 0, disk = 1 }, seek-micros = 1200.0 } } }]
+"#;
+
+#[test]
+fn p99_without_a_drive_is_that_of_a_run_without_it_to_a_tenth() {
+    let plan = Plan {
+        seeds: 3..9,
+        scenarios: Some(file(DRIVES).unwrap()),
+        threads: 2,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    let faults = evaluation.scenarios.iter().flat_map(|outcome| &outcome.faults);
+    let said: Vec<_> = faults
+        .map(|fault| {
+            (
+                &fault.fault,
+                fault.p99_ns,
+                fault.what_if_p99_ns,
+                fault.p99_without_disk_ns,
+            )
+        })
+        .collect();
+    assert!(evaluation.n_what_if >= 5, "{said:?}");
+    assert_eq!(evaluation.what_if_within_10_percent, Some(1.0), "{said:?}");
+    // It is the drive that costs it, so that the answer is far from what was.
+    assert!(
+        said.iter()
+            .all(|(_, with, said, _)| said.is_none_or(|said| said < *with)),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn healthy_cluster_counts_its_time_and_names_nobody() {
     let text = "[[scenario]]\nname = \"quiet\"\n[scenario.config]\nseconds = 120.0\n";

@@ -66,6 +66,31 @@ proptest! {
     }
 
     #[test]
+    fn bins_that_were_kept_come_back_and_add_up(one in durations(), other in durations()) {
+        let (one, other, whole) = (of(&one), of(&other), of(&[one.clone(), other].concat()));
+        let mut merged = Sketch::default();
+        for sketch in [&one, &other] {
+            let (bins, counts): (Vec<u16>, Vec<u64>) = sketch.bins().unzip();
+            let (min, max) = (sketch.min().unwrap_or(0), sketch.max().unwrap_or(0));
+            let kept = Kept { bins: &bins, counts: &counts, sum: sketch.sum(), min, max };
+            prop_assert_eq!(merged.merge_bins(kept), Ok(()));
+        }
+        prop_assert_eq!(merged, whole);
+    }
+
+    #[test]
+    fn whatever_bins_are_given_nothing_panics(
+        bins in prop::collection::vec(any::<u16>(), 0..20), counts in prop::collection::vec(any::<u64>(), 0..20),
+        sum in any::<u64>(), min in any::<u64>(), max in any::<u64>(),
+    ) {
+        let mut sketch = of(&[1, 1000, 1_000_000]);
+        let before = sketch.clone();
+        if sketch.merge_bins(Kept { bins: &bins, counts: &counts, sum, min, max }).is_err() {
+            prop_assert_eq!(sketch, before, "what is refused changes nothing");
+        }
+    }
+
+    #[test]
     fn whatever_parts_are_given_nothing_panics(
         first_bin in any::<u32>(), counts in prop::collection::vec(any::<u64>(), 0..20),
         sum_nanos in any::<u64>(), min_nanos in any::<u64>(), max_nanos in any::<u64>(),

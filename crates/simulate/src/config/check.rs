@@ -37,6 +37,9 @@ impl Config {
                 format!("from {low} to {high}"),
             ));
         }
+        if let Some(disk) = self.without_disk {
+            self.check_disk("without-disk", disk)?;
+        }
         self.check_hardware()?;
         self.check_clocks()?;
         self.check_recording()?;

@@ -210,6 +210,18 @@ impl FaultKind {
         }
     }
 
+    /// The drive that it makes slow, of what is wrong with one.
+    #[must_use]
+    pub const fn disk(&self) -> Option<DiskRef> {
+        match self {
+            Self::SlowDisk { on, .. }
+            | Self::SporadicStalls { on, .. }
+            | Self::Wear { on, .. }
+            | Self::MixedMedia { on, .. } => Some(*on),
+            _ => None,
+        }
+    }
+
     /// The node that it is at, but for a volume's.
     #[must_use]
     pub const fn node(&self) -> Option<u32> {

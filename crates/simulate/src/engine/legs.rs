@@ -90,11 +90,14 @@ impl Engine<'_> {
             truth,
             ..
         } = self.ios[io];
-        let parts: SmallVec<[Part; 4]> = match op {
+        let mut parts: SmallVec<[Part; 4]> = match op {
             Op::Flush => self.layout.disks_of(volume, self.now),
             Op::Read => self.one_copy_each(io),
             Op::Write | Op::Unmap => self.layout.parts(volume, offset, length, self.now),
         };
+        if self.without.is_some() && op != Op::Read && self.layout.copies(volume) > 1 {
+            parts.retain(|part| Some(part.disk) != self.without);
+        }
         let layout = self.layout;
         let first_truth = if truth == NOBODY {
             NOBODY
@@ -136,11 +139,12 @@ impl Engine<'_> {
         let parts = self.layout.parts(io.volume, io.offset, io.length, self.now);
         let copies = self.layout.copies(io.volume) as usize;
         let chosen = parts.chunks(copies).filter_map(|of_part| {
-            let local = of_part.iter().find(|part| self.layout.node_of(part.disk) == io.node);
+            let there = |part: &&Part| Some(part.disk) != self.without || copies == 1;
+            let local = of_part.iter().filter(there);
+            let local = local.clone().find(|part| self.layout.node_of(part.disk) == io.node);
             // Without a local copy the offset decides, so that the copies share the load.
-            local
-                .or_else(|| of_part.get((io.offset >> 12) as usize % copies))
-                .copied()
+            let chosen = of_part.get((io.offset >> 12) as usize % copies).filter(there);
+            local.or(chosen).or_else(|| of_part.iter().find(there)).copied()
         });
         chosen.collect()
     }

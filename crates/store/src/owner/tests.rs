@@ -10,7 +10,11 @@ use fathom_model::{
 use super::*;
 use crate::scan::{Span, read_coverage, read_pending, read_rows};
 
+mod cells;
+
 const START: i64 = 1_790_046_805_000_000_000;
+
+static NO_CELLS: std::sync::LazyLock<Cells> = std::sync::LazyLock::new(Cells::default);
 
 fn stream(node: &str, byte: u8) -> StreamId {
     StreamId {
@@ -167,6 +171,9 @@ fn commit<'a>(
         samples: &[],
         findings: &[],
         slow_minutes: &[],
+        picture: None,
+        cells: &NO_CELLS,
+        cells_since: 1,
         pending,
         topologies: Vec::new(),
         state: 42,

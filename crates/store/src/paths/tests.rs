@@ -6,13 +6,14 @@ use super::*;
 
 proptest! {
     #[test]
-    fn paths_come_back(cluster in ".{1,20}", number in any::<u64>(), writer in any::<u32>(), hour in 0_i64..1_000_000) {
+    fn paths_come_back(cluster in ".{1,20}", number in any::<u64>(), writer in any::<u32>(), hour in 0_i64..1_000_000, merged in any::<u8>()) {
         for (table, partition) in [
             (Table::Ios, Partition::Hour(hour)),
             (Table::Coverage, Partition::Day(hour / 24)),
             (Table::Pending, Partition::None),
+            (Table::Latency, Partition::Day(hour / 24)),
         ] {
-            let path = DataPath { table, cluster: ClusterId::new(cluster.as_str()), partition, number, writer };
+            let path = DataPath { table, cluster: ClusterId::new(cluster.as_str()), partition, number, writer, merged };
             prop_assert_eq!(path.to_string().parse::<DataPath>(), Ok(path));
         }
         let record = RecordPath { cluster: ClusterId::new(cluster.as_str()), number };
@@ -28,6 +29,7 @@ fn path_of_an_hour_reads_as_any_engine_expects() {
         partition: Partition::of(Table::Ios, 1_790_046_805_000_000_000),
         number: 7,
         writer: 0xab,
+        merged: 0,
     };
     let text = "ios/cluster=fault-slow-drive/date=2026-09-22/hour=03/00000000000000000007-000000ab.parquet";
     assert_eq!(path.to_string(), text);
@@ -53,6 +55,8 @@ fn other_texts_are_refused() {
         "ios/cluster=a/x.parquet",
         "legs/a/00000000000000000007-000000ab.parquet",
         "manifest/cluster=a/7.json",
+        "latency/cluster=a/date=2026-09-22/00000000000000000007-000000ab-m0.parquet",
+        "latency/cluster=a/date=2026-09-22/00000000000000000007-000000ab-m.parquet",
     ] {
         assert!(
             text.parse::<DataPath>().is_err() && text.parse::<RecordPath>().is_err(),

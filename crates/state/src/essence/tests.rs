@@ -1,0 +1,186 @@
+//! A fold over the essence knows what a fold over everything knows.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::conditions::Conditions;
+use crate::history::{Picture, Poll};
+
+/// One observation in words of chance.
+#[derive(Clone, Debug)]
+enum Said {
+    Fact {
+        kind: Kind,
+        id: u8,
+        node: u8,
+        at: i64,
+        value: u8,
+        present: bool,
+    },
+    Poll {
+        kind: Kind,
+        node: u8,
+        at: i64,
+        full: bool,
+        works: bool,
+    },
+    Job {
+        id: u8,
+        node: u8,
+        at: i64,
+        done: Option<u64>,
+        elapsed: u64,
+        present: bool,
+    },
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let kind = || prop::sample::select(vec![Kind::Disk, Kind::Adapter, Kind::Node, Kind::QosPolicy]);
+    prop_oneof![
+        (kind(), 0_u8..3, 0_u8..3, 0_i64..40, 0_u8..3, prop::bool::weighted(0.9)).prop_map(
+            |(kind, id, node, at, value, present)| Said::Fact {
+                kind,
+                id,
+                node,
+                at,
+                value,
+                present
+            }
+        ),
+        (kind(), 0_u8..3, 0_i64..40, any::<bool>(), prop::bool::weighted(0.8)).prop_map(
+            |(kind, node, at, full, works)| Said::Poll {
+                kind,
+                node,
+                at,
+                full,
+                works
+            }
+        ),
+        (
+            0_u8..2,
+            0_u8..2,
+            0_i64..40,
+            prop::option::weighted(0.9, 0_u64..4),
+            0_u64..4,
+            prop::bool::weighted(0.95)
+        )
+            .prop_map(|(id, node, at, done, elapsed, present)| Said::Job {
+                id,
+                node,
+                at,
+                done,
+                elapsed,
+                present
+            }),
+    ]
+}
+
+/// What is said with it: of a job also the reading itself.
+fn observations(said: &[Said]) -> Vec<Observation> {
+    let all = said.iter().flat_map(|said| {
+        let poll = match *said {
+            Said::Job { node, at, .. } => Some(observation(&Said::Poll {
+                kind: Kind::StorageJob,
+                node,
+                at,
+                full: false,
+                works: true,
+            })),
+            _ => None,
+        };
+        [observation(said)].into_iter().chain(poll)
+    });
+    all.collect()
+}
+
+fn observation(said: &Said) -> Observation {
+    let name = |node: u8| NodeId::new(format!("n{node}"));
+    match *said {
+        Said::Fact {
+            kind,
+            id,
+            node,
+            at,
+            value,
+            present,
+        } => Observation {
+            present,
+            ..Observation::new(name(node), kind, format!("r{id}"), at).with("value", u64::from(value))
+        },
+        Said::Poll {
+            kind,
+            node,
+            at,
+            full,
+            works,
+        } => Poll {
+            kind,
+            class: "class".to_owned(),
+            outcome: if works { Ok(3) } else { Err("no".to_owned()) },
+            full,
+        }
+        .observation(&name(node), at),
+        Said::Job {
+            id,
+            node,
+            at,
+            done,
+            elapsed,
+            present,
+        } => {
+            let job = Observation::new(name(node), Kind::StorageJob, format!("j{id}"), at).with("elapsed_ns", elapsed);
+            let job = match done {
+                Some(done) => job.with("processed_bytes", done),
+                None => job,
+            };
+            Observation { present, ..job }
+        }
+    }
+}
+
+fn folded<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> (String, String) {
+    let (mut conditions, mut picture) = (Conditions::default(), Picture::at(i64::MAX));
+    for observation in observations {
+        conditions.add(observation);
+        picture.add(observation);
+    }
+    (format!("{conditions:#?}"), format!("{picture:#?}"))
+}
+
+fn essence<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Essence {
+    let mut essence = Essence::default();
+    observations
+        .into_iter()
+        .for_each(|observation| essence.add(observation));
+    essence
+}
+
+proptest! {
+    #[test]
+    fn fold_of_the_essence_is_that_of_everything(said in prop::collection::vec(said(), 0..120), later in prop::collection::vec(said(), 0..20)) {
+        let all = observations(&said);
+        let kept = essence(&all).observations();
+        prop_assert_eq!(folded(&kept), folded(&all));
+        // And so it stays, whatever comes.
+        let later = observations(&later);
+        prop_assert_eq!(folded(kept.iter().chain(&later)), folded(all.iter().chain(&later)));
+        // The essence of the essence and more is that of all.
+        let again = essence(kept.iter().chain(&later)).observations();
+        prop_assert_eq!(folded(&again), folded(all.iter().chain(&later)));
+    }
+}
+
+#[test]
+fn little_is_kept_of_what_is_said_again_and_again() {
+    let mut essence = Essence::default();
+    for at in 0..10_000 {
+        let job = Observation::new(NodeId::new("n0"), Kind::StorageJob, "j", at);
+        essence.add(
+            &job.with("processed_bytes", at as u64 * 100)
+                .with("elapsed_ns", at as u64),
+        );
+        essence.add(&Observation::new(NodeId::new("n0"), Kind::Disk, "d", at).with("health", u64::from(at > 5000)));
+    }
+    let kept = essence.observations();
+    assert!(kept.len() < 12, "{}", kept.len());
+}
