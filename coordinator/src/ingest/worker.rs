@@ -218,7 +218,7 @@ impl Running {
             slow_minutes: Vec::new(),
             tally: Tally::default(),
             // What earlier records have is in no table: it stays to be read row by row.
-            cells_since: kept.cells_since.unwrap_or(owner.record().number + 1),
+            cells_since: kept.cells_since.unwrap_or_else(|| owner.record().number + 1),
             by_state,
             picture: picture::Pictured::default(),
             webhooks,

@@ -59,9 +59,10 @@ impl Summary {
     /// Of what I/Os added up to. Events of no I/O are in no cell.
     #[must_use]
     pub fn of_totals(totals: &Totals) -> Self {
-        let has_targets = totals.latency.iter().any(|(key, sketch)| {
-            (key.op, key.tap) == (Op::Write, Tap::Target) && sketch.count() > 0
-        });
+        let has_targets = totals
+            .latency
+            .iter()
+            .any(|(key, sketch)| (key.op, key.tap) == (Op::Write, Tap::Target) && sketch.count() > 0);
         let mut summary = Self {
             has_targets,
             ..Self::default()

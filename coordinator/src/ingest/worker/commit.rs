@@ -65,10 +65,10 @@ impl Running {
             webhooks: self.webhooks.clone(),
             judged_minute: self.minutes.judged(),
             cells_since: Some(self.cells_since),
-            pictured: picture
-                .as_ref()
-                .map(|(counted, _)| *counted)
-                .or(self.owner.record().state.pictured),
+            pictured: match &picture {
+                Some((counted, _)) => Some(*counted),
+                None => self.owner.record().state.pictured,
+            },
             state_judged: Some(self.by_state.judged()),
         };
         let cells = self.tally.take();

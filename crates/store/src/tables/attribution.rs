@@ -54,8 +54,11 @@ const WOULD: SketchNames = SketchNames {
 /// A row on its way to a file.
 pub(crate) type Row<'a> = (Bucket, AttributionKey, &'a Attribution);
 
+/// A count of a row.
+type Count = fn(&Attribution) -> u64;
+
 /// Counts that every row has, by column.
-const COUNTS: [(&str, fn(&Attribution) -> u64); 13] = [
+const COUNTS: [(&str, Count); 13] = [
     ("writes", |cell| cell.writes),
     ("last", |cell| cell.last),
     ("expected_millionths", |cell| cell.expected_millionths),
