@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fathom_integration_tests::fleet::{BACK_WITHIN, PATIENCE, Setup, find, told};
-use fathom_integration_tests::process::{Process, Program};
+use fathom_integration_tests::process::{Process, Program, finished};
 use fathom_lab::simulate::{prepare, write};
 use fathom_lab::simulator::config::{DiskRef, FaultKind};
 use fathom_lab::simulator::scenario::Options;
@@ -184,6 +184,9 @@ fn site_cut_off_for_a_day_catches_up_and_nothing_is_lost_or_counts_twice() {
 
 /// The site's findings, once all writes are stored and nothing changes any more.
 fn settled(setup: &Setup, site: &Process, writes: u64) -> (Vec<Value>, u64) {
+    // What waits for later rows is judged when everything has come.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(finished(&setup.certificates, &site.address));
     let started = std::time::Instant::now();
     loop {
         let ran = setup.ask(site, &["writes", "--limit", "1", "-o", "json"]);

@@ -17,7 +17,7 @@ const RECORDING: &str = "/recording";
 pub(crate) const STORE: &str = "/var/lib/fathom/store";
 
 /// So long that all that is done in the middle is done in the middle.
-const SECONDS: &str = "105";
+const SECONDS: &str = "120";
 
 const NODES: [&str; 2] = ["n0", "n1"];
 
