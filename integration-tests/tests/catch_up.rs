@@ -168,8 +168,12 @@ fn site_cut_off_for_a_day_catches_up_and_nothing_is_lost_or_counts_twice() {
     assert_eq!(numbers, (before + 1..=last).collect::<Vec<_>>());
     let of_day = told.last().unwrap().at_unix_nanos - told[0].at_unix_nanos;
     assert!(of_day > 19 * HOURS, "{} h", of_day / HOURS);
+    let own = runtime.block_on(changes(&setup, &site, &before.to_string(), last));
+    assert_eq!(told, own, "what the site itself tells");
+    // Daemons that come one after the other to a cluster whose nodes had all finished are not waited for: a burst may be joined in part,
+    // and two of them then be told as one thing that is not known.
     let opened = told.iter().filter(|change| change.change == "opened").count() as i64;
-    assert_eq!(opened, BURSTS - 1, "each burst of the day has its slow drive");
+    assert!((3..BURSTS).contains(&opened), "{opened} of the day's slow drives");
 
     // Each write counts once, whoever is asked.
     let total = |coordinator: &Process| {
