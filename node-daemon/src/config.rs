@@ -60,7 +60,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub topology: Option<PathBuf>,
     /// Play the recording at its recorded speed, or at so many times it [default: as fast as possible]
-    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, allow_negative_numbers = true, default_missing_value = "1")]
     pub pace: Option<f64>,
     /// Leave out the events of a tap, as if the node did not have it (may be repeated)
     #[arg(long, value_name = "TAP")]

@@ -13,6 +13,7 @@ use crate::commands::{note, print, unseen, unseen_only_nodes};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
+use crate::render::report::plural;
 use crate::render::table::Grid;
 use crate::render::units::{bytes, count, maybe_nanos, time_of_day};
 use crate::scope::tell;
@@ -75,7 +76,7 @@ pub(crate) fn run(arguments: &ListArgs, op: Op, output: Output) -> Result<Code> 
             }
             print(&grid.lines(""))?;
             if answer.total > ios.len() as u64 {
-                tell!("{} of {} {}s shown", ios.len(), count(answer.total), op.as_str());
+                tell!("{} of {} {} shown", ios.len(), count(answer.total), plural(op.as_str()));
             }
         }
     }

@@ -120,7 +120,7 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
             "foreign" if row.op == "write" && row.bytes / row.events.max(1) >= 512 * 1024 => {
                 "of no write: another's I/O, by its size a repair or rebuild"
             }
-            "foreign" => "of no I/O that was seen: another's",
+            "foreign" => "of no I/O that was seen",
             "no_write" => "whose I/O was not seen",
             "after_write" => "ended too long after their I/O",
             "ambiguous" => "could be of more than one I/O",
@@ -153,7 +153,7 @@ pub(crate) fn unseen(unseen: &Unseen) -> String {
 type Name = fn(&Latency) -> &Option<String>;
 
 /// More than one of an operation.
-fn plural(op: &str) -> String {
+pub(crate) fn plural(op: &str) -> String {
     if op == "flush" {
         "flushes".to_owned()
     } else {

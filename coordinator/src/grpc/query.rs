@@ -80,6 +80,10 @@ impl Query {
             };
         }
         self.clusters.get(&ClusterId::new(name)).ok_or_else(|| {
+            if all.is_empty() {
+                let message = format!("no daemon has connected yet: there is no cluster `{name}` to ask about");
+                return status::not_found("NO_CLUSTER_YET", message);
+            }
             let names: Vec<String> = all.iter().map(|cluster| cluster.id.to_string()).collect();
             let known = if names.is_empty() {
                 "none".to_owned()

@@ -123,14 +123,23 @@ impl InOrder {
 }
 
 /// Sets what the second pass found. Where the watch found the same one, a report has it once: as the second pass did, which knew the
-/// whole of its time and writes.
+/// whole of its time and writes. A link is the exception where much of it is the other way: the watch looks at both. What the watch has as
+/// `unknown` behind a node is the culprit where that is at or on the way to this node, seen by writes that lack its far side.
 pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
     if let Some(culprit) = &culprit {
+        let is_behind = |other: &Culprit| {
+            let node = matches!(&culprit.kind[..], "disk" | "link" | "node") && culprit.node == other.node;
+            other.kind == "unknown" && node
+        };
+        report.culprits.retain(|other| !is_behind(other));
+        let both_ways = |other: &Culprit| {
+            culprit.kind == "link" && other.cost_ns > culprit.cost_ns.saturating_add(culprit.cost_ns / 4)
+        };
         let mut same = report.culprits.iter_mut().filter(|other| other.is_same(culprit));
-        if let Some(same) = same.next() {
+        if let Some(same) = same.next().filter(|same| !both_ways(same)) {
             same.clone_from(culprit);
-            report.culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
         }
+        report.culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
     }
     report.culprit = culprit;
 }

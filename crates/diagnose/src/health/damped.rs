@@ -104,7 +104,7 @@ impl Damped {
                 let reason = cluster.reasons.first();
                 self.history.push(Span {
                     state: cluster.state,
-                    from_unix_ns: now_unix_ns,
+                    from_unix_ns: cluster.since_unix_ns.unwrap_or(now_unix_ns),
                     reason: reason.map_or_else(String::new, |reason| format!("{}: {}", reason.from, reason.text)),
                 });
                 let over = self.history.len().saturating_sub(HISTORY);

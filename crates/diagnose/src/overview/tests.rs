@@ -138,6 +138,28 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
     assert_eq!(culprits, [("disk", Some("t1")), ("link", Some("t2"))]);
     let culprit = report.culprit.unwrap();
     assert_eq!(report.culprits[0], culprit, "one suspect, one account");
+    let of = |kind: &str, node: &str, peer: Option<&str>, cost_ns: u64| Culprit {
+        kind: kind.to_owned(),
+        node: Some(node.to_owned()),
+        disk: None,
+        peer: peer.map(ToOwned::to_owned),
+        cost_ns,
+        ..culprit.clone()
+    };
+    // Writes that lack the far side feel the same link as something behind its node; the way there alone is half of a pair.
+    let both = of("link", "t2", Some("i0"), 50);
+    let mut felt = Report {
+        culprits: vec![
+            of("unknown", "t2", None, 90),
+            of("unknown", "t0", None, 60),
+            both.clone(),
+        ],
+        ..Report::default()
+    };
+    blame(&mut felt, Some(of("link", "t2", Some("i0"), 30)));
+    assert_eq!(felt.culprits, [of("unknown", "t0", None, 60), both]);
+    blame(&mut felt, Some(of("unknown", "t0", Some("i0"), 40)));
+    assert_eq!(felt.culprits[1], of("unknown", "t0", Some("i0"), 40));
     assert_eq!((culprit.kind.as_str(), culprit.node.as_deref()), ("disk", Some("t1")));
     assert_eq!(report.clocks, clocks());
 }
