@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use fathom_proto::fleet::v1 as wire;
+use fathom_runtime::settings::parse;
 use fathom_runtime::units::Span;
 use serde::{Deserialize, Serialize};
 
@@ -210,16 +211,11 @@ fn read(path: &Path) -> Result<ContextFile> {
         path: path.to_owned(),
         cause: format!("the context file cannot be read: {error}; give another with --context, or ask without one"),
     })?;
-    let mut file: ContextFile = toml::from_str(&text).map_err(|error| {
-        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
-        Error::Context {
-            path: path.to_owned(),
-            cause: format!(
-                "line {}: {}; a context file (TOML) has `coordinator`, `cluster`, `ca`, `cert` and `key`, each = \"TEXT\", and the table `selections`",
-                before.matches('\n').count() + 1,
-                error.message().trim_end().replace('\n', " "),
-            ),
-        }
+    let mut file: ContextFile = parse(&text).map_err(|fault| Error::Context {
+        path: path.to_owned(),
+        cause: format!(
+            "{fault}; a context file (TOML) has `coordinator`, `cluster`, `ca`, `cert` and `key`, each = \"TEXT\", and the table `selections`"
+        ),
     })?;
     // Paths in the file are relative to it.
     let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();

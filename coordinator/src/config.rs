@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fathom_model::objective::Objective;
+use fathom_runtime::settings;
 use fathom_runtime::units::{ByteSize, Span};
 use serde::Deserialize;
 
@@ -152,7 +153,7 @@ impl Config {
     /// All faults at once.
     pub fn resolve(options: Options) -> Result<Self, Faults> {
         let file = match &options.config {
-            Some(path) => read(path).map_err(|fault| Faults(vec![fault]))?,
+            Some(path) => settings::read::<File>(path).map_err(|fault| Faults(vec![fault]))?,
             None => File::default(),
         };
         let mut faults = Vec::new();
@@ -228,11 +229,6 @@ impl Config {
             },
         })
     }
-}
-
-fn read(path: &Path) -> Result<File, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -92,10 +92,7 @@ impl Setup {
     /// Asks a coordinator as the user.
     #[must_use]
     pub fn ask(&self, coordinator: &Process, arguments: &[&str]) -> Ran {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
-        all.extend(self.certificates.options("user"));
-        self.program.run(all)
+        self.program.ask(&self.certificates, &coordinator.address, arguments)
     }
 
     /// How the fleet is, once it is as it should be.

@@ -251,6 +251,16 @@ impl Program {
         Ran::of(self.command(arguments).output().unwrap())
     }
 
+    /// Asks a coordinator, as the user `user`.
+    #[must_use]
+    pub fn ask(&self, certificates: &Certificates, address: &str, arguments: &[&str]) -> Ran {
+        let connection = certificates.options("user");
+        let options = ["--coordinator", address]
+            .into_iter()
+            .chain(connection.iter().map(String::as_str));
+        self.run(arguments.iter().copied().chain(options))
+    }
+
     /// Starts a command that goes on.
     #[must_use]
     pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Process {

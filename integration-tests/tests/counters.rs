@@ -11,10 +11,7 @@ fn program() -> Program {
 }
 
 fn ask(certificates: &Certificates, coordinator: &Process, arguments: &[&str]) -> Ran {
-    let mut all: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-    all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
-    all.extend(certificates.options("user"));
-    program().run(all)
+    program().ask(certificates, &coordinator.address, arguments)
 }
 
 /// Every reading of a counter that a node's recording has, by time.

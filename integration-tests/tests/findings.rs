@@ -52,10 +52,7 @@ impl Setup {
     }
 
     fn ask(&self, coordinator: &Process, arguments: &[&str]) -> Ran {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
-        all.extend(self.certificates.options("user"));
-        program().run(all)
+        program().ask(&self.certificates, &coordinator.address, arguments)
     }
 
     fn findings(&self, coordinator: &Process) -> Vec<Value> {

@@ -44,10 +44,7 @@ fn serve_folder(recording: &Path, nodes: &[&str], silence: &str) -> Served {
 
 impl Served {
     fn ask(&self, arguments: &[&str]) -> Ran {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        all.extend(["--coordinator".to_owned(), self.coordinator.address.clone()]);
-        all.extend(self.certificates.options("user"));
-        program().run(all)
+        program().ask(&self.certificates, &self.coordinator.address, arguments)
     }
 }
 

@@ -70,10 +70,7 @@ fn simulate(home: &Path) -> PathBuf {
 }
 
 fn ask(certificates: &Certificates, coordinator: &Process, arguments: &[&str]) -> Ran {
-    let mut all: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-    all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
-    all.extend(certificates.options("user"));
-    program().run(all)
+    program().ask(certificates, &coordinator.address, arguments)
 }
 
 fn rows<'a>(document: &'a Value, list: &str) -> &'a [Value] {

@@ -51,10 +51,7 @@ impl Setup {
     }
 
     fn ask(&self, coordinator: &Process, arguments: &[&str]) -> Ran {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        all.extend(["--coordinator".to_owned(), coordinator.address.clone()]);
-        all.extend(self.certificates.options("user"));
-        program().run(all)
+        program().ask(&self.certificates, &coordinator.address, arguments)
     }
 
     fn json(&self, coordinator: &Process, arguments: &[&str], source: &str) -> Value {

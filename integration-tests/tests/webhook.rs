@@ -162,10 +162,7 @@ impl Setup {
     }
 
     fn ask(&self, address: &str, arguments: &[&str]) -> Ran {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        all.extend(["--coordinator".to_owned(), address.to_owned()]);
-        all.extend(self.certificates.options("user"));
-        program().run(all)
+        program().ask(&self.certificates, address, arguments)
     }
 
     fn findings(&self, address: &str) -> Vec<Value> {

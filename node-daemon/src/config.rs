@@ -2,9 +2,10 @@
 //! faults are reported at once.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fathom_model::{ClusterId, NodeId, Tap};
+use fathom_runtime::settings;
 use fathom_runtime::units::ByteSize;
 use fathom_sources::live::Profile;
 use serde::Deserialize;
@@ -179,7 +180,7 @@ impl Config {
     /// All faults at once.
     pub fn resolve(options: Options) -> Result<Self, Faults> {
         let file = match &options.config {
-            Some(path) => read(path).map_err(|fault| Faults(vec![fault]))?,
+            Some(path) => settings::read::<File>(path).map_err(|fault| Faults(vec![fault]))?,
             None => File::default(),
         };
         let mut faults = Vec::new();
@@ -290,11 +291,6 @@ impl Config {
             log_file: options.log_file.or(file.log_file),
         })
     }
-}
-
-fn read(path: &Path) -> Result<File, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn read(path: &Path) -> Result<Vec<Scenario>> {
         path: path.to_owned(),
         cause: cause.trim_end().to_owned(),
     };
-    let file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let file: File = fathom_runtime::settings::parse(&text).map_err(wrong)?;
     file.scenarios().map_err(|error| wrong(error.to_string()))
 }
 

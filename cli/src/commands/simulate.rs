@@ -65,9 +65,9 @@ fn config(arguments: &SimulateArgs) -> Result<(Config, String)> {
         path: path.clone(),
         source,
     })?;
-    let mut config: Config = toml::from_str(&text).map_err(|error| Error::SimulateConfig {
+    let mut config: Config = fathom_runtime::settings::parse(&text).map_err(|cause| Error::SimulateConfig {
         path: path.clone(),
-        cause: error.to_string().trim_end().to_owned(),
+        cause,
     })?;
     config.seed = options.seed.unwrap_or(config.seed);
     config.nodes = options.nodes.unwrap_or(config.nodes);

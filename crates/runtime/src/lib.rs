@@ -1,4 +1,4 @@
-//! What every daemon of Fathom needs and no domain: tasks, shutdown, signals, backoff, time, logging.
+//! What every daemon of Fathom needs and no domain: tasks, shutdown, signals, backoff, time, logging, configuration files.
 //!
 //! # Purpose
 //!
@@ -32,7 +32,7 @@
 //!
 //! # What it is not
 //!
-//! It knows nothing of storage, of the wire or of configuration files, and it holds no state of its own beyond the
+//! It knows nothing of storage, of the wire or of what configuration files say, and it holds no state of its own beyond the
 //! names of running tasks.
 //!
 //! # Errors
@@ -43,6 +43,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod logging;
+pub mod settings;
 pub mod shutdown;
 pub mod signal;
 pub mod tasks;
