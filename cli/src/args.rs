@@ -105,6 +105,9 @@ pub(crate) enum Command {
     )]
     Clusters(ClustersArgs),
     /// The nodes of a cluster and how well each was heard
+    #[command(
+        after_help = "Examples:\n  fathom nodes\n  fathom nodes --cluster prod -o json          positions, losses and gaps in raw integers\n  fathom nodes --cluster 'prod-*'               of several clusters, at a fleet's coordinator"
+    )]
     Nodes(ClusterArgs),
     /// Order how much of nodes is read, for a time; then it is what each daemon's configuration says
     #[command(
@@ -112,6 +115,7 @@ pub(crate) enum Command {
     )]
     Profile(ProfileArgs),
     /// The volumes of a cluster, and the virtual disks under them
+    #[command(after_help = "Examples:\n  fathom volumes\n  fathom volumes --cluster prod -o json")]
     Volumes(ClusterArgs),
     /// The physical disks of a cluster: health, wear, errors, and which node has them
     #[command(
@@ -130,11 +134,17 @@ pub(crate) enum Command {
     )]
     Jobs(JobsArgs),
     /// Storage pools
+    #[command(
+        after_help = "Examples:\n  fathom pools\n  fathom pools --at 2026-09-22T03:13:00Z     as they were then"
+    )]
     Pools(StateArgs),
     /// Where the bytes of a volume lie
     #[command(after_help = "Example:\n  fathom extents vol0")]
     Extents(ExtentsArgs),
     /// What each node can see, and why not the rest
+    #[command(
+        after_help = "Examples:\n  fathom sources\n  fathom sources --node n1 -o json           every class, with the reason where it cannot be read"
+    )]
     Sources(StateArgs),
     /// What was said of a resource, and when it changed
     #[command(

@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use crate::exit::Code;
 use crate::render::json::to_value;
 use crate::render::table::one_line;
-use crate::render::units::date_time;
+use crate::render::units::moment;
 pub(crate) use crate::scope::print;
 use crate::scope::tell;
 
@@ -43,8 +43,8 @@ pub(crate) fn note(coverage: Option<&wire::Coverage>) -> Code {
     if let (Some(from), Some(newest)) = (coverage.from_unix_nanos, coverage.newest_unix_nanos) {
         tell!(
             "since {}, counted back from the cluster's newest I/O at {}",
-            date_time(from),
-            date_time(newest)
+            moment(from),
+            moment(newest)
         );
     }
     for warning in &coverage.warnings {

@@ -257,6 +257,20 @@ fn stretch_of_time_is_never_ignored() {
         );
         assert!(ran.err.contains("of 16,000 writes"), "{long}: {}", ran.err);
     }
+    // A short one is told as it is.
+    let ran = served.ask(&["writes", "--since", "500ms"]);
+    let times: Vec<i64> = ran
+        .err
+        .split_whitespace()
+        .filter_map(|word| word.split_once('.')?.1.parse().ok())
+        .collect();
+    assert!(
+        times.len() == 2 && (times[1] - times[0]).rem_euclid(1_000_000) == 500_000,
+        "{}",
+        ran.err
+    );
+    let ran = served.ask(&["writes", "--disk", "t9/disk0"]);
+    assert_fails(&ran, 2, &["there is no disk `t9/disk0`", "t0/disk0"]);
     // A disk is asked for as answers show it, or by its name alone.
     let count = |arguments: &[&str]| {
         let ran = served.ask(&[&["writes", "--limit", "1", "-o", "json"], arguments].concat());

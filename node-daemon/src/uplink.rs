@@ -243,10 +243,8 @@ impl Uplink {
 
     /// As [`Self::status_failure`], before the coordinator has said anything: it may still be at its part of the TLS handshake.
     fn opening_failure(&self, status: &Status) -> Failure {
-        // What the coordinator itself answers has no source.
-        let transport = std::error::Error::source(status).is_some();
         match self.status_failure(status) {
-            Failure::Retry(_) if transport && is_closed(status) => Failure::Closed,
+            Failure::Retry(_) if is_broken_off(status) => Failure::Closed,
             other => other,
         }
     }
@@ -279,7 +277,21 @@ impl Uplink {
             | Code::ResourceExhausted
             | Code::Aborted
             | Code::Internal
-            | Code::Unavailable => Failure::Retry(format!("{:?}: {}", status.code(), chain(status))),
+            | Code::Unavailable => Failure::Retry(broken(status)),
         }
+    }
+}
+
+/// Whether it is the connection that ended, and not the coordinator that answered: what it answers itself has no source.
+fn is_broken_off(status: &Status) -> bool {
+    std::error::Error::source(status).is_some() && is_closed(status)
+}
+
+/// Why a conversation ended that may go better next time.
+fn broken(status: &Status) -> String {
+    if is_broken_off(status) {
+        "the connection broke off: the coordinator has stopped, or something in between gave it up".to_owned()
+    } else {
+        format!("{:?}: {}", status.code(), chain(status))
     }
 }

@@ -20,6 +20,14 @@ pub(crate) fn date_time(unix_nanos: i64) -> String {
     }
 }
 
+/// Date and time to the microsecond, UTC: stretches of time may be shorter than a second.
+pub(crate) fn moment(unix_nanos: i64) -> String {
+    match Timestamp::from_nanosecond(i128::from(unix_nanos)) {
+        Ok(time) => time.to_zoned(TimeZone::UTC).strftime("%F %H:%M:%S.%6f UTC").to_string(),
+        Err(_) => unix_nanos.to_string(),
+    }
+}
+
 /// A share as a percentage.
 pub(crate) fn percent(share: f64) -> String {
     if share > 0.999 && share < 1.0 {

@@ -102,27 +102,7 @@ impl Query {
         }
         let snapshot = Snapshot::new(cluster, filter.clone());
         if let Some(topology) = &snapshot.view().topology {
-            let known = |names: Vec<&str>, what: &str, name: &Option<String>| match name {
-                Some(name) if !names.contains(&name.as_str()) => {
-                    let message = format!("there is no {what} `{name}` (known: {})", names.join(", "));
-                    Err(status::not_found("UNKNOWN_NAME", message))
-                }
-                _ => Ok(()),
-            };
-            known(
-                topology.volumes.iter().map(|volume| volume.id.as_str()).collect(),
-                "volume",
-                &filter.volume,
-            )?;
-            known(
-                topology.nodes.iter().map(|node| node.id.as_str()).collect(),
-                "node",
-                &filter.node,
-            )?;
-            let mut disks: Vec<&str> = topology.disks.iter().map(|disk| disk.name.as_str()).collect();
-            disks.sort_unstable();
-            disks.dedup();
-            known(disks, "disk", &filter.disk)?;
+            filter.check_names(topology)?;
         }
         Ok(snapshot)
     }

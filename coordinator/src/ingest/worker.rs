@@ -542,7 +542,10 @@ impl Running {
         self.dirty |= self.findings.has_news();
         let is_time = self.committed.elapsed() >= self.config.commit_every;
         self.dirty |= is_time && self.webhooks != self.owner.record().state.webhooks;
+        // How the cluster is does not change often, and whoever starts again goes on from there.
+        let is_otherwise = self.health.history().last() != self.owner.record().state.health.last();
         let due = self.findings.has_news()
+            || is_otherwise
             || self.hot_bytes >= self.config.commit_bytes
             || self.state.waits_for_record(&self.owner.record().state.state_streams)
             || is_time;

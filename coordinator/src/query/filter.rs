@@ -6,6 +6,9 @@ use tonic::Status;
 
 use crate::grpc::status;
 
+/// So many names are told where one is not known.
+const NAMED: usize = 48;
+
 /// Restrictions; what is `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
@@ -53,6 +56,28 @@ impl Filter {
         }
         self.disk = Some(disk.name.clone());
         Ok(())
+    }
+
+    /// Refuses names that nothing of the cluster has. Comes after [`Self::split_disk`].
+    pub(crate) fn check_names(&self, topology: &Topology) -> Result<(), Status> {
+        let volumes = topology.volumes.iter().map(|volume| volume.id.to_string());
+        known("volume", self.volume.as_ref(), volumes.collect())?;
+        let nodes = topology.nodes.iter().map(|node| node.id.to_string());
+        known("node", self.node.as_ref(), nodes.collect())?;
+        if self
+            .disk
+            .as_ref()
+            .is_some_and(|given| topology.disks.iter().any(|disk| disk.name == *given))
+        {
+            return Ok(());
+        }
+        // They are told as they were asked for: by name, or with their nodes.
+        let with_node = self.disk.as_ref().is_some_and(|given| given.contains('/'));
+        let name = |disk: &PhysicalDisk| match with_node {
+            true => format!("{}/{}", disk.node, disk.name),
+            false => disk.name.clone(),
+        };
+        known("disk", self.disk.as_ref(), topology.disks.iter().map(name).collect())
     }
 
     pub(crate) fn keeps_all(&self) -> bool {
@@ -120,4 +145,22 @@ impl Filter {
                 .is_none_or(|disk| event.disk.is_some_and(|index| catalog.disk(index).name == *disk))
             && from.is_none_or(|from| event.event.end_unix_nanos() >= from)
     }
+}
+
+/// Refuses a name that is not among those there are.
+fn known(what: &str, name: Option<&String>, mut names: Vec<String>) -> Result<(), Status> {
+    let Some(name) = name.filter(|name| !names.contains(name)) else {
+        return Ok(());
+    };
+    names.sort_unstable();
+    names.dedup();
+    let more = match names.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        Some(more) => {
+            names.truncate(NAMED);
+            format!(" and {more} more")
+        }
+        None => String::new(),
+    };
+    let message = format!("there is no {what} `{name}` (known: {}{more})", names.join(", "));
+    Err(status::not_found("UNKNOWN_NAME", message))
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use fathom_model::report::{IoDetail, LegDetail, SlowestDetail};
-use fathom_model::{Catalog, Io, JoinedRows, Leg, Observation, Tap};
+use fathom_model::{Catalog, Io, JoinedRows, Leg, Missing, Observation, Tap};
 
 /// An I/O of `rows` in full.
 #[must_use]
 pub fn detail(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> IoDetail {
+    let legs = rows.legs_of(io);
+    let has_targets = legs.iter().any(|leg| leg.target.is_some());
     IoDetail {
         id: io.id(catalog).to_string(),
         node: catalog.node(io.node).to_string(),
@@ -32,15 +34,14 @@ pub fn detail(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> IoDetail {
                 confidence: three_digits(slowest.confidence),
             }
         }),
-        legs: rows
-            .legs_of(io)
+        legs: legs
             .iter()
-            .map(|leg| leg_detail(io, leg, catalog))
+            .map(|leg| leg_detail(io, leg, has_targets, catalog))
             .collect(),
     }
 }
 
-fn leg_detail(io: &Io, leg: &Leg, catalog: &Catalog) -> LegDetail {
+fn leg_detail(io: &Io, leg: &Leg, has_targets: bool, catalog: &Catalog) -> LegDetail {
     let since = |seen: Observation, offset: i64| {
         let start = seen
             .start_unix_nanos
@@ -50,9 +51,16 @@ fn leg_detail(io: &Io, leg: &Leg, catalog: &Catalog) -> LegDetail {
     };
     let offset = leg.clock.map(|clock| clock.offset_nanos);
     let far = |seen: Option<Observation>| seen.zip(offset).map(|(seen, offset)| since(seen, offset));
+    // A node that was not heard is taken to have `target` where others have it, as everywhere: nobody said which taps it has.
+    let unheard = leg
+        .missing_device
+        .filter(|cause| has_targets && matches!(cause, Missing::NoDaemon | Missing::Silent));
     let missing = [
         (Tap::Initiator, leg.missing_initiator),
-        (Tap::Target, leg.missing_target),
+        (
+            Tap::Target,
+            leg.missing_target.or(unheard.filter(|_| leg.target.is_none())),
+        ),
         (Tap::Device, leg.missing_device),
     ];
     let disk = catalog.disk(leg.disk);

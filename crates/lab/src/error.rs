@@ -23,7 +23,7 @@ pub enum Error {
         source: fathom_join::Error,
     },
     /// The export cannot be written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}{advice}", path = path.display(), advice = room(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -115,4 +115,14 @@ pub enum Error {
         /// The truth file.
         path: PathBuf,
     },
+}
+
+/// What to do about a disk that has no room for what was asked for.
+fn room(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "; make room there, or name a file on another disk"
+        }
+        _ => "",
+    }
 }
