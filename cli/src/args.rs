@@ -134,9 +134,7 @@ pub(crate) enum Command {
     )]
     Jobs(JobsArgs),
     /// Storage pools
-    #[command(
-        after_help = "Examples:\n  fathom pools\n  fathom pools --at 2026-09-22T03:13:00Z     as they were then"
-    )]
+    #[command(after_help = "Examples:\n  fathom pools\n  fathom pools --at 2026-09-22T03:13:00Z     as they were then")]
     Pools(StateArgs),
     /// Where the bytes of a volume lie
     #[command(after_help = "Example:\n  fathom extents vol0")]

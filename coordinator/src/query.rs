@@ -182,7 +182,13 @@ impl Snapshot {
     /// Everything at once, by what is known of the clocks. What was not heard is the caller's to add.
     pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<(Report, Option<Found>)> {
         let (overview, names) = self.overview(clocks)?;
+        let warnings = self
+            .view
+            .topology
+            .as_deref()
+            .map(|topology| overview.writerless(topology, &names));
         let (mut report, case) = overview.finish(&names);
+        report.unseen.warnings = warnings.unwrap_or_default();
         if let Some(mut case) = case {
             self.gather(&mut case, names.clone())?;
             overview::blame(&mut report, case.close(&names));

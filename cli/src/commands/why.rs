@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
         Output::Table => {
             let mut text = report::culprit(&report);
             text.push('\n');
-            text.push_str(&report::last_copies(&report.last_copies));
+            text.push_str(&report::last_copies(&report));
             text.push('\n');
             text.push_str(&report::joined(&report));
             print(&text)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fathom_model::report::{Culprit, LastCopy, Latency, Report, Score, Unseen};
+use fathom_model::report::{Culprit, Latency, Report, Score, Unseen};
 use fathom_model::unit::show_nanos;
 
 use super::table::{Grid, one_line};
@@ -17,7 +17,7 @@ pub(crate) fn run(name: &str, report: &Report, score: Option<&Score>) -> String 
     let _ = writeln!(text, "\nLatency of writes");
     text.push_str(&latency(&report.latency));
     text.push('\n');
-    text.push_str(&last_copies(&report.last_copies));
+    text.push_str(&last_copies(report));
     text.push('\n');
     text.push_str(&culprit(report));
     if let Some(slowest) = &report.slowest_write {
@@ -190,7 +190,8 @@ pub(crate) fn latency(rows: &[Latency]) -> String {
 }
 
 /// Who came last.
-pub(crate) fn last_copies(rows: &[LastCopy]) -> String {
+pub(crate) fn last_copies(report: &Report) -> String {
+    let rows = &report.last_copies;
     let mut grid = Grid::new(&[
         "Last copies",
         "",
@@ -213,10 +214,19 @@ pub(crate) fn last_copies(rows: &[LastCopy]) -> String {
         ]);
     }
     if rows.is_empty() {
-        "Last copies: none is known\n".to_owned()
-    } else {
-        grid.lines("")
+        return "Last copies: none is known\n".to_owned();
     }
+    let mut text = grid.lines("");
+    let joined = &report.joined;
+    if joined.last_unknown > 0 {
+        let _ = writeln!(
+            text,
+            "  of {} of {} writes it is not known which copy came last: they are not in this",
+            count(joined.last_unknown),
+            count(joined.writes)
+        );
+    }
+    text
 }
 
 /// Who is to blame, and what else is worse than its equals.

@@ -236,12 +236,13 @@ impl Tracker {
         }
     }
 
-    /// An open finding of a whole node that this one is part of.
+    /// An open finding that this one is part of: of a whole node, or of what is at or on the way to a node where all that was known is that
+    /// something is.
     fn whole_of(&self, at: usize) -> Option<String> {
         let part = &self.tracked[at].finding;
         let of_node = |whole: &Finding| {
-            let is_node = whole.kind == "node" || whole.kind == "unknown";
-            is_node
+            let is_seen = part.kind == "unknown" && matches!(&whole.kind[..], "disk" | "link");
+            (whole.kind == "node" || is_seen)
                 && whole.state == State::Open
                 && Code::parse(&whole.code).is_some_and(|code| code.sign().is_none())
                 && whole.id != part.id

@@ -34,3 +34,4 @@ pub mod summary;
 pub mod tally;
 pub mod watch;
 pub mod what_if;
+pub mod writerless;

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use fathom_model::cell::Candidate;
 use fathom_model::finding::Finding;
 use fathom_model::report::{Clock, Culprit, IoDetail, Report, Unseen};
-use fathom_model::{Catalog, JoinedRows, Op, Unmatched};
+use fathom_model::{Catalog, JoinedRows, Op, Topology, Unmatched};
 
 use crate::culprit::{Case, Search, timestamp};
 use crate::detail::detail;
@@ -19,6 +19,7 @@ use crate::order::Line;
 use crate::summary::Summary;
 use crate::tally::Totals;
 use crate::watch::Watch;
+use crate::writerless::Writerless;
 
 /// The first pass over the rows of a stretch of time.
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ pub struct Overview<'a> {
     clocks: Vec<Clock>,
     line: Line<'a>,
     in_order: InOrder,
+    writerless: Writerless,
 }
 
 /// What depends on the order of writes.
@@ -50,6 +52,7 @@ impl<'a> Overview<'a> {
             line: Line::new(&clocks),
             clocks,
             in_order: InOrder::default(),
+            writerless: Writerless::default(),
         }
     }
 
@@ -61,6 +64,7 @@ impl<'a> Overview<'a> {
             self.summary.add(io, legs);
             self.latencies.add(io, legs);
             self.search.add(&rows, io);
+            self.writerless.add_legs(legs);
         }
         self.add_unmatched(&rows.unmatched);
         self.line.take(rows, catalog);
@@ -68,7 +72,16 @@ impl<'a> Overview<'a> {
 
     /// Takes events of no I/O.
     pub fn add_unmatched(&mut self, events: &[Unmatched]) {
-        events.iter().for_each(|event| self.summary.add_unmatched(event));
+        for event in events {
+            self.summary.add_unmatched(event);
+            self.writerless.add(event);
+        }
+    }
+
+    /// Writes that no initiator has seen, as a cluster is laid out: a sentence a volume, for the caller to add to what is odd.
+    #[must_use]
+    pub fn writerless(&self, topology: &Topology, catalog: &Catalog) -> Vec<String> {
+        self.writerless.sentences(topology, catalog)
     }
 
     /// Says that no I/O which is still to be added has completed before a time on its initiator's clock.
@@ -197,12 +210,14 @@ fn culprit(finding: &Finding) -> Culprit {
     }
 }
 
-/// Both passes over rows in memory.
+/// Both passes over rows in memory, of a cluster that is laid out so.
 #[must_use]
-pub fn report(rows: &JoinedRows, catalog: &Catalog, clocks: Vec<Clock>) -> Report {
+pub fn report(rows: &JoinedRows, catalog: &Catalog, clocks: Vec<Clock>, topology: &Topology) -> Report {
     let mut overview = Overview::new(clocks);
     overview.add(Cow::Borrowed(rows), catalog);
+    let warnings = overview.writerless(topology, catalog);
     let (mut report, case) = overview.finish(catalog);
+    report.unseen.warnings = warnings;
     let culprit = case.and_then(|mut case| {
         rows.ios.iter().for_each(|io| case.add(rows, io, catalog));
         case.close(catalog)

@@ -31,6 +31,7 @@ impl Summary {
             Op::Unmap => joined.unmaps += 1,
             Op::Write => {
                 joined.writes += 1;
+                joined.last_unknown += u64::from(io.slowest.is_none());
                 joined.legs_expected += u64::from(io.legs_expected);
                 joined.legs += legs.iter().filter(|leg| leg.found()).count() as u64;
                 match io.class {
@@ -81,6 +82,7 @@ impl Summary {
                 Candidate::All => {
                     let joined = &mut summary.joined;
                     joined.writes += cell.writes;
+                    joined.last_unknown += cell.unknown;
                     joined.legs += cell.joined.legs;
                     joined.legs_expected += cell.joined.legs_expected;
                     joined.exact += cell.joined.exact;

@@ -204,12 +204,8 @@ impl Watch {
     fn add_costs(&mut self, time: i64) {
         let Some(bin) = self.closed.back() else { return };
         for finding in self.findings.iter_mut().filter(|finding| finding.is_active(time, 15)) {
-            for &(suspect, usual) in &finding.suspects {
-                let Some(tally) = bin.tally(suspect) else { continue };
-                let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
-                finding.cost += excess;
-                finding.wrote += tally.write_nanos as f64;
-            }
+            let suspects = finding.suspects.clone();
+            finding.count(bin, &suspects);
             finding.feel(bin, time);
             finding.cost_nanos = finding.cost.max(0.0) as u64;
         }
@@ -225,15 +221,28 @@ impl Watch {
             finding.again(case, time, seconds);
             return;
         }
-        let mut finding = Finding::new(case, time, seconds, self.newest);
-        finding.look_back(&self.closed, time);
         let numbers = &self.numbers;
-        let mut drives = self.findings.iter().filter(|other| other.is_active(time, OVER_SECONDS));
-        if drives.any(|drive| finding.is_behind(drive, |disk| numbers.node_of(disk))) {
+        let mut active = self
+            .findings
+            .iter_mut()
+            .filter(|finding| finding.is_active(time, OVER_SECONDS));
+        if let Some(seen) = active.find(|finding| finding.explains(&case, numbers)) {
+            seen.also(&case, &self.closed, time, seconds);
             return;
         }
-        self.findings
-            .retain(|other| !finding.covers(other, time, |disk| numbers.node_of(disk)));
+        let mut finding = Finding::new(case, time, seconds, self.newest);
+        finding.look_back(&self.closed, time);
+        let mut drives = self.findings.iter().filter(|other| other.is_active(time, OVER_SECONDS));
+        if drives.any(|drive| finding.is_behind(drive, numbers)) {
+            return;
+        }
+        self.findings.retain(|other| {
+            let covers = finding.covers(other, time, numbers);
+            if covers && matches!(other.named, Named::Unknown(_)) {
+                finding.absorb(other);
+            }
+            !covers
+        });
         self.findings.push(finding);
     }
 }

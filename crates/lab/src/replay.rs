@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use fathom_capture::Recording;
 use fathom_join::{ClockReport, Config, End, Engine, StreamInfo};
-use fathom_model::{Catalog, ClusterId, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap};
+use fathom_model::{
+    Catalog, ClusterId, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap, Topology,
+};
 use fathom_sources::replay::{Options as SourceOptions, ReplaySource};
 use fathom_sources::{Polled, Source};
 
@@ -46,6 +48,8 @@ pub struct Replayed {
     pub missing_nodes: Vec<NodeId>,
     /// What about the recording is odd without being wrong.
     pub warnings: Vec<String>,
+    /// How the cluster is laid out.
+    pub topology: Topology,
 }
 
 /// Plays all nodes of a recording through the join.
@@ -100,6 +104,7 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
         rows,
         missing_nodes,
         warnings,
+        topology: recording.topology().clone(),
     })
 }
 

@@ -3,7 +3,7 @@
 use fathom_diagnose::overview;
 use fathom_model::report::{Clock, Report, UnseenNode};
 
-use crate::replay::Replayed;
+use crate::replay::{Replayed, tidy};
 
 /// Everything that is said about a replayed recording.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn report(replayed: &Replayed) -> Report {
             error_ns: Some(clock.error_nanos),
         })
         .collect();
-    let mut report = overview::report(&replayed.rows, catalog, clocks);
+    let mut report = overview::report(&replayed.rows, catalog, clocks, &replayed.topology);
     let missing = replayed.missing_nodes.iter();
     report.unseen.nodes = missing
         .map(|node| UnseenNode {
@@ -28,6 +28,7 @@ pub fn report(replayed: &Replayed) -> Report {
             cause: "no_daemon".to_owned(),
         })
         .collect();
-    report.unseen.warnings.clone_from(&replayed.warnings);
+    report.unseen.warnings.extend_from_slice(&replayed.warnings);
+    tidy(&mut report.unseen.warnings);
     report
 }

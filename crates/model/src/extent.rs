@@ -124,6 +124,30 @@ impl Extent {
         self.volume_offset.saturating_add(self.length.saturating_mul(columns))
     }
 
+    /// Where bytes of its disk lie in the volume, by their offset on the disk; `None` where they are not all its own, or reach over the
+    /// end of a stripe.
+    #[must_use]
+    pub fn volume_offset_of(&self, disk_offset: u64, bytes: u64) -> Option<u64> {
+        let within = disk_offset.checked_sub(self.disk_offset)?;
+        if within.checked_add(bytes)? > self.length {
+            return None;
+        }
+        let stripe = self.stripe.unwrap_or_else(|| Stripe::alone(self.length));
+        let (row, at) = (
+            within.checked_div(stripe.interleave_bytes)?,
+            within.checked_rem(stripe.interleave_bytes)?,
+        );
+        let stripes = row.checked_mul(u64::from(stripe.columns))?;
+        let begin = stripes
+            .checked_add(u64::from(stripe.column))?
+            .checked_mul(stripe.interleave_bytes)?;
+        let ends_within = at.checked_add(bytes)? <= stripe.interleave_bytes;
+        self.volume_offset
+            .checked_add(begin)?
+            .checked_add(at)
+            .filter(|_| ends_within)
+    }
+
     /// Whether its length and stripe are possible.
     fn is_possible(&self) -> bool {
         let columns = self.stripe.map_or(1, |stripe| u64::from(stripe.columns));
@@ -227,5 +251,41 @@ impl ExtentMap {
     #[must_use]
     pub fn extents(&self) -> &[Extent] {
         &self.extents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_on_the_disk_leads_back_to_the_volume() {
+        let stripe = Stripe {
+            column: 1,
+            columns: 3,
+            interleave_bytes: 256,
+        };
+        let extent = Extent {
+            volume: "v".into(),
+            volume_offset: 10_000,
+            length: 1024,
+            copy: 0,
+            disk: "d".into(),
+            disk_offset: 4096,
+            valid: Validity::default(),
+            stripe: Some(stripe),
+        };
+        for (in_row, bytes, in_slab) in stripe.parts(100, 2900) {
+            assert_eq!(extent.volume_offset_of(4096 + in_slab, bytes), Some(10_000 + in_row));
+        }
+        assert_eq!(
+            extent.volume_offset_of(4096 + 200, 100),
+            None,
+            "over the end of a stripe"
+        );
+        assert_eq!(extent.volume_offset_of(4000, 10), None, "before it");
+        assert_eq!(extent.volume_offset_of(4096 + 1020, 10), None, "beyond it");
+        let plain = Extent { stripe: None, ..extent };
+        assert_eq!(plain.volume_offset_of(4096 + 1000, 24), Some(11_000));
     }
 }

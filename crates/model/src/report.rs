@@ -50,6 +50,9 @@ pub struct Joined {
     pub flushes: u64,
     /// Unmaps.
     pub unmaps: u64,
+    /// Writes of which it is not known which copy came last.
+    #[serde(default)]
+    pub last_unknown: u64,
 }
 
 /// What was not seen, and why.

@@ -206,7 +206,9 @@ fn is_between(before: &Observation, own: &Observation, after: &Observation) -> b
     };
     // What stood still after it moved is told by the reading at which it moved.
     let stopped = done(before) < done(own) && done(own) == done(after);
-    before.present && before.node == own.node && own.node == after.node && rises(&done) && rises(&elapsed) && !stopped
+    // An end is never in between: it begins another course.
+    let all_present = before.present && own.present && after.present;
+    all_present && before.node == own.node && own.node == after.node && rises(&done) && rises(&elapsed) && !stopped
 }
 
 #[cfg(test)]

@@ -223,6 +223,7 @@ impl From<&report::Joined> for wire::Joined {
             reads: joined.reads,
             flushes: joined.flushes,
             unmaps: joined.unmaps,
+            last_unknown: joined.last_unknown,
         }
     }
 }
@@ -239,6 +240,7 @@ impl From<&wire::Joined> for report::Joined {
             reads: joined.reads,
             flushes: joined.flushes,
             unmaps: joined.unmaps,
+            last_unknown: joined.last_unknown,
         }
     }
 }

@@ -1053,6 +1053,9 @@ pub struct Joined {
     /// Unmaps.
     #[prost(uint64, tag = "9")]
     pub unmaps: u64,
+    /// Writes of which it is not known which copy came last. 0 of a coordinator of before this was said, too.
+    #[prost(uint64, tag = "10")]
+    pub last_unknown: u64,
 }
 /// How often, and at what price, writes waited for the copy on a disk.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -244,12 +244,12 @@ impl Explainer<'_, '_> {
                     .iter()
                     .all(|&number| what(self.suspect(number)) == What::Leg);
                 if unseen || self.is_whole(member, &usual, verdict.margin) {
-                    let named = if unseen {
-                        Named::Unknown(node)
+                    if unseen {
+                        let bad = self.without_well(member, &usual, verdict.margin);
+                        self.found(Named::Unknown(node), &bad, &usual, &verdict);
                     } else {
-                        Named::Node(node)
-                    };
-                    self.found(named, member, &usual, &verdict);
+                        self.found(Named::Node(node), member, &usual, &verdict);
+                    }
                     whole = Some(node);
                     break;
                 }
@@ -270,17 +270,34 @@ impl Explainer<'_, '_> {
         let too_sure = if drives { TOO_SURE_OF_DRIVES } else { TOO_SURE };
         family.suspects.len() > 1
             && family.suspects.iter().all(|&number| {
-                let left = family.suspects.iter().copied().filter(|&other| other != number);
-                let Some(rest) = self.scene.member(left.collect()) else {
+                let Some(rest) = self.rest(family, number) else {
                     return false;
                 };
                 let (multiple, sure) = rest.against(usual, margin);
-                let is_well = self
-                    .scene
-                    .member(vec![number])
-                    .is_some_and(|one| one.against(usual, margin).0 < TOO && one.below(&rest, margin) >= WELL);
-                multiple >= TOO && sure >= too_sure && !is_well
+                multiple >= TOO && sure >= too_sure && !self.is_well(number, &rest, usual, margin)
             })
+    }
+
+    /// A family without one of its members.
+    fn rest(&self, family: &Member, without: usize) -> Option<Member> {
+        let left = family.suspects.iter().copied().filter(|&other| other != without);
+        self.scene.member(left.collect())
+    }
+
+    /// Whether a member is well beside the rest of its family.
+    fn is_well(&self, number: usize, rest: &Member, usual: &Usual, margin: usize) -> bool {
+        let one = self.scene.member(vec![number]);
+        one.is_some_and(|one| one.against(usual, margin).0 < TOO && one.below(rest, margin) >= WELL)
+    }
+
+    /// A family without those members that are well; all of it where that is nobody.
+    fn without_well(&self, family: &Member, usual: &Usual, margin: usize) -> Member {
+        let is_well = |number: usize| {
+            let rest = self.rest(family, number);
+            rest.is_some_and(|rest| self.is_well(number, &rest, usual, margin))
+        };
+        let bad = family.suspects.iter().copied().filter(|&number| !is_well(number));
+        self.scene.member(bad.collect()).unwrap_or_else(|| family.clone())
     }
 
     fn named(&self, suspect: Suspect) -> Named {

@@ -8,7 +8,7 @@ use fathom_model::unit::show_nanos as show;
 use fathom_model::{Catalog, DiskIndex, Io, IoId, NodeIndex, StreamIndex};
 
 use super::explain::{Case, What};
-use super::tally::Bin;
+use super::tally::{Bin, Numbers};
 use super::{BIN_NANOS, OVER_SECONDS};
 use crate::blame::Suspect;
 use crate::culprit::timestamp;
@@ -76,12 +76,29 @@ impl Named {
     /// The node, where it is all of one.
     pub(super) const fn whole_node(self) -> Option<NodeIndex> {
         match self {
-            Self::Node(node) | Self::Unknown(node) => Some(node),
+            Self::Node(node) => Some(node),
             _ => None,
         }
     }
 
-    /// Whether it is said with a node: a way from or to it, or the node as initiator.
+    /// Whether what was found by legs without a far side, at or on the way to a node, is this, which was seen where there is one. Of
+    /// several ways one alone says nothing.
+    pub(super) fn explains(self, unknown: &Case, numbers: &Numbers) -> bool {
+        let Named::Unknown(node) = unknown.named else {
+            return false;
+        };
+        match self {
+            Self::Disk(disk) => numbers.node_of(disk) == Some(node),
+            Self::Node(whole) => whole == node,
+            Self::Link(low, high) => unknown.suspects.iter().all(|&(number, _)| {
+                let suspect = numbers.suspects()[number];
+                matches!(suspect, Suspect::Unseen { node, peer } if (node.min(peer), node.max(peer)) == (low, high))
+            }),
+            Self::Unknown(_) | Self::Initiator(_) => false,
+        }
+    }
+
+    /// Whether it is said with a node: a way from or to it, what was found by legs without its far side, or the node as initiator.
     pub(super) fn is_part_of(self, whole: NodeIndex) -> bool {
         match self {
             Self::Link(low, high) => low == whole || high == whole,
@@ -186,10 +203,58 @@ impl Finding {
         }
     }
 
+    /// The same seen by legs without a far side: it costs there too.
+    pub(super) fn also(&mut self, unknown: &Case, bins: &VecDeque<Bin>, time: i64, seconds: usize) {
+        self.last = self.last.max(time);
+        let oldest = time - bins.len() as i64 + 1;
+        let stretch = bins
+            .iter()
+            .zip(oldest..)
+            .filter(|&(_, second)| second > time - seconds as i64);
+        let is_known = |number: usize| self.suspects.iter().any(|&(known, _)| known == number);
+        let new = unknown.suspects.iter().filter(|&&(number, _)| !is_known(number));
+        let new: Vec<(usize, f64)> = new.copied().collect();
+        for (bin, second) in stretch {
+            for &(number, _) in &unknown.suspects {
+                let tally = bin.tally(number);
+                if tally.is_some_and(|tally| tally.beyond_at_least(unknown.margin_nanos) > 0) {
+                    self.felt = self.felt.max(second);
+                }
+            }
+            self.count(bin, &new);
+        }
+        self.cost_nanos = self.cost.max(0.0) as u64;
+        self.suspects.extend(new);
+    }
+
+    /// Takes over what was found by legs without a far side before this was.
+    pub(super) fn absorb(&mut self, unknown: &Self) {
+        self.cost += unknown.cost;
+        self.wrote += unknown.wrote;
+        self.cost_nanos = self.cost.max(0.0) as u64;
+        self.first = self.first.min(unknown.first);
+        for &(number, usual) in &unknown.suspects {
+            if !self.suspects.iter().any(|&(known, _)| known == number) {
+                self.suspects.push((number, usual));
+            }
+        }
+    }
+
+    /// Counts what suspects cost in a second.
+    pub(super) fn count(&mut self, bin: &Bin, suspects: &[(usize, f64)]) {
+        for &(suspect, usual) in suspects {
+            let Some(tally) = bin.tally(suspect) else { continue };
+            self.cost += tally.added_nanos as f64 - usual * f64::from(tally.writes);
+            self.wrote += tally.write_nanos as f64;
+        }
+    }
+
     /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
-    pub(super) fn is_behind(&self, drive: &Self, node_of: impl Fn(DiskIndex) -> Option<NodeIndex>) -> bool {
+    pub(super) fn is_behind(&self, drive: &Self, numbers: &Numbers) -> bool {
         let Named::Disk(disk) = drive.named else { return false };
-        let Some(node) = node_of(disk) else { return false };
+        let Some(node) = numbers.node_of(disk) else {
+            return false;
+        };
         let at_node = match self.named {
             Named::Link(low, high) => self.case.far.is_none_or(|far| far == node) && (low == node || high == node),
             Named::Node(whole) | Named::Unknown(whole) => whole == node && self.case.what != What::Drive,
@@ -199,13 +264,20 @@ impl Finding {
     }
 
     /// Whether another finding is part of this one.
-    pub(super) fn covers(&self, other: &Self, time: i64, node_of: impl Fn(DiskIndex) -> Option<NodeIndex>) -> bool {
+    pub(super) fn covers(&self, other: &Self, time: i64, numbers: &Numbers) -> bool {
         let by_drives = self.case.what == What::Drive;
-        other.is_active(time, OVER_SECONDS)
-            && self.named.whole_node().is_some_and(|node| {
-                let is_drive = matches!(other.named, Named::Disk(disk) if node_of(disk) == Some(node));
+        let of_node = || {
+            self.named.whole_node().is_some_and(|node| {
+                let is_drive = matches!(other.named, Named::Disk(disk) if numbers.node_of(disk) == Some(node));
                 other.named != self.named && (other.named.is_part_of(node) || (by_drives && is_drive))
             })
+        };
+        other.is_active(time, OVER_SECONDS) && (self.explains(&other.case, numbers) || of_node())
+    }
+
+    /// Whether it is what legs without a far side showed: where there is one, this was seen.
+    pub(super) fn explains(&self, unknown: &Case, numbers: &Numbers) -> bool {
+        self.named.explains(unknown, numbers)
     }
 
     /// The first second in which it was felt.

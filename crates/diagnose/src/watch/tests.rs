@@ -142,6 +142,50 @@ fn node_whose_far_side_is_not_seen_is_unknown() {
     );
 }
 
+/// The way from `i1` to `t2` is slow from the tenth second on, and the far side of `t2` is not seen while `hidden`.
+fn run_with_holes(hidden: impl Fn(i64) -> bool) -> (Watch, Cluster) {
+    let slow = |at: i64, from: usize, copy: usize, times: &mut Times| {
+        if copy == 2 && from == 1 && at > 10_000 * MILLISECOND {
+            times.way += 1_000_000;
+        }
+    };
+    let (_, mut cluster) = run(60, slow, &[]);
+    let rows = &mut cluster.rows;
+    for io in &rows.ios {
+        let seconds = (io.event.start_unix_nanos - crate::fixture::START) / (1000 * MILLISECOND);
+        if hidden(seconds) {
+            let leg = &mut rows.legs[io.legs.clone()][2];
+            (leg.target, leg.device) = (None, None);
+        }
+    }
+    let mut watch = Watch::default();
+    rows.ios.iter().for_each(|io| watch.add(rows, io));
+    watch.finish();
+    (watch, cluster)
+}
+
+#[test]
+fn what_hides_now_and_then_is_told_by_what_was_seen() {
+    let link = ("link".to_owned(), "t2".to_owned(), None, Some("i1".to_owned()));
+    let (all, _) = run_with_holes(|_| false);
+    for (what, hidden) in [
+        ("three of six seconds", (|at: i64| at % 6 < 3) as fn(i64) -> bool),
+        ("from when it began", |at| (8..35).contains(&at)),
+        ("later", |at| at > 30),
+    ] {
+        let (watch, cluster) = run_with_holes(hidden);
+        assert_eq!(names(&watch, &cluster), [link.clone()], "{what}");
+        let (own, whole) = (&watch.findings()[0], &all.findings()[0]);
+        let share = own.cost_nanos as f64 / whole.cost_nanos as f64;
+        assert!((0.8..1.2).contains(&share), "{what}: {share} of the cost");
+        assert!(
+            (own.first_second() - whole.first_second()).abs() <= 2,
+            "{what}: {own:?}"
+        );
+        assert!((own.felt_second() - whole.felt_second()).abs() <= 2, "{what}: {own:?}");
+    }
+}
+
 #[test]
 fn one_stall_is_no_trouble() {
     let stall = |at: i64, _: usize, copy: usize, times: &mut Times| {

@@ -171,6 +171,20 @@ proptest! {
 }
 
 #[test]
+fn end_of_a_job_that_came_late_stays_an_end() {
+    let job = |at, present| Said::Job {
+        id: 0,
+        node: 1,
+        at,
+        done: Some(1),
+        elapsed: 0,
+        present,
+    };
+    let all = observations(&[job(22, true), job(0, false), job(0, true)]);
+    assert_eq!(folded(&essence(&all).observations()), folded(&all));
+}
+
+#[test]
 fn little_is_kept_of_what_is_said_again_and_again() {
     let mut essence = Essence::default();
     for at in 0..10_000 {

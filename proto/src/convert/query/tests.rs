@@ -65,6 +65,7 @@ fn report_comes_back() {
             exact: 1,
             ambiguous: 1,
             incomplete: 1,
+            last_unknown: 2,
             ..Joined::default()
         },
         latency: vec![Latency {

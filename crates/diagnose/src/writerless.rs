@@ -1,0 +1,130 @@
+//! Writes that only far sides have seen: every copy was written where the extent map has it, and no initiator's events have the write.
+//!
+//! Such a write is in no figure: an initiator's events were lost, or it has no daemon. A repair's own I/O is not one, since what it
+//! reads one copy of it does not write there. Counted without clocks: of a place, as often as each of its copies was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fathom_model::{
+    Catalog, DiskIndex, Extent, Leg, NodeIndex, Op, PhysicalDiskId, Tap, Topology, Unmatched, UnmatchedCause,
+};
+use rustc_hash::FxHashMap;
+
+/// So many places are kept in mind; beyond them writes are counted only where one of these was written again.
+const MOST: usize = 1 << 20;
+
+/// What a far side did, and where.
+type Place = (DiskIndex, u64, u64);
+
+/// Events of no I/O by their place.
+#[derive(Clone, Debug, Default)]
+pub struct Writerless {
+    /// How often at `target`, and at `device`.
+    places: FxHashMap<Place, [u32; 2]>,
+    /// Nodes of which a far side was seen.
+    seen: BTreeSet<NodeIndex>,
+    has_more: bool,
+}
+
+impl Writerless {
+    /// Takes the legs of an I/O: whose far side was seen.
+    pub fn add_legs(&mut self, legs: &[Leg]) {
+        let seen = legs.iter().filter(|leg| leg.service().is_some());
+        self.seen.extend(seen.map(|leg| leg.node));
+    }
+
+    /// Takes an event of no I/O.
+    pub fn add(&mut self, event: &Unmatched) {
+        let (tap, Some(disk)) = (event.tap, event.disk) else {
+            return;
+        };
+        if !tap.is_far_side() {
+            return;
+        }
+        self.seen.insert(event.node);
+        if event.op != Op::Write || event.cause != UnmatchedCause::Foreign {
+            return;
+        }
+        let place = (disk, event.offset, event.length);
+        if self.places.len() >= MOST && !self.places.contains_key(&place) {
+            self.has_more = true;
+            return;
+        }
+        let counts = self.places.entry(place).or_default();
+        counts[usize::from(tap == Tap::Device)] += 1;
+    }
+
+    /// What to say of it, a sentence a volume.
+    #[must_use]
+    pub fn sentences(&self, topology: &Topology, catalog: &Catalog) -> Vec<String> {
+        let at_least = if self.has_more { "at least " } else { "" };
+        let sentence = |(volume, writes): (&str, u64)| {
+            format!(
+                "{at_least}{writes} writes of {volume} were seen at all nodes of their copies that are heard and by no initiator: events of \
+                 an initiator are lost, or it has no daemon; they are in no figure"
+            )
+        };
+        self.writes(topology, catalog).into_iter().map(sentence).collect()
+    }
+
+    /// Writes by volume.
+    fn writes<'a>(&self, topology: &'a Topology, catalog: &Catalog) -> BTreeMap<&'a str, u64> {
+        let mut extents: BTreeMap<DiskIndex, Vec<&Extent>> = BTreeMap::new();
+        let mut holders: BTreeMap<&str, BTreeSet<(u32, NodeIndex)>> = BTreeMap::new();
+        let known = catalog
+            .disks()
+            .iter()
+            .zip(0..)
+            .map(|(disk, at)| (&disk.id, DiskIndex(at)));
+        let known: BTreeMap<&PhysicalDiskId, DiskIndex> = known.collect();
+        for extent in topology.extents.extents() {
+            let Some(&disk) = known.get(&extent.disk) else { continue };
+            extents.entry(disk).or_default().push(extent);
+            if let Some(node) = catalog.find_node(&catalog.disk(disk).node) {
+                holders
+                    .entry(extent.volume.as_str())
+                    .or_default()
+                    .insert((extent.copy, node));
+            }
+        }
+        extents
+            .values_mut()
+            .for_each(|of_disk| of_disk.sort_by_key(|extent| extent.disk_offset));
+        // Of each place in a volume how often each copy was written, as far as its node was seen.
+        let mut written: BTreeMap<(&str, u64, u64), BTreeMap<u32, u64>> = BTreeMap::new();
+        for (&(disk, offset, length), counts) in &self.places {
+            let Some(of_disk) = extents.get(&disk) else { continue };
+            let until = of_disk.partition_point(|extent| extent.disk_offset <= offset);
+            let found = of_disk[..until].iter().rev().find_map(|extent| {
+                let at = extent.volume_offset_of(offset, length)?;
+                Some((extent.volume.as_str(), at, extent.copy))
+            });
+            if let Some((volume, at, copy)) = found {
+                let count = written
+                    .entry((volume, at, length))
+                    .or_default()
+                    .entry(copy)
+                    .or_default();
+                *count += u64::from(counts[0].max(counts[1]));
+            }
+        }
+        let mut writes: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((volume, ..), copies) in written {
+            let Some(holders) = holders.get(volume) else { continue };
+            let heard: BTreeSet<u32> = holders
+                .iter()
+                .filter(|(_, node)| self.seen.contains(node))
+                .map(|(copy, _)| *copy)
+                .collect();
+            let of_all = heard.iter().map(|copy| copies.get(copy).copied().unwrap_or(0));
+            let count = of_all.min().filter(|_| heard.len() > 1).unwrap_or(0);
+            if count > 0 {
+                *writes.entry(volume).or_default() += count;
+            }
+        }
+        writes
+    }
+}
+
+#[cfg(test)]
+mod tests;
