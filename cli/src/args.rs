@@ -18,7 +18,7 @@ pub(crate) use costs::{CompareArgs, JobsArgs};
 pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
 pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs};
 pub(crate) use offline::{EvaluateArgs, ImportArgs, SimulateArgs};
-pub(crate) use state::{CountersArgs, ExtentsArgs, HistoryArgs, QosArgs, RdmaArgs, StateArgs};
+pub(crate) use state::{CountersArgs, ExtentsArgs, HistoryArgs, QosArgs, RdmaArgs, StateArgs, VmsArgs};
 
 /// Shows which copy a storage write waited for, and why
 ///
@@ -122,6 +122,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom disks --node n1\n  fathom disks --at 2026-09-22T03:13:00Z     as they were then\n  fathom disks --name eui.0025 -o json       with what is unknown, and why"
     )]
     Disks(StateArgs),
+    /// Virtual machines: where they run, and which VHDX files they have on which volume
+    #[command(
+        after_help = "Examples:\n  fathom vms --volume vol0\n  fathom vms --node n1 --at 2026-09-22T03:13:00Z     as they were then\n  fathom vms --name web -o json                      with what is unknown, and why"
+    )]
+    Vms(VmsArgs),
     /// Over what each pair of nodes talks: RDMA or TCP, and since when
     #[command(after_help = "Examples:\n  fathom rdma\n  fathom rdma --node n1 --at 2026-09-22T03:13:00Z")]
     Rdma(RdmaArgs),
@@ -134,9 +139,7 @@ pub(crate) enum Command {
     )]
     Jobs(JobsArgs),
     /// Storage pools
-    #[command(
-        after_help = "Examples:\n  fathom pools\n  fathom pools --at 2026-09-22T03:13:00Z     as they were then"
-    )]
+    #[command(after_help = "Examples:\n  fathom pools\n  fathom pools --at 2026-09-22T03:13:00Z     as they were then")]
     Pools(StateArgs),
     /// Where the bytes of a volume lie
     #[command(after_help = "Example:\n  fathom extents vol0")]

@@ -102,6 +102,10 @@ kinds! {
     QosTrafficClass "qos_traffic_class" Node,
     /// Whether the host takes its settings from the switch.
     QosDcbx "qos_dcbx" Node,
+    /// A virtual machine, at the node that runs it or has it registered.
+    Vm "vm" Node,
+    /// A virtual hard disk (VHDX) file as it is attached to a virtual machine.
+    Vhd "vhd" Node,
     /// Sets of counters, of which nothing but readings is said.
     Counters "counters" Node,
     /// What a node can see, one a class, and why not.

@@ -36,6 +36,7 @@ pub mod rdma;
 pub mod schema;
 pub mod support;
 pub mod text;
+pub mod vms;
 mod xml;
 
 pub use bag::{Bag, Raw};
