@@ -130,6 +130,11 @@ pub(crate) enum Command {
     /// Over what each pair of nodes talks: RDMA or TCP, and since when
     #[command(after_help = "Examples:\n  fathom rdma\n  fathom rdma --node n1 --at 2026-09-22T03:13:00Z")]
     Rdma(RdmaArgs),
+    /// What happened last to SMB connections, by client, server and kind: disconnects, failures, fallbacks, hung requests
+    #[command(
+        after_help = "Examples:\n  fathom smb-events --node n1\n  fathom smb-events --at 2026-09-22T03:13:00Z     up to then\n  fathom history n2/Disconnected                  every time that it happened"
+    )]
+    SmbEvents(StateArgs),
     /// Network settings that all nodes should share, side by side, with what differs marked
     #[command(after_help = "Examples:\n  fathom qos\n  fathom qos --drift")]
     Qos(QosArgs),

@@ -23,7 +23,7 @@ use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
 use crate::scope::tell;
 
-pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SOURCES, Table, VIRTUAL_DISKS};
+pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SMB_EVENTS, SOURCES, Table, VIRTUAL_DISKS};
 
 /// A node whose newest reading is older than this at the moment that is asked about has not reported: every class is read at least this
 /// often but for the reliability of drives.
