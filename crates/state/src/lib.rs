@@ -31,6 +31,7 @@ pub mod essence;
 pub mod history;
 pub mod jobs;
 pub mod json;
+pub mod performance;
 pub mod qos;
 pub mod rdma;
 pub mod schema;

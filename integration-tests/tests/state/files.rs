@@ -163,3 +163,63 @@ fn machines_are_imported_with_their_files_and_what_is_cut_off_is_said() {
     let history = ask(&certificates, &coordinator, &["history", r"D:\data.vhdx", "-o", "json"]);
     assert_eq!(rows(&history.json(), "history").len(), 1);
 }
+
+/// What `Get-ClusterPerf` gives, as JSON: two values 5 minutes apart, and one that was printed for people.
+const PERFORMANCE: &str = r#"[
+  {"MetricId": "Volume.Latency.Write", "Group": {"ObjectDescription": "Volume vol0"}, "Time": "2026-09-22T02:00:00Z", "Value": 0.004},
+  {"MetricId": "Volume.Latency.Write", "Group": {"ObjectDescription": "Volume vol0"}, "Time": "2026-09-22T02:05:00Z", "Value": 0.002},
+  {"MetricId": "Volume.Size.Total", "Group": {"ObjectDescription": "Volume vol0"}, "Time": "2026-09-22T02:05:00Z", "Value": "4 TB"}]"#;
+
+#[test]
+fn the_clusters_own_history_is_imported_as_means_that_say_so() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("Get-ClusterPerf.json");
+    fs::write(&file, PERFORMANCE).unwrap();
+    let store = text(&home.path().join("store"));
+    let import = || {
+        program().run([
+            "import",
+            &text(&file),
+            "--store",
+            &store,
+            "--cluster",
+            "test",
+            "-o",
+            "json",
+        ])
+    };
+    let ran = import();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let said = &ran.json()["files"][0];
+    assert_eq!((&said["objects"], &said["samples"]), (&json!(3), &json!(2)));
+    assert!(said["refused"].to_string().contains("rounded for display"), "{said}");
+    // Again it adds nothing.
+    assert_eq!(import().json()["store"]["rows"], json!(0));
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, Path::new(&store), &[]);
+    let ran = ask(
+        &certificates,
+        &coordinator,
+        &[
+            "counters",
+            "--counter",
+            "history.",
+            "--at",
+            "2026-09-22T03:00:00Z",
+            "--since",
+            "2h",
+            "-o",
+            "json",
+        ],
+    );
+    let document = ran.json();
+    let series = rows(&document, "series");
+    assert_eq!(
+        (series.len(), &series[0]["name"], &series[0]["id"]),
+        (1, &json!("history.mean_of_300s.volume.latency.write_s"), &json!("vol0"))
+    );
+    assert!(
+        series[0].to_string().contains("0.004") && series[0].to_string().contains("0.002"),
+        "{document}"
+    );
+}
