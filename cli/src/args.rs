@@ -18,7 +18,7 @@ pub(crate) use costs::{CompareArgs, JobsArgs};
 pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
 pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs};
 pub(crate) use offline::{EvaluateArgs, ImportArgs, SimulateArgs};
-pub(crate) use state::{CountersArgs, ExtentsArgs, HistoryArgs, QosArgs, RdmaArgs, StateArgs};
+pub(crate) use state::{CountersArgs, ExtentsArgs, HistoryArgs, QosArgs, RdmaArgs, StateArgs, VmsArgs};
 
 /// Shows which copy a storage write waited for, and why
 ///
@@ -122,9 +122,19 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom disks --node n1\n  fathom disks --at 2026-09-22T03:13:00Z     as they were then\n  fathom disks --name eui.0025 -o json       with what is unknown, and why"
     )]
     Disks(StateArgs),
+    /// Virtual machines: where they run, and which VHDX files they have on which volume
+    #[command(
+        after_help = "Examples:\n  fathom vms --volume vol0\n  fathom vms --node n1 --at 2026-09-22T03:13:00Z     as they were then\n  fathom vms --name web -o json                      with what is unknown, and why"
+    )]
+    Vms(VmsArgs),
     /// Over what each pair of nodes talks: RDMA or TCP, and since when
     #[command(after_help = "Examples:\n  fathom rdma\n  fathom rdma --node n1 --at 2026-09-22T03:13:00Z")]
     Rdma(RdmaArgs),
+    /// What happened last to SMB connections, by client, server and kind: disconnects, failures, fallbacks, hung requests
+    #[command(
+        after_help = "Examples:\n  fathom smb-events --node n1\n  fathom smb-events --at 2026-09-22T03:13:00Z     up to then\n  fathom history n2/Disconnected                  every time that it happened"
+    )]
+    SmbEvents(StateArgs),
     /// Network settings that all nodes should share, side by side, with what differs marked
     #[command(after_help = "Examples:\n  fathom qos\n  fathom qos --drift")]
     Qos(QosArgs),

@@ -14,6 +14,9 @@ use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use serde_json::{Value, json};
 
+#[path = "state/files.rs"]
+mod files;
+
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
 }
@@ -205,6 +208,47 @@ fn said_the_same(certificates: &Certificates, coordinator: &Process) {
     assert_eq!(rows(&json(&["pools", "-o", "json"]), "pools").len(), 1);
     assert!(rows(&json(&["jobs", "-o", "json"]), "jobs").is_empty());
 
+    let vms = json(&["vms", "-o", "json"]);
+    let [web] = rows(&vms, "vms") else { panic!("{vms}") };
+    assert_eq!(
+        (
+            &web["attributes"]["name"],
+            &web["node"],
+            &web["attributes"]["state"]["name"]
+        ),
+        (&json!("vol0-n0"), &json!("n0"), &json!("Running"))
+    );
+    let files: Vec<(&str, &str)> = rows(web, "vhds")
+        .iter()
+        .map(|file| {
+            let derived = &file["derived"];
+            assert_eq!(
+                (&derived["vm"], &derived["attached"]),
+                (&json!("vol0-n0"), &json!(true))
+            );
+            (
+                file["attributes"]["path"].as_str().unwrap(),
+                derived["virtual_disk"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let path = |file: &str| format!(r"C:\ClusterStorage\vol0\vol0-n0\{file}.vhdx");
+    assert_eq!(files, [(path("os").as_str(), "vol0"), (path("data").as_str(), "vol0")]);
+    assert!(rows(&vms, "other_vhds").is_empty() && rows(&vms["unseen"], "warnings").is_empty());
+    let count = |arguments: &[&str]| rows(&json(&[&["vms", "-o", "json"], arguments].concat()), "vms").len();
+    assert_eq!(
+        (
+            count(&["--volume", "VOL0", "--node", "n0"]),
+            count(&["--volume", "vol1"]),
+            count(&["--node", "n1"]),
+            count(&["--name", "VOL0-", "--at", &moment(1500)]),
+            count(&["--name", "db"])
+        ),
+        (1, 0, 0, 1, 0)
+    );
+    let lines = ask(certificates, coordinator, &["vms"]).out;
+    assert!(lines.contains("vol0-n0") && lines.contains(&path("data")), "{lines}");
+
     // For people: a matrix with the fallback marked.
     let table = ask(certificates, coordinator, &["rdma", "--at", &moment(1900)]);
     assert!(
@@ -238,7 +282,7 @@ async fn a_watch_goes_on_where_it_was() {
         filter: Some(wire::ResourceFilter {
             kinds: vec!["smb_connection".to_owned()],
             node: "n2".to_owned(),
-            name: String::new(),
+            ..wire::ResourceFilter::default()
         }),
         resume_token,
     };
@@ -392,92 +436,6 @@ async fn state_is_acknowledged_once_stored_and_never_taken_twice() {
     );
 }
 
-const DISKS: &str = r#"[
-  {"FriendlyName": "NVMe A", "UniqueId": "eui.1", "SerialNumber": "S1", "DeviceId": "1001", "HealthStatus": "Healthy",
-   "OperationalStatus": ["OK", "Abnormal Latency"], "MediaType": "SSD", "BusType": "NVMe", "Size": 3840755982336, "CanPool": false},
-  {"FriendlyName": "NVMe B", "UniqueId": "eui.2", "SerialNumber": "S2", "DeviceId": "1002", "HealthStatus": 0, "OperationalStatus": [2],
-   "MediaType": 4, "BusType": 17, "Size": "3840755982336", "CanPool": false}]"#;
-
-const COUNTERS: &str =
-    r#"{"DeviceId": "1001", "Temperature": 0, "Wear": 4, "ReadErrorsTotal": null, "ReadLatencyMax": 11708}"#;
-
-const PORT: &str = r#"<Objs><Obj RefId="0"><TN RefId="0"><T>x.CimInstance#root/wmi/ClusPortDeviceInformation</T></TN><Props>
-    <S N="DeviceGuid">{a}</S><S N="ConnectedNode">HV02</S><S N="SerialNumber">S1</S><U32 N="DeviceNumber">7</U32></Props></Obj></Objs>"#;
-
-#[test]
-fn support_files_are_imported_once_and_asked_of_any_moment() {
-    let home = tempfile::tempdir().unwrap();
-    let folder = home.path().join("HealthTest");
-    fs::create_dir_all(folder.join("Node_HV01.contoso.com")).unwrap();
-    fs::write(folder.join("GetPhysicalDisk.json"), DISKS).unwrap();
-    fs::write(folder.join("GetReliabilityCounter.json"), COUNTERS).unwrap();
-    fs::write(folder.join("Node_HV01.contoso.com/ClusPort.xml"), PORT).unwrap();
-    let store = home.path().join("store");
-    let import = |folder: &Path, at: &str| {
-        program().run([
-            "import",
-            &text(folder),
-            "--at",
-            at,
-            "--store",
-            &text(&store),
-            "--cluster",
-            "test",
-            "-o",
-            "json",
-        ])
-    };
-    let ran = import(&folder, "2026-09-22T03:00:00Z");
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(
-        ran.json()["kinds"],
-        json!({"disk": 2, "disk_reliability": 1, "sbl_device": 1})
-    );
-    assert_eq!(ran.json()["store"]["known_streams"], 0);
-    // Again it adds nothing.
-    let ran = import(&folder, "2026-09-22T03:00:00Z");
-    assert_eq!(
-        (&ran.json()["store"]["rows"], &ran.json()["store"]["known_streams"]),
-        (&json!(0), &json!(2))
-    );
-    // An hour later one disk is gone.
-    let later = home.path().join("Later");
-    fs::create_dir_all(&later).unwrap();
-    let one: Value = serde_json::from_str::<Value>(DISKS).unwrap()[0].clone();
-    fs::write(later.join("GetPhysicalDisk.json"), one.to_string()).unwrap();
-    assert_eq!(import(&later, "2026-09-22T04:00:00Z").code, 0);
-
-    let certificates = Certificates::new(&home.path().join("pki"));
-    let coordinator = program().coordinator(&certificates, &store, &[]);
-    let now = ask(&certificates, &coordinator, &["disks", "-o", "json"]);
-    // The node that was read an hour ago has not reported since.
-    assert_eq!(now.code, 4, "{}", now.err);
-    let now = now.json();
-    assert_eq!(rows(&now, "disks").len(), 1);
-    assert_eq!(now["unseen"]["nodes"], json!([{"node": "HV01", "cause": "stale"}]));
-    let disk = &now["disks"][0];
-    assert_eq!((&disk["id"], &disk["age_ns"]), (&json!("eui.1"), &json!(0)));
-    assert_eq!(
-        disk["attributes"]["operational_status"][1],
-        json!({"code": 53286, "name": "Abnormal Latency"})
-    );
-    // Beside it what the counters and the storage bus say of it; 0 degrees and null are nothing.
-    assert_eq!(
-        disk["derived"],
-        json!({"connected_node": "HV02", "read_latency_max_ms": 11708, "sbl_device_number": 7, "wear_percent": 4})
-    );
-    let then = ask(
-        &certificates,
-        &coordinator,
-        &["disks", "-o", "json", "--at", "2026-09-22T03:30:00Z"],
-    )
-    .json();
-    assert_eq!(rows(&then, "disks").len(), 2);
-    assert_eq!(then["disks"][0]["age_ns"], json!(1_800_000_000_000_i64));
-    let unknown = ask(&certificates, &coordinator, &["history", "nobody", "-o", "json"]);
-    assert!(rows(&unknown.json(), "history").is_empty() && unknown.err.contains("nothing was said of `nobody`"));
-}
-
 #[test]
 fn demo_shows_state_beside_the_fan_outs() {
     let recording = fathom_integration_tests::fixture::recording("state-tcp-fallback");
@@ -492,7 +450,7 @@ fn demo_shows_state_beside_the_fan_outs() {
 #[test]
 fn traces_and_state_are_not_mixed_and_traces_need_places() {
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("disks.json"), DISKS).unwrap();
+    fs::write(home.path().join("disks.json"), files::DISKS).unwrap();
     fs::write(home.path().join("a.etl"), "x").unwrap();
     let (disks, trace) = (text(&home.path().join("disks.json")), text(&home.path().join("a.etl")));
     assert_fails(

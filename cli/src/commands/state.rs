@@ -4,6 +4,7 @@ pub(crate) mod counters;
 pub(crate) mod history;
 pub(crate) mod network;
 mod tables;
+pub(crate) mod vms;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
 use crate::scope::tell;
 
-pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SOURCES, Table, VIRTUAL_DISKS};
+pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SMB_EVENTS, SOURCES, Table, VIRTUAL_DISKS};
 
 /// A node whose newest reading is older than this at the moment that is asked about has not reported: every class is read at least this
 /// often but for the reliability of drives.
@@ -96,8 +97,8 @@ pub(crate) fn extents(arguments: &ExtentsArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
     let of = |kinds: &[&str], name: &str| wire::ResourceFilter {
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
-        node: String::new(),
         name: name.to_owned(),
+        ..wire::ResourceFilter::default()
     };
     let (cluster, (resources, coverage)) = block_on(async {
         let client = Client::connect(&context).await?;
@@ -127,6 +128,7 @@ pub(crate) fn filter(kinds: &[&str], arguments: &StateArgs) -> wire::ResourceFil
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         node: arguments.node.clone().unwrap_or_default(),
         name: arguments.name.clone().unwrap_or_default(),
+        volume: String::new(),
     }
 }
 
@@ -213,20 +215,30 @@ pub(crate) fn document(
     rows: serde_json::Value,
     coverage: Option<&wire::StateCoverage>,
 ) -> Result<()> {
+    document_with(cluster, [(name, rows)], coverage, &[])
+}
+
+/// Prints a document of several lists about state, with what could not be read.
+pub(crate) fn document_with<'a>(
+    cluster: &str,
+    lists: impl IntoIterator<Item = (&'a str, serde_json::Value)>,
+    coverage: Option<&wire::StateCoverage>,
+    warnings: &[String],
+) -> Result<()> {
     let mut fields = Map::new();
     fields.insert("cluster".to_owned(), json!(cluster));
     fields.insert(
         "at_unix_ns".to_owned(),
         json!(coverage.and_then(|coverage| coverage.at_unix_nanos)),
     );
-    fields.insert(name.to_owned(), rows);
+    fields.extend(lists.into_iter().map(|(name, rows)| (name.to_owned(), rows)));
     let nodes: Vec<_> = unheard(coverage)
         .into_iter()
         .map(|(node, cause)| json!({"node": node, "cause": cause}))
         .collect();
     fields.insert(
         "unseen".to_owned(),
-        json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": []}),
+        json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": warnings}),
     );
     json::print(serde_json::Value::Object(fields))
 }

@@ -86,6 +86,8 @@ const TELLING: &[(Kind, &[&str])] = &[
     (Kind::QosTrafficClass, &["bandwidth_percent", "priorities", "algorithm"]),
     (Kind::QosDcbx, &["willing"]),
     (Kind::StorageJob, &["state"]),
+    (Kind::Vm, &["state", "health"]),
+    (Kind::Vhd, &["path", "iops_limit", "caching", "ignores_flushes"]),
 ];
 
 impl StateSnapshot {

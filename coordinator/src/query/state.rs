@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Scope, Value};
 use fathom_state::history::{Fact, Picture};
-use fathom_state::{disks, jobs, qos, rdma};
+use fathom_state::{disks, jobs, qos, rdma, vms};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
@@ -27,6 +27,8 @@ pub(crate) struct Which {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) node: Option<String>,
     pub(crate) name: Option<String>,
+    /// Only what is known to be on this volume.
+    pub(crate) volume: Option<String>,
 }
 
 /// A resource with what follows from its readings.
@@ -132,13 +134,23 @@ impl StateSnapshot {
         } else {
             BTreeMap::new()
         };
+        let mut machines = if wants(Kind::Vm) || wants(Kind::Vhd) {
+            vms::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
         let found = picture.facts().filter_map(|fact| {
             let own = &fact.observation;
             let derived = match own.kind {
                 Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
                 Kind::StorageJob => courses.get(&own.id).map(of_course).unwrap_or_default(),
+                Kind::Vm | Kind::Vhd => machines.remove(&own.key()).unwrap_or_default(),
                 _ => BTreeMap::new(),
             };
+            let is_on = |volume: &String| matches!(own.kind, Kind::Vm | Kind::Vhd) && vms::is_on(&derived, volume);
+            if !which.volume.as_ref().is_none_or(is_on) {
+                return None;
+            }
             // A disk is on the node that has it, whoever reports it.
             let connected = derived.get("connected_node").and_then(Value::as_str);
             which.keeps(own, connected).then_some(Found { derived, fact })
@@ -212,6 +224,8 @@ impl Which {
                 row.text("name"),
                 row.text("serial_number"),
                 row.text("virtual_disk_id"),
+                row.text("path"),
+                row.text("vm_name"),
             ];
             names
                 .into_iter()
@@ -230,6 +244,7 @@ fn is_called(row: &Observation, name: &str) -> bool {
         row.text("name"),
         row.text("serial_number"),
         row.text("unique_id"),
+        row.text("path"),
     ];
     names
         .into_iter()

@@ -21,7 +21,8 @@
 //!
 //! A session that runs hands over the same records one by one: [`event::RawEvent`], of the kernel or of a provider. [`decode`] makes
 //! I/Os of them by layouts ([`layout`]) that come from the exact lists of [`manifest`], from the system, or from a configuration;
-//! [`walk`] gives the records of a file as a session would have given them. [`slow`] reads what the event log renders as XML.
+//! [`walk`] gives the records of a file as a session would have given them. [`slow`] and [`connectivity`] read what the event log
+//! renders as XML.
 //!
 //! # Errors
 //!
@@ -44,6 +45,7 @@ pub mod build;
 mod bytes;
 mod clock;
 mod config;
+pub mod connectivity;
 pub mod decode;
 mod disk_io;
 mod error;

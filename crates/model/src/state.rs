@@ -102,6 +102,12 @@ kinds! {
     QosTrafficClass "qos_traffic_class" Node,
     /// Whether the host takes its settings from the switch.
     QosDcbx "qos_dcbx" Node,
+    /// A virtual machine, at the node that runs it or has it registered.
+    Vm "vm" Node,
+    /// A virtual hard disk (VHDX) file as it is attached to a virtual machine.
+    Vhd "vhd" Node,
+    /// What happened last, of a kind, to the SMB client's connections to a server; its history is all of them.
+    SmbEvent "smb_event" Node,
     /// Sets of counters, of which nothing but readings is said.
     Counters "counters" Node,
     /// What a node can see, one a class, and why not.

@@ -14,6 +14,7 @@ use crate::simulated::{FaultMark, Simulated};
 
 mod cluster;
 mod node;
+mod vms;
 
 /// Every class is read this often, in nanoseconds: for a run of seconds; a real one is read by the minute.
 pub const POLL_NANOS: u64 = 1_000_000_000;

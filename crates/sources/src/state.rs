@@ -2,7 +2,10 @@
 //!
 //! Rows have ordinals as events have; a source never blocks and never reads a clock: whoever drives it says how much time has passed.
 
+#[cfg(windows)]
+mod event_log;
 pub mod live;
+pub mod log;
 #[cfg(windows)]
 pub mod wmi;
 
@@ -74,7 +77,8 @@ pub fn of_this_system(
     seed: u64,
     reporter: std::sync::Arc<std::sync::atomic::AtomicBool>,
 ) -> std::io::Result<Option<Box<dyn StateSource>>> {
-    let live = live::LiveState::start(node.clone(), anchor_unix_nanos, seed, reporter, wmi::Namespace::new)?;
+    let open = event_log::Reads::new;
+    let live = live::LiveState::start(node.clone(), anchor_unix_nanos, seed, reporter, open)?;
     Ok(Some(Box::new(live)))
 }
 

@@ -296,5 +296,70 @@ pub const SBL_DEVICE: Codes = codes(&[(0, "disk"), (1, "enclosure"), (2, "scale 
 /// SmbInstance: the order of the cmdlet's parameter; the numbers are not confirmed.
 pub const SMB_INSTANCE: Codes = codes(&[(0, "Default"), (1, "CSV"), (2, "SBL"), (3, "SR")]);
 
+/// What a virtual machine does, as Get-VM shows it: `EnabledState` of Msvm_ComputerSystem up to 10, and beyond it the enumeration VMState of
+/// the Hyper-V module, which PowerShell's own source repeats (`PSRemotingBaseCmdlet.VMState`). A state that is critical is one whose
+/// storage or worker does not answer.
+pub const VM_STATE: Codes = codes(&[
+    (0, "Unknown"),
+    (1, "Other"),
+    (2, "Running"),
+    (3, "Off"),
+    (4, "Stopping"),
+    (5, "Not Applicable"),
+    (6, "Saved"),
+    (7, "In Test"),
+    (8, "Deferred"),
+    (9, "Paused"),
+    (10, "Starting"),
+    (11, "Reset"),
+    (32773, "Saving"),
+    (32776, "Pausing"),
+    (32777, "Resuming"),
+    (32779, "FastSaved"),
+    (32780, "FastSaving"),
+    (32781, "ForceShutdown"),
+    (32782, "ForceReboot"),
+    (32783, "RunningCritical"),
+    (32784, "OffCritical"),
+    (32785, "StoppingCritical"),
+    (32786, "SavedCritical"),
+    (32787, "PausedCritical"),
+    (32788, "StartingCritical"),
+    (32789, "ResetCritical"),
+    (32790, "SavingCritical"),
+    (32791, "PausingCritical"),
+    (32792, "ResumingCritical"),
+    (32793, "FastSavedCritical"),
+    (32794, "FastSavingCritical"),
+]);
+
+/// HealthState of Msvm_ComputerSystem (MicrosoftDocs/win32, HyperV_v2).
+pub const VM_HEALTH: Codes = codes(&[(5, "OK"), (20, "Major Failure"), (25, "Critical Failure")]);
+
+/// OperationalStatus of Msvm_ComputerSystem; from 0x8000 on what is done to the machine (MicrosoftDocs/win32, HyperV_v2).
+pub const VM_OPERATIONAL: Codes = Codes {
+    names: &[
+        (32768, "Creating Snapshot"),
+        (32769, "Applying Snapshot"),
+        (32770, "Deleting Snapshot"),
+        (32771, "Waiting to Start"),
+        (32772, "Merging Disks"),
+        (32773, "Exporting Virtual Machine"),
+        (32774, "Migrating Virtual Machine"),
+    ],
+    more: OPERATIONAL_COMMON,
+};
+
+/// ControllerType of a drive of a virtual machine, as the Hyper-V module numbers it.
+pub const VM_CONTROLLER: Codes = codes(&[(0, "IDE"), (1, "SCSI")]);
+
+/// CachingMode of Msvm_StorageAllocationSettingData (MicrosoftDocs/win32, HyperV_v2).
+pub const VHD_CACHING: Codes = codes(&[
+    (0, "Unknown"),
+    (2, "Default"),
+    (3, "No Caching"),
+    (4, "Cache Sharable Parents"),
+]);
+
 /// What no page explains: only the number is known.
 pub const UNDOCUMENTED: Codes = codes(&[]);

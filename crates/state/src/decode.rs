@@ -28,6 +28,14 @@ pub enum Refused {
     /// Of no class, and its properties tell none.
     #[error("an object without a class, of properties that no class has")]
     Unknown,
+    /// Of a class that has a table, but not what the table is about.
+    #[error("{class} that is {what}")]
+    Other {
+        /// The class.
+        class: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// Nothing says which one it is.
     #[error("{class} without an identity")]
     NoIdentity {
@@ -65,6 +73,13 @@ pub fn decode(bag: &Bag, node: &NodeId, observed_unix_nanos: i64) -> Result<Vec<
         .computer
         .as_deref()
         .map_or_else(|| node.clone(), |name| NodeId::new(node_name(name)));
+    if matches!(class.kind, Kind::Vm | Kind::Vhd) {
+        // A machine may have its drives within it.
+        let objects = schema::vm::objects(bag, class)?.into_iter();
+        return objects
+            .map(|(class, bag)| one(&bag, class, node.clone(), observed_unix_nanos))
+            .collect();
+    }
     let each = class.each.map(|list| bag.get(list));
     match each {
         None => Ok(vec![one(bag, class, node, observed_unix_nanos)?]),

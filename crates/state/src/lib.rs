@@ -31,11 +31,13 @@ pub mod essence;
 pub mod history;
 pub mod jobs;
 pub mod json;
+pub mod performance;
 pub mod qos;
 pub mod rdma;
 pub mod schema;
 pub mod support;
 pub mod text;
+pub mod vms;
 mod xml;
 
 pub use bag::{Bag, Raw};

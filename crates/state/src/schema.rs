@@ -9,6 +9,7 @@ mod cluster;
 mod network;
 mod sbl;
 mod storage;
+pub(crate) mod vm;
 
 /// What a property holds and how it is read.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +90,7 @@ pub fn classes() -> impl Iterator<Item = &'static Class> {
         .chain(sbl::CLASSES)
         .chain(network::CLASSES)
         .chain(cluster::CLASSES)
+        .chain(vm::CLASSES)
 }
 
 /// The class of an object: the one it names, else the one whose marks it has most of.

@@ -78,9 +78,13 @@ pub struct ResourceFilter {
     /// The node that reports, or that the resource is on.
     #[prost(string, tag = "2")]
     pub node: ::prost::alloc::string::String,
-    /// Part of their id, name or serial number, without case.
+    /// Part of their id, name, serial number, or of a VHDX file's path, without case.
     #[prost(string, tag = "3")]
     pub name: ::prost::alloc::string::String,
+    /// The volume that they are on, by its folder below ClusterStorage or the name of its virtual disk, without case: only virtual machines
+    /// (`vm`) with a file on it and VHDX files (`vhd`) on it; of other kinds nothing. Where they are listed; INVALID_ARGUMENT elsewhere.
+    #[prost(string, tag = "4")]
+    pub volume: ::prost::alloc::string::String,
 }
 /// What an answer about state looked at.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use fathom_coordinator::offline::{StateStream, Stored, store_state_blocking};
 use fathom_lab::import::{StateImport, is_state, read_state};
-use fathom_model::state::Observation;
+use fathom_model::state::{Observation, Sample};
 use fathom_model::{ClusterId, Incarnation, NodeId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &ImportArgs, paths: &[(Option<NodeId>, PathBuf)], o
         let read = read_state(std::slice::from_ref(path), node.as_ref(), &cluster, arguments.at)?;
         import.files.extend(read.files);
         import.observations.extend(read.observations);
+        import.samples.extend(read.samples);
     }
     import
         .observations
@@ -43,7 +44,11 @@ pub(super) fn run(arguments: &ImportArgs, paths: &[(Option<NodeId>, PathBuf)], o
     let stored = match &arguments.store {
         Some(store) => {
             let cluster = ClusterId::new(arguments.cluster.as_str());
-            Some(store_state_blocking(store, &cluster, streams(&import.observations))?)
+            Some(store_state_blocking(
+                store,
+                &cluster,
+                streams(&import.observations, &import.samples),
+            )?)
         }
         None => None,
     };
@@ -53,7 +58,7 @@ pub(super) fn run(arguments: &ImportArgs, paths: &[(Option<NodeId>, PathBuf)], o
     }
     let is_whole = |file: &fathom_lab::import::StateFile| file.fault.is_none();
     Ok(
-        if import.files.iter().all(is_whole) && !import.observations.is_empty() {
+        if import.files.iter().all(is_whole) && !(import.observations.is_empty() && import.samples.is_empty()) {
             Code::Fine
         } else {
             Code::Partial
@@ -62,19 +67,24 @@ pub(super) fn run(arguments: &ImportArgs, paths: &[(Option<NodeId>, PathBuf)], o
 }
 
 /// A stream a node, named by what is in it.
-fn streams(observations: &[Observation]) -> Vec<StateStream> {
-    let mut by_node: BTreeMap<NodeId, Vec<Observation>> = BTreeMap::new();
+fn streams(observations: &[Observation], samples: &[Sample]) -> Vec<StateStream> {
+    let mut by_node: BTreeMap<NodeId, (Vec<Observation>, Vec<Sample>)> = BTreeMap::new();
     for observation in observations {
-        by_node
-            .entry(observation.node.clone())
-            .or_default()
-            .push(observation.clone());
+        let own = by_node.entry(observation.node.clone()).or_default();
+        own.0.push(observation.clone());
     }
-    let streams = by_node.into_iter().map(|(node, observations)| {
+    for sample in samples {
+        by_node.entry(sample.node.clone()).or_default().1.push(sample.clone());
+    }
+    let streams = by_node.into_iter().map(|(node, (observations, samples))| {
         let mut hash = Sha256::new();
         hash.update(b"fathom state 1\0");
         for observation in &observations {
             hash.update(serde_json::to_vec(observation).unwrap_or_default());
+            hash.update(b"\n");
+        }
+        for sample in &samples {
+            hash.update(serde_json::to_vec(sample).unwrap_or_default());
             hash.update(b"\n");
         }
         let mut incarnation = [0; 16];
@@ -83,7 +93,7 @@ fn streams(observations: &[Observation]) -> Vec<StateStream> {
             node,
             incarnation: Incarnation::from_bytes(incarnation),
             observations,
-            samples: Vec::new(),
+            samples,
         }
     });
     streams.collect()
@@ -103,7 +113,7 @@ fn document(arguments: &ImportArgs, import: &StateImport, stored: Option<Stored>
     let files: Vec<Value> = import
         .files
         .iter()
-        .map(|file| json!({"path": file.path, "objects": file.objects, "kinds": file.kinds, "refused": file.refused, "fault": file.fault}))
+        .map(|file| json!({"path": file.path, "objects": file.objects, "kinds": file.kinds, "samples": file.samples, "refused": file.refused, "fault": file.fault}))
         .collect();
     let stored = stored.map(|stored| {
         json!({
@@ -117,11 +127,14 @@ fn document(arguments: &ImportArgs, import: &StateImport, stored: Option<Stored>
 fn lines(arguments: &ImportArgs, import: &StateImport, stored: Option<Stored>) -> String {
     let mut text = String::new();
     for file in &import.files {
-        let kinds: Vec<String> = file
+        let mut kinds: Vec<String> = file
             .kinds
             .iter()
             .map(|(kind, count)| format!("{count} {kind}"))
             .collect();
+        if file.samples > 0 {
+            kinds.push(format!("{} means of the past", file.samples));
+        }
         let refused: u64 = file.refused.values().sum();
         let what = match (&file.fault, kinds.is_empty()) {
             (Some(fault), _) => format!("not read: {fault}"),
@@ -139,10 +152,13 @@ fn lines(arguments: &ImportArgs, import: &StateImport, stored: Option<Stored>) -
         }
         text += "\n";
     }
-    let all: Vec<String> = kinds(import)
+    let mut all: Vec<String> = kinds(import)
         .iter()
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
+    if !import.samples.is_empty() {
+        all.push(format!("{} means of the past", import.samples.len()));
+    }
     text += &format!(
         "{} files: {}\n",
         import.files.len(),

@@ -20,6 +20,7 @@ pub(crate) fn run(arguments: &CountersArgs, output: Output) -> Result<Code> {
             kinds: arguments.kind.iter().cloned().collect(),
             node: arguments.node.clone().unwrap_or_default(),
             name: arguments.name.clone().unwrap_or_default(),
+            volume: String::new(),
         }),
         counter: arguments.counter.clone().unwrap_or_default(),
         until_unix_nanos: arguments.at,

@@ -3,7 +3,7 @@
 use fathom_model::state::Value;
 
 use super::{Shown, span};
-use crate::render::units::{bytes, count};
+use crate::render::units::{bytes, count, date_time};
 
 /// A column: its name, and what it shows of a resource.
 type Column = (&'static str, fn(&Shown) -> String);
@@ -143,6 +143,21 @@ pub(crate) const SOURCES: Table = Table {
         ("available", |row| text(row, "available")),
         (">instances", |row| text(row, "instances")),
         ("why not", |row| text(row, "reason")),
+    ],
+};
+
+pub(crate) const SMB_EVENTS: Table = Table {
+    name: "smb_events",
+    kinds: &["smb_event"],
+    columns: &[
+        ("last", |row| date_time(row.observation.observed_unix_nanos)),
+        ("client", |row| row.observation.node.to_string()),
+        ("server", |row| text(row, "server")),
+        ("what", |row| text(row, "event")),
+        ("over", |row| text(row, "connection_type")),
+        ("reason", |row| text(row, "reason")),
+        ("status", |row| text(row, "status")),
+        (">took", |row| with(row, "elapsed_ms", "ms")),
     ],
 };
 

@@ -52,7 +52,19 @@ fn which(filter: Option<wire::ResourceFilter>) -> Result<Which, Status> {
             .collect::<Result<_, _>>()?,
         node: given(filter.node),
         name: given(filter.name),
+        volume: given(filter.volume),
     })
+}
+
+/// The same where nothing tells which volume a resource is on.
+fn which_of_any_volume(filter: Option<wire::ResourceFilter>) -> Result<Which, Status> {
+    let which = which(filter)?;
+    match which.volume {
+        None => Ok(which),
+        Some(_) => Err(status::invalid(
+            "filter.volume is only for lists of resources; list `vm` and `vhd` with it, and ask for those by name",
+        )),
+    }
 }
 
 fn coverage(looked: &Looked) -> wire::StateCoverage {
@@ -139,7 +151,7 @@ impl Query {
         let which = Which {
             kinds: vec![kind],
             node: given(request.node),
-            name: None,
+            ..Which::default()
         };
         let (found, looked) = run(move || snapshot.resources(&which))
             .await
@@ -162,7 +174,7 @@ impl Query {
         request: wire::ListCountersRequest,
     ) -> Result<wire::ListCountersResponse, Status> {
         let asked = Asked {
-            which: which(request.filter)?,
+            which: which_of_any_volume(request.filter)?,
             counter: request.counter.to_lowercase(),
             until: request.until_unix_nanos,
             since_nanos: request.since_nanos,
@@ -247,7 +259,7 @@ impl Query {
     }
 
     pub(super) async fn watch(&self, request: wire::WatchResourcesRequest) -> Result<Watch, Status> {
-        let which = which(request.filter)?;
+        let which = which_of_any_volume(request.filter)?;
         let cluster = self.cluster(&request.cluster).await?;
         let mut mark = match request.resume_token.as_str() {
             "" => Mark::now(&cluster.view()),

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use fathom_model::NodeId;
-use fathom_model::state::{Observation, Scope};
-use fathom_state::{Bag, decode, history, schema, support};
+use fathom_model::state::{Observation, Sample, Scope};
+use fathom_state::{Bag, decode, history, performance, schema, support};
 
 use crate::error::{Error, Result};
 
@@ -24,6 +24,8 @@ pub struct StateFile {
     pub objects: u64,
     /// Observations made of them, by kind.
     pub kinds: BTreeMap<&'static str, u64>,
+    /// Readings made of them: means of the cluster's performance history.
+    pub samples: u64,
     /// Objects that no observation was made of, by why.
     pub refused: BTreeMap<String, u64>,
     /// Why nothing of it could be read.
@@ -37,6 +39,8 @@ pub struct StateImport {
     pub files: Vec<StateFile>,
     /// What they say, in order, and that it was all.
     pub observations: Vec<Observation>,
+    /// What the cluster had kept of the time before, as means that say so, in order.
+    pub samples: Vec<Sample>,
 }
 
 /// Whether a path is state and not a trace: a folder, a file that holds objects by its name, or an archive with such and no trace.
@@ -85,9 +89,10 @@ pub fn read_state(
             None => written(path)?,
         };
         let mut take = |name: String, bytes: &[u8]| {
-            let (file, observations) = read_one(&name, bytes, node, cluster, at);
+            let (file, observations, samples) = read_one(&name, bytes, node, cluster, at);
             import.files.push(file);
             import.observations.extend(observations);
+            import.samples.extend(samples);
         };
         if path.is_dir() {
             let mut files = Vec::new();
@@ -193,7 +198,7 @@ fn read_one(
     node: Option<&NodeId>,
     cluster: &NodeId,
     at: i64,
-) -> (StateFile, Vec<Observation>) {
+) -> (StateFile, Vec<Observation>, Vec<Sample>) {
     let mut file = StateFile {
         path: path.to_owned(),
         ..StateFile::default()
@@ -202,12 +207,16 @@ fn read_one(
         Ok(bags) => bags,
         Err(error) => {
             file.fault = Some(error.to_string());
-            return (file, Vec::new());
+            return (file, Vec::new(), Vec::new());
         }
     };
+    file.objects = bags.len() as u64;
+    let (past, bags): (Vec<Bag>, Vec<Bag>) = bags.into_iter().partition(performance::is_one);
+    let past = performance::samples(&past, node.unwrap_or(cluster));
+    file.samples = past.samples.len() as u64;
+    file.refused = past.refused;
     let mut observations = Vec::new();
     for bag in &bags {
-        file.objects += 1;
         let Some(reporter) = reporter(bag, node, cluster) else {
             *file
                 .refused
@@ -223,7 +232,7 @@ fn read_one(
     for observation in &observations {
         *file.kinds.entry(observation.kind.as_str()).or_default() += 1;
     }
-    (file, observations)
+    (file, observations, past.samples)
 }
 
 /// Whose an object is that does not say it: what answers for the cluster is the cluster's, and what is each node's own is of the node that

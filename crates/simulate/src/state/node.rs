@@ -3,7 +3,7 @@
 use fathom_model::state::{Kind, Observation, Sample, Value};
 use fathom_model::{Op, Tap};
 
-use super::{Reading, States, code, disk_id, is_on_link};
+use super::{Reading, States, code, disk_id, is_on_link, vms};
 use crate::config::FaultKind;
 
 /// Adapters a node, one a network.
@@ -74,6 +74,12 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
             bus_devices(states, node, at),
         ),
         reading("Win32_EncryptableVolume", Kind::Bitlocker, encryption(states, node, at)),
+        reading("Msvm_ComputerSystem", Kind::Vm, vms::machines(states, node, at)),
+        reading(
+            "Msvm_StorageAllocationSettingData",
+            Kind::Vhd,
+            vms::files(states, node, at),
+        ),
     ]
 }
 

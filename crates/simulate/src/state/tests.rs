@@ -1,7 +1,7 @@
 //! State says what the faults do, and only while they do it.
 
 use super::*;
-use crate::config::{Config, Fault};
+use crate::config::{Config, Fault, Volume};
 use crate::simulate;
 
 fn run(what: FaultKind) -> Simulated {
@@ -112,6 +112,65 @@ fn settings_of_one_node_differ_while_it_storms() {
             .count()
     };
     assert_eq!((on(0), on(1), on(2)), (1, 1, 8));
+}
+
+#[test]
+fn every_writer_of_a_volume_is_a_machine_with_its_files_on_it() {
+    let config = Config {
+        nodes: 3,
+        writes: Some(10),
+        volumes: vec![
+            Volume {
+                initiators: vec![0, 2],
+                ..Volume::on(3)
+            },
+            Volume {
+                name: Some("logs".to_owned()),
+                initiators: vec![2],
+                ..Volume::on(3)
+            },
+        ],
+        ..Config::default()
+    };
+    let simulated = simulate(&config).expect("it runs");
+    let names = |node: u32| -> Vec<String> {
+        let machines = read(&simulated, node, Kind::Vm, 0);
+        let names = machines.iter().filter_map(|machine| machine.text("name"));
+        names.map(str::to_owned).collect()
+    };
+    assert_eq!(names(0), ["vol0-n0"]);
+    assert!(names(1).is_empty());
+    assert_eq!(names(2), ["vol0-n2", "logs-n2"]);
+    let machines = read(&simulated, 2, Kind::Vm, 0);
+    let files = read(&simulated, 2, Kind::Vhd, 0);
+    assert_eq!(files.len(), 4);
+    for file in &files {
+        let machine = machines
+            .iter()
+            .find(|machine| Some(machine.id.as_str()) == file.text("vm_id"));
+        let name = machine
+            .and_then(|machine| machine.text("name"))
+            .expect("it is of a machine");
+        let volume = name.trim_end_matches("-n2");
+        let path = file.text("path").expect("it has a path");
+        assert!(
+            path.starts_with(&format!(r"C:\ClusterStorage\{volume}\{name}\")),
+            "{path}"
+        );
+    }
+    // Identities are the same at every reading, and nobody else's.
+    assert_eq!(
+        files
+            .iter()
+            .map(|file| &file.id)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
+        4
+    );
+    assert_eq!(
+        read(&simulated, 0, Kind::Vm, 0)[0].id,
+        read(&simulated, 0, Kind::Vm, 900)[0].id
+    );
 }
 
 #[test]

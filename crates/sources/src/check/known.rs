@@ -109,6 +109,14 @@ pub(super) const NAMESPACES: &[Namespace] = &[
         ],
     },
     Namespace {
+        path: r"root\virtualization\v2",
+        private: false,
+        classes: &[
+            Instances("Msvm_ComputerSystem"),
+            Instances("Msvm_StorageAllocationSettingData"),
+        ],
+    },
+    Namespace {
         path: r"root\CIMV2\Security\MicrosoftVolumeEncryption",
         private: true,
         classes: &[Instances("Win32_EncryptableVolume")],

@@ -15,7 +15,7 @@ use super::{Fed, Feed, Item, Setup};
 use crate::{Error, Result};
 
 mod disks;
-mod log;
+pub(crate) mod log;
 mod session;
 mod tdh;
 

@@ -16,6 +16,7 @@ use fathom_state::counters::{self, Readings};
 use fathom_state::history::{Differ, Poll};
 use fathom_state::{Bag, decode, schema};
 
+use super::log::{self, Channel};
 use super::{StateBatch, StatePolled, StateSource};
 use crate::Result;
 
@@ -43,7 +44,14 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// Where counters are.
 const COUNTERS: &str = r"root\cimv2";
 
-/// Asks for the objects of a class; called on a thread that belongs to that class's namespace alone.
+/// What stands for a namespace where channels of the event log are asked.
+pub const EVENT_LOG: &str = "event log";
+
+/// Channels are asked this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Asks for the objects of a class, or for the events of a channel; called on a thread that belongs to that class's namespace, or to the
+/// event log, alone.
 pub trait Reader: 'static {
     /// The objects, or why there are none.
     ///
@@ -51,6 +59,13 @@ pub trait Reader: 'static {
     ///
     /// In words for people: no such class, no privilege, the namespace cannot be opened.
     fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String>;
+
+    /// The events that a channel has had since it was last asked, as XML, oldest first; the first time some of those before.
+    ///
+    /// # Errors
+    ///
+    /// In words for people: no such channel, it is switched off, no privilege.
+    fn events(&mut self, channel: &'static Channel) -> Result<Vec<String>, String>;
 }
 
 /// What is asked for.
@@ -60,18 +75,24 @@ enum What {
     Class(&'static schema::Class),
     /// Counters; every node has its own.
     Set(&'static counters::Set),
+    /// Events of state; every node has its own.
+    Channel(&'static Channel),
 }
 
 impl What {
     fn all() -> impl Iterator<Item = Self> {
         let classes = schema::classes().filter(|class| !class.namespace.is_empty());
-        classes.map(Self::Class).chain(counters::SETS.iter().map(Self::Set))
+        let classes = classes.map(Self::Class);
+        classes
+            .chain(counters::SETS.iter().map(Self::Set))
+            .chain(log::CHANNELS.iter().map(Self::Channel))
     }
 
     const fn name(self) -> &'static str {
         match self {
             Self::Class(class) => class.names[0],
             Self::Set(set) => set.class,
+            Self::Channel(channel) => channel.name,
         }
     }
 
@@ -79,6 +100,7 @@ impl What {
         match self {
             Self::Class(class) => class.namespace,
             Self::Set(_) => COUNTERS,
+            Self::Channel(_) => EVENT_LOG,
         }
     }
 
@@ -86,19 +108,37 @@ impl What {
         match self {
             Self::Class(class) => every(class.kind),
             Self::Set(set) => Duration::from_secs(set.every_seconds),
+            Self::Channel(_) => LOG_EVERY,
         }
     }
 
     fn is_wanted(self, reporter: bool) -> bool {
         match self {
             Self::Class(class) => class.kind.scope() == Scope::Node || reporter,
-            Self::Set(_) => true,
+            Self::Set(_) | Self::Channel(_) => true,
+        }
+    }
+
+    /// Asks; it may take for ever.
+    fn ask(self, reader: &mut impl Reader) -> Result<Got, String> {
+        match self {
+            Self::Class(_) | Self::Set(_) => reader.read(self.name()).map(Got::Objects),
+            Self::Channel(channel) => reader.events(channel).map(Got::Events),
         }
     }
 }
 
-/// What a class answered.
-type Answer = (usize, Result<Vec<Bag>, String>);
+/// What was asked for.
+#[derive(Debug)]
+enum Got {
+    /// Objects of a class.
+    Objects(Vec<Bag>),
+    /// Events as XML.
+    Events(Vec<String>),
+}
+
+/// What a class or a channel answered.
+type Answer = (usize, Result<Got, String>);
 
 /// One class and when it is read.
 struct Asked {
@@ -187,14 +227,14 @@ impl LiveState {
         for namespace in namespaces {
             // Never full: a class that has not answered is not asked again.
             let (ask, questions) = sync_channel::<usize>(asked.len());
-            let classes: Vec<&'static str> = asked.iter().map(|asked| asked.what.name()).collect();
+            let all: Vec<What> = asked.iter().map(|asked| asked.what).collect();
             let (answer, open) = (answer.clone(), open.clone());
             thread::Builder::new()
                 .name(format!("state {namespace}"))
                 .spawn(move || {
                     let mut reader = open(namespace);
                     while let Ok(number) = questions.recv() {
-                        let read = reader.read(classes[number]);
+                        let read = all[number].ask(&mut reader);
                         if answer.send((number, read)).is_err() {
                             break;
                         }
@@ -262,7 +302,7 @@ impl LiveState {
         next.max(Duration::from_millis(20))
     }
 
-    fn take(&mut self, number: usize, read: Result<Vec<Bag>, String>, elapsed: Duration) {
+    fn take(&mut self, number: usize, read: Result<Got, String>, elapsed: Duration) {
         if let Some(asked) = self.asked.get_mut(number) {
             asked.since = None;
             asked.told = false;
@@ -271,11 +311,15 @@ impl LiveState {
     }
 
     /// Says what was read, or why nothing was.
-    fn say(&mut self, number: usize, read: Result<Vec<Bag>, String>, elapsed: Duration) {
+    fn say(&mut self, number: usize, read: Result<Got, String>, elapsed: Duration) {
         let at = self.shown(elapsed);
+        let objects = |got: Got| match got {
+            Got::Objects(bags) => bags,
+            Got::Events(_) => Vec::new(),
+        };
         match self.asked[number].what {
             What::Class(class) => {
-                let decoded = read.map(|bags| {
+                let decoded = read.map(objects).map(|bags| {
                     // It was asked here, whatever name the object has for the computer.
                     let all = bags.into_iter().map(|mut bag| {
                         bag.computer = None;
@@ -287,17 +331,45 @@ impl LiveState {
                 self.waiting.extend(said);
             }
             What::Set(set) => {
-                let outcome = read.map(|objects| {
+                let outcome = read.map(objects).map(|objects| {
                     self.samples.extend(self.readings.read(set, &self.node, &objects, at));
                     objects.len() as u64
                 });
-                self.say_of_set(number, set.class, outcome, elapsed);
+                self.say_of_set(number, Kind::Counters, outcome, elapsed);
+            }
+            What::Channel(channel) => {
+                let answered = read.is_ok();
+                let outcome = read.and_then(|got| match got {
+                    Got::Events(texts) => self.take_events(&texts),
+                    Got::Objects(_) => Ok(0),
+                });
+                self.say_of_set(number, channel.kind, outcome, elapsed);
+                // One event that cannot be read is no reason to ask for the others more seldom.
+                if answered {
+                    self.asked[number].failed = 0;
+                    self.asked[number].due = elapsed + LOG_EVERY;
+                }
             }
         }
     }
 
-    /// Says whether a set of counters can be read, when that is news.
-    fn say_of_set(&mut self, number: usize, class: &'static str, outcome: Result<u64, String>, elapsed: Duration) {
+    /// Takes what events say; how many there were, or why nothing could be made of one of them.
+    fn take_events(&mut self, texts: &[String]) -> Result<u64, String> {
+        let said = log::read(texts, &self.node);
+        self.waiting.extend(said.observations);
+        self.samples.extend(said.samples);
+        match said.why {
+            None => Ok(texts.len() as u64),
+            Some(why) => Err(format!(
+                "of {} events {} could not be decoded: {why}",
+                texts.len(),
+                said.undecoded
+            )),
+        }
+    }
+
+    /// Says whether a set of counters or a channel can be read, when that is news.
+    fn say_of_set(&mut self, number: usize, kind: Kind, outcome: Result<u64, String>, elapsed: Duration) {
         let at = self.shown(elapsed);
         let asked = &mut self.asked[number];
         if outcome.is_ok() {
@@ -314,8 +386,8 @@ impl LiveState {
         if !known {
             asked.said = Some((outcome.clone(), elapsed));
             let poll = Poll {
-                kind: Kind::Counters,
-                class: class.to_owned(),
+                kind,
+                class: asked.what.name().to_owned(),
                 outcome,
                 full: false,
             };

@@ -3,8 +3,6 @@
 use fathom_state::{Bag, Raw};
 use wmi::{AuthLevel, IWbemClassWrapper, Variant, WMIConnection, WMIError};
 
-use super::live::Reader;
-
 /// Most objects of one class: extents of a large pool are many.
 const MOST: usize = 200_000;
 
@@ -62,8 +60,13 @@ impl Namespace {
     }
 }
 
-impl Reader for Namespace {
-    fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String> {
+impl Namespace {
+    /// The objects of a class.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::live::Reader::read`].
+    pub fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String> {
         let read = self.objects(class);
         if read.is_err() {
             // A service that was restarted does not know the old connection.

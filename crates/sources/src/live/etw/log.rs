@@ -92,7 +92,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// Something of the event log that is closed when it is dropped.
-struct Handle(EVT_HANDLE);
+pub(crate) struct Handle(EVT_HANDLE);
 
 impl Drop for Handle {
     fn drop(&mut self) {
@@ -142,7 +142,8 @@ fn read(
     }
 }
 
-fn query(channel: &str, query: &str, direction: u32) -> Result<Handle, String> {
+/// Asks a channel for events, oldest or newest first.
+pub(crate) fn query(channel: &str, query: &str, direction: u32) -> Result<Handle, String> {
     let flags = EvtQueryChannelPath.0 | direction;
     let (channel, query) = (HSTRING::from(channel), HSTRING::from(query));
     // What fails without saying why must not be given the reason of another call.
@@ -157,7 +158,7 @@ fn query(channel: &str, query: &str, direction: u32) -> Result<Handle, String> {
 }
 
 /// The next events of a query, as XML.
-fn next(found: &Handle, most: usize) -> Result<Vec<String>, String> {
+pub(crate) fn next(found: &Handle, most: usize) -> Result<Vec<String>, String> {
     let mut events = vec![0_isize; most];
     let mut returned = 0;
     // SAFETY: the query is open; the places live through the call. It fails when there are no more events.

@@ -38,7 +38,25 @@ impl Reader for Fake {
             _ => Ok(vec![bag.with("Name", Raw::Text("one".to_owned()))]),
         }
     }
+
+    fn events(&mut self, channel: &'static Channel) -> Result<Vec<String>, String> {
+        match channel.kind {
+            Kind::SmbEvent => {
+                let known = std::mem::replace(&mut self.total, 2);
+                let new = EVENTS.iter().skip(known as usize);
+                Ok(new.map(|event| (*event).to_owned()).collect())
+            }
+            _ => Err("the channel is switched off".to_owned()),
+        }
+    }
 }
+
+/// An event of the SMB client and one of nobody.
+const EVENTS: [&str; 2] = [
+    "<Event><System><Provider Name='Microsoft-Windows-SMBClient'/><EventID>30804</EventID><TimeCreated SystemTime='2026-09-22T03:13:00Z'/>\
+     <EventRecordID>7</EventRecordID></System><EventData><Data Name='ServerName'>n2</Data></EventData></Event>",
+    "<Event><System><Provider Name='X'/><EventID>1</EventID></System></Event>",
+];
 
 /// Polls at moments of the source's own time until `enough`, waiting for the threads.
 fn gather(source: &mut LiveState, at: Duration, enough: impl Fn(&[Observation]) -> bool) -> Vec<Observation> {
@@ -68,7 +86,7 @@ fn start(reporter: bool, gate: Option<Receiver<()>>) -> (LiveState, Arc<AtomicBo
 
 fn sources(all: &[Observation]) -> Vec<&str> {
     all.iter()
-        .filter(|row| row.kind == Kind::Source && row.text("kind") != Some("counters"))
+        .filter(|row| row.kind == Kind::Source && !matches!(row.text("kind"), Some("counters" | "smb_event")))
         .filter_map(|row| row.text("class"))
         .collect()
 }
@@ -104,7 +122,8 @@ fn only_the_reporter_asks_for_the_cluster() {
     assert!(said.iter().any(|row| row.kind == Kind::Disk));
     assert!(
         said.iter()
-            .filter(|row| row.flag("available") == Some(true) && row.text("kind") != Some("counters"))
+            .filter(|row| row.flag("available") == Some(true)
+                && !matches!(row.text("kind"), Some("counters" | "smb_event")))
             .all(|row| row.flag("full") == Some(true))
     );
 }
@@ -180,4 +199,37 @@ fn counters_are_read_as_rates_and_one_that_is_not_there_ever_more_seldom() {
     assert_eq!(failed[0].text("reason"), Some("no such class"));
     // Asked at about 0, 20, 60 and 140 s after the first time, and news only when a minute has passed.
     assert!((1..=3).contains(&failed.len()), "{failed:?}");
+}
+
+#[test]
+fn what_happens_is_said_once_with_its_own_time_and_a_channel_that_is_off_is_said_to_be() {
+    let (mut source, _reporter) = start(false, None);
+    let log = |said: &[Observation]| -> Vec<(Option<bool>, String)> {
+        let rows = said
+            .iter()
+            .filter(|row| row.kind == Kind::Source && row.id.contains("Microsoft-Windows-S"));
+        rows.map(|row| {
+            let of = row.text("reason").unwrap_or_default().to_owned();
+            (row.flag("available"), of)
+        })
+        .collect()
+    };
+    let first = gather(&mut source, AT, |said| log(said).len() == 2);
+    let happened: Vec<&Observation> = first.iter().filter(|row| row.kind == Kind::SmbEvent).collect();
+    assert_eq!(happened.len(), 1);
+    assert_eq!(
+        (happened[0].id.as_str(), happened[0].observed_unix_nanos),
+        ("n2/Disconnected", 1_790_046_780_000_000_000)
+    );
+    let mut reasons = log(&first);
+    reasons.sort();
+    assert!(
+        reasons[0].1.contains("of 2 events 1 could not be decoded") && reasons[1].1 == "the channel is switched off",
+        "{reasons:?}"
+    );
+    // The channel itself can be read, and says so; it is asked on.
+    let again = gather(&mut source, AT + Duration::from_secs(20), |said| {
+        log(said).iter().any(|(available, _)| *available == Some(true))
+    });
+    assert!(again.iter().all(|row| row.kind != Kind::SmbEvent));
 }

@@ -1,0 +1,225 @@
+//! What cmdlets and support folders say, imported without a network and asked of a coordinator.
+
+use std::fs;
+use std::path::Path;
+
+use fathom_integration_tests::process::Certificates;
+use serde_json::{Value, json};
+
+use super::{ask, program, rows, text};
+
+pub(crate) const DISKS: &str = r#"[
+  {"FriendlyName": "NVMe A", "UniqueId": "eui.1", "SerialNumber": "S1", "DeviceId": "1001", "HealthStatus": "Healthy",
+   "OperationalStatus": ["OK", "Abnormal Latency"], "MediaType": "SSD", "BusType": "NVMe", "Size": 3840755982336, "CanPool": false},
+  {"FriendlyName": "NVMe B", "UniqueId": "eui.2", "SerialNumber": "S2", "DeviceId": "1002", "HealthStatus": 0, "OperationalStatus": [2],
+   "MediaType": 4, "BusType": 17, "Size": "3840755982336", "CanPool": false}]"#;
+
+const COUNTERS: &str =
+    r#"{"DeviceId": "1001", "Temperature": 0, "Wear": 4, "ReadErrorsTotal": null, "ReadLatencyMax": 11708}"#;
+
+const PORT: &str = r#"<Objs><Obj RefId="0"><TN RefId="0"><T>x.CimInstance#root/wmi/ClusPortDeviceInformation</T></TN><Props>
+    <S N="DeviceGuid">{a}</S><S N="ConnectedNode">HV02</S><S N="SerialNumber">S1</S><U32 N="DeviceNumber">7</U32></Props></Obj></Objs>"#;
+
+#[test]
+fn support_files_are_imported_once_and_asked_of_any_moment() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("HealthTest");
+    fs::create_dir_all(folder.join("Node_HV01.contoso.com")).unwrap();
+    fs::write(folder.join("GetPhysicalDisk.json"), DISKS).unwrap();
+    fs::write(folder.join("GetReliabilityCounter.json"), COUNTERS).unwrap();
+    fs::write(folder.join("Node_HV01.contoso.com/ClusPort.xml"), PORT).unwrap();
+    let store = home.path().join("store");
+    let import = |folder: &Path, at: &str| {
+        program().run([
+            "import",
+            &text(folder),
+            "--at",
+            at,
+            "--store",
+            &text(&store),
+            "--cluster",
+            "test",
+            "-o",
+            "json",
+        ])
+    };
+    let ran = import(&folder, "2026-09-22T03:00:00Z");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(
+        ran.json()["kinds"],
+        json!({"disk": 2, "disk_reliability": 1, "sbl_device": 1})
+    );
+    assert_eq!(ran.json()["store"]["known_streams"], 0);
+    // Again it adds nothing.
+    let ran = import(&folder, "2026-09-22T03:00:00Z");
+    assert_eq!(
+        (&ran.json()["store"]["rows"], &ran.json()["store"]["known_streams"]),
+        (&json!(0), &json!(2))
+    );
+    // An hour later one disk is gone.
+    let later = home.path().join("Later");
+    fs::create_dir_all(&later).unwrap();
+    let one: Value = serde_json::from_str::<Value>(DISKS).unwrap()[0].clone();
+    fs::write(later.join("GetPhysicalDisk.json"), one.to_string()).unwrap();
+    assert_eq!(import(&later, "2026-09-22T04:00:00Z").code, 0);
+
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, &store, &[]);
+    let now = ask(&certificates, &coordinator, &["disks", "-o", "json"]);
+    // The node that was read an hour ago has not reported since.
+    assert_eq!(now.code, 4, "{}", now.err);
+    let now = now.json();
+    assert_eq!(rows(&now, "disks").len(), 1);
+    assert_eq!(now["unseen"]["nodes"], json!([{"node": "HV01", "cause": "stale"}]));
+    let disk = &now["disks"][0];
+    assert_eq!((&disk["id"], &disk["age_ns"]), (&json!("eui.1"), &json!(0)));
+    assert_eq!(
+        disk["attributes"]["operational_status"][1],
+        json!({"code": 53286, "name": "Abnormal Latency"})
+    );
+    // Beside it what the counters and the storage bus say of it; 0 degrees and null are nothing.
+    assert_eq!(
+        disk["derived"],
+        json!({"connected_node": "HV02", "read_latency_max_ms": 11708, "sbl_device_number": 7, "wear_percent": 4})
+    );
+    let then = ask(
+        &certificates,
+        &coordinator,
+        &["disks", "-o", "json", "--at", "2026-09-22T03:30:00Z"],
+    )
+    .json();
+    assert_eq!(rows(&then, "disks").len(), 2);
+    assert_eq!(then["disks"][0]["age_ns"], json!(1_800_000_000_000_i64));
+    let unknown = ask(&certificates, &coordinator, &["history", "nobody", "-o", "json"]);
+    assert!(rows(&unknown.json(), "history").is_empty() && unknown.err.contains("nothing was said of `nobody`"));
+}
+
+/// What `Get-VM` and `Get-VMHardDiskDrive` of two nodes write as JSON, cut to what is read: `db` names a drive that is cut off.
+const MACHINES: &str = r#"[
+  {"VMName": "web", "VMId": "d99a57fe-9f2f-44ee-b15f-bf6c5d740d1c", "State": 2, "Generation": 2, "ComputerName": "HV01", "HardDrives": []},
+  {"VMName": "db", "VMId": "1c2bcb5b-37c1-4940-92b0-79be7292d6b0", "State": 32787, "Generation": 2, "ComputerName": "HV02",
+   "HardDrives": ["HardDiskDrive (Name = 'x')"]}]"#;
+
+const DRIVES: &str = r#"[
+  {"VMName": "web", "VMId": "d99a57fe-9f2f-44ee-b15f-bf6c5d740d1c", "ComputerName": "HV01", "ControllerType": "SCSI", "ControllerNumber": 0,
+   "ControllerLocation": 0, "Path": "C:\\ClusterStorage\\Volume1\\web\\os.vhdx"},
+  {"VMName": "web", "VMId": "d99a57fe-9f2f-44ee-b15f-bf6c5d740d1c", "ComputerName": "HV01", "ControllerType": "SCSI", "ControllerNumber": 0,
+   "ControllerLocation": 1, "Path": "D:\\data.vhdx"}]"#;
+
+#[test]
+fn machines_are_imported_with_their_files_and_what_is_cut_off_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("vms");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("Get-VM.json"), MACHINES).unwrap();
+    fs::write(folder.join("Get-VMHardDiskDrive.json"), DRIVES).unwrap();
+    let store = text(&home.path().join("store"));
+    let ran = program().run([
+        "import",
+        &text(&folder),
+        "--at",
+        "2026-09-22T03:00:00Z",
+        "--store",
+        &store,
+        "--cluster",
+        "test",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(
+        (ran.code, &ran.json()["kinds"]),
+        (0, &json!({"vhd": 2, "vm": 2})),
+        "{}",
+        ran.err
+    );
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, Path::new(&store), &[]);
+    let all = ask(&certificates, &coordinator, &["vms"]);
+    // Of `db` no file is known: neither is that none, nor is the answer whole.
+    assert_eq!(all.code, 4, "{}", all.err);
+    let line = |name: &str| {
+        all.out
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        line("db").contains("PausedCritical") && line("db").contains("HV02 has not said which files"),
+        "{}",
+        all.out
+    );
+    assert!(line("web").contains("Running"), "{}", all.out);
+    let on = |volume: &str| {
+        let ran = ask(&certificates, &coordinator, &["vms", "--volume", volume, "-o", "json"]);
+        let document = ran.json();
+        let paths = rows(&document, "vms").iter().flat_map(|vm| rows(vm, "vhds"));
+        paths.map(|file| file["attributes"]["path"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(on("volume1"), [json!(r"C:\ClusterStorage\Volume1\web\os.vhdx")]);
+    assert_eq!(on("d:"), [json!(r"D:\data.vhdx")]);
+    assert!(on("Volume2").is_empty());
+    // By its path a file has a history.
+    let history = ask(&certificates, &coordinator, &["history", r"D:\data.vhdx", "-o", "json"]);
+    assert_eq!(rows(&history.json(), "history").len(), 1);
+}
+
+/// What `Get-ClusterPerf` gives, as JSON: two values 5 minutes apart, and one that was printed for people.
+const PERFORMANCE: &str = r#"[
+  {"MetricId": "Volume.Latency.Write", "Group": {"ObjectDescription": "Volume vol0"}, "Time": "2026-09-22T02:00:00Z", "Value": 0.004},
+  {"MetricId": "Volume.Latency.Write", "Group": {"ObjectDescription": "Volume vol0"}, "Time": "2026-09-22T02:05:00Z", "Value": 0.002},
+  {"MetricId": "Volume.Size.Total", "Group": {"ObjectDescription": "Volume vol0"}, "Time": "2026-09-22T02:05:00Z", "Value": "4 TB"}]"#;
+
+#[test]
+fn the_clusters_own_history_is_imported_as_means_that_say_so() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("Get-ClusterPerf.json");
+    fs::write(&file, PERFORMANCE).unwrap();
+    let store = text(&home.path().join("store"));
+    let import = || {
+        program().run([
+            "import",
+            &text(&file),
+            "--store",
+            &store,
+            "--cluster",
+            "test",
+            "-o",
+            "json",
+        ])
+    };
+    let ran = import();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let said = &ran.json()["files"][0];
+    assert_eq!((&said["objects"], &said["samples"]), (&json!(3), &json!(2)));
+    assert!(said["refused"].to_string().contains("rounded for display"), "{said}");
+    // Again it adds nothing.
+    assert_eq!(import().json()["store"]["rows"], json!(0));
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, Path::new(&store), &[]);
+    let ran = ask(
+        &certificates,
+        &coordinator,
+        &[
+            "counters",
+            "--counter",
+            "history.",
+            "--at",
+            "2026-09-22T03:00:00Z",
+            "--since",
+            "2h",
+            "-o",
+            "json",
+        ],
+    );
+    let document = ran.json();
+    let series = rows(&document, "series");
+    assert_eq!(
+        (series.len(), &series[0]["name"], &series[0]["id"]),
+        (1, &json!("history.mean_of_300s.volume.latency.write_s"), &json!("vol0"))
+    );
+    assert!(
+        series[0].to_string().contains("0.004") && series[0].to_string().contains("0.002"),
+        "{document}"
+    );
+}
