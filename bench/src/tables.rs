@@ -3,23 +3,25 @@
 //! One minute of writes is made up and added up as a worker does, a piece for each record; its cells then stand for every minute of the
 //! stretch, and go into a store as a coordinator puts them, files put together among them. So the store is that of the whole stretch,
 //! while no more than a minute of writes has to be made. Timed is what an answer takes from the names of the files to its rows: all but
-//! the network.
+//! the network. The store has some minutes before the stretch, so that it begins in the middle of files, as stretches do.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use fathom_diagnose::latency::{By, Latencies};
 use fathom_diagnose::tally::{Tally, Totals};
 use fathom_diagnose::what_if::WhatIf;
-use fathom_model::cell::{Bucket, Cells};
+use fathom_model::cell::{Attribution, Bucket, Candidate, Cells, OfKind};
 use fathom_model::fan_out::MoreOrdinals;
+use fathom_model::report::Latency;
 use fathom_model::{
     Catalog, DiskIndex, Incarnation, Io, IoClass, JoinedRows, Leg, LegMethod, NodeIndex, Observation, Op, PhysicalDisk,
     Slowest, StreamId, StreamIndex, StreamKind, VolumeIndex,
 };
 use fathom_store::blobs::Blobs;
 use fathom_store::paths::Table;
-use fathom_store::{Commit, Owner, read_attribution, read_latency};
+use fathom_store::{Ask, Commit, FileEntry, Owner, Span, sum_attribution, sum_latency};
 use serde_json::json;
 
 use crate::fleet::thread_nanos;
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// Minutes of the stretch
     #[arg(long, default_value_t = 60)]
     minutes: i64,
+    /// Minutes that the store has before the stretch
+    #[arg(long, default_value_t = 10)]
+    before: i64,
     /// Records a minute
     #[arg(long, default_value_t = 30)]
     records: u64,
@@ -54,7 +59,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.nodes >= 4 && args.disks >= 1, "at least four nodes and a disk");
     ensure!(
-        args.writes > 0 && args.minutes > 0 && args.records > 0 && args.runs > 0,
+        args.writes > 0 && args.minutes > 0 && args.before >= 0 && args.records > 0 && args.runs > 0,
         "nothing is nothing to measure"
     );
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
@@ -78,65 +83,67 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let blobs = Blobs::open_folder(folder.path())?;
-    let (files, bytes, put) = runtime.block_on(store(args, &blobs, &pieces, &catalog))?;
-    let mut times: Vec<[f64; 2]> = Vec::new();
-    for _ in 0..args.runs {
-        let began = Instant::now();
-        let (totals, names) = runtime.block_on(read(&blobs, &files, true))?;
-        let mut latencies = Latencies::new(By::Disk, Op::Write);
-        totals
-            .latency
-            .iter()
-            .for_each(|(key, sketch)| latencies.add_cell(key, sketch));
-        ensure!(
-            latencies.report(&names).len() >= args.disks as usize,
-            "disks have latencies"
-        );
-        let latency = began.elapsed().as_secs_f64();
-        let began = Instant::now();
-        let (totals, _) = runtime.block_on(read(&blobs, &files, false))?;
-        let what_if = WhatIf::of_totals(&totals.attribution);
-        ensure!(
-            what_if.writes() == a_record * args.records * args.minutes.unsigned_abs(),
-            "each write counts once"
-        );
-        ensure!(!what_if.ranked().is_empty(), "something is waited for");
-        times.push([latency, began.elapsed().as_secs_f64()]);
-    }
+    let put = runtime.block_on(store(args, &blobs, &pieces, &catalog))?;
+    let files = &put.files;
+    let a_minute = a_record * args.records;
+    let writes = a_minute * args.minutes.unsigned_abs();
+    // Those that began in the minute before the stretch and ended in it are of it too.
+    let spilt: u64 = pieces.iter().map(spilt).sum();
+    let of_stretch = writes + if args.before > 0 { spilt } else { 0 };
+    let times: Result<Vec<[f64; 4]>> = (0..args.runs)
+        .map(|_| runtime.block_on(answers(args, &blobs, files, of_stretch)))
+        .collect();
+    let times = times?;
     let median = |which: usize| {
         let mut times: Vec<f64> = times.iter().map(|times| times[which]).collect();
         times.sort_by(f64::total_cmp);
-        (times[times.len() / 2] * 1000.0).round() / 1000.0
+        rounded(times[times.len() / 2])
     };
-    let writes = a_record * args.records;
     let line = json!({
         "latency_by_disk_s": median(0),
-        "what_if_s": median(1),
-        "writes": writes * args.minutes.unsigned_abs(),
+        "latency_by_node_s": median(1),
+        "what_if_s": median(2),
+        "what_if_of_a_volume_s": median(3),
+        "writes": writes,
         "writes_a_second": args.writes,
         "minutes": args.minutes,
         "nodes": args.nodes,
         "disks": args.nodes * args.disks,
         "cells_a_record": pieces.iter().map(|cells| cells.latency.cells.len() + cells.attribution.cells.len()).sum::<usize>() / pieces.len(),
         "files": files.len(),
-        "bytes": bytes,
-        "adding_up_nanos_a_write": (nanos / writes as f64).round(),
-        "records_a_second": (put * 10.0).round() / 10.0,
+        "bytes": files.iter().map(|file| file.bytes).sum::<u64>(),
+        "bytes_of_sums": files.iter().filter(|file| is_of_sums(file)).map(|file| file.bytes).sum::<u64>(),
+        "adding_up_nanos_a_write": (nanos / a_minute as f64).round(),
+        "record_s": rounded(put.mean),
+        "slowest_record_s": rounded(put.slowest),
     });
     println!("{line}");
     Ok(())
 }
 
-/// Puts every minute's records; the files in force, their bytes, and how many records a second were put.
-async fn store(
-    args: &Args,
-    blobs: &Blobs,
-    pieces: &[Cells],
-    catalog: &Catalog,
-) -> Result<(Vec<fathom_store::FileEntry>, u64, f64)> {
+/// To the millisecond.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+const fn is_of_sums(file: &FileEntry) -> bool {
+    matches!(file.table, Table::LatencySums | Table::AttributionSums)
+}
+
+/// What the store became.
+struct Stored {
+    /// The files of cells in force, and of their sums.
+    files: Vec<FileEntry>,
+    /// How long a record took, in seconds.
+    mean: f64,
+    slowest: f64,
+}
+
+/// Puts every minute's records.
+async fn store(args: &Args, blobs: &Blobs, pieces: &[Cells], catalog: &Catalog) -> Result<Stored> {
     let mut owner = Owner::<u32>::take_over(blobs.clone(), "c".into(), [7; 16], START).await?;
-    let began = Instant::now();
-    for minute in 0..args.minutes {
+    let (mut sum, mut slowest, mut records) = (0.0, 0.0_f64, 0_u32);
+    for minute in 0..args.before + args.minutes {
         for piece in pieces {
             let cells = moved(piece, minute * MINUTE);
             let rows = JoinedRows {
@@ -159,14 +166,18 @@ async fn store(
                 state: 0,
                 now_unix_nanos: START,
             };
+            let began = Instant::now();
             owner.commit(commit).await?;
+            let took = began.elapsed().as_secs_f64();
+            (sum, slowest, records) = (sum + took, slowest.max(took), records + 1);
         }
     }
-    let records = args.minutes as f64 * pieces.len() as f64;
-    let is_of_cells = |file: &&fathom_store::FileEntry| matches!(file.table, Table::Latency | Table::Attribution);
-    let files: Vec<_> = owner.files().iter().filter(is_of_cells).cloned().collect();
-    let bytes = files.iter().map(|file| file.bytes).sum();
-    Ok((files, bytes, records / began.elapsed().as_secs_f64()))
+    let is_of_cells = |file: &&FileEntry| matches!(file.table, Table::Latency | Table::Attribution) || is_of_sums(file);
+    Ok(Stored {
+        files: owner.files().iter().filter(is_of_cells).cloned().collect(),
+        mean: sum / f64::from(records),
+        slowest,
+    })
 }
 
 /// The same cells so much later.
@@ -185,25 +196,96 @@ fn moved(cells: &Cells, nanos: i64) -> Cells {
     moved
 }
 
-/// Adds up all files of one of the tables, as a coordinator does for a question.
-async fn read(blobs: &Blobs, files: &[fathom_store::FileEntry], latency: bool) -> Result<(Totals, Catalog)> {
-    let (mut totals, mut names) = (Totals::default(), Catalog::default());
-    for file in files {
-        if latency {
-            let own = &mut totals.latency;
-            read_latency(blobs, file, &mut names, |_, key, kept| {
-                own.entry(key).or_default().merge_bins(kept)
-            })
-            .await?;
-        } else {
-            let own = &mut totals.attribution;
-            read_attribution(blobs, file, &mut names, |_, key, cell| {
-                own.entry(key.to).or_default().merge(cell);
-            })
-            .await?;
-        }
+/// How many writes of a minute's cells ended after it.
+fn spilt(cells: &Cells) -> u64 {
+    let all = cells.attribution.cells.iter();
+    all.filter(|((bucket, key), _)| bucket.from_unix_nanos >= START + MINUTE && key.to == Candidate::All)
+        .map(|(_, cell)| cell.writes)
+        .sum()
+}
+
+/// How long each answer takes, in seconds.
+async fn answers(args: &Args, blobs: &Blobs, files: &[FileEntry], writes: u64) -> Result<[f64; 4]> {
+    let began = Instant::now();
+    let (totals, names) = latencies(blobs, files, &ask(args, By::Disk.kinds())).await?;
+    let latency = report(By::Disk, &totals, &names)?;
+    let of_devices = latency.iter().filter(|row| row.tap == "device");
+    ensure!(
+        of_devices.map(|row| row.count).sum::<u64>() == 3 * writes,
+        "each copy counts once"
+    );
+    let by_disk = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let (totals, names) = latencies(blobs, files, &ask(args, By::Node.kinds())).await?;
+    ensure!(!report(By::Node, &totals, &names)?.is_empty(), "nodes have latencies");
+    let by_node = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let totals = attribution(blobs, files, &ask(args, &[])).await?;
+    let what_if = WhatIf::of_totals(&totals);
+    ensure!(what_if.writes() == writes, "each write counts once");
+    ensure!(!what_if.ranked().is_empty(), "something is waited for");
+    let all = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let of_one = Ask {
+        volume: Some("vol0"),
+        ..ask(args, &[])
+    };
+    let totals = attribution(blobs, files, &of_one).await?;
+    let what_if = WhatIf::of_totals(&totals);
+    ensure!(
+        0 < what_if.writes() && what_if.writes() < writes,
+        "a volume has some of the writes"
+    );
+    Ok([by_disk, by_node, all, began.elapsed().as_secs_f64()])
+}
+
+/// The stretch, as a question of a coordinator names it.
+fn ask<'a>(args: &Args, kinds: &'a [OfKind]) -> Ask<'a> {
+    Ask {
+        span: Span {
+            from_unix_nanos: START + args.before * MINUTE,
+            until_unix_nanos: i64::MAX,
+        },
+        since: 1,
+        volume: None,
+        op: Some(Op::Write),
+        kinds,
+        with_sketches: true,
     }
+}
+
+/// Adds up latencies as a coordinator does for a question.
+async fn latencies(blobs: &Blobs, files: &[FileEntry], ask: &Ask<'_>) -> Result<(Totals, Catalog)> {
+    let (mut totals, mut names) = (Totals::default(), Catalog::default());
+    let own = &mut totals.latency;
+    sum_latency(blobs, files, ask, &mut names, |key, kept| {
+        own.entry(key).or_default().merge_bins(kept)
+    })
+    .await?;
     Ok((totals, names))
+}
+
+/// The rows of an answer.
+fn report(by: By, totals: &Totals, names: &Catalog) -> Result<Vec<Latency>> {
+    let mut latencies = Latencies::new(by, Op::Write);
+    for (key, sketch) in &totals.latency {
+        ensure!(
+            by.kinds().contains(&key.of.kind()),
+            "nothing is read that is not asked for"
+        );
+        latencies.add_cell(key, sketch);
+    }
+    Ok(latencies.report(names))
+}
+
+/// Adds up what writes waited for as a coordinator does for a question.
+async fn attribution(blobs: &Blobs, files: &[FileEntry], ask: &Ask<'_>) -> Result<BTreeMap<Candidate, Attribution>> {
+    let (mut totals, mut names) = (BTreeMap::<Candidate, Attribution>::new(), Catalog::default());
+    sum_attribution(blobs, files, ask, &mut names, |to, kept| {
+        totals.entry(to).or_default().merge_kept(kept)
+    })
+    .await?;
+    Ok(totals)
 }
 
 fn catalog(args: &Args) -> Catalog {

@@ -207,6 +207,8 @@ pub(crate) struct View {
     pub(crate) webhooks: BTreeMap<String, u64>,
     /// Rows of records from this number on are in the tables `latency` and `attribution`.
     pub(crate) cells_since: u64,
+    /// The same of the table `write_seconds`.
+    pub(crate) seconds_since: u64,
 }
 
 /// A cluster that is served.

@@ -20,6 +20,7 @@ pub(crate) mod counters;
 mod durable;
 mod filter;
 pub(crate) mod findings;
+pub(crate) mod jobs;
 pub(crate) mod state;
 pub(crate) mod sums;
 mod what_if;

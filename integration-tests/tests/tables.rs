@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use fathom_integration_tests::fixture;
 use fathom_integration_tests::process::{Certificates, Process, Program, Ran, assert_fails, finished};
-use fathom_lab::diagnosis::tally::Tally;
-use fathom_model::cell::Cells;
+use fathom_lab::diagnosis::tally::{Tally, Totals};
+use fathom_model::cell::{Cells, KeptAttribution, Moments, OfKind};
 use fathom_model::{Catalog, ClusterId};
 use fathom_store::blobs::Blobs;
 use fathom_store::paths::Table;
-use fathom_store::{manifest, read_attribution, read_latency, read_rows};
+use fathom_store::{
+    Ask, FileEntry, Span, manifest, read_attribution, read_latency, read_rows, read_seconds, sum_attribution,
+    sum_latency,
+};
 use serde_json::Value;
 
 const RECORDING: &str = "fault-slow-drive";
@@ -79,18 +82,60 @@ async fn both(store: &Path) -> (Cells, Cells, usize) {
         })
         .await
         .unwrap();
-        let add = |bucket, key, cell: &_| stored.attribution.add(bucket, key, cell);
+        let add = |bucket, key, kept: &KeptAttribution<'_>| {
+            let own = stored.attribution.cells.entry((bucket, key)).or_default();
+            own.merge_kept(kept)
+        };
         read_attribution(&blobs, file, &mut names, add).await.unwrap();
+        let add = |key, moments: Moments| stored.seconds.add(key, &moments);
+        read_seconds(&blobs, file, Span::ALL, &mut names, add).await.unwrap();
         if let Some(rows) = read_rows(&blobs, &cluster, file, &mut names).await.unwrap() {
             tally.add(&rows, &names);
         }
     }
+    assert_sums_agree(&blobs, &newest.files, &stored, &mut names).await;
     let mut counted = tally.take();
     for cells in [&mut stored, &mut counted] {
         let all = cells.attribution.cells.values_mut();
         all.for_each(|cell| cell.expected_millionths = 0);
     }
     (stored, counted, files)
+}
+
+/// What is read of a whole store, sums in place of cells where there are any, is what all cells add up to.
+async fn assert_sums_agree(blobs: &Blobs, files: &[FileEntry], stored: &Cells, names: &mut Catalog) {
+    let ask = Ask {
+        span: Span::ALL,
+        since: 0,
+        volume: None,
+        op: None,
+        kinds: &OfKind::ALL,
+        with_sketches: true,
+    };
+    let (mut expected, mut found) = (Totals::default(), Totals::default());
+    expected.add(stored);
+    let (latency, attribution) = (&mut found.latency, &mut found.attribution);
+    sum_latency(blobs, files, &ask, names, |key, kept| {
+        latency.entry(key).or_default().merge_bins(kept)
+    })
+    .await
+    .unwrap();
+    sum_attribution(blobs, files, &ask, names, |to, kept| {
+        attribution.entry(to).or_default().merge_kept(kept)
+    })
+    .await
+    .unwrap();
+    assert!(found.latency == expected.latency, "latencies");
+    assert!(found.attribution == expected.attribution, "attribution");
+    let merged = |table: Table| {
+        let own = files
+            .iter()
+            .filter(|file| file.table == table && file.path.contains("-m"));
+        own.count()
+    };
+    assert!(merged(Table::LatencySums) > 0, "files were put together");
+    assert_eq!(merged(Table::Latency), merged(Table::LatencySums));
+    assert_eq!(merged(Table::Attribution), merged(Table::AttributionSums));
 }
 
 fn number(value: &Value) -> f64 {
@@ -200,7 +245,9 @@ async fn store_of_before_there_were_tables_is_read_row_by_row_and_goes_on_with_t
         .max()
         .unwrap();
     let mut record: Value = serde_json::from_slice(&std::fs::read(&newest).unwrap()).unwrap();
-    assert!(record["state"].as_object_mut().unwrap().remove("cells_since").is_some());
+    for table in ["cells_since", "seconds_since"] {
+        assert!(record["state"].as_object_mut().unwrap().remove(table).is_some());
+    }
     std::fs::write(&newest, serde_json::to_vec(&record).unwrap()).unwrap();
     let coordinator = setup.coordinator(&[]);
     let after = setup.json(&coordinator, &["latency", "--by", "disk"], "tables");

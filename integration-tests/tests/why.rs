@@ -325,10 +325,62 @@ fn ledger_has_what_a_repair_moved_and_cost() {
     assert!((cost - truth).abs() <= truth / 10, "{cost} +- {error} of {truth}");
     let at_drives: i64 = costs.iter().map(|cost| cost["at_drives_ns"].as_i64().unwrap()).sum();
     assert!(at_drives > 0 && at_drives < cost, "{at_drives} of {cost}");
+    assert_tables_say_the_same_of_the_job(&setup, &coordinator, job);
     let table = setup.ask(&coordinator, &["jobs", "--ledger"]);
     assert!(table.out.contains("by its own account"), "{}", table.out);
     let none = setup.json(&coordinator, &["jobs", "--ledger", "--since", "1s"]);
     assert_eq!(none["jobs"], json!([]), "it ended before that");
+}
+
+/// What writes added up to tells what the job cost to the nanosecond, and what percentiles would have been without it to 1 %.
+fn assert_tables_say_the_same_of_the_job(setup: &Setup, coordinator: &Process, of_rows: &Value) {
+    let ledger = setup.json(coordinator, &["jobs", "--ledger", "--source", "tables"]);
+    assert_eq!(ledger["source"]["kind"], "tables");
+    let mut expected = of_rows.clone();
+    for cost in expected["costs"].as_array_mut().unwrap() {
+        // Which drives it worked on is known when it is over: that is in no sum, and not said to be nothing.
+        for of_drives in ["exposed", "at_drives_ns", "at_drives_error_ns"] {
+            assert!(!cost[of_drives].is_null(), "{cost}");
+            cost[of_drives] = Value::Null;
+        }
+    }
+    assert_eq!(ledger["jobs"][0], expected);
+    let id = of_rows["id"].as_str().unwrap();
+    let without = |source: &str, job: &str| {
+        let name = format!("job:{job}");
+        let answer = setup.json(coordinator, &["whatif", "--without", &name, "--source", source]);
+        assert_eq!(answer["source"]["kind"], source);
+        answer
+    };
+    let (rows, tables) = (without("rows", id), without("tables", id));
+    let costs = of_rows["costs"].as_array().unwrap().iter();
+    let cost: i64 = costs.map(|cost| cost["cost_ns"].as_i64().unwrap()).sum();
+    for answer in [&rows, &tables] {
+        let row = &answer["without"][0];
+        assert_eq!(
+            (&row["kind"], &row["job"], &row["node"]),
+            (&json!("job"), &json!(id), &Value::Null)
+        );
+        // The ledger rounds by volume.
+        let given_back = row["given_back_ns"].as_i64().unwrap();
+        assert!((given_back - cost).abs() <= 16, "{given_back} {cost}");
+        assert!(row["p95_ns"].as_u64() < answer["with"]["p95_ns"].as_u64(), "{answer}");
+    }
+    for same in ["given_back_ns", "sooner", "unknown"] {
+        assert_eq!(rows["without"][0][same], tables["without"][0][same], "{same}");
+    }
+    assert_eq!(rows["writes"], tables["writes"]);
+    for percentile in ["p50_ns", "p95_ns", "p99_ns"] {
+        let of = |answer: &Value| answer["without"][0][percentile].as_f64().unwrap();
+        let (one, other) = (of(&rows), of(&tables));
+        eprintln!(
+            "without the job {percentile}: rows {one}, tables {other}, with {}",
+            rows["with"][percentile]
+        );
+        assert!((one - other).abs() <= one * 0.025, "{percentile}: {one} {other}");
+    }
+    let ran = setup.ask(coordinator, &["whatif", "--without", "job:none such"]);
+    assert_fails(&ran, 2, &["none such", id]);
 }
 
 /// A time as the command line takes it, so many seconds after the simulated start.

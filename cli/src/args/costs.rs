@@ -3,7 +3,7 @@
 use clap::Args;
 use fathom_runtime::units::Span;
 
-use super::{SourceArgs, StateArgs, point_in_time, stretch};
+use super::{Source, SourceArgs, StateArgs, point_in_time, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -14,6 +14,10 @@ pub(crate) struct JobsArgs {
     /// With --ledger: only jobs that ran in the last stretch of time, counted back from the cluster's newest I/O, such as 24h
     #[arg(long, value_name = "TIME", value_parser = stretch, requires = "ledger")]
     pub(crate) since: Option<Span>,
+    /// With --ledger: look at each write (rows), or at what they added up to by the second, which tells all but what was waited at drives
+    /// (tables) [default: tables where there are more than 200,000 I/Os]
+    #[arg(long, value_enum, value_name = "WHAT", requires = "ledger")]
+    pub(crate) source: Option<Source>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
 }

@@ -10,10 +10,11 @@ use crate::error::Result;
 
 impl Client {
     /// The ledger of storage jobs.
-    pub(crate) async fn ledger(&self, since_nanos: u64) -> Result<wire::GetJobLedgerResponse> {
+    pub(crate) async fn ledger(&self, since_nanos: u64, source: String) -> Result<wire::GetJobLedgerResponse> {
         let request = wire::GetJobLedgerRequest {
             cluster: self.cluster.clone(),
             since_nanos,
+            source,
         };
         let mut service = LedgerServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.get_job_ledger(request).await;

@@ -3,14 +3,15 @@
 use fathom_proto::query::v1 as wire;
 use serde_json::{Value, json};
 
-use crate::args::{JobsArgs, Output};
+use crate::args::{JobsArgs, Output, SourceArgs};
 use crate::client::{Client, block_on};
-use crate::commands::{note, print, unseen};
+use crate::commands::{note, print, source, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
 use crate::render::table::Grid;
 use crate::render::units::{bytes, count, date_time, maybe_nanos, signed_nanos};
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &JobsArgs, output: Output) -> Result<Code> {
     let context = arguments.state.connection.resolve()?;
@@ -19,16 +20,27 @@ pub(crate) fn run(arguments: &JobsArgs, output: Output) -> Result<Code> {
             .unwrap_or(u64::MAX)
             .min(i64::MAX as u64)
     });
+    let wanted = SourceArgs {
+        wanted: arguments.source,
+    };
     let (cluster, answer) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.ledger(since).await?))
+        Ok((client.cluster().await?, client.ledger(since, wanted.word()).await?))
     })?;
+    let by_tables = answer.source.as_ref().is_some_and(|source| source.kind == "tables");
     match output {
         Output::Json => json::print(json!({
-            "cluster": cluster, "jobs": answer.jobs.iter().map(document).collect::<Vec<_>>(),
-            "unseen": unseen(answer.coverage.as_ref()),
+            "cluster": cluster, "jobs": answer.jobs.iter().map(|job| document(job, by_tables)).collect::<Vec<_>>(),
+            "unseen": unseen(answer.coverage.as_ref()), "source": source(answer.source.as_ref()),
         }))?,
-        Output::Table => print(&table(&answer.jobs))?,
+        Output::Table => {
+            print(&table(&answer.jobs))?;
+            if by_tables && answer.jobs.iter().any(|job| !job.costs.is_empty()) {
+                tell!(
+                    "of what writes added up to: what they waited at drives is not told; `fathom jobs --ledger --source rows` looks at each"
+                );
+            }
+        }
     }
     Ok(note(answer.coverage.as_ref()))
 }
@@ -37,11 +49,11 @@ fn given(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn document(job: &wire::LedgerJob) -> Value {
+fn document(job: &wire::LedgerJob, by_tables: bool) -> Value {
     let costs = job.costs.iter().map(|cost| {
         json!({
             "volume": cost.volume, "writes": cost.writes, "cost_ns": cost.cost_nanos, "error_ns": cost.error_nanos,
-            "unknown": cost.unknown, "exposed": cost.exposed, "at_drives_ns": cost.at_drives_nanos,
+            "unknown": cost.unknown, "exposed": (!by_tables).then_some(cost.exposed), "at_drives_ns": cost.at_drives_nanos,
             "at_drives_error_ns": cost.at_drives_error_nanos,
         })
     });

@@ -82,6 +82,7 @@ fn offline(folder: &Path, without: &str, most: u32) -> Result<(Value, wire::GetW
             given_back_nanos: row.given_back_nanos,
             sooner: row.sooner,
             unknown: row.unknown,
+            job: String::new(),
         }
     });
     let percentiles = what_if.percentiles();
@@ -111,6 +112,9 @@ fn given(text: &str) -> Option<&str> {
 }
 
 fn name(row: &wire::Without) -> String {
+    if let Some(job) = given(&row.job) {
+        return format!("{}:{job}", row.kind);
+    }
     match (given(&row.disk), given(&row.peer)) {
         (Some(disk), _) => format!("{}:{}/{disk}", row.kind, row.node),
         (None, Some(peer)) => format!("{}:{}-{peer}", row.kind, row.node),
@@ -121,7 +125,7 @@ fn name(row: &wire::Without) -> String {
 fn document(of: Value, answer: &wire::GetWhatIfResponse) -> Value {
     let rows = answer.without.iter().map(|row| {
         json!({
-            "kind": row.kind, "node": row.node, "disk": given(&row.disk), "peer": given(&row.peer),
+            "kind": row.kind, "node": given(&row.node), "disk": given(&row.disk), "peer": given(&row.peer), "job": given(&row.job),
             "p50_ns": row.p50_nanos, "p95_ns": row.p95_nanos, "p99_ns": row.p99_nanos,
             "given_back_ns": row.given_back_nanos, "sooner": row.sooner, "unknown": row.unknown,
         })

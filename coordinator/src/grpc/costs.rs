@@ -52,6 +52,7 @@ impl LedgerService for Costs {
         request: Request<wire::GetJobLedgerRequest>,
     ) -> Result<Response<wire::GetJobLedgerResponse>, Status> {
         let request = request.into_inner();
+        let wanted = wanted(&request.source)?;
         let snapshot = self.query.snapshot(&request.cluster, None).await?;
         let coverage = Query::coverage(&snapshot).await?;
         let state = StateSnapshot::new(snapshot.cluster().clone(), None);
@@ -63,16 +64,17 @@ impl LedgerService for Costs {
             let mut known = state.jobs()?;
             // Those that ran beside them are needed to tell what is whose.
             let jobs = known.iter().map(|known| known.job.clone()).collect();
-            let mut entries = snapshot.ledger(jobs)?;
+            let (mut entries, source) = snapshot.ledger(jobs, wanted)?;
             entries.resize_with(known.len(), Entry::default);
             let mut rows: Vec<(Known, Entry)> = known.drain(..).zip(entries).collect();
             rows.retain(|(known, _)| from.is_none_or(|from| known.job.until_unix_nanos >= from));
-            Ok(rows)
+            Ok((rows, source))
         });
-        let rows = answer.await.map_err(|error| status::of(&error))?;
+        let (rows, source) = answer.await.map_err(|error| status::of(&error))?;
         Ok(Response::new(wire::GetJobLedgerResponse {
             jobs: rows.iter().map(|(known, entry)| job(known, entry)).collect(),
             coverage: Some(coverage),
+            source: Some(source_to_wire(source)),
         }))
     }
 }
@@ -100,7 +102,7 @@ fn job(known: &Known, entry: &Entry) -> wire::LedgerJob {
                 cost_nanos: cost.cost_nanos,
                 error_nanos: cost.error_nanos,
                 unknown: cost.unknown,
-                exposed: cost.exposed,
+                exposed: cost.exposed.unwrap_or(0),
                 at_drives_nanos: cost.at_drives_nanos,
                 at_drives_error_nanos: cost.at_drives_error_nanos,
             })

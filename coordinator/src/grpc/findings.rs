@@ -4,8 +4,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use fathom_diagnose::findings::Said;
+use fathom_diagnose::ledger::{Job, Times};
 use fathom_diagnose::what_if::{Away, NotAway, Without};
 use fathom_model::finding::{Finding, State};
+use fathom_model::unit::show_nanos;
 use fathom_model::{Catalog, Op};
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::findings_service_server::FindingsService;
@@ -21,8 +23,11 @@ use super::paging::Stretch;
 use super::query::{Query, choose, source_to_wire, wanted};
 use super::status;
 use crate::ingest::{Cluster, RemarkNote};
+use crate::query::costs::Known;
 use crate::query::findings::{changes_after, every};
-use crate::query::run;
+use crate::query::state::StateSnapshot;
+use crate::query::sums::Wanted;
+use crate::query::{Snapshot, run};
 
 /// How often a watch looks for what is new: a finding takes seconds to be found.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -274,6 +279,94 @@ fn without(without: &Without, catalog: &Catalog) -> wire::Without {
         given_back_nanos: without.given_back_nanos,
         sooner: without.sooner,
         unknown: without.unknown,
+        job: String::new(),
+    }
+}
+
+impl WhatIf {
+    /// What would have been without a storage job.
+    async fn without_job(
+        &self,
+        mut snapshot: Snapshot,
+        named: &str,
+        wanted: Wanted,
+    ) -> Result<Response<wire::GetWhatIfResponse>, Status> {
+        let can = snapshot.tables_can();
+        let by_tables = choose(&mut snapshot, wanted, can)?;
+        let mut coverage = Query::coverage(&snapshot).await?;
+        let state = StateSnapshot::new(snapshot.cluster().clone(), None);
+        let known = run(move || state.jobs()).await.map_err(|error| status::of(&error))?;
+        let which = which_job(&known, named)?;
+        let id = known[which].job.id.clone();
+        let jobs: Vec<Job> = known.into_iter().map(|known| known.job).collect();
+        let shared = Times::new(jobs.clone()).shared(which);
+        let answer = run(move || snapshot.without_job(jobs, which, by_tables)).await;
+        let answer = answer.map_err(|error| status::of(&error))?;
+        let with = answer.what_if.percentiles();
+        let row = match (with, answer.without.percentiles) {
+            (None, _) => None,
+            (Some(_), Some([p50_nanos, p95_nanos, p99_nanos])) => Some(wire::Without {
+                kind: "job".to_owned(),
+                p50_nanos,
+                p95_nanos,
+                p99_nanos,
+                given_back_nanos: u64::try_from(answer.without.given_back_nanos).unwrap_or(0),
+                sooner: answer.without.replaced,
+                unknown: answer.without.unknown,
+                job: id,
+                ..wire::Without::default()
+            }),
+            (Some(_), None) => {
+                return Err(status::invalid(
+                    "source: no stretch of the tables lies wholly beside this job or wholly in it, so that they do not tell how writes there are \
+                     spread: take rows",
+                ));
+            }
+        };
+        if shared > 0 {
+            coverage.warnings.push(format!(
+                "other jobs ran too for {} of the time of this one: writes of then are counted as they were",
+                show_nanos(shared)
+            ));
+        }
+        Ok(Response::new(wire::GetWhatIfResponse {
+            writes: answer.what_if.writes(),
+            p50_nanos: with.map(|[p50, _, _]| p50),
+            p95_nanos: with.map(|[_, p95, _]| p95),
+            p99_nanos: with.map(|[_, _, p99]| p99),
+            without: row.into_iter().collect(),
+            unknown: answer.what_if.unknown(),
+            coverage: Some(coverage),
+            source: Some(source_to_wire(answer.source)),
+        }))
+    }
+}
+
+/// The job that somebody means by its identity, or by its name where one alone has it.
+fn which_job(known: &[Known], named: &str) -> Result<usize, Status> {
+    if let Some(at) = known.iter().position(|known| known.job.id == named) {
+        return Ok(at);
+    }
+    let has_name = |known: &Known| known.last.text("name") == Some(named);
+    let mut like = known.iter().enumerate().filter(|(_, known)| has_name(known));
+    match (like.next(), like.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (Some((_, one)), Some((_, other))) => Err(status::invalid(format!(
+            "without: several jobs are called `{named}`; name one by its identity, such as job:{} or job:{}",
+            one.job.id, other.job.id
+        ))),
+        (None, _) => {
+            let ids: Vec<&str> = known.iter().map(|known| known.job.id.as_str()).collect();
+            let ids = if ids.is_empty() {
+                "none".to_owned()
+            } else {
+                ids.join(", ")
+            };
+            Err(status::not_found(
+                "UNKNOWN_NAME",
+                format!("there is no storage job `{named}` (known: {ids})"),
+            ))
+        }
     }
 }
 
@@ -292,6 +385,9 @@ impl WhatIfService for WhatIf {
         let wanted = wanted(&request.source)?;
         let mut snapshot = self.query.snapshot(&request.cluster, Some(filter)).await?;
         let asked = request.without;
+        if let Some(job) = asked.strip_prefix("job:") {
+            return self.without_job(snapshot, job, wanted).await;
+        }
         // Before everything is read: whatever there is, this names none of it.
         if !asked.is_empty()
             && let Err(error @ NotAway::Form { .. }) = Away::parse(&asked, &snapshot.view().catalog)

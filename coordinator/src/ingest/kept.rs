@@ -45,6 +45,9 @@ pub(crate) struct Kept {
     /// were such tables have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cells_since: Option<u64>,
+    /// The same of the table `write_seconds`, which came later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seconds_since: Option<u64>,
 }
 
 /// A stream of observations and samples.

@@ -169,6 +169,8 @@ struct Running {
     tally: Tally,
     /// The first record whose rows are in the tables of that.
     cells_since: u64,
+    /// The same of the table of seconds, which came later.
+    seconds_since: u64,
     /// What is wrong by state.
     by_state: conditions::ByState,
     /// What of all that was observed a successor needs.
@@ -219,6 +221,7 @@ impl Running {
             tally: Tally::default(),
             // What earlier records have is in no table: it stays to be read row by row.
             cells_since: kept.cells_since.unwrap_or_else(|| owner.record().number + 1),
+            seconds_since: kept.seconds_since.unwrap_or_else(|| owner.record().number + 1),
             by_state,
             picture: picture::Pictured::default(),
             webhooks,

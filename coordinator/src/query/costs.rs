@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use fathom_diagnose::compare::{Compare, Compared, Span as Stretch};
-use fathom_diagnose::ledger::{Entry, Job, Ledger};
+use fathom_diagnose::ledger::Job;
 use fathom_model::Catalog;
 use fathom_model::finding::Finding;
 use fathom_model::objective::SlowMinute;
@@ -216,28 +216,6 @@ pub(crate) fn node_of(key: &Key) -> String {
 }
 
 impl Snapshot {
-    /// What jobs did and cost, in their order. Blocks: files are read twice.
-    pub(crate) fn ledger(&self, jobs: Vec<Job>) -> Result<Vec<Entry>> {
-        let mut ledger = Ledger::new(jobs);
-        let Some((from, until)) = ledger.span() else {
-            return Ok(Vec::new());
-        };
-        let span = Span {
-            from_unix_nanos: from,
-            until_unix_nanos: until,
-        };
-        let names = self.each_in(span, Catalog::clone(&self.view.catalog), &mut |rows, _| {
-            ledger.see(rows);
-            ControlFlow::Continue(())
-        })?;
-        // With the names of the first pass: drives are spoken of by their indices.
-        let names = self.each_in(span, names, &mut |rows, _| {
-            rows.ios.iter().for_each(|io| ledger.count(rows, io));
-            ControlFlow::Continue(())
-        })?;
-        Ok(ledger.report(&names))
-    }
-
     /// Two stretches side by side. Blocks: files are read.
     pub(crate) fn compare(&self, before: Stretch, after: Stretch) -> Result<(Compared, Source)> {
         let (mut compare, mut files) = (Compare::new(before, after), 0);

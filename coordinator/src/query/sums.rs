@@ -18,13 +18,16 @@ use fathom_diagnose::summary::Summary;
 use fathom_diagnose::tally::{Tally, Totals};
 use fathom_diagnose::what_if::WhatIf;
 use fathom_diagnose::writerless::Writerless;
-use fathom_model::cell::{Attribution, Bucket, LatencyKey, Of};
+use fathom_model::cell::{Attribution, Bucket, KeptAttribution, LatencyKey, OfKind};
 use fathom_model::finding::Finding;
 use fathom_model::report::{Clock, Latency, Report};
-use fathom_model::sketch::{RELATIVE_ERROR, Sketch};
-use fathom_model::{Catalog, JoinedRows, Op, Unmatched, VolumeIndex};
+use fathom_model::sketch::{Kept, RELATIVE_ERROR, Sketch};
+use fathom_model::{Catalog, JoinedRows, Op, Unmatched};
 use fathom_store::paths::{DataPath, Table};
-use fathom_store::{FileEntry, Span, read_attribution, read_changes, read_latency, read_rows};
+use fathom_store::{
+    Ask, FileEntry, Span, each_attribution, each_latency, longest_bucket, read_changes, read_rows, sum_attribution,
+    sum_latency,
+};
 
 use super::Snapshot;
 use crate::error::Result;
@@ -54,7 +57,7 @@ impl Source {
         }
     }
 
-    const fn tables(files: u64) -> Self {
+    pub(super) const fn tables(files: u64) -> Self {
         Self {
             by_tables: true,
             relative_error: RELATIVE_ERROR,
@@ -77,33 +80,48 @@ pub(crate) enum Wanted {
 /// Which cells are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needed {
-    Latency(Option<Op>),
+    /// Latencies of an operation, grouped.
+    Latency(By, Op),
+    /// What writes waited for, and what they would have taken.
     Attribution,
-    Both,
+    /// What a report is made of: no sketch of what writes waited for.
+    Report,
 }
 
 impl Needed {
     const fn latency(self) -> bool {
-        matches!(self, Self::Latency(_) | Self::Both)
+        matches!(self, Self::Latency(..) | Self::Report)
     }
 
     const fn attribution(self) -> bool {
-        matches!(self, Self::Attribution | Self::Both)
+        matches!(self, Self::Attribution | Self::Report)
+    }
+
+    const fn sketches(self) -> bool {
+        matches!(self, Self::Attribution)
+    }
+
+    const fn kinds(self) -> &'static [OfKind] {
+        match self {
+            Self::Latency(by, _) => by.kinds(),
+            Self::Attribution => &[],
+            Self::Report => By::Node.kinds(),
+        }
     }
 
     const fn op(self) -> Option<Op> {
         match self {
-            Self::Latency(op) => op,
-            Self::Attribution | Self::Both => None,
+            Self::Latency(_, op) => Some(op),
+            Self::Attribution | Self::Report => None,
         }
     }
 }
 
 /// What the stretch adds up to.
-struct Sums {
-    totals: Totals,
-    names: Catalog,
-    files: u64,
+pub(super) struct Sums {
+    pub(super) totals: Totals,
+    pub(super) names: Catalog,
+    pub(super) files: u64,
 }
 
 impl Snapshot {
@@ -153,7 +171,7 @@ impl Snapshot {
         files.map(|file| file.rows).sum::<u64>() + hot
     }
 
-    /// Whether two stretches have so many I/Os that they are not read one by one.
+    /// Whether stretches have so many I/Os that they are not read one by one.
     pub(crate) fn is_long(&self, stretches: &[Stretch]) -> bool {
         let ios = stretches.iter().map(|stretch| {
             self.ios_in(Span {
@@ -172,14 +190,14 @@ impl Snapshot {
             .count() as u64
     }
 
-    /// Whether the cells of a file count: it is of a record from which on all rows have theirs.
-    fn has_cells(&self, file: &FileEntry) -> bool {
+    /// Whether a file is of a record from which on all rows have cells of a kind.
+    fn is_since(file: &FileEntry, since: u64) -> bool {
         let path = file.path.parse::<DataPath>();
-        path.is_ok_and(|path| path.number >= self.view.cells_since)
+        path.is_ok_and(|path| path.number >= since)
     }
 
-    /// What the rows of a stretch add up to that are in no file of cells.
-    fn rest(&self, span: Span, names: &mut Catalog, files: &mut u64) -> Result<Tally> {
+    /// What the rows of a stretch add up to that are in no file of cells: those of records before one, and of none.
+    pub(super) fn rest(&self, span: Span, names: &mut Catalog, files: &mut u64, since: u64) -> Result<Tally> {
         let mut tally = Tally::default();
         let runtime = tokio::runtime::Handle::current();
         let mut add = |rows: &JoinedRows, names: &Catalog| {
@@ -198,7 +216,7 @@ impl Snapshot {
             }
         };
         for file in self.view.files.iter() {
-            if file.table != Table::Ios || !span.touches(file) || self.has_cells(file) {
+            if file.table != Table::Ios || !span.touches(file) || Self::is_since(file, since) {
                 continue;
             }
             *files += 1;
@@ -213,61 +231,43 @@ impl Snapshot {
     }
 
     /// Adds up a stretch.
-    fn sums(&self, needed: Needed) -> Result<Sums> {
+    pub(super) fn sums(&self, needed: Needed) -> Result<Sums> {
         let mut names = Catalog::clone(&self.view.catalog);
         let span = self.span();
-        let volume = self
-            .filter
-            .volume
-            .as_deref()
-            .map(|name| names.intern_volume(&name.into()));
-        let is_its = |of: VolumeIndex| volume.is_none_or(|volume| volume == of);
-        let has_volume = |key: &LatencyKey| match key.of {
-            Of::Io { volume, .. } | Of::Way { volume, .. } => is_its(volume),
-            Of::Disk(_) => volume.is_none(),
-        };
         let op = needed.op().or(self.filter.op);
-        let is_in = |bucket: Bucket| bucket.from_unix_nanos >= span.from_unix_nanos;
+        let kinds = needed.kinds();
+        let ask = Ask {
+            span,
+            since: self.view.cells_since,
+            volume: self.filter.volume.as_deref(),
+            op,
+            kinds,
+            with_sketches: needed.sketches(),
+        };
         let (mut latency, mut attribution) = (BTreeMap::<LatencyKey, Sketch>::new(), BTreeMap::new());
         let runtime = tokio::runtime::Handle::current();
+        let (blobs, own) = (&self.cluster.blobs, &self.view.files);
         let mut files = 0;
-        for file in self.view.files.iter().filter(|file| span.touches(file)) {
-            let is_latency = file.table == Table::Latency && needed.latency();
-            let is_attribution = file.table == Table::Attribution && needed.attribution();
-            if !(is_latency || is_attribution) || !self.has_cells(file) {
-                continue;
-            }
-            files += 1;
-            if is_latency {
-                runtime.block_on(read_latency(
-                    &self.cluster.blobs,
-                    file,
-                    &mut names,
-                    |bucket, key, kept| {
-                        if is_in(bucket) && has_volume(&key) && op.is_none_or(|op| op == key.op) {
-                            latency.entry(key).or_default().merge_bins(kept)?;
-                        }
-                        Ok(())
-                    },
-                ))?;
-            } else {
-                runtime.block_on(read_attribution(
-                    &self.cluster.blobs,
-                    file,
-                    &mut names,
-                    |bucket, key, cell| {
-                        if is_in(bucket) && is_its(key.volume) {
-                            let own: &mut Attribution = attribution.entry(key.to).or_default();
-                            own.merge(cell);
-                        }
-                    },
-                ))?;
-            }
+        if needed.latency() {
+            let take = |key, kept: Kept<'_>| latency.entry(key).or_default().merge_bins(kept);
+            files += runtime.block_on(sum_latency(blobs, own, &ask, &mut names, take))?;
+        }
+        if needed.attribution() {
+            let take = |to, kept: &KeptAttribution<'_>| {
+                let cell: &mut Attribution = attribution.entry(to).or_default();
+                cell.merge_kept(kept)
+            };
+            files += runtime.block_on(sum_attribution(blobs, own, &ask, &mut names, take))?;
         }
         let mut totals = Totals { latency, attribution };
-        let mut cells = self.rest(span, &mut names, &mut files)?.take();
+        let mut cells = self.rest(span, &mut names, &mut files, self.view.cells_since)?.take();
         // Of disks there is one sum for all volumes: with a filter it is of that volume alone.
-        let is_asked = |key: &LatencyKey| has_volume(key) && op.is_none_or(|op| op == key.op);
+        let has_disks = self.filter.volume.is_none();
+        let is_asked = |key: &LatencyKey| {
+            (has_disks || key.of.kind() != OfKind::Disk)
+                && kinds.contains(&key.of.kind())
+                && op.is_none_or(|op| op == key.op)
+        };
         cells.latency.cells.retain(|(_, key), _| is_asked(key));
         totals.add(&cells);
         Ok(Sums { totals, names, files })
@@ -275,7 +275,7 @@ impl Snapshot {
 
     /// Latency of one operation, grouped.
     pub(crate) fn latency_by_tables(&self, by: By, op: Op) -> Result<(Vec<Latency>, Source)> {
-        let sums = self.sums(Needed::Latency(Some(op)))?;
+        let sums = self.sums(Needed::Latency(by, op))?;
         let mut latencies = Latencies::new(by, op);
         let latency = &sums.totals.latency;
         latency.iter().for_each(|(key, sketch)| latencies.add_cell(key, sketch));
@@ -291,7 +291,7 @@ impl Snapshot {
 
     /// Everything at once, and the name of the slowest write. What was not heard is the caller's to add.
     pub(crate) fn report_by_tables(&self, clocks: Vec<Clock>) -> Result<(Report, Option<String>, Source)> {
-        let mut sums = self.sums(Needed::Both)?;
+        let mut sums = self.sums(Needed::Report)?;
         let felt = self.felt_in(self.span())?;
         let mut report = overview::of_totals(&sums.totals, &felt, clocks, &sums.names);
         let slowest = overview::slowest(&sums.totals).map(str::to_owned);
@@ -376,38 +376,34 @@ impl Snapshot {
             from_unix_nanos: stretch.from_unix_nanos,
             until_unix_nanos: stretch.until_unix_nanos.saturating_sub(1),
         });
-        let longest = spans.map(|span| self.longest_bucket(span));
+        let longest = spans.map(|span| longest_bucket(&self.view.files, span));
         let mut compare = Compare::of_buckets(before, after, longest);
         let mut names = Catalog::clone(&self.view.catalog);
         let runtime = tokio::runtime::Handle::current();
         let mut read = 0;
         for (number, span) in spans.into_iter().enumerate() {
-            for file in self.view.files.iter().filter(|file| span.touches(file)) {
-                if !self.has_cells(file) {
-                    continue;
-                }
-                read += u64::from(matches!(file.table, Table::Latency | Table::Attribution));
-                runtime.block_on(read_latency(
-                    &self.cluster.blobs,
-                    file,
-                    &mut names,
-                    |bucket, key, kept| {
-                        let mut sketch = Sketch::default();
-                        sketch.merge_bins(kept)?;
-                        compare.add_latency(number, bucket, &key, &sketch);
-                        Ok(())
-                    },
-                ))?;
-                runtime.block_on(read_attribution(
-                    &self.cluster.blobs,
-                    file,
-                    &mut names,
-                    |bucket, key, cell| {
-                        compare.add_attribution(number, bucket, &key, cell);
-                    },
-                ))?;
-            }
-            let cells = self.rest(span, &mut names, &mut read)?.take();
+            let ask = Ask {
+                span,
+                since: self.view.cells_since,
+                volume: None,
+                op: Some(Op::Write),
+                kinds: &[OfKind::Io, OfKind::Disk],
+                with_sketches: false,
+            };
+            let (blobs, own) = (&self.cluster.blobs, &self.view.files);
+            let latencies = each_latency(blobs, own, &ask, &mut names, |bucket, key, kept| {
+                let mut sketch = Sketch::new();
+                sketch.merge_bins(kept)?;
+                compare.add_latency(number, bucket, &key, &sketch);
+                Ok(())
+            });
+            read += runtime.block_on(latencies)?;
+            let shares = each_attribution(blobs, own, &ask, &mut names, |bucket, key, cell| {
+                compare.add_attribution(number, bucket, &key, &cell.counts);
+                Ok(())
+            });
+            read += runtime.block_on(shares)?;
+            let cells = self.rest(span, &mut names, &mut read, self.view.cells_since)?.take();
             for ((bucket, key), sketch) in &cells.latency.cells {
                 compare.add_latency(number, *bucket, key, sketch);
             }
@@ -416,17 +412,5 @@ impl Snapshot {
             }
         }
         Ok((compare.report(&names), Source::tables(read)))
-    }
-
-    /// The longest bucket of latencies that a stretch may have.
-    fn longest_bucket(&self, span: Span) -> i64 {
-        let files = self.view.files.iter();
-        let mut files = files.filter(|file| file.table == Table::Latency && span.touches(file));
-        let is_coarse = files.any(|file| file.path.parse::<DataPath>().is_ok_and(|path| path.merged > 1));
-        if is_coarse {
-            Bucket::COARSE_NANOS
-        } else {
-            Bucket::FINE_NANOS
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::cell::{LatencyKey, Of};
+use fathom_model::cell::{LatencyKey, Of, OfKind};
 use fathom_model::report;
 use fathom_model::sketch::Sketch;
 use fathom_model::{Catalog, DiskIndex, Io, Leg, NodeIndex, Op, Tap, VolumeIndex};
@@ -37,6 +37,16 @@ impl By {
             Self::Disk => "disk",
             Self::Volume => "volume",
             Self::Pair => "pair",
+        }
+    }
+
+    /// Of which cells its groups are made: of others [`Latencies::add_cell`] takes nothing.
+    #[must_use]
+    pub const fn kinds(self) -> &'static [OfKind] {
+        match self {
+            Self::Tap | Self::Node | Self::Volume => &[OfKind::Io, OfKind::Way],
+            Self::Pair => &[OfKind::Way],
+            Self::Disk => &[OfKind::Disk],
         }
     }
 }

@@ -11,16 +11,23 @@
 //! drive's node. What it waited is how much later its last copy at those drives ended than its last copy elsewhere; where the ends are
 //! not known on one clock, its last copy's lead. What is above the same measure of writes there while no job ran is the drives'.
 //!
+//! # Sums
+//!
+//! What it cost in all needs no single write: seconds of writes that are alike tell it to the nanosecond ([`Ledger::of_sums`]). What writes
+//! waited at drives is not in any sum, since which drives those are is known only when the job is over.
+//!
 //! # Limits
 //!
 //! While two jobs run nothing is told apart. The error takes writes as independent, which those of one queue are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fathom_model::cell::{Moments, SecondKey, SizeClass};
 use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op, Tap, UnmatchedCause, VolumeIndex};
 
-/// How far around a job is looked for what is usual.
-const AROUND_NANOS: i64 = 300 * SECOND;
+mod times;
+
+pub use times::{Place, Times};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -51,8 +58,8 @@ pub struct Cost {
     pub error_nanos: Option<u64>,
     /// Writes of which nothing tells what is usual: they count as nothing.
     pub unknown: u64,
-    /// Writes with a copy at a drive of the job while it worked there.
-    pub exposed: u64,
+    /// Writes with a copy at a drive of the job while it worked there; none where that was not looked for.
+    pub exposed: Option<u64>,
     /// What they waited for copies there beyond what is usual.
     pub at_drives_nanos: Option<i64>,
     /// Half the width of its 95 % interval.
@@ -74,36 +81,23 @@ pub struct Entry {
     pub shared_nanos: u64,
 }
 
-/// Counts of one measure.
+/// What writes waited, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moments {
-    count: u64,
-    sum: f64,
-    squares: f64,
+struct Waits {
+    known: Moments,
     unknown: u64,
 }
 
-impl Moments {
-    fn add(&mut self, nanos: Option<u64>) {
-        self.count += 1;
-        let Some(nanos) = nanos else {
-            self.unknown += 1;
-            return;
-        };
-        self.sum += nanos as f64;
-        self.squares += (nanos as f64).powi(2);
+impl Waits {
+    const fn add(&mut self, nanos: Option<u64>) {
+        match nanos {
+            Some(nanos) => self.known.add(nanos),
+            None => self.unknown += 1,
+        }
     }
 
-    fn known(&self) -> f64 {
-        (self.count - self.unknown) as f64
-    }
-
-    fn mean(&self) -> f64 {
-        self.sum / self.known()
-    }
-
-    fn variance(&self) -> f64 {
-        (self.squares / self.known() - self.mean().powi(2)).max(0.0)
+    const fn count(&self) -> u64 {
+        self.known.count + self.unknown
     }
 }
 
@@ -119,13 +113,15 @@ struct Drives {
 /// The ledger over two passes: [`Ledger::see`] all rows, then [`Ledger::count`] all rows.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    jobs: Vec<Job>,
+    times: Times,
     drives: Vec<Drives>,
+    /// Whether it is looked at what writes waited at drives.
+    has_waits: bool,
     /// At its drives: exposed writes, and others there.
-    exposed: BTreeMap<(usize, VolumeIndex), Moments>,
-    usual: BTreeMap<(usize, VolumeIndex), Moments>,
+    exposed: BTreeMap<(usize, VolumeIndex), Waits>,
+    usual: BTreeMap<(usize, VolumeIndex), Waits>,
     /// In all: while it alone ran, and while none did; by volume, initiator and size.
-    whole: BTreeMap<(usize, VolumeIndex), BTreeMap<(NodeIndex, u32), Beside>>,
+    whole: BTreeMap<(usize, VolumeIndex), BTreeMap<(NodeIndex, SizeClass), Beside>>,
 }
 
 /// Writes of one kind while a job ran and while none did.
@@ -141,31 +137,27 @@ impl Ledger {
     pub fn new(jobs: Vec<Job>) -> Self {
         Self {
             drives: vec![Drives::default(); jobs.len()],
-            jobs,
+            times: Times::new(jobs),
+            has_waits: true,
             exposed: BTreeMap::new(),
             usual: BTreeMap::new(),
             whole: BTreeMap::new(),
         }
     }
 
+    /// The same of what writes added up to: [`Ledger::add_second`] takes it, and nothing is said of what was waited at drives.
+    #[must_use]
+    pub fn of_sums(jobs: Vec<Job>) -> Self {
+        Self {
+            has_waits: false,
+            ..Self::new(jobs)
+        }
+    }
+
     /// The stretch of time that rows are needed of.
     #[must_use]
     pub fn span(&self) -> Option<(i64, i64)> {
-        let from = self.jobs.iter().map(|job| job.from_unix_nanos).min()?;
-        let until = self.jobs.iter().map(|job| job.until_unix_nanos).max()?;
-        Some((from.saturating_sub(AROUND_NANOS), until.saturating_add(AROUND_NANOS)))
-    }
-
-    /// The one job that ran in a second; none where several or none did.
-    fn only(&self, second: i64) -> Option<usize> {
-        let at = second.saturating_mul(SECOND);
-        let mut running = self
-            .jobs
-            .iter()
-            .enumerate()
-            .filter(|(_, job)| job.from_unix_nanos < at.saturating_add(SECOND) && at <= job.until_unix_nanos);
-        let (number, _) = running.next()?;
-        running.next().is_none().then_some(number)
+        self.times.span()
     }
 
     /// First pass: what drives did for no write.
@@ -177,7 +169,7 @@ impl Ledger {
                 continue;
             }
             let last = event.event.end_unix_nanos().div_euclid(SECOND);
-            let Some(job) = self.only(last) else { continue };
+            let Some(job) = self.times.only(last) else { continue };
             let first = event
                 .event
                 .start_unix_nanos
@@ -199,9 +191,24 @@ impl Ledger {
         if io.op != Op::Write {
             return;
         }
-        self.count_whole(io);
+        let alike = SecondKey {
+            second: io.second(),
+            volume: io.volume,
+            node: io.node,
+            size: SizeClass::of(io.length),
+        };
+        let mut taken = Moments::default();
+        taken.add(io.event.duration_nanos);
+        self.add_second(&alike, &taken);
+        if self.has_waits {
+            self.wait(rows, io);
+        }
+    }
+
+    /// What a write waited at the drives of jobs.
+    fn wait(&mut self, rows: &JoinedRows, io: &Io) {
         let legs = rows.legs_of(io);
-        for job in 0..self.jobs.len() {
+        for job in 0..self.drives.len() {
             let drives = &self.drives[job];
             let places: Vec<(DiskIndex, i64)> = legs
                 .iter()
@@ -217,47 +224,33 @@ impl Ledger {
             if is_exposed {
                 let waited = waited(rows, io, legs, &drives.all);
                 self.exposed.entry(key).or_default().add(waited);
-            } else if self.is_around(job, second) {
+            } else if self.times.is_around(job, second) {
                 let waited = waited(rows, io, legs, &drives.all);
                 self.usual.entry(key).or_default().add(waited);
             }
         }
     }
 
-    /// What a write took in all, while a job alone ran or near it.
-    fn count_whole(&mut self, io: &Io) {
-        let second = io.second();
-        let kind = (io.node, io.length.max(1).ilog2());
-        let taken = Some(io.event.duration_nanos);
-        if let Some(job) = self.only(second) {
-            let kinds = self.whole.entry((job, io.volume)).or_default();
-            kinds.entry(kind).or_default().during.add(taken);
+    /// What writes of a second took in all, while a job alone ran or near it.
+    pub fn add_second(&mut self, key: &SecondKey, taken: &Moments) {
+        let kind = (key.node, key.size);
+        if let Some(job) = self.times.only(key.second) {
+            let kinds = self.whole.entry((job, key.volume)).or_default();
+            kinds.entry(kind).or_default().during.merge(taken);
             return;
         }
-        for job in 0..self.jobs.len() {
-            if self.is_around(job, second) {
-                let kinds = self.whole.entry((job, io.volume)).or_default();
-                kinds.entry(kind).or_default().around.add(taken);
+        for job in 0..self.drives.len() {
+            if self.times.is_around(job, key.second) {
+                let kinds = self.whole.entry((job, key.volume)).or_default();
+                kinds.entry(kind).or_default().around.merge(taken);
             }
         }
-    }
-
-    /// Whether a second is near a job, and no job ran in it.
-    fn is_around(&self, job: usize, second: i64) -> bool {
-        let at = second.saturating_mul(SECOND);
-        let span = &self.jobs[job];
-        let near = at >= span.from_unix_nanos.saturating_sub(AROUND_NANOS)
-            && at <= span.until_unix_nanos.saturating_add(AROUND_NANOS);
-        near && self
-            .jobs
-            .iter()
-            .all(|other| at.saturating_add(SECOND) <= other.from_unix_nanos || at > other.until_unix_nanos)
     }
 
     /// What each job did and cost, in the order in which they were given.
     #[must_use]
     pub fn report(&self, catalog: &Catalog) -> Vec<Entry> {
-        (0..self.jobs.len()).map(|job| self.entry(job, catalog)).collect()
+        (0..self.drives.len()).map(|job| self.entry(job, catalog)).collect()
     }
 
     fn entry(&self, job: usize, catalog: &Catalog) -> Entry {
@@ -280,17 +273,17 @@ impl Ledger {
                 let variance: f64 = excesses.iter().map(|(_, variance, _)| variance).sum();
                 let told: u64 = excesses.iter().map(|(_, _, count)| count).sum();
                 let exposed = self.exposed.get(key).copied().unwrap_or_default();
-                let usual = self.usual.get(key).filter(|usual| usual.known() >= 1.0);
+                let usual = self.usual.get(key).filter(|usual| usual.known.count > 0);
                 let at_drives = usual
-                    .filter(|_| exposed.known() >= 1.0)
-                    .map(|usual| excess(&exposed, usual));
+                    .filter(|_| exposed.known.count > 0)
+                    .map(|usual| excess(&exposed.known, &usual.known));
                 (during > 0).then(|| Cost {
                     volume: catalog.volume(key.1).to_string(),
                     writes: during,
                     cost_nanos: is_known.then_some(cost as i64),
                     error_nanos: is_known.then_some(half_width(variance)),
                     unknown: during.saturating_sub(told),
-                    exposed: exposed.count,
+                    exposed: self.has_waits.then(|| exposed.count()),
                     at_drives_nanos: at_drives.map(|(cost, _)| cost as i64),
                     at_drives_error_nanos: at_drives.map(|(_, variance)| half_width(variance)),
                 })
@@ -311,42 +304,16 @@ impl Ledger {
             written_bytes: drives.written_bytes,
             disks,
             costs,
-            shared_nanos: self.shared(job),
+            shared_nanos: self.times.shared(job),
         }
-    }
-
-    /// For how long others ran too.
-    fn shared(&self, job: usize) -> u64 {
-        let span = &self.jobs[job];
-        let mut others: Vec<(i64, i64)> = self
-            .jobs
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| *number != job)
-            .map(|(_, other)| {
-                (
-                    other.from_unix_nanos.max(span.from_unix_nanos),
-                    other.until_unix_nanos.min(span.until_unix_nanos),
-                )
-            })
-            .filter(|(from, until)| from < until)
-            .collect();
-        others.sort_unstable();
-        let (mut sum, mut reached) = (0_u64, i64::MIN);
-        for (from, until) in others {
-            let from = from.max(reached);
-            sum = sum.saturating_add(until.saturating_sub(from).max(0).unsigned_abs());
-            reached = reached.max(until);
-        }
-        sum
     }
 }
 
 /// What some cost more than as many others, and the variance of that.
 fn excess(own: &Moments, others: &Moments) -> (f64, f64) {
-    let known = own.known();
-    let variance = known * own.variance() + known.powi(2) * others.variance() / others.known();
-    (own.sum - known * others.mean(), variance)
+    let known = own.count as f64;
+    let variance = known * own.variance() + known.powi(2) * others.variance() / others.count as f64;
+    (own.sum_nanos as f64 - known * others.mean(), variance)
 }
 
 /// Half the width of the 95 % interval.

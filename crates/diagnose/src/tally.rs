@@ -1,10 +1,11 @@
-//! From rows to the cells of the tables `latency` and `attribution`, and from these to answers.
+//! From rows to the cells of the tables `latency`, `attribution` and `write_seconds`, and from these to answers.
 //!
 //! # What is counted
 //!
 //! Latencies of whole I/Os by volume, initiator and size, of copies by volume, initiator and far node, and of copies by disk, each by
 //! operation and tap; of writes, what [`crate::last_copy`] and [`crate::what_if`] count, by volume and disk, link and node; how they were
-//! joined and what is missing, as [`crate::summary`] counts it; and the name of the slowest.
+//! joined and what is missing, as [`crate::summary`] counts it; and the name of the slowest. How long writes took by second, volume,
+//! initiator and size, as [`crate::ledger`] holds them against each other.
 //!
 //! # Order
 //!
@@ -14,7 +15,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use fathom_model::cell::{
-    Attribution, AttributionKey, Attributions, Bucket, Candidate, Cells, Latencies, LatencyKey, Of, SizeClass,
+    Attribution, AttributionKey, Attributions, Bucket, Candidate, Cells, Latencies, LatencyKey, Moments, Of, SecondKey,
+    Seconds, SizeClass,
 };
 use fathom_model::sketch::Sketch;
 use fathom_model::{Catalog, DiskIndex, Io, IoClass, JoinedRows, Leg, NodeIndex, Op, Tap, VolumeIndex};
@@ -40,6 +42,7 @@ pub struct Tally {
     ways: Map<(i64, Op, VolumeIndex, NodeIndex, NodeIndex), [Sketch; 3]>,
     disks: Map<(i64, Op, DiskIndex), [Sketch; 3]>,
     attribution: Map<(i64, AttributionKey), Attribution>,
+    seconds: Map<SecondKey, Moments>,
     common: Common,
     table: Table,
     /// How many legs the table knows.
@@ -68,6 +71,13 @@ impl Tally {
             count(self.disks.entry((fine, io.op, leg.disk)).or_default(), leg);
         }
         if io.op == Op::Write {
+            let alike = SecondKey {
+                second: io.second(),
+                volume: io.volume,
+                node: io.node,
+                size: SizeClass::of(io.length),
+            };
+            self.seconds.entry(alike).or_default().add(io.event.duration_nanos);
             let minute = Bucket::of(end, Bucket::COARSE_NANOS).from_unix_nanos;
             self.attribute(rows, io, legs, minute, catalog);
         }
@@ -180,6 +190,7 @@ impl Tally {
         self.ways.clear();
         self.disks.clear();
         self.attribution.clear();
+        self.seconds.clear();
         cells
     }
 
@@ -217,7 +228,15 @@ impl Tally {
             };
             attribution.add(minute, key, cell);
         }
-        Cells { latency, attribution }
+        let mut seconds = Seconds::default();
+        self.seconds
+            .iter()
+            .for_each(|(key, moments)| seconds.add(*key, moments));
+        Cells {
+            latency,
+            attribution,
+            seconds,
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! That is known where the ends of all its copies are, or where the lead of its last copy is and no second copy of it lies there.
 //! A part of a write that has copies nowhere else could not have ended at all. Other writes are left as they were, and counted, so that
 //! an answer can say how much of it rests on what was seen.
+//!
+//! A storage job is away in another way: it holds no copies, and makes others take longer ([`JobAway`]).
 
 use std::collections::BTreeMap;
 
@@ -12,9 +14,11 @@ use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, Leg, NodeIndex, Op};
 use smallvec::SmallVec;
 
 pub(crate) mod counts;
+mod job;
 mod named;
 
 use counts::Counts;
+pub use job::{JobAway, WithoutJob};
 pub use named::NotAway;
 
 /// What could have been away.

@@ -1,4 +1,4 @@
-//! What rows add up to: the cells of the tables `latency` and `attribution`.
+//! What rows add up to: the cells of the tables `latency`, `attribution` and `write_seconds`.
 //!
 //! A cell counts what falls into one stretch of time ([`Bucket`]) and belongs to one key. Cells of one bucket and key are added: all in
 //! whole numbers, least and greatest, so that in any order and any grouping the same comes out. What they are made of is said where they
@@ -8,8 +8,12 @@ use std::collections::BTreeMap;
 
 use crate::catalog::{DiskIndex, NodeIndex, VolumeIndex};
 use crate::fan_out::Missing;
-use crate::sketch::Sketch;
+use crate::sketch::{Fault, Kept, Sketch};
 use crate::tap::{Op, Tap};
+
+mod seconds;
+
+pub use seconds::{Moments, SecondKey, Seconds};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -98,6 +102,44 @@ pub enum Of {
     },
     /// Copies on a disk.
     Disk(DiskIndex),
+}
+
+impl Of {
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(self) -> OfKind {
+        match self {
+            Self::Io { .. } => OfKind::Io,
+            Self::Way { .. } => OfKind::Way,
+            Self::Disk(_) => OfKind::Disk,
+        }
+    }
+}
+
+/// The kinds of [`Of`]. Each copy is in a cell of each of the last two, so that an answer is made of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OfKind {
+    /// Whole I/Os.
+    Io,
+    /// Copies by the way that they go.
+    Way,
+    /// Copies by disk.
+    Disk,
+}
+
+impl OfKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Io, Self::Way, Self::Disk];
+
+    /// As the table's column `of` has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::Way => "way",
+            Self::Disk => "disk",
+        }
+    }
 }
 
 /// What a cell of `latency` is of.
@@ -192,6 +234,17 @@ pub struct Attribution {
     pub slowest: Option<SlowestWrite>,
 }
 
+/// A cell of `attribution` with its sketches as columns keep them.
+#[derive(Clone, Debug, Default)]
+pub struct KeptAttribution<'a> {
+    /// All but its sketches, which are empty here.
+    pub counts: Attribution,
+    /// What [`Attribution::took`] was kept as; empty where nobody asked for it.
+    pub took: Kept<'a>,
+    /// What [`Attribution::would`] was kept as; empty where nobody asked for it.
+    pub would: Kept<'a>,
+}
+
 /// How writes were joined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Whole {
@@ -248,6 +301,18 @@ impl Attribution {
         }
     }
 
+    /// Adds a cell as columns keep it.
+    ///
+    /// # Errors
+    ///
+    /// When its sketches cannot be those of any values: some of it may have been added then.
+    pub fn merge_kept(&mut self, kept: &KeptAttribution<'_>) -> Result<(), Fault> {
+        self.took.merge_bins(kept.took)?;
+        self.would.merge_bins(kept.would)?;
+        self.merge(&kept.counts);
+        Ok(())
+    }
+
     /// Notes a write, if it is the slowest; its name is asked for only where it may be.
     pub fn note_slowest(&mut self, nanos: u64, id: impl FnOnce() -> String) {
         if self.slowest.as_ref().is_some_and(|slowest| nanos < slowest.nanos) {
@@ -298,19 +363,22 @@ pub struct Cells {
     pub latency: Latencies,
     /// Of `attribution`.
     pub attribution: Attributions,
+    /// Of `write_seconds`.
+    pub seconds: Seconds,
 }
 
 impl Cells {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.latency.is_empty() && self.attribution.is_empty()
+        self.latency.is_empty() && self.attribution.is_empty() && self.seconds.is_empty()
     }
 
     /// Adds all of another.
     pub fn merge(&mut self, other: &Self) {
         self.latency.merge(&other.latency);
         self.attribution.merge(&other.attribution);
+        self.seconds.merge(&other.seconds);
     }
 }
 

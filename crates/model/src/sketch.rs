@@ -71,7 +71,7 @@ pub struct Parts {
 }
 
 /// A sketch as a column keeps it: the bins that hold values, and how many each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Kept<'a> {
     /// The bins, in rising order.
     pub bins: &'a [u16],
@@ -128,6 +128,19 @@ pub enum Fault {
 }
 
 impl Sketch {
+    /// One without values.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            first: 0,
+            counts: Bins::Narrow(Vec::new()),
+            count: 0,
+            sum: 0,
+            min: 0,
+            max: 0,
+        }
+    }
+
     /// Takes a value.
     pub fn add(&mut self, nanos: u64) {
         self.add_many(nanos, 1);
@@ -278,9 +291,7 @@ impl Sketch {
         let count = total.ok_or(Fault::TooMany)?;
         check_values((low, high), count, kept.sum, kept.min, kept.max)?;
         self.reach(low, high);
-        for (bin, times) in bins.iter().zip(counts) {
-            self.counts.add(usize::from(*bin) - self.first, *times);
-        }
+        self.counts.add_each(self.first, bins, counts);
         self.min = if self.count == 0 {
             kept.min
         } else {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
+    Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
@@ -21,7 +21,13 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 
+pub(crate) mod only;
 pub(crate) mod sketches;
+
+use only::Only;
+
+/// The greatest number of 38 digits.
+const GREATEST: u128 = 10_u128.pow(38) - 1;
 
 /// Version of the tables' columns, kept in every file.
 const SCHEMA_VERSION: &str = "1";
@@ -76,12 +82,25 @@ impl Builder {
         self.add(name, false, Arc::new(values.map(Some).collect::<Float64Array>()));
     }
 
+    /// Whole numbers of up to 38 digits; what is more stays at the greatest.
+    pub(crate) fn decimal(&mut self, name: &str, values: impl Iterator<Item = u128>) {
+        let kept = values.map(|value| Some(value.min(GREATEST) as i128));
+        let array: Decimal128Array = kept.collect();
+        let kind = DataType::Decimal128(38, 0);
+        self.add(name, false, Arc::new(array.with_data_type(kind)));
+    }
+
     pub(crate) fn bool(&mut self, name: &str, values: impl Iterator<Item = bool>) {
         self.add(name, false, Arc::new(values.map(Some).collect::<BooleanArray>()));
     }
 
     /// The columns as one Parquet file.
     pub(crate) fn parquet(self, path: &str) -> Result<Bytes> {
+        self.parquet_of_groups(path, &[])
+    }
+
+    /// The same with a row group of its own for the rows up to each of some, which rise: a reader passes over those that it needs nothing of.
+    pub(crate) fn parquet_of_groups(self, path: &str, ends: &[usize]) -> Result<Bytes> {
         let failed = |source| Error::Parquet {
             path: path.to_owned(),
             source,
@@ -98,13 +117,26 @@ impl Builder {
             )]))
             .build();
         let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(failed)?;
-        writer.write(&batch).map_err(failed)?;
+        let mut from = 0;
+        for end in ends.iter().copied().chain([batch.num_rows()]) {
+            let end = end.min(batch.num_rows());
+            if from < end {
+                writer.write(&batch.slice(from, end - from)).map_err(failed)?;
+                writer.flush().map_err(failed)?;
+                from = end;
+            }
+        }
         Ok(writer.into_inner().map_err(failed)?.into())
     }
 }
 
 /// Batches of one table on their way from a file.
 pub(crate) fn read(path: &str, bytes: Bytes) -> Result<Vec<RecordBatch>> {
+    read_only(path, bytes, &Only::default())
+}
+
+/// The same of what is needed of it: more may come, of a row group that has some of it.
+pub(crate) fn read_only(path: &str, bytes: Bytes, only: &Only<'_>) -> Result<Vec<RecordBatch>> {
     let failed = |source| Error::Parquet {
         path: path.to_owned(),
         source,
@@ -128,6 +160,8 @@ pub(crate) fn read(path: &str, bytes: Bytes) -> Result<Vec<RecordBatch>> {
             known: 1,
         });
     }
+    let (groups, columns) = (only.groups(reader.metadata()), only.columns(reader.parquet_schema()));
+    let reader = reader.with_row_groups(groups).with_projection(columns);
     let batches = reader.with_batch_size(32 * 1024).build().map_err(failed)?;
     batches
         .map(|batch| batch.map_err(|error| failed(parquet::errors::ParquetError::ArrowError(error.to_string()))))
@@ -257,6 +291,16 @@ impl<'a> Columns<'a> {
             .as_primitive::<Float64Type>()
             .iter()
             .collect())
+    }
+
+    /// What [`Builder::decimal`] wrote.
+    pub(crate) fn decimals(&self, name: &'static str) -> Result<Vec<u128>> {
+        let column = self.column(name, |kind| *kind == DataType::Decimal128(38, 0))?;
+        let values = column.as_primitive::<Decimal128Type>().iter();
+        let whole = values.map(|value| value.and_then(|value| u128::try_from(value).ok()));
+        whole
+            .collect::<Option<Vec<u128>>>()
+            .ok_or_else(|| self.wrong(name, "has a null or is below 0"))
     }
 
     pub(crate) fn bools(&self, name: &'static str) -> Result<Values<bool>> {

@@ -11,7 +11,7 @@
 //! adds and carries everything that a successor needs to go on. A reader sees a file only through the manifest. Tables are
 //! partitioned Parquet: [`tables::ios`], [`tables::legs`] by hour, [`tables::unmatched`], [`tables::coverage`],
 //! [`tables::observations`], [`tables::samples`], [`tables::findings`], [`tables::slow_minutes`],
-//! [`tables::latency`], [`tables::attribution`] by day; `pending` is one file a record.
+//! [`tables::write_seconds`], [`tables::latency`], [`tables::attribution`] by day, the last two with [`tables::latency_sums`], [`tables::attribution_sums`]; `pending` is one file a record.
 //!
 //! # I/O
 //!
@@ -29,6 +29,7 @@ pub mod manifest;
 mod owner;
 pub mod paths;
 mod scan;
+mod sums;
 pub mod tables;
 
 pub use error::{Error, Result};
@@ -36,5 +37,6 @@ pub use manifest::{FileEntry, Record};
 pub use owner::{Commit, Owner};
 pub use scan::{
     Span, read_attribution, read_changes, read_coverage, read_latency, read_observations, read_pending, read_rows,
-    read_samples, read_slow_minutes,
+    read_samples, read_seconds, read_slow_minutes,
 };
+pub use sums::{Ask, each_attribution, each_latency, longest_bucket, sum_attribution, sum_latency};

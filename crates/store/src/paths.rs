@@ -4,7 +4,8 @@
 //! manifest/cluster=<c>/<number, 20 digits>.json
 //! ios/cluster=<c>/date=2026-09-22/hour=03/<number>-<nonce>.parquet       and legs
 //! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings, slow_minutes,
-//!                                                                        latency, attribution (with `-m1` or `-m2` before the dot where merged)
+//!                                                                        latency, attribution, write_seconds (with `-m1`, `-m2` or `-m3`
+//!                                                                        before the dot where merged), latency_sums, attribution_sums (named as what they sum up)
 //! pending/cluster=<c>/<number>-<nonce>.parquet                          and pictures
 //! ```
 //!
@@ -43,13 +44,22 @@ pub enum Table {
     Latency,
     /// One row a minute, volume and candidate.
     Attribution,
+    /// One row a second, volume, initiator and size class of writes.
+    #[serde(rename = "write_seconds")]
+    WriteSeconds,
+    /// One row a group of I/Os or copies, of all of the time of a file of `latency`.
+    #[serde(rename = "latency_sums")]
+    LatencySums,
+    /// One row a candidate, of all of the time and all volumes of a file of `attribution`.
+    #[serde(rename = "attribution_sums")]
+    AttributionSums,
     /// Observations from which the same is known as from all up to a record: replaced by the next.
     Pictures,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Ios,
         Self::Legs,
         Self::Unmatched,
@@ -61,6 +71,9 @@ impl Table {
         Self::SlowMinutes,
         Self::Latency,
         Self::Attribution,
+        Self::WriteSeconds,
+        Self::LatencySums,
+        Self::AttributionSums,
         Self::Pictures,
     ];
 
@@ -79,6 +92,9 @@ impl Table {
             Self::SlowMinutes => "slow_minutes",
             Self::Latency => "latency",
             Self::Attribution => "attribution",
+            Self::WriteSeconds => "write_seconds",
+            Self::LatencySums => "latency_sums",
+            Self::AttributionSums => "attribution_sums",
             Self::Pictures => "pictures",
         }
     }
@@ -110,7 +126,10 @@ impl Partition {
             | Table::Findings
             | Table::SlowMinutes
             | Table::Latency
-            | Table::Attribution => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
+            | Table::Attribution
+            | Table::WriteSeconds
+            | Table::LatencySums
+            | Table::AttributionSums => Self::Day(unix_nanos.div_euclid(24 * HOUR_NANOS)),
             Table::Pending | Table::Pictures => Self::None,
         }
     }

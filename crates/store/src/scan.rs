@@ -1,6 +1,6 @@
 //! Reading what was committed, a file at a time.
 
-use fathom_model::cell::{Attribution, AttributionKey, Bucket, LatencyKey};
+use fathom_model::cell::{AttributionKey, Bucket, KeptAttribution, LatencyKey, Moments, SecondKey};
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
 use fathom_model::objective::SlowMinute;
@@ -9,6 +9,7 @@ use fathom_model::state::{Observation, Sample};
 use fathom_model::{Catalog, ClusterId, JoinedRows, PendingEvent};
 
 use crate::blobs::Blobs;
+use crate::columns::only::Only;
 use crate::error::{Error, Result};
 use crate::manifest::FileEntry;
 use crate::paths::Table;
@@ -80,6 +81,9 @@ pub async fn read_rows(
         | Table::SlowMinutes
         | Table::Latency
         | Table::Attribution
+        | Table::WriteSeconds
+        | Table::LatencySums
+        | Table::AttributionSums
         | Table::Pictures => {
             return Ok(None);
         }
@@ -183,24 +187,54 @@ pub async fn read_latency(
     take: impl FnMut(Bucket, LatencyKey, Kept<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<()> {
     match file.table {
-        Table::Latency => tables::latency::load(&file.path, blobs.get(&file.path).await?, catalog, take),
+        Table::Latency => {
+            let bytes = blobs.get(&file.path).await?;
+            tables::latency::load(&file.path, bytes, &Only::default(), catalog, take)
+        }
         _ => Ok(()),
     }
 }
 
-/// Hands out the cells of one file of `attribution`; none of files of other tables.
+/// Hands out the cells of one file of `attribution`, with what their sketches were kept as; none of files of other tables.
 ///
 /// # Errors
 ///
-/// When the file cannot be read.
+/// When the file cannot be read, or what takes a cell finds that it is none.
 pub async fn read_attribution(
     blobs: &Blobs,
     file: &FileEntry,
     catalog: &mut Catalog,
-    take: impl FnMut(Bucket, AttributionKey, &Attribution),
+    take: impl FnMut(Bucket, AttributionKey, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<()> {
     match file.table {
-        Table::Attribution => tables::attribution::load(&file.path, blobs.get(&file.path).await?, catalog, take),
+        Table::Attribution => {
+            let bytes = blobs.get(&file.path).await?;
+            tables::attribution::load(&file.path, bytes, &Only::default(), catalog, take)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Hands out the cells of one file of `write_seconds` that may lie in a stretch; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_seconds(
+    blobs: &Blobs,
+    file: &FileEntry,
+    span: Span,
+    catalog: &mut Catalog,
+    take: impl FnMut(SecondKey, Moments),
+) -> Result<()> {
+    match file.table {
+        Table::WriteSeconds => {
+            let only = Only {
+                times: Some(("second", span.from_unix_nanos, span.until_unix_nanos)),
+                ..Only::default()
+            };
+            tables::write_seconds::load(&file.path, blobs.get(&file.path).await?, &only, catalog, take)
+        }
         _ => Ok(()),
     }
 }

@@ -4,16 +4,19 @@
 //! The cluster stands in the path. An I/O's key is (node, incarnation, ordinal).
 
 pub mod attribution;
+pub mod attribution_sums;
 pub mod coverage;
 pub mod findings;
 pub mod ios;
 pub mod latency;
+pub mod latency_sums;
 pub mod legs;
 pub mod observations;
 pub mod pending;
 pub mod samples;
 pub mod slow_minutes;
 pub mod unmatched;
+pub mod write_seconds;
 
 use std::collections::HashMap;
 
@@ -25,6 +28,9 @@ use fathom_model::{
 
 use crate::columns::{Builder, Columns};
 use crate::error::Result;
+
+/// Files of up to so many rows are one row group.
+const SMALL: usize = 512;
 
 /// Adds the columns that name an event and its times, each with a prefix.
 fn event_columns(builder: &mut Builder, prefix: &str, nullable: bool, events: &[Option<&Observation>]) {
@@ -155,6 +161,27 @@ fn buckets(builder: &mut Builder, buckets: impl Iterator<Item = Bucket> + Clone)
         false,
     );
     builder.i64("bucket_nanos", buckets.map(|bucket| Some(bucket.length_nanos)), false);
+}
+
+/// Adds the columns that say which stretch of time all rows are of: from the first nanosecond to the last in it.
+fn stretch(builder: &mut Builder, (from, last): (i64, i64), rows: usize) {
+    builder.time("from", (0..rows).map(|_| Some(from)), false);
+    builder.time("until", (0..rows).map(|_| Some(last.saturating_add(1))), false);
+}
+
+/// Where row groups of sorted rows end: before each row, of which is asked whether it begins one after the group that begins at the other.
+/// Small files stay whole: what a row group takes is not worth it.
+fn group_ends(rows: usize, begins: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+    let (mut ends, mut from) = (Vec::new(), 0);
+    if rows > SMALL {
+        for at in 1..rows {
+            if begins(at, from) {
+                ends.push(at);
+                from = at;
+            }
+        }
+    }
+    ends
 }
 
 /// Reads what [`buckets`] wrote.

@@ -2860,7 +2860,8 @@ pub struct GetWhatIfRequest {
     /// Which writes; `op` must be empty or `write`.
     #[prost(message, optional, tag = "2")]
     pub filter: ::core::option::Option<IoFilter>,
-    /// `disk:NODE/DISK`, `link:NODE-NODE` or `node:NODE`. Empty: all that would give something back, the most first.
+    /// `disk:NODE/DISK`, `link:NODE-NODE`, `node:NODE` or `job:JOB`, a storage job by its identity in state or its name. Empty: all disks, links
+    /// and nodes that would give something back, the most first.
     #[prost(string, tag = "3")]
     pub without: ::prost::alloc::string::String,
     /// At most this many of a ranking. 0: 20.
@@ -2901,10 +2902,10 @@ pub struct GetWhatIfResponse {
 /// What would have been without something.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Without {
-    /// `disk`, `link` or `node`.
+    /// `disk`, `link`, `node` or `job`.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
-    /// The node; of a link the first by name.
+    /// The node; of a link the first by name. Empty: a job.
     #[prost(string, tag = "2")]
     pub node: ::prost::alloc::string::String,
     /// The disk. Empty: none.
@@ -2925,12 +2926,16 @@ pub struct Without {
     /// By how much writes would have been shorter, in all.
     #[prost(uint64, tag = "8")]
     pub given_back_nanos: u64,
-    /// Writes that would have been shorter.
+    /// Writes that would have been shorter; of a job those that completed while it alone ran, of which it is known what is usual.
     #[prost(uint64, tag = "9")]
     pub sooner: u64,
-    /// Writes that waited for it by an unknown time, or that have no other copy: they count as they were.
+    /// Writes that waited for it by an unknown time, or that have no other copy; of a job those of which nothing tells what is usual. They
+    /// count as they were.
     #[prost(uint64, tag = "10")]
     pub unknown: u64,
+    /// The job's identity in state. Empty: it is no job.
+    #[prost(string, tag = "11")]
+    pub job: ::prost::alloc::string::String,
 }
 /// How something is.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4255,6 +4260,10 @@ pub struct GetJobLedgerRequest {
     /// Only jobs that ran within this long before the cluster's newest I/O. 0: all that are known.
     #[prost(uint64, tag = "2")]
     pub since_nanos: u64,
+    /// `rows`: each write is looked at. `tables`: what they added up to by the second, which tells all but what was waited at drives. Empty:
+    /// tables where there are more than 200,000 I/Os.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
 }
 /// The ledger.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4265,6 +4274,9 @@ pub struct GetJobLedgerResponse {
     /// What was not complete.
     #[prost(message, optional, tag = "2")]
     pub coverage: ::core::option::Option<Coverage>,
+    /// What it was made of. Absent: a coordinator of before this was said: rows.
+    #[prost(message, optional, tag = "3")]
+    pub source: ::core::option::Option<Source>,
 }
 /// A storage job.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4328,7 +4340,7 @@ pub struct LedgerCost {
     /// Writes of these of which nothing tells what is usual: they count as nothing.
     #[prost(uint64, tag = "5")]
     pub unknown: u64,
-    /// Writes with a copy at a drive of the job in a second in which it worked there.
+    /// Writes with a copy at a drive of the job in a second in which it worked there. Of tables always 0: these do not tell.
     #[prost(uint64, tag = "6")]
     pub exposed: u64,
     /// What these waited for copies at such drives beyond what writes there do otherwise: part of the cost. Absent: nothing tells.

@@ -65,6 +65,7 @@ impl Running {
             webhooks: self.webhooks.clone(),
             judged_minute: self.minutes.judged(),
             cells_since: Some(self.cells_since),
+            seconds_since: Some(self.seconds_since),
             pictured: match &picture {
                 Some((counted, _)) => Some(*counted),
                 None => self.owner.record().state.pictured,
@@ -197,6 +198,7 @@ impl Running {
             rollup: self.rollups.view.clone(),
             webhooks: self.webhooks.clone(),
             cells_since: self.cells_since,
+            seconds_since: self.seconds_since,
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

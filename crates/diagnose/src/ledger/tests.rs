@@ -85,7 +85,8 @@ fn cost_is_what_writes_took_longer_and_lies_within_its_error() {
     // Here all of it is waited at the drive.
     let at_drives = cost.at_drives_nanos.unwrap();
     assert!((at_drives - truth).abs() < truth / 10, "{at_drives} of {truth}");
-    assert!((1950..=2100).contains(&cost.exposed), "{}", cost.exposed);
+    let exposed = cost.exposed.unwrap();
+    assert!((1950..=2100).contains(&exposed), "{exposed}");
     assert_eq!(entry.disks, ["t1/disk0"]);
     assert_eq!((entry.read_bytes, entry.written_bytes), (1000 << 20, 1000 << 20));
     assert_eq!(entry.shared_nanos, 0);
@@ -116,4 +117,40 @@ fn without_a_time_before_nothing_is_said_and_of_two_at_once_nothing_is_told_apar
     let shared: Vec<u64> = entries.iter().map(|entry| entry.shared_nanos).collect();
     assert_eq!(shared, [20_000_000_000; 2]);
     assert_eq!(ledger(&Cluster::new(), Vec::new()), []);
+}
+
+#[test]
+fn what_writes_added_up_to_costs_to_the_nanosecond_what_rows_do() {
+    // Jobs that begin and end within a second, one after the other and a little beside each other.
+    let mut jobs = vec![job("repair", 20, 40), job("other", 38, 50)];
+    jobs[0].from_unix_nanos += 300_000_000;
+    jobs[1].until_unix_nanos += 700_000_000;
+    let mut cluster = cluster(70, &jobs[0], 1_500_000);
+    for (number, io) in cluster.rows.ios.iter_mut().enumerate() {
+        io.length = 4096 << (number % 3);
+    }
+    let rows = ledger(&cluster, jobs.clone());
+    let mut tally = crate::tally::Tally::default();
+    let mut sums = Ledger::of_sums(jobs);
+    sums.see(&cluster.rows);
+    for piece in cluster.rows.ios.chunks(777) {
+        piece
+            .iter()
+            .for_each(|io| tally.add_io(&cluster.rows, io, &cluster.catalog));
+        let seconds = tally.take().seconds;
+        seconds
+            .cells
+            .iter()
+            .for_each(|(key, moments)| sums.add_second(key, moments));
+    }
+    let sums = sums.report(&cluster.catalog);
+    assert!(rows[0].costs[0].cost_nanos.unwrap() > 1_000_000_000, "{rows:?}");
+    assert!(rows[0].costs[0].exposed.is_some_and(|exposed| exposed > 0));
+    let without_waits = rows.iter().cloned().map(|mut entry| {
+        for cost in &mut entry.costs {
+            (cost.exposed, cost.at_drives_nanos, cost.at_drives_error_nanos) = (None, None, None);
+        }
+        entry
+    });
+    assert_eq!(sums, without_waits.collect::<Vec<_>>());
 }

@@ -1,9 +1,13 @@
 //! Without what writes wait for they take what the other copies took; without another nothing changes.
 
 use fathom_model::DiskIndex;
+use fathom_model::cell::Of;
 
 use super::*;
-use crate::fixture::{Cluster, healthy};
+use crate::fixture::{Cluster, START, healthy};
+use crate::ledger::{Job, Times};
+
+const SECOND: i64 = 1_000_000_000;
 
 fn what_if(cluster: &Cluster) -> WhatIf {
     let mut what_if = WhatIf::default();
@@ -108,4 +112,116 @@ fn things_are_named_as_answers_show_them() {
             "{unknown}"
         );
     }
+}
+
+/// A job that makes copy 1 take 1.5 ms longer from 20 to 60 s of 120 s, and how its cluster is spread in its place.
+fn with_job() -> (Cluster, Vec<Job>) {
+    let mut cluster = Cluster::new();
+    let (from, until) = (20_i64, 60_i64);
+    for write in 0..12_000_i64 {
+        let at = write * 10_000_000;
+        let mut times = [0, 1, 2].map(|copy| healthy(write as u64, copy));
+        if (from..until).contains(&at.div_euclid(SECOND)) {
+            times[1].device += 1_500_000;
+        }
+        cluster.write(at, times, &[]);
+    }
+    let job = Job {
+        id: "repair".to_owned(),
+        from_unix_nanos: START + from * SECOND,
+        until_unix_nanos: START + until * SECOND - 1,
+    };
+    (cluster, vec![job])
+}
+
+#[test]
+fn without_a_job_writes_take_what_they_take_around_it() {
+    let (cluster, jobs) = with_job();
+    let what_if = what_if(&cluster);
+    let mut rows = JobAway::new(Times::new(jobs.clone()), 0, i64::MIN);
+    cluster.rows.ios.iter().for_each(|io| rows.add(io));
+    let without = rows.finish();
+    // The last writes that began while it ran ended a little later.
+    assert!((3990..=4010).contains(&without.replaced), "{without:?}");
+    assert_eq!(without.unknown, 0);
+    let each = without.given_back_nanos / 4000;
+    assert!((1_200_000..1_500_000).contains(&each), "{without:?}");
+    let [_, with, _] = what_if.percentiles().unwrap();
+    let [_, p95, _] = without.percentiles.unwrap();
+    assert!(with > 1_500_000 && p95 < 700_000, "{with} {p95}");
+
+    // Of sums, pieces of ten seconds in and beside it: the same to 1 %, what was given back to the nanosecond.
+    let mut tally = crate::tally::Tally::default();
+    tally.add(&cluster.rows, &cluster.catalog);
+    let cells = tally.take();
+    let mut sums = JobAway::new(Times::new(jobs), 0, i64::MIN);
+    for ((_, key), cell) in &cells.attribution.cells {
+        if key.to == Candidate::All {
+            sums.add_all(&cell.took);
+        }
+    }
+    for (key, moments) in &cells.seconds.cells {
+        sums.add_second(key, moments);
+    }
+    for ((bucket, key), sketch) in &cells.latency.cells {
+        if let Of::Io { volume, node, size } = key.of {
+            sums.add_shape(*bucket, (volume, node, size), sketch);
+        }
+    }
+    let of_sums = sums.finish();
+    let exact = |one: &WithoutJob| (one.given_back_nanos, one.replaced, one.unknown);
+    assert_eq!(exact(&of_sums), exact(&without));
+    for (one, other) in of_sums
+        .percentiles
+        .unwrap()
+        .into_iter()
+        .zip(without.percentiles.unwrap())
+    {
+        assert!(one.abs_diff(other) * 100 <= other, "{of_sums:?} {without:?}");
+    }
+}
+
+#[test]
+fn without_a_job_nothing_changes_where_nothing_is_usual_or_it_never_ran() {
+    let (cluster, mut jobs) = with_job();
+    let all = |jobs: Vec<Job>, from| {
+        let mut away = JobAway::new(Times::new(jobs), 0, from);
+        cluster.rows.ios.iter().for_each(|io| away.add(io));
+        away.finish()
+    };
+    let with = what_if(&cluster).percentiles().unwrap();
+    let same = |without: &WithoutJob| {
+        let percentiles = without.percentiles.unwrap();
+        percentiles
+            .iter()
+            .zip(with)
+            .all(|(one, other)| one.abs_diff(other) * 90 <= other)
+    };
+    // From a time on that is after it: what came before is no part of it.
+    let later = all(jobs.clone(), START + 70 * SECOND);
+    assert_eq!((later.replaced, later.given_back_nanos), (0, 0));
+    (jobs[0].from_unix_nanos, jobs[0].until_unix_nanos) = (START - SECOND, START + 200 * SECOND);
+    let always = all(jobs.clone(), i64::MIN);
+    assert_eq!(
+        (always.replaced, always.unknown, always.given_back_nanos),
+        (0, 12_000, 0)
+    );
+    assert!(same(&always), "{always:?} {with:?}");
+    // In sums no stretch lies wholly beside one that begins and ends between: then nothing is said of percentiles.
+    (jobs[0].from_unix_nanos, jobs[0].until_unix_nanos) = (START + 21 * SECOND, START + 27 * SECOND);
+    let mut away = JobAway::new(Times::new(jobs), 0, i64::MIN);
+    let mut tally = crate::tally::Tally::default();
+    tally.add(&cluster.rows, &cluster.catalog);
+    let cells = tally.take();
+    for (key, moments) in &cells.seconds.cells {
+        away.add_second(key, moments);
+    }
+    for ((bucket, key), sketch) in &cells.latency.cells {
+        if let Of::Io { volume, node, size } = key.of {
+            away.add_shape(*bucket, (volume, node, size), sketch);
+        }
+    }
+    let short = away.finish();
+    assert_eq!(short.percentiles, None);
+    assert!(short.replaced > 0, "{short:?}");
 }

@@ -85,6 +85,24 @@ impl Bins {
         *self = Self::Wide(counts);
     }
 
+    /// Counts so many in each of some bins, of which `first` is the place of the first.
+    pub(super) fn add_each(&mut self, first: usize, bins: &[u16], counts: &[u64]) {
+        let mut done = 0;
+        if let Self::Narrow(own) = self {
+            for (bin, times) in bins.iter().zip(counts) {
+                let own = &mut own[usize::from(*bin) - first];
+                let Some(sum) = u32::try_from(*times).ok().and_then(|times| own.checked_add(times)) else {
+                    break;
+                };
+                *own = sum;
+                done += 1;
+            }
+        }
+        for (bin, times) in bins[done..].iter().zip(&counts[done..]) {
+            self.add(usize::from(*bin) - first, *times);
+        }
+    }
+
     /// Counts all of another one from a place on.
     pub(super) fn add_all(&mut self, from: usize, other: &Self) {
         if let (Self::Narrow(own), Self::Narrow(more)) = (&mut *self, other) {

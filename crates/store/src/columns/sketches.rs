@@ -6,7 +6,7 @@ use arrow_array::Array;
 use arrow_array::builder::{ListBuilder, PrimitiveBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, UInt16Type, UInt64Type};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 use fathom_model::sketch::{Kept, Sketch};
 
 use super::{Builder, Columns};
@@ -48,8 +48,11 @@ impl Builder {
     }
 }
 
+/// Values in a list are never null, and said not to be: a reader has a level less to decode for each. Files of before it was said have the
+/// same values.
 fn list<T: ArrowPrimitiveType>() -> ListBuilder<PrimitiveBuilder<T>> {
-    ListBuilder::new(PrimitiveBuilder::new())
+    let item = Field::new_list_field(T::DATA_TYPE, false);
+    ListBuilder::new(PrimitiveBuilder::new()).with_field(item)
 }
 
 /// The sketches of a batch, as they lie in its columns.

@@ -1,6 +1,7 @@
 //! `attribution`: one row a minute, volume and candidate: what writes waited for it, and what they would have taken without it.
 //!
-//! Rows of one minute, volume and candidate may stand in several files, and are added up.
+//! Rows of one minute, volume and candidate may stand in several files, and are added up. Rows of a large file lie by minute and volume, in
+//! row groups of some thousand: whoever asks for a volume, or for later minutes, passes over others.
 //!
 //! | column | type | meaning |
 //! |---|---|---|
@@ -25,14 +26,18 @@
 //! What all writes would have taken without a candidate is what `all` took, less what the candidate's `took`, and with its `would`.
 
 use bytes::Bytes;
-use fathom_model::cell::{Attribution, AttributionKey, Bucket, Candidate, SlowestWrite, Whole};
-use fathom_model::sketch::Fault;
+use fathom_model::cell::{Attribution, AttributionKey, Bucket, Candidate, KeptAttribution, SlowestWrite, Whole};
+use fathom_model::sketch::{Fault, Kept};
 use fathom_model::{Catalog, Missing, Tap};
 
-use super::{Names, buckets};
+use super::{Names, buckets, group_ends};
+use crate::columns::only::Only;
 use crate::columns::sketches::SketchNames;
-use crate::columns::{Builder, Columns, read};
+use crate::columns::{Builder, Columns, read_only};
 use crate::error::Result;
+
+/// Rows of a row group at least, where the minute or the volume changes.
+const GROUP: usize = 1024;
 
 const TOOK: SketchNames = SketchNames {
     count: "took_count",
@@ -74,13 +79,46 @@ const COUNTS: [(&str, Count); 13] = [
     ("incomplete", |cell| cell.joined.incomplete),
 ];
 
+/// The columns of a sketch, which are most of a file: left out where only counts are asked for.
+pub(crate) const SKETCHES: [&str; 12] = [
+    TOOK.count,
+    TOOK.sum,
+    TOOK.min,
+    TOOK.max,
+    TOOK.bins,
+    TOOK.counts,
+    WOULD.count,
+    WOULD.sum,
+    WOULD.min,
+    WOULD.max,
+    WOULD.bins,
+    WOULD.counts,
+];
+
 /// The cells as a Parquet file.
 pub(crate) fn write(path: &str, rows: &[Row<'_>], catalog: &Catalog) -> Result<Bytes> {
-    let to = || rows.iter().map(|(_, key, _)| key.to);
+    let mut rows = rows.to_vec();
+    // By the name of the volume, as statistics are; indices are in no order.
+    let order = |row: &Row<'_>| (row.0, catalog.volume(row.1.volume).as_str(), row.1.to);
+    rows.sort_by(|one, other| order(one).cmp(&order(other)));
     let mut builder = Builder::default();
     buckets(&mut builder, rows.iter().map(|(bucket, _, _)| *bucket));
     let volume = |key: &AttributionKey| Some(catalog.volume(key.volume).as_str());
     builder.name("volume", rows.iter().map(|(_, key, _)| volume(key)), false);
+    cells(&mut builder, rows.iter().map(|(_, key, cell)| (key.to, *cell)), catalog);
+    let of = |at: usize| (rows[at].0, rows[at].1.volume);
+    let ends = group_ends(rows.len(), |at, from| at - from >= GROUP && of(at) != of(at - 1));
+    builder.parquet_of_groups(path, &ends)
+}
+
+/// Adds the columns of candidates and what is attributed to them.
+pub(super) fn cells<'a>(
+    builder: &mut Builder,
+    rows: impl ExactSizeIterator<Item = (Candidate, &'a Attribution)> + Clone,
+    catalog: &Catalog,
+) {
+    let to = || rows.clone().map(|(to, _)| to);
+    let cell = || rows.clone().map(|(_, cell)| cell);
     let word = |to: Candidate| match to {
         Candidate::All => "all",
         Candidate::Disk(_) => "disk",
@@ -118,11 +156,11 @@ pub(crate) fn write(path: &str, rows: &[Row<'_>], catalog: &Catalog) -> Result<B
         true,
     );
     for (name, count) in COUNTS {
-        builder.u64(name, rows.iter().map(|(_, _, cell)| Some(count(cell))), false);
+        builder.u64(name, cell().map(|cell| Some(count(cell))), false);
     }
-    builder.sketches(&TOOK, rows.iter().map(|(_, _, cell)| &cell.took));
-    builder.sketches(&WOULD, rows.iter().map(|(_, _, cell)| &cell.would));
-    let slowest = || rows.iter().map(|(_, _, cell)| cell.slowest.as_ref());
+    builder.sketches(&TOOK, cell().map(|cell| &cell.took));
+    builder.sketches(&WOULD, cell().map(|cell| &cell.would));
+    let slowest = || cell().map(|cell| cell.slowest.as_ref());
     builder.text(
         "slowest",
         slowest().map(|slowest| slowest.map(|slowest| slowest.id.clone())),
@@ -132,65 +170,80 @@ pub(crate) fn write(path: &str, rows: &[Row<'_>], catalog: &Catalog) -> Result<B
         slowest().map(|slowest| slowest.map(|slowest| slowest.nanos)),
         true,
     );
-    builder.parquet(path)
 }
 
-/// Hands out the cells of a file.
+/// Hands out the cells of a file that may be asked for.
 pub(crate) fn load(
     path: &str,
     bytes: Bytes,
+    only: &Only<'_>,
     catalog: &mut Catalog,
-    mut take: impl FnMut(Bucket, AttributionKey, &Attribution),
+    mut take: impl FnMut(Bucket, AttributionKey, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<()> {
-    for batch in read(path, bytes)? {
+    for batch in read_only(path, bytes, only)? {
         let columns = Columns::new(path, &batch);
         let buckets = super::read_buckets(&columns)?;
         let volumes = columns.all("volume", columns.names("volume")?)?;
-        let candidates = candidates(&columns, catalog)?;
-        let count = |name| columns.all(name, columns.u64s(name)?);
-        let (writes, last, expected) = (count("writes")?, count("last")?, count("expected_millionths")?);
-        let (leads, added) = (count("leads")?, count("added_nanos")?);
-        let (given_back, sooner, unknown) = (count("given_back_nanos")?, count("sooner")?, count("unknown")?);
-        let (legs_expected, legs, exact) = (count("legs_expected")?, count("legs")?, count("exact")?);
-        let (ambiguous, incomplete) = (count("ambiguous")?, count("incomplete")?);
-        let (took, would) = (columns.sketches(&TOOK)?, columns.sketches(&WOULD)?);
-        let (slowest, slowest_nanos) = (columns.names("slowest")?, columns.u64s("slowest_nanos")?);
-        let mut names = Names::new(catalog);
-        for row in 0..columns.rows() {
-            let volume = names.volume(Some(volumes[row]));
-            let key = AttributionKey {
-                volume: volume.ok_or_else(|| columns.wrong("volume", "has a null"))?,
-                to: candidates[row],
-            };
-            let mut cell = Attribution {
-                writes: writes[row],
-                last: last[row],
-                expected_millionths: expected[row],
-                leads: leads[row],
-                added_nanos: added[row],
-                given_back_nanos: given_back[row],
-                sooner: sooner[row],
-                unknown: unknown[row],
-                joined: Whole {
-                    legs_expected: legs_expected[row],
-                    legs: legs[row],
-                    exact: exact[row],
-                    ambiguous: ambiguous[row],
-                    incomplete: incomplete[row],
-                },
-                slowest: slowest[row].zip(slowest_nanos[row]).map(|(id, nanos)| SlowestWrite {
-                    nanos,
-                    id: id.to_owned(),
-                }),
-                ..Attribution::default()
-            };
-            let wrong = |column, fault: Fault| columns.wrong(column, fault.to_string());
-            let merged = cell.took.merge_bins(took.of(row));
-            merged.map_err(|fault| wrong(TOOK.bins, fault))?;
-            let merged = cell.would.merge_bins(would.of(row));
-            merged.map_err(|fault| wrong(WOULD.bins, fault))?;
-            take(buckets[row], key, &cell);
-        }
+        let volumes = {
+            let mut names = Names::new(catalog);
+            let known = volumes.into_iter().map(|volume| names.volume(Some(volume)));
+            columns.all("volume", known.collect())?
+        };
+        read_cells(&columns, catalog, |row, to, cell| {
+            let volume = volumes[row];
+            take(buckets[row], AttributionKey { volume, to }, cell)
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads what [`cells`] wrote, row by row. Sketches that are not there are empty.
+pub(super) fn read_cells(
+    columns: &Columns<'_>,
+    catalog: &mut Catalog,
+    mut take: impl FnMut(usize, Candidate, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
+) -> Result<()> {
+    let candidates = candidates(columns, catalog)?;
+    let count = |name| columns.all(name, columns.u64s(name)?);
+    let (writes, last, expected) = (count("writes")?, count("last")?, count("expected_millionths")?);
+    let (leads, added) = (count("leads")?, count("added_nanos")?);
+    let (given_back, sooner, unknown) = (count("given_back_nanos")?, count("sooner")?, count("unknown")?);
+    let (legs_expected, legs, exact) = (count("legs_expected")?, count("legs")?, count("exact")?);
+    let (ambiguous, incomplete) = (count("ambiguous")?, count("incomplete")?);
+    let sketches = if columns.has(TOOK.bins) || columns.has(WOULD.bins) {
+        Some((columns.sketches(&TOOK)?, columns.sketches(&WOULD)?))
+    } else {
+        None
+    };
+    let (slowest, slowest_nanos) = (columns.names("slowest")?, columns.u64s("slowest_nanos")?);
+    for (row, to) in candidates.into_iter().enumerate() {
+        let counts = Attribution {
+            writes: writes[row],
+            last: last[row],
+            expected_millionths: expected[row],
+            leads: leads[row],
+            added_nanos: added[row],
+            given_back_nanos: given_back[row],
+            sooner: sooner[row],
+            unknown: unknown[row],
+            joined: Whole {
+                legs_expected: legs_expected[row],
+                legs: legs[row],
+                exact: exact[row],
+                ambiguous: ambiguous[row],
+                incomplete: incomplete[row],
+            },
+            slowest: slowest[row].zip(slowest_nanos[row]).map(|(id, nanos)| SlowestWrite {
+                nanos,
+                id: id.to_owned(),
+            }),
+            ..Attribution::default()
+        };
+        let (took, would): (Kept<'_>, Kept<'_>) = sketches
+            .as_ref()
+            .map_or_else(Default::default, |(took, would)| (took.of(row), would.of(row)));
+        let wrong = |fault: Fault| columns.wrong("took_bins or would_bins", fault.to_string());
+        take(row, to, &KeptAttribution { counts, took, would }).map_err(wrong)?;
     }
     Ok(())
 }

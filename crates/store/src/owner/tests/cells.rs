@@ -1,13 +1,17 @@
 //! Cells come back as they were, whatever was put together meanwhile, and are counted once.
 
 use fathom_model::cell::{
-    Attribution, AttributionKey, Attributions, Bucket, Candidate, Latencies, LatencyKey, Of, SizeClass, Whole,
+    Attribution, AttributionKey, Attributions, Bucket, Candidate, KeptAttribution, Latencies, LatencyKey, Moments, Of,
+    SecondKey, Seconds, SizeClass, Whole,
 };
 use fathom_model::sketch::Sketch;
 
 use super::*;
 use crate::paths::DataPath;
-use crate::scan::{read_attribution, read_latency};
+
+mod sums;
+
+use crate::scan::{read_attribution, read_latency, read_seconds};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -86,7 +90,23 @@ fn cells(catalog: &mut Catalog, at: i64) -> Cells {
     ] {
         attribution.add(minute, AttributionKey { volume, to }, cell);
     }
-    Cells { latency, attribution }
+    let mut seconds = Seconds::default();
+    for (number, nanos) in values().enumerate() {
+        let key = SecondKey {
+            second: at.div_euclid(SECOND) - number as i64 % 3,
+            volume,
+            node,
+            size: SizeClass::of(4096),
+        };
+        let mut moments = Moments::default();
+        moments.add(nanos);
+        seconds.add(key, &moments);
+    }
+    Cells {
+        latency,
+        attribution,
+        seconds,
+    }
 }
 
 async fn read_all(owner: &Owner<u32>, catalog: &mut Catalog) -> Cells {
@@ -96,8 +116,15 @@ async fn read_all(owner: &Owner<u32>, catalog: &mut Catalog) -> Cells {
             found.latency.cells.entry((bucket, key)).or_default().merge_bins(kept)
         };
         read_latency(owner.blobs(), file, catalog, add).await.unwrap();
-        let add = |bucket, key, cell: &Attribution| found.attribution.add(bucket, key, cell);
+        let add = |bucket, key, kept: &KeptAttribution<'_>| {
+            let own = found.attribution.cells.entry((bucket, key)).or_default();
+            own.merge_kept(kept)
+        };
         read_attribution(owner.blobs(), file, catalog, add).await.unwrap();
+        let add = |key, moments: Moments| found.seconds.add(key, &moments);
+        read_seconds(owner.blobs(), file, Span::ALL, catalog, add)
+            .await
+            .unwrap();
     }
     found
 }
@@ -119,10 +146,10 @@ async fn put(owner: &mut Owner<u32>, catalog: &mut Catalog, at: i64, since: u64)
     cells
 }
 
-fn level_counts(owner: &Owner<u32>, table: Table) -> [usize; 3] {
+fn level_counts(owner: &Owner<u32>, table: Table) -> [usize; 4] {
     let of_table = owner.files().iter().filter(|file| file.table == table);
     let levels = of_table.map(|file| file.path.parse::<DataPath>().unwrap().merged);
-    levels.fold([0; 3], |mut counts, level| {
+    levels.fold([0; 4], |mut counts, level| {
         counts[usize::from(level)] += 1;
         counts
     })
@@ -142,8 +169,9 @@ async fn cells_come_back_as_they_were_and_few_files_hold_them() {
     }
     assert_eq!(read_all(&owner, &mut catalog).await, expected);
     // Six times sixteen became one, and the rest is not enough.
-    assert_eq!(level_counts(&owner, Table::Latency), [4, 6, 0]);
-    assert_eq!(level_counts(&owner, Table::Attribution), [4, 6, 0]);
+    assert_eq!(level_counts(&owner, Table::Latency), [4, 6, 0, 0]);
+    assert_eq!(level_counts(&owner, Table::Attribution), [4, 6, 0, 0]);
+    assert_eq!(level_counts(&owner, Table::WriteSeconds), [4, 6, 0, 0]);
     let named: Vec<&str> = owner.files().iter().map(|file| file.path.as_str()).collect();
     let newest = manifest::newest::<u32>(&blobs, &"c".into()).await.unwrap().unwrap();
     let successor: Vec<&str> = newest.files.iter().map(|file| file.path.as_str()).collect();
@@ -166,6 +194,7 @@ async fn latencies_that_are_over_an_hour_old_are_by_the_minute() {
     }
     let found = read_all(&owner, &mut catalog).await;
     assert_eq!(found.attribution, expected.attribution);
+    assert_eq!(found.seconds, expected.seconds);
     let mut coarse = Latencies::default();
     for ((bucket, key), sketch) in &expected.latency.cells {
         coarse.add(bucket.coarse(), *key, sketch);
@@ -176,10 +205,63 @@ async fn latencies_that_are_over_an_hour_old_are_by_the_minute() {
     }
     assert_eq!(found_coarse, coarse);
     let counts = level_counts(&owner, Table::Latency);
-    assert_eq!(counts[2], 1, "{counts:?}");
+    assert_eq!((counts[2], counts[3]), (0, 1), "{counts:?}");
+    // What is attributed is by the minute from the beginning.
+    let counts = level_counts(&owner, Table::Attribution);
+    assert_eq!((counts[2], counts[3]), (1, 0), "{counts:?}");
     let is_coarse = |bucket: &Bucket| bucket.length_nanos == Bucket::COARSE_NANOS;
     assert!(found.latency.cells.keys().any(|(bucket, _)| is_coarse(bucket)));
     assert!(found.latency.cells.keys().any(|(bucket, _)| !is_coarse(bucket)));
+}
+
+#[tokio::test]
+async fn seconds_of_a_stretch_are_found_in_large_files_and_nothing_is_lost_of_long_durations() {
+    let blobs = Blobs::in_memory();
+    let mut catalog = Catalog::default();
+    let mut owner = owner(&blobs, 1).await.unwrap();
+    let mut cells = Cells::default();
+    let node = catalog.intern_node(&"i0".into());
+    for number in 0..300 {
+        let volume = catalog.intern_volume(&format!("vol{}", number % 50).as_str().into());
+        for second in 0..200 {
+            let mut moments = Moments::default();
+            // A minute, squared and added up, is more than 64 bits hold.
+            (0..10).for_each(|more| moments.add(60 * SECOND.unsigned_abs() + more));
+            let key = SecondKey {
+                second: START.div_euclid(SECOND) + second,
+                volume,
+                node,
+                size: SizeClass(9 + (number % 6) as u8),
+            };
+            cells.seconds.add(key, &moments);
+        }
+    }
+    let rows = rows(&mut catalog, 1);
+    let commit = Commit {
+        cells: &cells,
+        cells_since: 1,
+        ..commit(&rows, &catalog, &[], &[])
+    };
+    owner.commit(commit).await.unwrap();
+    let file = owner.files().iter().find(|file| file.table == Table::WriteSeconds);
+    let file = file.unwrap();
+    assert_eq!(file.rows as usize, cells.seconds.cells.len());
+    let span = Span {
+        from_unix_nanos: START + 150 * SECOND,
+        until_unix_nanos: START + 151 * SECOND,
+    };
+    let mut found = Seconds::default();
+    let mut read = 0;
+    read_seconds(&blobs, file, span, &mut catalog, |key, moments| {
+        read += 1;
+        found.add(key, &moments);
+    })
+    .await
+    .unwrap();
+    assert!(read < file.rows, "row groups of other times are passed over");
+    let wanted = cells.seconds.cells.iter();
+    let mut wanted = wanted.filter(|(key, _)| (150..=151).contains(&(key.second - START.div_euclid(SECOND))));
+    assert!(wanted.all(|(key, moments)| found.cells.get(key) == Some(moments)));
 }
 
 #[tokio::test]
