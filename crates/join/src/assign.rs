@@ -46,7 +46,7 @@ pub(crate) fn assign(
     }
     let graph = Graph::new(outers, inners, fits);
     graph.link(linked);
-    let matching = graph.largest_matching();
+    let matching = pairs::largest(&graph);
     graph.judge(&matching)
 }
 
@@ -69,6 +69,14 @@ fn single(outer: Interval, inners: &[Interval], fits: impl Fn(usize, usize) -> b
             confidence: 1.0 / possible as f32,
         },
     }
+}
+
+/// Which inner intervals, given in the order of their starts, lie in an outer one: only those are looked at that start in it.
+pub(crate) fn within(inners: &[Interval], outer: Interval) -> impl Iterator<Item = usize> + '_ {
+    let first = inners.partition_point(|inner| inner.0 < outer.0);
+    let started = inners[first..].iter().take_while(move |inner| inner.0 <= outer.1);
+    let numbered = (first..).zip(started);
+    numbered.filter(move |(_, inner)| inner.1 <= outer.1).map(|(at, _)| at)
 }
 
 const fn contains(outer: Interval, inner: Interval) -> bool {
@@ -124,52 +132,6 @@ impl Graph {
                 }
             }
         }
-    }
-
-    /// Kuhn's algorithm, by levels of depth-first search without recursion.
-    fn largest_matching(&self) -> Matching {
-        let mut matching = Matching {
-            of_outer: vec![None; self.edges.len()],
-            of_inner: vec![None; self.inners],
-        };
-        let mut seen = vec![usize::MAX; self.inners];
-        for (round, &start) in self.order.iter().enumerate() {
-            // What is free is taken in order of time before anything is moved: order decides where nothing else does.
-            if let Some(&inner) = self.edges[start]
-                .iter()
-                .find(|&&inner| matching.of_inner[inner].is_none())
-            {
-                matching.of_outer[start] = Some(inner);
-                matching.of_inner[inner] = Some(start);
-                continue;
-            }
-            // Path of (outer, next edge to try); the edge before it is the inner interval taken on the way.
-            let mut path = vec![(start, 0)];
-            while let Some(top) = path.last_mut() {
-                let (outer, next) = *top;
-                top.1 += 1;
-                let Some(&inner) = self.edges[outer].get(next) else {
-                    path.pop();
-                    continue;
-                };
-                if seen[inner] == round {
-                    continue;
-                }
-                seen[inner] = round;
-                match matching.of_inner[inner] {
-                    Some(other) => path.push((other, 0)),
-                    None => {
-                        for &(outer, next) in &path {
-                            let inner = self.edges[outer][next - 1];
-                            matching.of_outer[outer] = Some(inner);
-                            matching.of_inner[inner] = Some(outer);
-                        }
-                        break;
-                    }
-                }
-            }
-        }
-        matching
     }
 
     /// Which pairs could be otherwise in another largest assignment: those whose outer interval can move on (to a free

@@ -34,6 +34,8 @@ mod durations;
 mod engine;
 mod error;
 mod layout;
+mod lowest;
+mod overlaps;
 mod pauses;
 mod pool;
 mod posterior;

@@ -2,7 +2,7 @@
 //!
 //! Everything is indexed by the key of the join: (disk, offset on the disk) for the claims of I/Os and for events of the far
 //! side, (initiator, peer, offset on the peer's disk) for initiator legs; those without an offset are kept by their ends. The length is compared on look-up, since a drive
-//! may split a request.
+//! may split a request. Under one key all is in the order of its ends ([`Timed`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -13,7 +13,12 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use crate::assign::Interval;
 use crate::layout::{Place, Places};
+
+mod timed;
+
+use timed::Timed;
 
 /// Stands for the offset of a flush in keys: no request starts at the last byte of the 64-bit range.
 const FLUSH: u64 = u64::MAX;
@@ -76,13 +81,11 @@ impl LegEvent {
 }
 
 /// A copy of a part of an I/O in the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ClaimRef {
     pub(crate) io: usize,
     pub(crate) place: usize,
 }
-
-type List<T, const N: usize> = SmallVec<[T; N]>;
 
 /// End, ordinal and place in the pool of an event.
 type Age = (i64, u64, usize);
@@ -92,9 +95,11 @@ type Age = (i64, u64, usize);
 pub(crate) struct Pool {
     pub(crate) ios: Slab<PendingIo>,
     pub(crate) events: Slab<LegEvent>,
-    claims: FxHashMap<(DiskIndex, u64), List<ClaimRef, 1>>,
-    far: FxHashMap<(DiskIndex, u64), List<usize, 2>>,
-    legs: FxHashMap<(NodeIndex, NodeIndex, u64), List<usize, 2>>,
+    claims: FxHashMap<(DiskIndex, u64), Timed<ClaimRef, 1>>,
+    far: FxHashMap<(DiskIndex, u64), Timed<usize, 2>>,
+    legs: FxHashMap<(NodeIndex, NodeIndex, u64), Timed<usize, 2>>,
+    /// Of each disk which nodes have events of the far side here, and how many.
+    seen_by: FxHashMap<DiskIndex, SmallVec<[(NodeIndex, usize); 1]>>,
     /// Initiator legs without an offset, by end and ordinal.
     unplaced: FxHashMap<StreamIndex, BTreeSet<Age>>,
     /// How many initiator legs there are of which the disk is not known.
@@ -112,27 +117,29 @@ pub(crate) const fn key_offset(op: Op, offset: u64) -> u64 {
 
 impl Pool {
     pub(crate) fn insert_io(&mut self, io: PendingIo) -> usize {
-        let keys: List<_, 3> = io
+        let keys: SmallVec<[_; 3]> = io
             .places
             .places
             .iter()
             .map(|place| (place.disk, key_offset(io.op, place.offset)))
             .collect();
+        let span = span(&io.event);
         let at = self.ios.insert(io);
         for (place, key) in keys.into_iter().enumerate() {
-            self.claims.entry(key).or_default().push(ClaimRef { io: at, place });
+            let claims = self.claims.entry(key).or_insert_with(Timed::new);
+            claims.insert(span, ClaimRef { io: at, place }, |other| {
+                self.ios[other.io].event.duration_nanos
+            });
         }
         at
     }
 
     pub(crate) fn remove_io(&mut self, at: usize) -> PendingIo {
         let io = self.ios.remove(at);
-        for place in &io.places.places {
-            remove(
-                &mut self.claims,
-                (place.disk, key_offset(io.op, place.offset)),
-                |claim| claim.io != at,
-            );
+        let end = io.event.end_unix_nanos();
+        for (place, of) in io.places.places.iter().enumerate() {
+            let key = (of.disk, key_offset(io.op, of.offset));
+            remove(&mut self.claims, key, end, ClaimRef { io: at, place });
         }
         io
     }
@@ -141,17 +148,27 @@ impl Pool {
         let offset = key_offset(event.op, event.offset);
         let (stream, ordinal, end) = (event.event.stream, event.event.ordinal, event.event.end_unix_nanos());
         let (tap, disk, node, peer) = (event.tap, event.disk, event.node, event.peer);
-        let unplaced = event.unplaced;
+        let (unplaced, span) = (event.unplaced, span(&event.event));
         let at = self.events.insert(event);
+        let lasts = |other: usize| self.events[other].event.duration_nanos;
         match (tap, disk, peer) {
             (Tap::Initiator, ..) if unplaced => {
                 self.unplaced.entry(stream).or_default().insert((end, ordinal, at));
             }
             (Tap::Initiator, _, Some(peer)) => {
                 self.vague_legs += usize::from(disk.is_none());
-                self.legs.entry((node, peer, offset)).or_default().push(at);
+                let legs = self.legs.entry((node, peer, offset)).or_insert_with(Timed::new);
+                legs.insert(span, at, lasts);
             }
-            (_, Some(disk), _) => self.far.entry((disk, offset)).or_default().push(at),
+            (_, Some(disk), _) => {
+                let far = self.far.entry((disk, offset)).or_insert_with(Timed::new);
+                far.insert(span, at, lasts);
+                let by = self.seen_by.entry(disk).or_default();
+                match by.iter_mut().find(|(other, _)| *other == node) {
+                    Some((_, count)) => *count += 1,
+                    None => by.push((node, 1)),
+                }
+            }
             _ => {}
         }
         let ages = self.by_age.entry(stream).or_default();
@@ -166,13 +183,10 @@ impl Pool {
 
     pub(crate) fn remove_event(&mut self, at: usize) -> LegEvent {
         let event = self.events.remove(at);
-        let offset = key_offset(event.op, event.offset);
+        let (offset, end) = (key_offset(event.op, event.offset), event.event.end_unix_nanos());
         match (event.tap, event.disk, event.peer) {
             (Tap::Initiator, ..) if event.unplaced => {
-                let (stream, age) = (
-                    event.event.stream,
-                    (event.event.end_unix_nanos(), event.event.ordinal, at),
-                );
+                let (stream, age) = (event.event.stream, (end, event.event.ordinal, at));
                 if let Some(legs) = self.unplaced.get_mut(&stream) {
                     legs.remove(&age);
                     if legs.is_empty() {
@@ -182,9 +196,17 @@ impl Pool {
             }
             (Tap::Initiator, disk, Some(peer)) => {
                 self.vague_legs -= usize::from(disk.is_none());
-                remove(&mut self.legs, (event.node, peer, offset), |&other| other != at);
+                remove(&mut self.legs, (event.node, peer, offset), end, at);
             }
-            (_, Some(disk), _) => remove(&mut self.far, (disk, offset), |&other| other != at),
+            (_, Some(disk), _) => {
+                remove(&mut self.far, (disk, offset), end, at);
+                if let Some(by) = self.seen_by.get_mut(&disk) {
+                    by.iter_mut()
+                        .filter(|(node, _)| *node == event.node)
+                        .for_each(|(_, count)| *count -= 1);
+                    by.retain(|(_, count)| *count > 0);
+                }
+            }
             _ => {}
         }
         event
@@ -192,12 +214,20 @@ impl Pool {
 
     /// The claims of I/Os with this operation on a place.
     pub(crate) fn claims<'a>(&'a self, op: Op, place: &Place) -> impl Iterator<Item = ClaimRef> + use<'a> {
+        self.claims_ending(op, place, (i64::MIN, i64::MAX))
+    }
+
+    /// The same of I/Os that ended in a stretch of time.
+    pub(crate) fn claims_ending<'a>(
+        &'a self,
+        op: Op,
+        place: &Place,
+        (from, until): Interval,
+    ) -> impl Iterator<Item = ClaimRef> + use<'a> {
         let length = place.length;
-        let list = self
-            .claims
-            .get(&(place.disk, key_offset(op, place.offset)))
-            .map_or(&[][..], SmallVec::as_slice);
-        list.iter().copied().filter(move |claim| {
+        let all = self.claims.get(&(place.disk, key_offset(op, place.offset)));
+        let claims = all.into_iter().flat_map(move |all| all.ending(from, until));
+        claims.filter(move |claim| {
             let io = &self.ios[claim.io];
             io.op == op && io.places.places[claim.place].length == length
         })
@@ -205,11 +235,23 @@ impl Pool {
 
     /// Events of the far side that start at an offset of a disk, of any length and tap.
     pub(crate) fn far(&self, op: Op, disk: DiskIndex, offset: u64) -> impl Iterator<Item = usize> + '_ {
-        let list = self
-            .far
-            .get(&(disk, key_offset(op, offset)))
-            .map_or(&[][..], SmallVec::as_slice);
-        list.iter().copied().filter(move |&at| self.events[at].op == op)
+        self.far_within(op, disk, offset, (i64::MIN, i64::MAX))
+    }
+
+    /// The same of events that lie within a stretch of time.
+    pub(crate) fn far_within(
+        &self,
+        op: Op,
+        disk: DiskIndex,
+        offset: u64,
+        (from, until): Interval,
+    ) -> impl Iterator<Item = usize> + '_ {
+        let all = self.far.get(&(disk, key_offset(op, offset)));
+        let events = all.into_iter().flat_map(move |all| all.ending(from, until));
+        events.filter(move |&at| {
+            let event = &self.events[at];
+            event.op == op && event.event.start_unix_nanos >= from
+        })
     }
 
     /// Initiator legs from `node` to `peer` that start at an offset.
@@ -220,31 +262,47 @@ impl Pool {
         peer: NodeIndex,
         offset: u64,
     ) -> impl Iterator<Item = usize> + '_ {
-        let list = self
-            .legs
-            .get(&(node, peer, key_offset(op, offset)))
-            .map_or(&[][..], SmallVec::as_slice);
-        list.iter().copied().filter(move |&at| self.events[at].op == op)
+        let all = self.legs.get(&(node, peer, key_offset(op, offset)));
+        let legs = all.into_iter().flat_map(Timed::iter);
+        legs.filter(move |&at| self.events[at].op == op)
     }
 
-    /// Events of the far side that start at an offset of a disk.
-    pub(crate) fn far_at(&self, disk: DiskIndex, offset: u64) -> impl Iterator<Item = usize> + '_ {
-        let list = if self.far.is_empty() {
+    /// Events of the far side that start at an offset of a disk and have to do with a stretch of time, even partly, and some that
+    /// begin after it.
+    pub(crate) fn far_around(
+        &self,
+        disk: DiskIndex,
+        offset: u64,
+        (from, until): Interval,
+    ) -> impl Iterator<Item = usize> + '_ {
+        let all = if self.far.is_empty() {
             None
         } else {
             self.far.get(&(disk, offset))
         };
-        list.into_iter().flatten().copied()
+        all.into_iter().flat_map(move |all| all.around(from, until))
     }
 
-    /// Initiator legs from `node` to `peer` that start at an offset.
-    pub(crate) fn legs_at(&self, node: NodeIndex, peer: NodeIndex, offset: u64) -> impl Iterator<Item = usize> + '_ {
-        let list = if self.legs.is_empty() {
+    /// The same of initiator legs from `node` to `peer`.
+    pub(crate) fn legs_around(
+        &self,
+        node: NodeIndex,
+        peer: NodeIndex,
+        offset: u64,
+        (from, until): Interval,
+    ) -> impl Iterator<Item = usize> + '_ {
+        let all = if self.legs.is_empty() {
             None
         } else {
             self.legs.get(&(node, peer, offset))
         };
-        list.into_iter().flatten().copied()
+        all.into_iter().flat_map(move |all| all.around(from, until))
+    }
+
+    /// Whether there are events of the far side of a disk that another node than this saw.
+    pub(crate) fn is_seen_elsewhere(&self, disk: DiskIndex, node: NodeIndex) -> bool {
+        let by = self.seen_by.get(&disk);
+        by.is_some_and(|by| by.iter().any(|(other, _)| *other != node))
     }
 
     /// Whether a stream has initiator legs without an offset.
@@ -278,9 +336,11 @@ impl Pool {
             let before = event.offset;
             event.offset = event.shown_offset().wrapping_sub_signed(bytes);
             event.shift = bytes;
-            let after = event.offset;
-            remove(&mut self.far, (disk, before), |&other| other != at);
-            self.far.entry((disk, after)).or_default().push(at);
+            let (after, end) = (event.offset, event.event.end_unix_nanos());
+            remove(&mut self.far, (disk, before), end, at);
+            let far = self.far.entry((disk, after)).or_insert_with(Timed::new);
+            let lasts = |other: usize| self.events[other].event.duration_nanos;
+            far.insert(span(&self.events[at].event), at, lasts);
         }
     }
 
@@ -307,16 +367,21 @@ fn is_at(events: &Slab<LegEvent>, at: usize, stream: StreamIndex, ordinal: u64) 
         .is_some_and(|event| (event.event.stream, event.event.ordinal) == (stream, ordinal))
 }
 
-fn remove<K: Eq + std::hash::Hash, T, const N: usize>(
-    map: &mut FxHashMap<K, List<T, N>>,
+const fn span(event: &Observation) -> Interval {
+    (event.start_unix_nanos, event.end_unix_nanos())
+}
+
+fn remove<K: Eq + std::hash::Hash, T: Copy + Default + Ord, const N: usize>(
+    map: &mut FxHashMap<K, Timed<T, N>>,
     key: K,
-    keep: impl Fn(&T) -> bool,
+    end: i64,
+    item: T,
 ) where
-    [T; N]: smallvec::Array<Item = T>,
+    [(i64, T); N]: smallvec::Array<Item = (i64, T)>,
 {
-    if let Some(list) = map.get_mut(&key) {
-        list.retain(|item| keep(item));
-        if list.is_empty() {
+    if let Some(items) = map.get_mut(&key) {
+        items.remove(end, item);
+        if items.is_empty() {
             map.remove(&key);
         }
     }

@@ -16,9 +16,12 @@ pub(crate) fn assign_pairs(edges: Vec<Vec<usize>>, inners: usize, order: Vec<usi
     graph.judge(&matching)
 }
 
-/// Kuhn's algorithm. What a search without success has seen is left out from then on: nothing free is reached from there, and
+/// A largest matching, by Kuhn's algorithm. What is free is taken in order before anything is moved: order decides where nothing else
+/// does.
+///
+/// What a search without success has seen is left out from then on: nothing free is reached from there, and
 /// what is found later changes nothing of that. So all searches without success together look at each edge once.
-fn largest(graph: &Graph) -> Matching {
+pub(super) fn largest(graph: &Graph) -> Matching {
     let mut matching = Matching {
         of_outer: vec![None; graph.edges.len()],
         of_inner: vec![None; graph.inners],

@@ -13,10 +13,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Engine;
 use super::align::{Request, Services};
 use super::bulk::Asks;
-use super::resolve::{Claimant, contains, interval};
+use super::resolve::{Claimant, interval};
 use crate::assign::Interval;
 use crate::clock::PairClock;
 use crate::clock::vote::{Candidate, vote};
+use crate::overlaps::Overlaps;
 use asked::{Asked, Misfits, first_fit, last_fit, turn};
 pub(super) use looks::FirstLook;
 
@@ -84,6 +85,8 @@ impl Engine {
         if unknown.is_empty() {
             return doubtful;
         }
+        let spans: Vec<Interval> = unknown.iter().map(|&(_, anywhere)| anywhere).collect();
+        let anywhere = Overlaps::new(&spans);
         for at in 0..claimants.len() {
             let io = &self.pool.ios[claimants[at].claim.io].event;
             if io.end_unix_nanos().div_euclid(self.config.window_nanos) != window {
@@ -94,10 +97,8 @@ impl Engine {
             let could_have = |event: usize| {
                 let of_far = self.pool.events[event].event.stream == far;
                 let span = interval(&self.pool.events[event]);
-                let by = |&(other, anywhere): &(usize, Interval)| {
-                    other != at && contains(anywhere, span) && self.may_have(&claimants[other], event)
-                };
-                of_far && unknown.iter().any(by)
+                let by = |other: usize| other != at && self.may_have(&claimants[other], event);
+                of_far && anywhere.holding(span).any(|number| by(unknown[number].0))
             };
             if !events.any(could_have) {
                 continue;

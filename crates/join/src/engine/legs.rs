@@ -20,6 +20,8 @@ pub(super) struct Built {
     pub(super) class: IoClass,
     pub(super) legs_expected: u32,
     pub(super) slowest: Option<Slowest>,
+    /// How sure it is that all its replies ended when its legs say.
+    pub(super) ends_confidence: f32,
     /// Of each leg whether the initiator's event could be another's, and between what it ended then.
     pub(super) doubtful: Vec<Option<Option<Interval>>>,
     /// Events that are in it now.
@@ -71,6 +73,7 @@ impl Engine {
             class,
             legs_expected,
             slowest: None,
+            ends_confidence: chosen.iter().map(|(_, found)| found.end_confidence()).product(),
             doubtful: chosen
                 .iter()
                 .map(|(_, found)| (found.tie == Tie::Doubtful).then_some(found.leg_end))
@@ -236,6 +239,10 @@ impl Engine {
                 Some(missing) => lost::name(&known, &mut one.legs, ends, &missing, &stretches),
                 None => slowest::name(&known, io.1, &mut one.legs, ends),
             };
+            // It is the slowest by when its legs ended: no surer than whose they are.
+            if let Some(slowest) = &mut one.slowest {
+                slowest.confidence *= one.ends_confidence;
+            }
         }
         if let Some(round) = round {
             let fan_outs = round.fan_outs((&self.workers, &self.shelves), stream, &known);

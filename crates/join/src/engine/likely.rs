@@ -10,8 +10,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::Engine;
-use super::resolve::{Claimant, Decisions, Resolved, Ties, contains, interval};
-use crate::assign::{Assigned, Interval};
+use super::resolve::{Claimant, Decisions, Resolved, Ties, interval};
+use crate::assign::{Assigned, Interval, within};
 use crate::delays::{Asked, Densities, Passed, Sight, Usual};
 use crate::pool::ClaimRef;
 use crate::posterior::Choice;
@@ -126,13 +126,17 @@ impl Engine {
         likely: &Likely,
         claimants: &[Claimant],
         events: &[usize],
-        widened: &[Interval],
+        (inners, widened): (&[Interval], &[Interval]),
         tap: Tap,
         assigned: &mut [Assigned],
     ) -> FxHashMap<usize, Vec<usize>> {
         let mut refined = FxHashMap::default();
         let mut open = Vec::new();
-        let near = self.near(likely, claimants, events, widened, assigned);
+        let near = self.near(likely, claimants, events, (inners, widened), assigned);
+        let could_have = |at: usize| {
+            let fits = move |&event: &usize| self.may_have(&claimants[at], events[event]);
+            within(inners, widened[at]).filter(fits)
+        };
         let place_of: FxHashMap<usize, usize> = events.iter().zip(0..).map(|(&event, at)| (event, at)).collect();
         let sure: FxHashSet<usize> = assigned
             .iter()
@@ -162,10 +166,7 @@ impl Engine {
         let choices: Vec<Vec<Choice>> = open
             .iter()
             .map(|&at| {
-                let free = (0..events.len()).filter(|&event| {
-                    let inside = contains(widened[at], interval(&self.pool.events[events[event]]));
-                    inside && !taken[event] && self.may_have(&claimants[at], events[event])
-                });
+                let free = could_have(at).filter(|&event| !taken[event]);
                 let choices = free.map(|event| Choice {
                     events: smallvec![event as u32],
                     log: self.likelihood(likely, &claimants[at], events[event], tap),
@@ -204,11 +205,7 @@ impl Engine {
         }
         let not_judged: Vec<usize> = open.into_iter().filter(|at| !refined.contains_key(at)).collect();
         for at in not_judged {
-            let could_have = |event: &&usize| {
-                let inside = contains(widened[at], interval(&self.pool.events[**event]));
-                inside && self.may_have(&claimants[at], **event)
-            };
-            refined.insert(at, events.iter().filter(could_have).copied().collect());
+            refined.insert(at, could_have(at).map(|event| events[event]).collect());
             match assigned[at].inner {
                 Some(inner) if !taken[inner] => taken[inner] = true,
                 _ => {
@@ -221,11 +218,7 @@ impl Engine {
             .filter(|at| refined.contains_key(at) && assigned[*at].inner.is_none())
             .collect();
         for at in without {
-            let fits = |event: &usize| {
-                let inside = contains(widened[at], interval(&self.pool.events[events[*event]]));
-                inside && !taken[*event] && self.may_have(&claimants[at], events[*event])
-            };
-            let free: Vec<usize> = (0..events.len()).filter(fits).collect();
+            let free: Vec<usize> = could_have(at).filter(|&event| !taken[event]).collect();
             if let Some(&first) = free.first() {
                 taken[first] = true;
                 assigned[at].inner = Some(first);
@@ -246,7 +239,7 @@ impl Engine {
         likely: &Likely,
         claimants: &[Claimant],
         events: &[usize],
-        widened: &[Interval],
+        (inners, widened): (&[Interval], &[Interval]),
         assigned: &[Assigned],
     ) -> Vec<bool> {
         let closes = |at: usize| {
@@ -257,23 +250,12 @@ impl Engine {
         let mut near: Vec<bool> = (0..claimants.len())
             .map(|at| !assigned[at].sure && closes(at))
             .collect();
-        let starts: Vec<i64> = events
-            .iter()
-            .map(|&event| interval(&self.pool.events[event]).0)
-            .collect();
-        // Events are in the order of their starts.
         let could_have = |at: usize| -> Vec<usize> {
             if assigned[at].sure {
                 return Vec::new();
             }
-            let (from, until) = widened[at];
-            let first = starts.partition_point(|&start| start < from);
-            let inside = (first..events.len()).take_while(|&event| starts[event] <= until);
-            let fits = |event: &usize| {
-                contains((from, until), interval(&self.pool.events[events[*event]]))
-                    && self.may_have(&claimants[at], events[*event])
-            };
-            inside.filter(fits).collect()
+            let fits = |event: &usize| self.may_have(&claimants[at], events[*event]);
+            within(inners, widened[at]).filter(fits).collect()
         };
         let could_have: Vec<Vec<usize>> = (0..claimants.len()).map(could_have).collect();
         let mut reached = vec![false; events.len()];

@@ -1,12 +1,13 @@
 //! Requests that a drive split: no event has their length, but a row of events covers them.
 
-use fathom_model::{Op, StreamIndex, Tap};
-use rustc_hash::FxHashSet;
+use fathom_model::{DiskIndex, Op, StreamIndex, Tap};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
-use super::resolve::{Claimant, Decisions, Found, contains, interval};
+use super::resolve::{Claimant, Decisions, Found, interval};
 use crate::assign::Interval;
 use crate::layout::Place;
+use crate::overlaps::Overlaps;
 use crate::pool::ClaimRef;
 
 impl Engine {
@@ -15,6 +16,9 @@ impl Engine {
     pub(super) fn find_pieces(&self, decisions: &mut Decisions, order: &[ClaimRef], cut: i64) {
         let of_others = decisions.values().flat_map(|found| found.device.iter().copied());
         let mut used: FxHashSet<usize> = of_others.collect();
+        // The same for all claims on a place.
+        let mut streams_of: FxHashMap<(Op, DiskIndex, u64), Vec<StreamIndex>> = FxHashMap::default();
+        let mut rivals_on = Rivals::default();
         for claim in order {
             let io = &self.pool.ios[claim.io];
             let place = io.places.places[claim.place];
@@ -25,13 +29,15 @@ impl Engine {
                 continue;
             }
             let claimant = self.claimant(*claim, found);
-            let streams = self.far_streams(io.op, &place, claimant.stream, cut);
-            let row = streams.into_iter().find_map(|far| {
+            let streams = streams_of
+                .entry((io.op, place.disk, place.offset))
+                .or_insert_with(|| self.far_streams(io.op, &place, claimant.stream, cut));
+            let row = streams.iter().find_map(|&far| {
                 let outer = self.far_interval(&claimant, far, Tap::Device)?;
                 self.pieces(io.op, &place, far, outer, &used)
             });
             let Some(pieces) = row else { continue };
-            let rivals = self.has_rivals(&claimant, &pieces, decisions, cut);
+            let rivals = self.has_rivals(&claimant, &pieces, decisions, (&mut rivals_on, cut));
             used.extend(&pieces);
             let found = decisions.entry(*claim).or_default();
             found.device = pieces;
@@ -68,11 +74,11 @@ impl Engine {
         let mut at = place.offset;
         let end = place.offset + place.length;
         while at < end {
-            let mut candidates = self.pool.far(op, place.disk, at).filter(|event| {
+            let mut candidates = self.pool.far_within(op, place.disk, at, outer).filter(|event| {
                 let piece = &self.pool.events[*event];
                 let fits = piece.tap == Tap::Device && piece.length < place.length && at + piece.length <= end;
                 let free = piece.event.stream == far && !used.contains(event);
-                fits && free && piece.length > 0 && contains(outer, interval(piece))
+                fits && free && piece.length > 0
             });
             let (Some(piece), None) = (candidates.next(), candidates.next()) else {
                 return None;
@@ -85,10 +91,17 @@ impl Engine {
 
     /// Whether another I/O could have one of the pieces: as a request of that length, or as a piece of the same request made
     /// again. Those of this window have had their choice of whole requests, and contest what they were not sure of.
-    fn has_rivals(&self, claimant: &Claimant, pieces: &[usize], decisions: &Decisions, cut: i64) -> bool {
+    fn has_rivals(
+        &self,
+        claimant: &Claimant,
+        pieces: &[usize],
+        decisions: &Decisions,
+        (rivals, cut): (&mut Rivals, i64),
+    ) -> bool {
         let op = self.pool.ios[claimant.claim.io].op;
         pieces.iter().any(|&piece| {
             let event = &self.pool.events[piece];
+            let far = event.event.stream;
             let as_whole = Place {
                 offset: event.offset,
                 length: event.length,
@@ -96,16 +109,63 @@ impl Engine {
             };
             let undecided = |claim: &ClaimRef| !decisions.contains_key(claim);
             let without = |claim: &ClaimRef| decisions.get(claim).is_none_or(|found| found.device.is_empty());
-            let could_have = |claim: ClaimRef| {
-                let nothing = Found::default();
-                let other = self.claimant(claim, decisions.get(&claim).unwrap_or(&nothing));
-                let outer = self.far_interval(&other, event.event.stream, Tap::Device);
-                let ended = self.pool.ios[claim.io].event.end_unix_nanos() < cut;
-                claim != claimant.claim && ended && outer.is_some_and(|outer| contains(outer, interval(event)))
-            };
-            let mut whole = self.pool.claims(op, &as_whole).filter(undecided);
-            let mut again = self.pool.claims(op, &claimant.place).filter(without);
-            event.contested || whole.any(could_have) || again.any(could_have)
+            let other = |claim: &ClaimRef| *claim != claimant.claim;
+            event.contested
+                || rivals
+                    .on(self, (op, &as_whole), far, (decisions, cut))
+                    .that_may_have(interval(event))
+                    .any(|claim| other(&claim) && undecided(&claim))
+                || rivals
+                    .on(self, (op, &claimant.place), far, (decisions, cut))
+                    .that_may_have(interval(event))
+                    .any(|claim| other(&claim) && without(&claim))
         })
+    }
+}
+
+/// Who claims places, and where their drives' events must lie. What a claim's leg and target's event are does not change while pieces
+/// are looked for, so that this is looked up once a place.
+#[derive(Default)]
+struct Rivals {
+    of: FxHashMap<(Op, DiskIndex, u64, u64, StreamIndex), OnPlace>,
+}
+
+struct OnPlace {
+    claims: Vec<ClaimRef>,
+    outers: Overlaps,
+}
+
+impl Rivals {
+    fn on(
+        &mut self,
+        engine: &Engine,
+        (op, place): (Op, &Place),
+        far: StreamIndex,
+        (decisions, cut): (&Decisions, i64),
+    ) -> &OnPlace {
+        let key = (op, place.disk, place.offset, place.length, far);
+        self.of.entry(key).or_insert_with(|| {
+            let nothing = Found::default();
+            let (mut claims, mut outers) = (Vec::new(), Vec::new());
+            for claim in engine.pool.claims(op, place) {
+                let claimant = engine.claimant(claim, decisions.get(&claim).unwrap_or(&nothing));
+                let ended = engine.pool.ios[claim.io].event.end_unix_nanos() < cut;
+                if let Some(outer) = engine.far_interval(&claimant, far, Tap::Device).filter(|_| ended) {
+                    claims.push(claim);
+                    outers.push(outer);
+                }
+            }
+            OnPlace {
+                claims,
+                outers: Overlaps::new(&outers),
+            }
+        })
+    }
+}
+
+impl OnPlace {
+    /// The claims in whose time an event lies.
+    fn that_may_have(&self, event: Interval) -> impl Iterator<Item = ClaimRef> + '_ {
+        self.outers.holding(event).map(|number| self.claims[number])
     }
 }

@@ -5,9 +5,11 @@ use rustc_hash::FxHashMap;
 
 use super::Engine;
 use super::likely::Likely;
-use crate::assign::{Assigned, Interval, assign};
+use crate::assign::{Assigned, Interval, assign, within};
 use crate::layout::Place;
 use crate::pool::{ClaimRef, LegEvent, Pool};
+
+mod legs;
 
 /// What was found for one claim.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Found {
     pub(super) unsure: bool,
     /// Product of the confidences of the steps.
     pub(super) confidence: f32,
+    /// Of these what `initiator` rests on; `None` where it could be no other.
+    pub(super) leg_confidence: Option<f32>,
     pub(super) by_order: bool,
     /// How sure it is that `initiator` is the leg; of a leg with an offset `unsure` says that too.
     pub(super) tie: Tie,
@@ -54,6 +58,18 @@ impl Found {
     /// Whether nothing was found at a drive.
     pub(super) const fn lacks_device(&self) -> bool {
         self.device.is_empty() && self.shared.is_none()
+    }
+
+    /// How sure it is that the reply's end is the copy's own: the leg's where there is one, else that of what the far side shows. Of a
+    /// doubtful leg without an offset it is known between what it ended.
+    pub(super) fn end_confidence(&self) -> f32 {
+        let nothing = self.target.is_none() && self.lacks_device();
+        match self.initiator {
+            _ if self.tie == Tie::Doubtful => 1.0,
+            Some(_) => self.leg_confidence.unwrap_or(1.0),
+            None if nothing => 1.0,
+            None => self.confidence,
+        }
     }
 
     /// Whether another assignment was possible for anything that was found.
@@ -276,130 +292,11 @@ impl Engine {
         claimants
     }
 
-    /// Ties initiator legs to claims: same clock, so containment is exact. Returns the events that stay contested.
-    fn match_legs(
-        &self,
-        op: Op,
-        claimants: &mut [Claimant],
-        cut: i64,
-        ties: &Ties,
-        (links, likely): (&mut Links, Option<&Likely>),
-    ) -> Vec<Contested> {
-        let mut contested = Vec::new();
-        let mut from = 0;
-        // Claimants are sorted by stream: each initiator's legs are its own.
-        while from < claimants.len() {
-            let stream = claimants[from].stream;
-            let count = claimants[from..]
-                .iter()
-                .take_while(|claimant| claimant.stream == stream)
-                .count();
-            let group = &mut claimants[from..from + count];
-            from += count;
-            if !self.gives(stream, Tap::Initiator) {
-                continue;
-            }
-            let (failed, done) = self.legs_for(op, group, cut);
-            let slack = self.resolution(stream, Tap::Initiator) + self.resolution(stream, Tap::Volume);
-            let widened: Vec<Interval> = group.iter().map(|claimant| widen(claimant.outer, slack)).collect();
-            contested.extend(self.settle(group, &done, &widened, Tap::Initiator, (links, likely)));
-            self.legs_after_their_io(group, &done, cut, slack);
-            self.failed_attempts(group, &failed, &widened);
-            for claimant in group {
-                if claimant.found.initiator.is_none() {
-                    claimant.found.initiator = ties.get(&claimant.claim).copied();
-                }
-                if let Some(at) = claimant.found.initiator {
-                    claimant.outer = interval(&self.pool.events[at]);
-                    claimant.outer_tap = Tap::Initiator;
-                }
-            }
-        }
-        contested
-    }
-
-    /// The legs that claimants of one initiator could have: those that failed, and the others.
-    pub(super) fn legs_for(&self, op: Op, group: &[Claimant], cut: i64) -> (Vec<usize>, Vec<usize>) {
-        let (place, stream) = (group[0].place, group[0].stream);
-        let node = self.streams[&stream].node;
-        let legs = self.pool.legs(op, node, place.node, place.offset);
-        let legs = legs.filter(|&at| {
-            let leg = &self.pool.events[at];
-            let leads_here = |disk| group.iter().any(|claimant| claimant.place.disk == disk);
-            let same = leg.length == place.length && leg.disk.is_none_or(leads_here);
-            same && leg.event.stream == stream && leg.event.end_unix_nanos() < cut
-        });
-        self.in_order(legs)
-            .into_iter()
-            .partition(|&at| self.pool.events[at].event.status != 0)
-    }
-
-    /// A leg that ended after its I/O: the I/O did not wait for it. Taken only when there is no doubt whose it is.
-    fn legs_after_their_io(&self, group: &mut [Claimant], legs: &[usize], cut: i64, slack: i64) {
-        let taken: Vec<usize> = group.iter().filter_map(|claimant| claimant.found.initiator).collect();
-        let free: Vec<usize> = legs.iter().copied().filter(|at| !taken.contains(at)).collect();
-        if free.is_empty() {
-            return;
-        }
-        let overran = |claimant: &Claimant, at: usize| {
-            let leg = interval(&self.pool.events[at]);
-            let (start, end) = widen(claimant.outer, slack);
-            start <= leg.0 && leg.0 <= end && leg.1 > end && leg.1 < cut
-        };
-        let choices: Vec<Vec<usize>> = group
-            .iter()
-            .map(|claimant| {
-                let open = claimant.found.initiator.is_none();
-                free.iter()
-                    .copied()
-                    .filter(|&at| open && overran(claimant, at) && self.may_have(claimant, at))
-                    .collect()
-            })
-            .collect();
-        for (at, claimant) in group.iter_mut().enumerate() {
-            if let [only] = choices[at][..] {
-                let others = choices
-                    .iter()
-                    .enumerate()
-                    .any(|(other, legs)| other != at && legs.contains(&only));
-                if !others {
-                    claimant.found.initiator = Some(only);
-                }
-            }
-        }
-    }
-
     /// Whether an event can be a claim's for all that its device says: its disk, and the copy that its path is made for.
     pub(super) fn may_have(&self, claimant: &Claimant, event: usize) -> bool {
         let event = &self.pool.events[event];
         let copy = (self.pool.ios[claimant.claim.io].volume, claimant.place.copy);
         event.disk.is_none_or(|disk| disk == claimant.place.disk) && event.copy.is_none_or(|other| other == copy)
-    }
-
-    /// Attempts that failed belong to the one claim that contains them and whose leg, where it is known, began after them: nothing is
-    /// sent again before it has failed. Where no attempt went well, the last one stands for the leg.
-    fn failed_attempts(&self, group: &mut [Claimant], failed: &[usize], widened: &[Interval]) {
-        for &at in failed {
-            let inside = |outer: &Interval| contains(*outer, interval(&self.pool.events[at]));
-            let end = interval(&self.pool.events[at]).1;
-            let before_leg = |claimant: &Claimant| {
-                let leg = claimant.found.initiator.filter(|_| !claimant.found.unsure);
-                let slack = self.resolution(claimant.stream, Tap::Initiator);
-                leg.is_none_or(|leg| end <= interval(&self.pool.events[leg]).0.saturating_add(slack))
-            };
-            let mut owners = (0..group.len()).filter(|&claimant| {
-                let own = &group[claimant];
-                inside(&widened[claimant]) && before_leg(own) && self.may_have(own, at)
-            });
-            if let (Some(owner), None) = (owners.next(), owners.next()) {
-                group[owner].found.attempts.push(at);
-            }
-        }
-        for claimant in group {
-            if claimant.found.initiator.is_none() {
-                claimant.found.initiator = claimant.found.attempts.pop();
-            }
-        }
     }
 
     /// Ties events of the far side to claims on one disk. Returns the events that stay contested.
@@ -477,7 +374,8 @@ impl Engine {
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let linked = |one: usize, other: usize| links.join(claimants[one].number, claimants[other].number);
         let mut assigned: Vec<Assigned> = assign(widened, &inners, fits, linked);
-        let refined = likely.map(|likely| self.refine(likely, claimants, events, widened, tap, &mut assigned));
+        let refined =
+            likely.map(|likely| self.refine(likely, claimants, events, (&inners, widened), tap, &mut assigned));
         let mut contested = Vec::new();
         for (at, one) in assigned.into_iter().enumerate() {
             let event = one.inner.map(|inner| events[inner]);
@@ -485,18 +383,16 @@ impl Engine {
             let decided = one.sure || one.confidence >= DECIDED;
             if !decided || was_contested {
                 let by = claimants[at].number;
-                let probable = refined.as_ref().and_then(|refined| refined.get(&at));
-                let could_have = |event: usize| match (probable, &refined) {
-                    (Some(probable), _) => probable.contains(&event),
+                let could_have = match (refined.as_ref().and_then(|refined| refined.get(&at)), &refined) {
+                    (Some(probable), _) => probable.clone(),
                     // It has nothing to do with the window that closes.
-                    (None, Some(_)) if !one.sure => false,
+                    (None, Some(_)) if !one.sure => Vec::new(),
                     _ => {
-                        contains(widened[at], interval(&self.pool.events[event]))
-                            && self.may_have(&claimants[at], event)
+                        let inside = within(&inners, widened[at]).map(|inner| events[inner]);
+                        inside.filter(|&event| self.may_have(&claimants[at], event)).collect()
                     }
                 };
-                let events = events.iter().copied().filter(|&event| could_have(event));
-                contested.extend(events.map(|event| Contested { by, event }));
+                contested.extend(could_have.into_iter().map(|event| Contested { by, event }));
                 claimants[at].found.unsure = true;
             }
             let found = &mut claimants[at].found;
@@ -507,7 +403,10 @@ impl Engine {
             // Several steps, each likely enough by itself, may not be so together.
             found.unsure |= found.confidence < DECIDED;
             match tap {
-                Tap::Initiator => found.initiator = Some(event),
+                Tap::Initiator => {
+                    found.initiator = Some(event);
+                    found.leg_confidence = (found.confidence < 1.0).then_some(found.confidence);
+                }
                 Tap::Target => found.target = Some(event),
                 _ => found.device.push(event),
             }

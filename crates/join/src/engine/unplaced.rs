@@ -13,14 +13,13 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::resolve::{Ties, interval, widen};
 use crate::assign::Interval;
+use crate::lowest::Lowest;
 use crate::pool::{ClaimRef, LegEvent};
 
 mod attempts;
-mod first;
 mod irp;
 mod tie;
 
-use first::Lowest;
 pub use irp::CorrelationState;
 pub(super) use irp::{Correlations, restore};
 

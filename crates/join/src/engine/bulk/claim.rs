@@ -4,8 +4,10 @@ use fathom_model::{DiskIndex, NodeIndex, Tap};
 
 use super::BulkIo;
 use super::context::{Context, slack};
+use crate::assign::Interval;
 use crate::engine::Engine;
 use crate::layout::{Place, Spot};
+use crate::overlaps::Overlaps;
 use crate::pool::{LegEvent, Pool};
 
 /// Who has a claim that a round does not decide in its slices.
@@ -109,13 +111,17 @@ pub(super) fn meets_pooled(context: &Context, pool: &Pool, claim: &Claim) -> boo
     let overlaps = |(from, until): (i64, i64), event: &LegEvent| {
         event.event.start_unix_nanos <= until && event.event.end_unix_nanos() >= from
     };
-    let far = pool.far_at(DiskIndex(claim.disk), claim.offset);
-    let legs = pool.legs_at(own.node, NodeIndex(claim.node), claim.offset);
+    let (disk, node) = (DiskIndex(claim.disk), NodeIndex(claim.node));
+    let far = pool.far_around(disk, claim.offset, claim.far);
+    let legs = pool.legs_around(own.node, node, claim.offset, claim.own());
     let mut far = far.map(|at| &pool.events[at]);
     let mut legs = legs.map(|at| &pool.events[at]);
     // What another node says of this one's disks is on a clock of its own.
-    let elsewhere = |event: &LegEvent| event.node.0 != claim.node;
-    far.any(|event| elsewhere(event) || overlaps(claim.far, event)) || legs.any(|event| overlaps(claim.own(), event))
+    let elsewhere = || {
+        let mut all = pool.far_around(disk, claim.offset, (i64::MIN, i64::MAX));
+        pool.is_seen_elsewhere(disk, node) && all.any(|at| pool.events[at].node != node)
+    };
+    far.any(|event| overlaps(claim.far, event)) || legs.any(|event| overlaps(claim.own(), event)) || elsewhere()
 }
 
 /// An event of the lane or the pool, as far as it may touch claims.
@@ -142,5 +148,35 @@ impl Toucher {
             claim.far
         };
         self.start <= until && self.end >= from
+    }
+}
+
+/// Claims with one key, to be asked which of them an event touches.
+#[derive(Debug)]
+pub(super) struct Touching {
+    far: Overlaps,
+    own: Overlaps,
+    /// The initiator's side of each claim.
+    sides: Vec<u16>,
+}
+
+impl Touching {
+    /// Of claims that are numbered from 0 on.
+    pub(super) fn new<'a>(claims: impl Iterator<Item = &'a Claim> + Clone) -> Self {
+        let far: Vec<Interval> = claims.clone().map(|claim| claim.far).collect();
+        let own: Vec<Interval> = claims.clone().map(Claim::own).collect();
+        Self {
+            far: Overlaps::new(&far),
+            own: Overlaps::new(&own),
+            sides: claims.map(|claim| claim.side).collect(),
+        }
+    }
+
+    /// The claims that an event touches: see [`Toucher::touches`].
+    pub(super) fn of(&self, event: &Toucher) -> impl Iterator<Item = usize> + '_ {
+        let leg_of = (event.tap == Tap::Initiator).then_some(event.side);
+        let spans = if leg_of.is_some() { &self.own } else { &self.far };
+        let touched = spans.touching((event.start, event.end));
+        touched.filter(move |&claim| leg_of.is_none_or(|side| self.sides[claim] == side))
     }
 }

@@ -6,11 +6,12 @@
 use fathom_model::{Op, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::claim::{Claim, Kind, Toucher, claim_at, claim_of};
+use super::claim::{Claim, Kind, Toucher, Touching, claim_at, claim_of};
 use super::context::Context;
 use super::{At, Gathered};
 use crate::engine::Engine;
 use crate::engine::align::Wanted;
+use crate::engine::resolve::Links;
 
 pub(super) type Key = (u32, u64);
 
@@ -223,32 +224,25 @@ fn pooled_events<'a>(
 impl Group {
     /// Marks everything that is reached from what is.
     fn spread(&mut self) {
-        let touching: Vec<Vec<usize>> = self
-            .events
-            .iter()
-            .map(|event| {
-                let claims = self.claims.iter().enumerate();
-                claims
-                    .filter(|(_, claim)| event.is.touches(&claim.is))
-                    .map(|(at, _)| at)
-                    .collect()
-            })
-            .collect();
-        loop {
-            let mut more = false;
-            for (event, claims) in self.events.iter_mut().zip(&touching) {
-                let reached = event.reached || claims.iter().any(|&claim| self.claims[claim].reached);
-                if !reached {
-                    continue;
-                }
-                more |= !std::mem::replace(&mut event.reached, true);
-                for &claim in claims {
-                    more |= !std::mem::replace(&mut self.claims[claim].reached, true);
-                }
+        let touching = Touching::new(self.claims.iter().map(|claim| &claim.is));
+        // Who touches the same event is one set; a set is reached with any of its members.
+        let mut sets = Links::new(self.claims.len() + self.events.len());
+        for (event, number) in self.events.iter().zip(self.claims.len()..) {
+            touching.of(&event.is).for_each(|claim| sets.join(claim, number));
+        }
+        let mut reached = vec![false; self.claims.len() + self.events.len()];
+        let claims = self.claims.iter().map(|claim| claim.reached);
+        let events = self.events.iter().map(|event| event.reached);
+        for (number, is_reached) in claims.chain(events).enumerate() {
+            if is_reached {
+                reached[sets.root(number)] = true;
             }
-            if !more {
-                return;
-            }
+        }
+        for (number, claim) in self.claims.iter_mut().enumerate() {
+            claim.reached |= reached[sets.root(number)];
+        }
+        for (event, number) in self.events.iter_mut().zip(self.claims.len()..) {
+            event.reached |= reached[sets.root(number)];
         }
     }
 }

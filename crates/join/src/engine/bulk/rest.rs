@@ -6,7 +6,7 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::claim::{Claim, Kind, Toucher, claim_at, claim_of, meets_pooled};
+use super::claim::{Claim, Kind, Toucher, Touching, claim_at, claim_of, meets_pooled};
 use super::contend::Key;
 use super::context::{Context, slack};
 use super::{At, Entry, Gathered, Workers};
@@ -89,11 +89,16 @@ pub(super) fn pooled_claims(engine: &Engine, context: &Context) -> Vec<Claim> {
         .collect()
 }
 
+/// With more claims than this a key is crowded.
+const CROWD: usize = 16;
+
 /// Claims that are not decided yet and the events that are left in the lanes.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     claims: Vec<Claim>,
     by_key: FxHashMap<Key, SmallVec<[u32; 3]>>,
+    /// The same of keys with so many claims that not all are to be looked at for every event.
+    crowded: FxHashMap<Key, Touching>,
     /// Of each side.
     events: Vec<Vec<Left>>,
 }
@@ -177,16 +182,22 @@ impl Rest {
             let with_key = rest.by_key.entry((claim.node, claim.offset)).or_default();
             with_key.push(at as u32);
         }
+        let crowded = rest.by_key.iter().filter(|(_, claims)| claims.len() > CROWD);
+        let touching = |claims: &SmallVec<[u32; 3]>| Touching::new(claims.iter().map(|&at| &rest.claims[at as usize]));
+        let crowded: FxHashMap<Key, Touching> = crowded.map(|(&key, claims)| (key, touching(claims))).collect();
+        rest.crowded = crowded;
         rest
     }
 
-    fn with_key(&self, event: &Toucher) -> impl Iterator<Item = &Claim> + '_ {
-        let claims = self.by_key.get(&(event.node, event.offset));
-        claims.into_iter().flatten().map(|&at| &self.claims[at as usize])
-    }
-
     fn touched<'a>(&'a self, event: &'a Toucher) -> impl Iterator<Item = &'a Claim> + 'a {
-        self.with_key(event).filter(|claim| event.touches(claim))
+        let key = (event.node, event.offset);
+        let with_key = self.by_key.get(&key).map_or(&[][..], SmallVec::as_slice);
+        let crowded = (with_key.len() > CROWD).then(|| self.crowded.get(&key)).flatten();
+        let few = if crowded.is_some() { &[][..] } else { with_key };
+        let few = few.iter().filter(move |&&at| event.touches(&self.claims[at as usize]));
+        let many = crowded.into_iter().flat_map(move |claims| claims.of(event));
+        let all = few.copied().chain(many.map(move |number| with_key[number]));
+        all.map(move |at| &self.claims[at as usize])
     }
 
     /// A disk that answered a request with an event for a part of it, or for more than it, if there is one.
@@ -200,14 +211,27 @@ impl Rest {
             let exactly = || self.touched(&left.event).any(|claim| claim.length == left.length);
             left.event.tap == Tap::Device && (touched().any(part) || (touched().any(whole) && !exactly()))
         });
-        let in_pool = |claim: &&Claim| {
-            let mut far = pool
-                .far_at(DiskIndex(claim.disk), claim.offset)
-                .map(|at| &pool.events[at]);
-            far.any(|event| event.tap == Tap::Device && event.length != claim.length)
+        // Of each place how long the drive's requests are that the pool has: one length, or, where there are more, two of them.
+        let mut lengths: FxHashMap<(u32, u64), SmallVec<[u64; 2]>> = FxHashMap::default();
+        let mut in_pool = |claim: &&Claim| {
+            let far = pool.far_around(DiskIndex(claim.disk), claim.offset, (i64::MIN, i64::MAX));
+            let mut far = far.map(|at| &pool.events[at]).peekable();
+            if far.peek().is_none() {
+                return false;
+            }
+            let lengths = lengths.entry((claim.disk, claim.offset)).or_insert_with(|| {
+                let mut found = SmallVec::new();
+                for event in far.filter(|event| event.tap == Tap::Device) {
+                    if found.len() < 2 && !found.contains(&event.length) {
+                        found.push(event.length);
+                    }
+                }
+                found
+            });
+            lengths.iter().any(|&length| length != claim.length)
         };
         here.and_then(|left| left.disk)
-            .or_else(|| self.claims.iter().find(in_pool).map(|claim| DiskIndex(claim.disk)))
+            .or_else(|| self.claims.iter().find(&mut in_pool).map(|claim| DiskIndex(claim.disk)))
     }
 
     /// Events that touch nothing that is still to come, where they ended before `settled`, or something that the pool has.

@@ -11,10 +11,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::super::Engine;
-use super::super::resolve::{Claimant, Ties, contains, interval, widen};
+use super::super::resolve::{Claimant, Ties, interval, widen};
 use super::groups::judge_groups;
 use super::{Likely, MOST_CHOICES, NOTHING, Verdict, lot};
-use crate::assign::{Interval, assign};
+use crate::assign::{Interval, assign, within};
 use crate::delays::{Asked, Densities, Shown, Step};
 use crate::layout::Place;
 use crate::pool::ClaimRef;
@@ -211,7 +211,7 @@ impl Engine {
         let inners: Vec<Interval> = events.iter().map(|&at| interval(&self.pool.events[at])).collect();
         let fits = |claimant: usize, event: usize| self.may_have(&claimants[claimant], events[event]);
         let assigned = assign(widened, &inners, fits, |_, _| ());
-        let near = self.near(likely, claimants, events, widened, &assigned);
+        let near = self.near(likely, claimants, events, (&inners, widened), &assigned);
         // Who contends for the same events but is seen elsewhere first is not compared by these, nor whose copy may be at another
         // place altogether.
         let incomparable = |claimant: &Claimant| claimant.place.alternative || self.outermost(claimant, far) != tap;
@@ -238,10 +238,8 @@ impl Engine {
                 _ if incomparable(claimant) => continue,
                 _ if one.sure || !near[at] => continue,
                 _ => {
-                    let could = |inner: &usize| {
-                        contains(widened[at], inners[*inner]) && !taken.contains(inner) && fits(at, *inner)
-                    };
-                    Known::Open((0..inners.len()).filter(could).map(seen).collect())
+                    let could = |inner: &usize| !taken.contains(inner) && fits(at, *inner);
+                    Known::Open(within(&inners, widened[at]).filter(could).map(seen).collect())
                 }
             };
             found.push((claimant.claim, tap, known));

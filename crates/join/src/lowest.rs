@@ -2,14 +2,14 @@
 
 /// The lowest of ever larger stretches of a row.
 #[derive(Debug, Default)]
-pub(super) struct Lowest {
+pub(crate) struct Lowest {
     /// A tree in an array: the children of `at` are `2 * at` and `2 * at + 1`, the row itself begins at `leaves`.
     tree: Vec<i64>,
     leaves: usize,
 }
 
 impl Lowest {
-    pub(super) fn new(row: impl ExactSizeIterator<Item = i64>) -> Self {
+    pub(crate) fn new(row: impl ExactSizeIterator<Item = i64>) -> Self {
         let leaves = row.len().next_power_of_two();
         let mut tree = vec![i64::MAX; 2 * leaves];
         for (at, value) in row.enumerate() {
@@ -23,7 +23,7 @@ impl Lowest {
 
     /// The first place from `from` on whose number is at most `limit`, which must not be the largest of all numbers. Takes steps
     /// in the logarithm of the row's length.
-    pub(super) fn first(&self, from: usize, limit: i64) -> Option<usize> {
+    pub(crate) fn first(&self, from: usize, limit: i64) -> Option<usize> {
         if from >= self.leaves {
             return None;
         }
@@ -49,7 +49,7 @@ impl Lowest {
     }
 
     /// All such places.
-    pub(super) fn all(&self, from: usize, limit: i64) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn all(&self, from: usize, limit: i64) -> impl Iterator<Item = usize> + '_ {
         let mut next = from;
         std::iter::from_fn(move || {
             let found = self.first(next, limit)?;
