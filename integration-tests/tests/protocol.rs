@@ -427,10 +427,14 @@ async fn profile_that_is_ordered_reaches_daemons_now_and_when_they_connect() {
         table.out,
         table.err
     );
-    // ... and kept, beside the counters of the node.
-    let kept = command(&setup, &["counters", "--counter", "daemon.processor", "-o", "json"])
-        .await
-        .json();
+    // ... and kept, beside the counters of the node, from the next record on.
+    let kept = loop {
+        let ran = command(&setup, &["counters", "--counter", "daemon.processor", "-o", "json"]).await;
+        let kept = ran.json();
+        if kept["series"][0].is_object() {
+            break kept;
+        }
+    };
     let reading = &kept["series"][0]["readings"][0];
     assert_eq!(
         (
