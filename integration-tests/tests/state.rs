@@ -110,6 +110,23 @@ async fn state_is_shown_at_any_moment_beside_the_fan_outs() {
         assert_eq!(daemon.wait(), 0);
     }
     said_the_same(&certificates, &coordinator);
+    // One machine alone is told with what follows from its files, too.
+    let mut client = QueryServiceClient::new(certificates.channel(&coordinator.address).await);
+    let machine = wire::GetResourceRequest {
+        cluster: "test".to_owned(),
+        kind: "vm".to_owned(),
+        id: "00000000-0000-4000-8000-000000000000".to_owned(),
+        ..wire::GetResourceRequest::default()
+    };
+    let machine = client.get_resource(machine).await.unwrap().into_inner();
+    let derived: Vec<String> = machine
+        .resource
+        .unwrap()
+        .derived
+        .into_iter()
+        .map(|attribute| attribute.name)
+        .collect();
+    assert_eq!(derived, ["vhds", "volumes"]);
 
     // What is stored is all there is: another coordinator says the same, and daemons that come again add nothing.
     let before = ask(&certificates, &coordinator, &["disks", "-o", "json"]).out;
@@ -294,6 +311,12 @@ async fn a_watch_goes_on_where_it_was() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
+    // What is not there any more is on no volume: a watch cannot be of one, and says so.
+    let mut of_volume = request(String::new());
+    of_volume.filter.get_or_insert_default().volume = "vol0".to_owned();
+    let refused = client.watch_resources(of_volume).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    assert!(refused.message().contains("filter.volume"), "{refused:?}");
     let token = watch.message().await.unwrap().unwrap().resume_token;
     let _last = play("n2");
     let seen = watch.message().await.unwrap().unwrap();
