@@ -291,8 +291,9 @@ impl WhatIf {
         named: &str,
         wanted: Wanted,
     ) -> Result<Response<wire::GetWhatIfResponse>, Status> {
-        let can = snapshot.tables_can();
-        let by_tables = choose(&mut snapshot, wanted, can)?;
+        // Tables know by ten seconds how writes are spread, and a job begins and ends in between.
+        let can = Err("how writes are spread beside a job is told of rows alone".to_owned());
+        choose(&mut snapshot, wanted, can)?;
         let mut coverage = Query::coverage(&snapshot).await?;
         let state = StateSnapshot::new(snapshot.cluster().clone(), None);
         let known = run(move || state.jobs()).await.map_err(|error| status::of(&error))?;
@@ -300,29 +301,21 @@ impl WhatIf {
         let id = known[which].job.id.clone();
         let jobs: Vec<Job> = known.into_iter().map(|known| known.job).collect();
         let shared = Times::new(jobs.clone()).shared(which);
-        let answer = run(move || snapshot.without_job(jobs, which, by_tables)).await;
+        let answer = run(move || snapshot.without_job(jobs, which)).await;
         let answer = answer.map_err(|error| status::of(&error))?;
         let with = answer.what_if.percentiles();
-        let row = match (with, answer.without.percentiles) {
-            (None, _) => None,
-            (Some(_), Some([p50_nanos, p95_nanos, p99_nanos])) => Some(wire::Without {
-                kind: "job".to_owned(),
-                p50_nanos,
-                p95_nanos,
-                p99_nanos,
-                given_back_nanos: u64::try_from(answer.without.given_back_nanos).unwrap_or(0),
-                sooner: answer.without.replaced,
-                unknown: answer.without.unknown,
-                job: id,
-                ..wire::Without::default()
-            }),
-            (Some(_), None) => {
-                return Err(status::invalid(
-                    "source: no stretch of the tables lies wholly beside this job or wholly in it, so that they do not tell how writes there are \
-                     spread: take rows",
-                ));
-            }
-        };
+        let row = with.zip(answer.without.percentiles);
+        let row = row.map(|(_, [p50_nanos, p95_nanos, p99_nanos])| wire::Without {
+            kind: "job".to_owned(),
+            p50_nanos,
+            p95_nanos,
+            p99_nanos,
+            given_back_nanos: u64::try_from(answer.without.given_back_nanos).unwrap_or(0),
+            sooner: answer.without.replaced,
+            unknown: answer.without.unknown,
+            job: id,
+            ..wire::Without::default()
+        });
         if shared > 0 {
             coverage.warnings.push(format!(
                 "other jobs ran too for {} of the time of this one: writes of then are counted as they were",

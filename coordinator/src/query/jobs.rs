@@ -1,4 +1,4 @@
-//! What storage jobs cost, and what writes would have taken without one: of rows, or of what these added up to.
+//! What storage jobs cost, of rows or of what these added up to, and what writes would have taken without one, of rows.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use fathom_diagnose::compare::Span as Stretch;
 use fathom_diagnose::ledger::{Entry, Job, Ledger, Times};
 use fathom_diagnose::what_if::{JobAway, WhatIf, WithoutJob};
-use fathom_model::cell::{Candidate, Moments, Of, OfKind, SecondKey};
-use fathom_model::sketch::{RELATIVE_ERROR, Sketch};
-use fathom_model::{Catalog, Op};
+use fathom_model::Catalog;
+use fathom_model::cell::{Moments, SecondKey};
+use fathom_model::sketch::RELATIVE_ERROR;
 use fathom_store::paths::Table;
-use fathom_store::{Ask, Span, each_latency, read_rows, read_seconds};
+use fathom_store::{Span, read_rows, read_seconds};
 
 use super::Snapshot;
-use super::sums::{Needed, Source, Wanted};
+use super::sums::{Source, Wanted};
 use crate::error::Result;
 
 const SECOND: i64 = 1_000_000_000;
@@ -118,27 +118,8 @@ impl Snapshot {
     }
 
     /// What writes would have taken without one of some jobs. Blocks: files are read.
-    pub(crate) fn without_job(&self, jobs: Vec<Job>, job: usize, by_tables: bool) -> Result<JobAnswer> {
-        let away = JobAway::new(Times::new(jobs), job, self.span().from_unix_nanos);
-        if by_tables {
-            self.without_job_by_tables(away)
-        } else {
-            self.without_job_by_rows(away)
-        }
-    }
-
-    /// The same without a beginning: what is usual may lie before it.
-    fn since_ever(&self) -> Self {
-        Self {
-            cluster: self.cluster.clone(),
-            view: Arc::clone(&self.view),
-            filter: self.filter.clone(),
-            newest: self.newest,
-            from: None,
-        }
-    }
-
-    fn without_job_by_rows(&self, mut away: JobAway) -> Result<JobAnswer> {
+    pub(crate) fn without_job(&self, jobs: Vec<Job>, job: usize) -> Result<JobAnswer> {
+        let mut away = JobAway::new(Times::new(jobs), job, self.span().from_unix_nanos);
         let from = self.span().from_unix_nanos;
         let around = away.span().map_or(from, |(around, _)| around);
         let mut what_if = WhatIf::default();
@@ -165,46 +146,14 @@ impl Snapshot {
         })
     }
 
-    fn without_job_by_tables(&self, mut away: JobAway) -> Result<JobAnswer> {
-        let sums = self.sums(Needed::Attribution)?;
-        let (mut names, mut files) = (sums.names, sums.files);
-        if let Some(all) = sums.totals.attribution.get(&Candidate::All) {
-            away.add_all(&all.took);
+    /// The same without a beginning: what is usual may lie before it.
+    fn since_ever(&self) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            view: Arc::clone(&self.view),
+            filter: self.filter.clone(),
+            newest: self.newest,
+            from: None,
         }
-        if let Some(span) = away.span().map(stretch) {
-            let ask = Ask {
-                span,
-                since: self.view.cells_since,
-                volume: self.filter.volume.as_deref(),
-                op: Some(Op::Write),
-                kinds: &[OfKind::Io],
-                with_sketches: true,
-            };
-            let runtime = tokio::runtime::Handle::current();
-            let (blobs, own) = (&self.cluster.blobs, &self.view.files);
-            let shapes = each_latency(blobs, own, &ask, &mut names, |bucket, key, kept| {
-                if let Of::Io { volume, node, size } = key.of {
-                    let mut sketch = Sketch::new();
-                    sketch.merge_bins(kept)?;
-                    away.add_shape(bucket, (volume, node, size), &sketch);
-                }
-                Ok(())
-            });
-            files += runtime.block_on(shapes)?;
-            let ever = self.since_ever();
-            let rest = ever.rest(span, &mut names, &mut files, self.view.cells_since)?.take();
-            for ((bucket, key), sketch) in &rest.latency.cells {
-                if let (Op::Write, Of::Io { volume, node, size }) = (key.op, key.of) {
-                    away.add_shape(*bucket, (volume, node, size), sketch);
-                }
-            }
-            let take = &mut |key: &SecondKey, moments: &Moments| away.add_second(key, moments);
-            ever.each_second(span, &mut names, &mut files, take)?;
-        }
-        Ok(JobAnswer {
-            what_if: WhatIf::of_totals(&sums.totals.attribution),
-            without: away.finish(),
-            source: Source::tables(files),
-        })
     }
 }

@@ -59,7 +59,7 @@ fn leg_detail(io: &Io, leg: &Leg, has_targets: bool, catalog: &Catalog) -> LegDe
         (Tap::Initiator, leg.missing_initiator),
         (
             Tap::Target,
-            leg.missing_target.or(unheard.filter(|_| leg.target.is_none())),
+            leg.missing_target.or_else(|| unheard.filter(|_| leg.target.is_none())),
         ),
         (Tap::Device, leg.missing_device),
     ];

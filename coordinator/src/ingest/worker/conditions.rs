@@ -15,6 +15,10 @@ use super::Running;
 /// How long an observation waits for those of the same time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// So long after this coordinator began with the cluster nothing is due unless all has come: nodes come one after the other, and whoever is
+/// not there yet must not make the others seem to be all there are.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// So many wait at the most; beyond it those of the earliest times are taken at once.
 const MOST: usize = 200_000;
 
@@ -92,8 +96,8 @@ impl ByState {
     }
 
     /// What has waited long enough, and everything of earlier times, in the order of the times.
-    fn due(&mut self, all: bool) -> Vec<Waiting> {
-        let is_due = |waiting: &&Waiting| all || waiting.came.elapsed() >= PATIENCE;
+    fn due(&mut self, all: bool, begins: bool) -> Vec<Waiting> {
+        let is_due = |waiting: &&Waiting| all || (!begins && waiting.came.elapsed() >= PATIENCE);
         let mut until = self.waiting.iter().filter(is_due).map(|waiting| waiting.at).max();
         if self.waiting.len() > MOST {
             let mut times: Vec<i64> = self.waiting.iter().map(|waiting| waiting.at).collect();
@@ -113,7 +117,8 @@ impl ByState {
 impl Running {
     /// Looks what stands by what has come; at all of it where nothing more will.
     pub(super) fn read_conditions(&mut self, all: bool) {
-        for waiting in self.by_state.due(all) {
+        let begins = self.started.elapsed() < GRACE;
+        for waiting in self.by_state.due(all, begins) {
             let Some(observation) = waiting.piece.get(waiting.place) else {
                 continue;
             };

@@ -174,7 +174,7 @@ fn what_hides_now_and_then_is_told_by_what_was_seen() {
         ("later", |at| at > 30),
     ] {
         let (watch, cluster) = run_with_holes(hidden);
-        assert_eq!(names(&watch, &cluster), [link.clone()], "{what}");
+        assert_eq!(names(&watch, &cluster), std::slice::from_ref(&link), "{what}");
         let (own, whole) = (&watch.findings()[0], &all.findings()[0]);
         let share = own.cost_nanos as f64 / whole.cost_nanos as f64;
         assert!((0.8..1.2).contains(&share), "{what}: {share} of the cost");

@@ -5,19 +5,16 @@
 //! So it has everything that the job loads, and whatever else changed at the same time. Of writes of which nothing tells what is usual
 //! nothing is changed.
 //!
-//! How many there were and what they took is of whole seconds, exactly; how they are spread of stretches that lie wholly in or beside the
-//! job, which for what was added up are of ten seconds or a minute.
+//! It is told of each write: what was added up by ten seconds does not tell how writes beside a job are spread.
 
 use std::collections::BTreeMap;
 
-use fathom_model::cell::{Bucket, Moments, SecondKey, SizeClass};
+use fathom_model::cell::{Moments, SizeClass};
 use fathom_model::sketch::Sketch;
 use fathom_model::{Io, NodeIndex, Op, VolumeIndex};
 
 use super::Percentiles;
 use crate::ledger::{Place, Times};
-
-const SECOND: i64 = 1_000_000_000;
 
 /// What is alike: volume, initiator, size.
 type Kind = (VolumeIndex, NodeIndex, SizeClass);
@@ -49,8 +46,7 @@ struct Spread {
 /// Writes without a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WithoutJob {
-    /// Percentiles as they would have been, to 1 %; none where what was added up does not tell how writes beside the job are spread, since
-    /// no stretch of it lies wholly there.
+    /// Percentiles as they would have been, to 1 %; none without any write.
     pub percentiles: Option<Percentiles>,
     /// By how much writes would have been shorter, in all; less than nothing where they were no longer than usual.
     pub given_back_nanos: i64,
@@ -96,32 +92,6 @@ impl JobAway {
         }
     }
 
-    /// Takes all writes from that time on, as they were added up.
-    pub fn add_all(&mut self, took: &Sketch) {
-        self.all.merge(took);
-    }
-
-    /// Takes writes of a second, as they were added up.
-    pub fn add_second(&mut self, key: &SecondKey, taken: &Moments) {
-        let is_in = key.second.saturating_mul(SECOND) >= self.from_unix_nanos;
-        let place = self.times.place(self.job, key.second);
-        if let Some(spread) = self.spread((key.volume, key.node, key.size), place, is_in) {
-            spread.moments.merge(taken);
-        }
-    }
-
-    /// Takes how writes of a stretch are spread.
-    pub fn add_shape(&mut self, bucket: Bucket, kind: (VolumeIndex, NodeIndex, SizeClass), took: &Sketch) {
-        let first = bucket.from_unix_nanos.div_euclid(SECOND);
-        let last = bucket.last_unix_nanos().div_euclid(SECOND);
-        let place = self.times.place(self.job, first);
-        let is_whole = (first..=last).all(|second| self.times.place(self.job, second) == place);
-        let is_in = bucket.from_unix_nanos >= self.from_unix_nanos;
-        if let Some(spread) = self.spread(kind, place, is_in).filter(|_| is_whole) {
-            spread.shape.merge(took);
-        }
-    }
-
     fn spread(&mut self, kind: Kind, place: Place, is_in: bool) -> Option<&mut Spread> {
         match place {
             Place::During if is_in => Some(&mut self.kinds.entry(kind).or_default().during),
@@ -135,7 +105,7 @@ impl JobAway {
     pub fn finish(&self) -> WithoutJob {
         let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
         add_scaled(&mut counts, &self.all, 1.0);
-        let (mut given_back, mut replaced, mut unknown, mut is_told) = (0.0, 0, 0, true);
+        let (mut given_back, mut replaced, mut unknown) = (0.0, 0, 0);
         for Beside { during, around } in self.kinds.values() {
             let count = during.moments.count;
             if count == 0 || around.moments.count == 0 {
@@ -144,16 +114,12 @@ impl JobAway {
             }
             replaced += count;
             given_back += during.moments.sum_nanos as f64 - count as f64 * around.moments.mean();
-            if during.shape.is_empty() || around.shape.is_empty() {
-                is_told = false;
-                continue;
-            }
             let each = |shape: &Sketch| count as f64 / shape.count() as f64;
             add_scaled(&mut counts, &during.shape, -each(&during.shape));
             add_scaled(&mut counts, &around.shape, each(&around.shape));
         }
         WithoutJob {
-            percentiles: if is_told { percentiles(&counts) } else { None },
+            percentiles: percentiles(&counts),
             given_back_nanos: given_back as i64,
             replaced,
             unknown,

@@ -1,7 +1,6 @@
 //! Without what writes wait for they take what the other copies took; without another nothing changes.
 
 use fathom_model::DiskIndex;
-use fathom_model::cell::Of;
 
 use super::*;
 use crate::fixture::{Cluster, START, healthy};
@@ -149,36 +148,6 @@ fn without_a_job_writes_take_what_they_take_around_it() {
     let [_, with, _] = what_if.percentiles().unwrap();
     let [_, p95, _] = without.percentiles.unwrap();
     assert!(with > 1_500_000 && p95 < 700_000, "{with} {p95}");
-
-    // Of sums, pieces of ten seconds in and beside it: the same to 1 %, what was given back to the nanosecond.
-    let mut tally = crate::tally::Tally::default();
-    tally.add(&cluster.rows, &cluster.catalog);
-    let cells = tally.take();
-    let mut sums = JobAway::new(Times::new(jobs), 0, i64::MIN);
-    for ((_, key), cell) in &cells.attribution.cells {
-        if key.to == Candidate::All {
-            sums.add_all(&cell.took);
-        }
-    }
-    for (key, moments) in &cells.seconds.cells {
-        sums.add_second(key, moments);
-    }
-    for ((bucket, key), sketch) in &cells.latency.cells {
-        if let Of::Io { volume, node, size } = key.of {
-            sums.add_shape(*bucket, (volume, node, size), sketch);
-        }
-    }
-    let of_sums = sums.finish();
-    let exact = |one: &WithoutJob| (one.given_back_nanos, one.replaced, one.unknown);
-    assert_eq!(exact(&of_sums), exact(&without));
-    for (one, other) in of_sums
-        .percentiles
-        .unwrap()
-        .into_iter()
-        .zip(without.percentiles.unwrap())
-    {
-        assert!(one.abs_diff(other) * 100 <= other, "{of_sums:?} {without:?}");
-    }
 }
 
 #[test]
@@ -207,21 +176,4 @@ fn without_a_job_nothing_changes_where_nothing_is_usual_or_it_never_ran() {
         (0, 12_000, 0)
     );
     assert!(same(&always), "{always:?} {with:?}");
-    // In sums no stretch lies wholly beside one that begins and ends between: then nothing is said of percentiles.
-    (jobs[0].from_unix_nanos, jobs[0].until_unix_nanos) = (START + 21 * SECOND, START + 27 * SECOND);
-    let mut away = JobAway::new(Times::new(jobs), 0, i64::MIN);
-    let mut tally = crate::tally::Tally::default();
-    tally.add(&cluster.rows, &cluster.catalog);
-    let cells = tally.take();
-    for (key, moments) in &cells.seconds.cells {
-        away.add_second(key, moments);
-    }
-    for ((bucket, key), sketch) in &cells.latency.cells {
-        if let Of::Io { volume, node, size } = key.of {
-            away.add_shape(*bucket, (volume, node, size), sketch);
-        }
-    }
-    let short = away.finish();
-    assert_eq!(short.percentiles, None);
-    assert!(short.replaced > 0, "{short:?}");
 }
