@@ -42,7 +42,8 @@ pub fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => exit::Code::Fine.into(),
         Err(error) => {
-            eprintln!("error: {}", many_lines(&fathom_identity::explain::chain(&error)));
+            let text = fathom_identity::explain::chain(&error);
+            scope::to_people(format_args!("error: {}", many_lines(&text)));
             error.code().into()
         }
     }

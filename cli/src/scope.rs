@@ -89,11 +89,16 @@ pub(crate) fn document(document: Map<String, Value>) -> Result<()> {
 /// What is said of an answer.
 pub(crate) fn say(note: fmt::Arguments<'_>) {
     if with(|scope| scope.notes.push(note.to_string())).is_none() {
-        eprintln!("{note}");
+        to_people(note);
     }
 }
 
-/// Says something of an answer, as `eprintln!` would.
+/// Writes a line to standard error. Where nobody can read that, nobody can be told, and the answer stands all the same.
+pub(crate) fn to_people(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Says something of an answer, on standard error.
 macro_rules! tell {
     ($($text:tt)*) => { $crate::scope::say(format_args!($($text)*)) };
 }

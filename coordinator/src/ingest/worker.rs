@@ -563,6 +563,7 @@ impl Running {
     /// Whether nothing that is expected is still to come.
     fn all_came(&self) -> bool {
         let of_events = match self.engine.streams().is_empty() {
+            true if !self.state.is_quiet() => return false,
             true => None,
             false => Some(self.topology.is_some() && self.engine.is_finished()),
         };

@@ -17,12 +17,11 @@ use fathom_diagnose::overview;
 use fathom_diagnose::summary::Summary;
 use fathom_diagnose::tally::{Tally, Totals};
 use fathom_diagnose::what_if::WhatIf;
-use fathom_diagnose::writerless::Writerless;
 use fathom_model::cell::{Attribution, Bucket, KeptAttribution, LatencyKey, OfKind};
 use fathom_model::finding::Finding;
 use fathom_model::report::{Clock, Latency, Report};
 use fathom_model::sketch::{Kept, RELATIVE_ERROR, Sketch};
-use fathom_model::{Catalog, JoinedRows, Op, Unmatched};
+use fathom_model::{Catalog, JoinedRows, Op};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::{
     Ask, FileEntry, Span, each_attribution, each_latency, longest_bucket, read_changes, read_rows, sum_attribution,
@@ -314,27 +313,20 @@ impl Snapshot {
             return Ok(());
         }
         let runtime = tokio::runtime::Handle::current();
-        let (mut summary, mut writerless) = (Summary::default(), Writerless::default());
-        let mut take = |event: &Unmatched| {
-            summary.add_unmatched(event);
-            writerless.add(event);
-        };
+        let mut summary = Summary::default();
         for file in own {
             *files += 1;
             let read = read_rows(&self.cluster.blobs, &self.cluster.id, file, names);
             if let Some(rows) = runtime.block_on(read)? {
                 let kept = self.filter.apply(&rows, names, self.from);
-                kept.unmatched.iter().for_each(&mut take);
+                kept.unmatched.iter().for_each(|event| summary.add_unmatched(event));
             }
         }
         for rows in &self.view.hot {
             let kept = self.filter.apply(rows, &self.view.catalog, self.from);
-            kept.unmatched.iter().for_each(&mut take);
+            kept.unmatched.iter().for_each(|event| summary.add_unmatched(event));
         }
         report.unseen.unmatched = summary.unmatched(names);
-        if let Some(topology) = &self.view.topology {
-            report.unseen.warnings.extend(writerless.sentences(topology, names));
-        }
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl<'a> Overview<'a> {
             self.summary.add(io, legs);
             self.latencies.add(io, legs);
             self.search.add(&rows, io);
-            self.writerless.add_legs(legs);
+            self.writerless.add_io(io, legs);
         }
         self.add_unmatched(&rows.unmatched);
         self.line.take(rows, catalog);
@@ -139,6 +139,7 @@ impl InOrder {
 /// whole of its time and writes. A link is the exception where much of it is the other way: the watch looks at both. What the watch has as
 /// `unknown` behind a node is the culprit where that is at or on the way to this node, seen by writes that lack its far side.
 pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
+    let culprit = culprit.map(|culprit| seen_where_it_is(&report.culprits, culprit));
     if let Some(culprit) = &culprit {
         let is_behind = |other: &Culprit| {
             let node = matches!(&culprit.kind[..], "disk" | "link" | "node") && culprit.node == other.node;
@@ -155,6 +156,17 @@ pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
         report.culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
     }
     report.culprit = culprit;
+}
+
+/// Where the second pass knows only that something is at or on the way to a node, what the watch has there is the culprit: it was seen by
+/// writes that have the node's far side.
+fn seen_where_it_is(found: &[Culprit], culprit: Culprit) -> Culprit {
+    let is_there = |other: &&Culprit| {
+        let is_seen = matches!(&other.kind[..], "disk" | "link" | "node");
+        culprit.kind == "unknown" && is_seen && other.node == culprit.node && other.cost_ns >= culprit.cost_ns / 2
+    };
+    let seen = found.iter().filter(is_there).max_by_key(|other| other.cost_ns);
+    seen.cloned().unwrap_or(culprit)
 }
 
 /// What is said of what rows added up to: to 1 %, and without a look at each write. Whom to blame is what was found while the rows came;

@@ -241,7 +241,9 @@ impl Watch {
             if covers && matches!(other.named, Named::Unknown(_)) {
                 finding.absorb(other);
             }
-            !covers
+            let is_far_side = matches!(finding.named, Named::Unknown(_));
+            let is_behind = is_far_side && other.is_active(time, OVER_SECONDS) && other.is_behind(&finding, numbers);
+            !covers && !is_behind
         });
         self.findings.push(finding);
     }

@@ -2,16 +2,23 @@
 //!
 //! Such a write is in no figure: an initiator's events were lost, or it has no daemon. A repair's own I/O is not one, since what it
 //! reads one copy of it does not write there. Counted without clocks: of a place, as often as each of its copies was written.
+//!
+//! Rather too few than too many: a place that overlaps a write of which something is missing is left out, since what is there may be
+//! that write's; and a copy on a node that was not heard may stand in the way of its volume's others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, DiskIndex, Extent, Leg, NodeIndex, Op, PhysicalDiskId, Tap, Topology, Unmatched, UnmatchedCause,
+    Catalog, DiskIndex, Extent, Io, IoClass, Leg, NodeIndex, Op, PhysicalDiskId, Tap, Topology, Unmatched,
+    UnmatchedCause, VolumeId, VolumeIndex,
 };
 use rustc_hash::FxHashMap;
 
 /// So many places are kept in mind; beyond them writes are counted only where one of these was written again.
 const MOST: usize = 1 << 20;
+
+/// So many writes that begin before a place are looked at for one that reaches into it.
+const MOST_BEFORE: usize = 64;
 
 /// What a far side did, and where.
 type Place = (DiskIndex, u64, u64);
@@ -21,16 +28,25 @@ type Place = (DiskIndex, u64, u64);
 pub struct Writerless {
     /// How often at `target`, and at `device`.
     places: FxHashMap<Place, [u32; 2]>,
-    /// Nodes of which a far side was seen.
+    /// Nodes of which a far side was seen, and those that gave `target`.
     seen: BTreeSet<NodeIndex>,
+    has_targets: BTreeSet<NodeIndex>,
+    /// What is missing something, by volume: from where until where.
+    lacking: FxHashMap<VolumeIndex, BTreeSet<(u64, u64)>>,
     has_more: bool,
 }
 
 impl Writerless {
-    /// Takes the legs of an I/O: whose far side was seen.
-    pub fn add_legs(&mut self, legs: &[Leg]) {
+    /// Takes an I/O with its legs: whose far side was seen.
+    pub fn add_io(&mut self, io: &Io, legs: &[Leg]) {
         let seen = legs.iter().filter(|leg| leg.service().is_some());
         self.seen.extend(seen.map(|leg| leg.node));
+        let targets = legs.iter().filter(|leg| leg.target.is_some());
+        self.has_targets.extend(targets.map(|leg| leg.node));
+        if io.op == Op::Write && io.class == IoClass::Incomplete {
+            let span = (io.offset, io.offset.saturating_add(io.length));
+            self.lacking.entry(io.volume).or_default().insert(span);
+        }
     }
 
     /// Takes an event of no I/O.
@@ -42,6 +58,9 @@ impl Writerless {
             return;
         }
         self.seen.insert(event.node);
+        if tap == Tap::Target {
+            self.has_targets.insert(event.node);
+        }
         if event.op != Op::Write || event.cause != UnmatchedCause::Foreign {
             return;
         }
@@ -60,11 +79,22 @@ impl Writerless {
         let at_least = if self.has_more { "at least " } else { "" };
         let sentence = |(volume, writes): (&str, u64)| {
             format!(
-                "{at_least}{writes} writes of {volume} were seen at all nodes of their copies that are heard and by no initiator: events of \
-                 an initiator are lost, or it has no daemon; they are in no figure"
+                "{at_least}{writes} writes of {volume} were seen at all nodes of their copies that are heard, and as writes by no initiator: \
+                 events of an initiator are lost, or it has no daemon; they are in no figure"
             )
         };
         self.writes(topology, catalog).into_iter().map(sentence).collect()
+    }
+
+    /// Whether a place overlaps a write of which something is missing.
+    fn lacks(&self, volume: &str, at: u64, length: u64, catalog: &Catalog) -> bool {
+        let volume = catalog.find_volume(&VolumeId::new(volume));
+        let Some(lacking) = volume.and_then(|volume| self.lacking.get(&volume)) else {
+            return false;
+        };
+        let until = at.saturating_add(length);
+        let before = lacking.range(..(until, 0)).rev().take(MOST_BEFORE);
+        before.into_iter().any(|&(_, end)| end > at)
     }
 
     /// Writes by volume.
@@ -99,13 +129,14 @@ impl Writerless {
                 let at = extent.volume_offset_of(offset, length)?;
                 Some((extent.volume.as_str(), at, extent.copy))
             });
+            // A drive may split a request, its bus target does not.
+            let node = catalog.find_node(&catalog.disk(disk).node);
+            let by_target = node.is_some_and(|node| self.has_targets.contains(&node));
+            let times = u64::from(counts[usize::from(!by_target)]);
+            let found = found.filter(|&(volume, at, _)| !self.lacks(volume, at, length, catalog));
             if let Some((volume, at, copy)) = found {
-                let count = written
-                    .entry((volume, at, length))
-                    .or_default()
-                    .entry(copy)
-                    .or_default();
-                *count += u64::from(counts[0].max(counts[1]));
+                let of_place = written.entry((volume, at, length)).or_default();
+                *of_place.entry(copy).or_default() += times;
             }
         }
         let mut writes: BTreeMap<&str, u64> = BTreeMap::new();

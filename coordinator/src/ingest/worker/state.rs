@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{NodeId, StreamId, StreamKind};
@@ -17,6 +17,9 @@ use tonic::Status;
 use super::Running;
 use crate::grpc::status;
 use crate::ingest::{Message, Outbox, StateStream};
+
+/// Who sends state that has an end sends it before events: where there are none yet, they are expected for so long.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// Rows that a daemon may send ahead of what was received.
 const AHEAD: u64 = 64 * 1024;
@@ -47,6 +50,8 @@ pub(super) struct StateStreams {
     pub(super) samples: Vec<Arc<Vec<Sample>>>,
     /// Whether an ack found its outbox full.
     ack_due: bool,
+    /// When anything came last.
+    came: Option<Instant>,
 }
 
 impl StateStreams {
@@ -71,6 +76,11 @@ impl StateStreams {
     /// Whether there are any, and all of them have ended.
     pub(super) fn all_ended(&self) -> Option<bool> {
         (!self.streams.is_empty()).then(|| self.streams.values().all(|(_, ended)| *ended))
+    }
+
+    /// Whether nothing has come for a while.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.came.is_none_or(|came| came.elapsed() >= QUIET)
     }
 
     /// Whether anything is new since the last record.
@@ -185,6 +195,7 @@ impl Running {
             message,
             Message::State { .. } | Message::Lost { .. } | Message::End { .. }
         );
+        self.state.came = Some(Instant::now());
         let (session, outcome) = match message {
             Message::State {
                 session,
@@ -268,6 +279,7 @@ impl Running {
                 let _ = replaced.outbox.try_send(Err(status::replaced_session(&id.node)));
             }
         }
+        self.state.came = Some(Instant::now());
         let (position, _) = *self.state.streams.entry(id.clone()).or_default();
         let kept = self
             .owner

@@ -157,7 +157,11 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
         ..Report::default()
     };
     blame(&mut felt, Some(of("link", "t2", Some("i0"), 30)));
-    assert_eq!(felt.culprits, [of("unknown", "t0", None, 60), both]);
+    assert_eq!(felt.culprits, [of("unknown", "t0", None, 60), both.clone()]);
+    // What is only known to be behind the node of the link is the link.
+    let mut hidden = felt.clone();
+    blame(&mut hidden, Some(of("unknown", "t2", Some("i0"), 40)));
+    assert_eq!((hidden.culprit, &hidden.culprits), (Some(both), &felt.culprits));
     blame(&mut felt, Some(of("unknown", "t0", Some("i0"), 40)));
     assert_eq!(felt.culprits[1], of("unknown", "t0", Some("i0"), 40));
     assert_eq!((culprit.kind.as_str(), culprit.node.as_deref()), ("disk", Some("t1")));

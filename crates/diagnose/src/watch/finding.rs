@@ -251,8 +251,13 @@ impl Finding {
 
     /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
     pub(super) fn is_behind(&self, drive: &Self, numbers: &Numbers) -> bool {
-        let Named::Disk(disk) = drive.named else { return false };
-        let Some(node) = numbers.node_of(disk) else {
+        let node = match drive.named {
+            Named::Disk(disk) => numbers.node_of(disk),
+            // Whether it is the drive is not known, but that it is at the far side is.
+            Named::Unknown(node) if drive.case.what == What::FarSide => Some(node),
+            _ => None,
+        };
+        let Some(node) = node.filter(|_| self.named != drive.named) else {
             return false;
         };
         let at_node = match self.named {

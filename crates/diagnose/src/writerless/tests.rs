@@ -80,8 +80,11 @@ fn writes_that_all_copies_show_are_counted_as_often_as_all_do() {
         // Both taps of one leg are one.
         events.push(event(copy, (Tap::Target, Op::Write), 4096));
         events.push(event(copy, AT_DRIVE, 8192));
+        events.push(event(copy, (Tap::Target, Op::Write), 8192));
     }
+    // What a drive splits, its bus target has as one.
     events.push(event(0, AT_DRIVE, 8192));
+    events.push(event(0, (Tap::Target, Op::Write), 8192));
     let said = said(&events);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("2 writes of vol0 "), "{said:?}");
@@ -110,4 +113,28 @@ fn copy_of_a_node_that_is_not_heard_is_not_waited_for_and_one_copy_alone_says_no
     let two = [event(0, AT_DRIVE, 0), event(1, AT_DRIVE, 0)];
     assert_eq!(said(&two).len(), 1);
     assert!(said(&two[..1]).is_empty());
+}
+
+#[test]
+fn what_may_be_of_a_write_that_lacks_something_is_left_out() {
+    let (topology, mut catalog) = cluster();
+    let volume = catalog.intern_volume(&"vol0".into());
+    let mut writerless = Writerless::default();
+    (0..3).for_each(|copy| writerless.add(&event(copy, AT_DRIVE, 4096)));
+    let said = writerless.sentences(&topology, &catalog);
+    assert!(said[0].starts_with("1 writes of vol0 "), "{said:?}");
+    let lacking = Io {
+        event: event(0, AT_DRIVE, 0).event,
+        node: NodeIndex(0),
+        volume,
+        op: Op::Write,
+        offset: 0,
+        length: 8192,
+        class: IoClass::Incomplete,
+        legs_expected: 3,
+        slowest: None,
+        legs: 0..0,
+    };
+    writerless.add_io(&lacking, &[]);
+    assert!(writerless.sentences(&topology, &catalog).is_empty());
 }
