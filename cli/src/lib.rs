@@ -75,7 +75,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Sources(a) => over(&a.connection, output, &|| state::run(&state::SOURCES, &a, output)),
         Command::SmbEvents(a) => over(&a.connection, output, &|| state::run(&state::SMB_EVENTS, &a, output)),
         Command::Extents(a) => over(&a.connection, output, &|| state::extents(&a, output)),
-        Command::Vms(a) => over(&a.connection, output, &|| state::vms::run(&a, output)),
+        Command::Vms(a) => over(&a.state.connection, output, &|| state::vms::run(&a, output)),
         Command::Rdma(a) => over(&a.connection, output, &|| state::network::rdma(&a, output)),
         Command::Qos(a) => over(&a.connection, output, &|| state::network::qos(&a, output)),
         Command::History(a) => over(&a.connection, output, &|| state::history::run(&a, output)),

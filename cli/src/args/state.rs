@@ -25,20 +25,11 @@ pub(crate) struct StateArgs {
 /// Which virtual machines, and when.
 #[derive(Debug, Args)]
 pub(crate) struct VmsArgs {
-    /// Only on this node
-    #[arg(long, value_name = "NAME")]
-    pub(crate) node: Option<String>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     /// Only with a file on this volume: its folder below ClusterStorage, or the name of its virtual disk
     #[arg(long, value_name = "NAME")]
     pub(crate) volume: Option<String>,
-    /// Only those with this in their name or id
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) name: Option<String>,
-    /// As they were at this time, such as 2026-09-22T03:13:00Z [default: at the newest reading]
-    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
-    pub(crate) at: Option<i64>,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
 }
 
 /// Which counters, and when.

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::table::one_line;
 use crate::render::units::count;
+use crate::scope::tell;
 
 mod fleet;
 mod lines;
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     let folder = recordings::find(&arguments.recordings, arguments.run.as_deref())?;
     let recording = fathom_lab::open(&folder)?;
     let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
-    eprintln!(
+    tell!(
         "{}: {}",
         one_line(&recording.run().name),
         one_line(recording.run().about.as_deref().unwrap_or("a recorded cluster"))
@@ -150,14 +151,14 @@ async fn follow(client: &Client, processes: &mut Processes) -> Result<()> {
             eprint!("\r\x1b[K{}", one_line(&line));
             let _ = std::io::stderr().flush();
         } else if said.elapsed() >= SAY_EVERY {
-            eprintln!("{}", one_line(&line));
+            tell!("{}", one_line(&line));
             said = Instant::now();
         }
         if cluster.finished && (cluster.ios + cluster.events > 0 || all_ended) {
             if terminal {
                 eprint!("\r\x1b[K");
             }
-            eprintln!(
+            tell!(
                 "{} daemons sent {} events; {} I/Os joined and stored in {:.1} s",
                 processes.nodes(),
                 count(cluster.events),
@@ -215,7 +216,7 @@ fn stay_up(processes: &mut Processes, hint: &str) -> Result<()> {
 
 /// Waits for Ctrl-C, or until something is wrong.
 fn stay_until(hint: &str, mut check: impl FnMut() -> Result<()>) -> Result<()> {
-    eprintln!("\n{hint}");
+    tell!("\n{hint}");
     block_on(async {
         let stop = fathom_runtime::signal::terminated().map_err(Error::Runtime)?;
         tokio::pin!(stop);

@@ -14,6 +14,7 @@ use crate::exit::Code;
 use crate::render::json;
 use crate::render::table::Grid;
 use crate::render::units::count;
+use crate::scope::tell;
 
 /// Seeds of the catalogue where none are given.
 const SEEDS: std::ops::Range<u64> = 0..200;
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &EvaluateArgs, output: Output) -> Result<Code> {
         scenarios,
         threads,
     };
-    let evaluation = evaluate(&plan, |outcome| eprintln!("{}", line(outcome)))?;
+    let evaluation = evaluate(&plan, |outcome| tell!("{}", line(outcome)))?;
     match output {
         Output::Json => {
             let mut document = serde_json::json!({"seeds": {"from": seeds.start, "until": seeds.end}});

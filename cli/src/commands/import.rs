@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::table::many_lines;
 use crate::render::{import as text, json};
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
     let of_state = state::paths(arguments);
@@ -77,7 +78,7 @@ pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
         Output::Table => {
             eprint!("{}", many_lines(&text::show(&imported)));
             if let Some((path, written)) = rows {
-                eprintln!("{}", text::written(path, written));
+                tell!("{}", text::written(path, written));
             }
             if let Some(joined) = joined {
                 eprint!("{}", many_lines(&text::joined(arguments, &joined)));

@@ -9,6 +9,7 @@ use crate::commands::print;
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::{json, report as text};
+use crate::scope::tell;
 
 pub(crate) fn run(arguments: &ReplayArgs, output: Output) -> Result<Code> {
     let recording = fathom_lab::open(&arguments.recording)?;
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &ReplayArgs, output: Output) -> Result<Code> {
     let map = RowMap::new(&recording, &arguments.without_tap)?;
     if let Some(path) = &arguments.export {
         export::write(path, &replayed.rows, &replayed.catalog, &map)?;
-        eprintln!("exported to {}", path.display());
+        tell!("exported to {}", path.display());
     }
     let report = report::report(&replayed);
     let score = score_of(&recording, &replayed, &map, &arguments.without_tap)?;

@@ -204,10 +204,8 @@ impl Watch {
     fn add_costs(&mut self, time: i64) {
         let Some(bin) = self.closed.back() else { return };
         for finding in self.findings.iter_mut().filter(|finding| finding.is_active(time, 15)) {
-            let suspects = finding.suspects.clone();
-            finding.count(bin, &suspects);
+            finding.count(bin);
             finding.feel(bin, time);
-            finding.cost_nanos = finding.cost.max(0.0) as u64;
         }
     }
 

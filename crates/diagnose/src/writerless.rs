@@ -14,11 +14,8 @@ use fathom_model::{
 };
 use rustc_hash::FxHashMap;
 
-/// So many places are kept in mind; beyond them writes are counted only where one of these was written again.
+/// So many places are kept in mind, and so many writes of which something is missing; of more it is said that they were not counted.
 const MOST: usize = 1 << 20;
-
-/// So many writes that begin before a place are looked at for one that reaches into it.
-const MOST_BEFORE: usize = 64;
 
 /// What a far side did, and where.
 type Place = (DiskIndex, u64, u64);
@@ -31,9 +28,17 @@ pub struct Writerless {
     /// Nodes of which a far side was seen, and those that gave `target`.
     seen: BTreeSet<NodeIndex>,
     has_targets: BTreeSet<NodeIndex>,
-    /// What is missing something, by volume: from where until where.
-    lacking: FxHashMap<VolumeIndex, BTreeSet<(u64, u64)>>,
-    has_more: bool,
+    /// What is missing something, by volume.
+    lacking: FxHashMap<VolumeIndex, Lacking>,
+    lack: usize,
+}
+
+/// Writes of which something is missing.
+#[derive(Clone, Debug, Default)]
+struct Lacking {
+    /// From where until where.
+    spans: BTreeSet<(u64, u64)>,
+    longest: u64,
 }
 
 impl Writerless {
@@ -43,9 +48,11 @@ impl Writerless {
         self.seen.extend(seen.map(|leg| leg.node));
         let targets = legs.iter().filter(|leg| leg.target.is_some());
         self.has_targets.extend(targets.map(|leg| leg.node));
-        if io.op == Op::Write && io.class == IoClass::Incomplete {
+        if io.op == Op::Write && io.class == IoClass::Incomplete && self.lack <= MOST {
+            let lacking = self.lacking.entry(io.volume).or_default();
             let span = (io.offset, io.offset.saturating_add(io.length));
-            self.lacking.entry(io.volume).or_default().insert(span);
+            self.lack += usize::from(lacking.spans.insert(span));
+            lacking.longest = lacking.longest.max(io.length);
         }
     }
 
@@ -64,22 +71,24 @@ impl Writerless {
         if event.op != Op::Write || event.cause != UnmatchedCause::Foreign {
             return;
         }
-        let place = (disk, event.offset, event.length);
-        if self.places.len() >= MOST && !self.places.contains_key(&place) {
-            self.has_more = true;
-            return;
+        if self.places.len() <= MOST {
+            let counts = self.places.entry((disk, event.offset, event.length)).or_default();
+            counts[usize::from(tap == Tap::Device)] += 1;
         }
-        let counts = self.places.entry(place).or_default();
-        counts[usize::from(tap == Tap::Device)] += 1;
     }
 
     /// What to say of it, a sentence a volume.
     #[must_use]
     pub fn sentences(&self, topology: &Topology, catalog: &Catalog) -> Vec<String> {
-        let at_least = if self.has_more { "at least " } else { "" };
+        if self.places.len() > MOST || self.lack > MOST {
+            return vec![
+                "too much belongs to no write that is whole: how many writes no initiator has seen was not counted"
+                    .to_owned(),
+            ];
+        }
         let sentence = |(volume, writes): (&str, u64)| {
             format!(
-                "{at_least}{writes} writes of {volume} were seen at all nodes of their copies that are heard, and as writes by no initiator: \
+                "{writes} writes of {volume} were seen at all nodes of their copies that are heard, and as writes by no initiator: \
                  events of an initiator are lost, or it has no daemon; they are in no figure"
             )
         };
@@ -92,9 +101,9 @@ impl Writerless {
         let Some(lacking) = volume.and_then(|volume| self.lacking.get(&volume)) else {
             return false;
         };
-        let until = at.saturating_add(length);
-        let before = lacking.range(..(until, 0)).rev().take(MOST_BEFORE);
-        before.into_iter().any(|&(_, end)| end > at)
+        let from = at.saturating_sub(lacking.longest);
+        let mut near = lacking.spans.range((from, 0)..(at.saturating_add(length), 0));
+        near.any(|&(_, end)| end > at)
     }
 
     /// Writes by volume.

@@ -67,27 +67,31 @@ fn files<'f>(files: &'f [FileEntry], table: Table, sums: Table, ask: &Ask<'_>) -
     .collect()
 }
 
-/// What of latencies is asked for.
-struct AskedLatency<'a> {
+/// What is asked, in the numbers of a catalog.
+struct Asked<'a> {
     ask: &'a Ask<'a>,
     volume: Option<VolumeIndex>,
 }
 
-impl<'a> AskedLatency<'a> {
+impl<'a> Asked<'a> {
     fn new(ask: &'a Ask<'a>, catalog: &mut Catalog) -> Self {
         let volume = ask.volume.map(|name| catalog.intern_volume(&name.into()));
         Self { ask, volume }
     }
 
+    fn has_volume(&self, volume: VolumeIndex) -> bool {
+        self.volume.is_none_or(|asked| asked == volume)
+    }
+
     fn has(&self, key: &LatencyKey) -> bool {
         let is_its = match key.of {
-            Of::Io { volume, .. } | Of::Way { volume, .. } => self.volume.is_none_or(|asked| asked == volume),
+            Of::Io { volume, .. } | Of::Way { volume, .. } => self.has_volume(volume),
             Of::Disk(_) => self.volume.is_none(),
         };
         is_its && self.ask.kinds.contains(&key.of.kind()) && self.ask.op.is_none_or(|op| op == key.op)
     }
 
-    fn only(&self, times: Option<(&'static str, i64, i64)>) -> Only<'a> {
+    fn only_latency(&self, times: Option<(&'static str, i64, i64)>) -> Only<'a> {
         let kinds = self.ask.kinds.iter().map(|kind| kind.as_str());
         let mut texts = vec![("of", kinds.collect())];
         texts.extend(self.ask.op.map(|op| ("op", vec![op.as_str()])));
@@ -97,6 +101,60 @@ impl<'a> AskedLatency<'a> {
             // How many values a sketch has is the sum of its counts.
             without: vec!["count"],
         }
+    }
+
+    fn only_attribution(&self, times: Option<(&'static str, i64, i64)>) -> Only<'a> {
+        let without = if self.ask.with_sketches {
+            // How many values they have is the sum of their counts.
+            vec!["took_count", "would_count"]
+        } else {
+            tables::attribution::SKETCHES.to_vec()
+        };
+        let volume = self.ask.volume.map(|volume| ("volume", vec![volume]));
+        Only {
+            // Sums are of all volumes, and have no such column.
+            texts: volume.into_iter().collect(),
+            times,
+            without,
+        }
+    }
+
+    /// The cells of a file of latencies.
+    async fn latency(
+        &self,
+        blobs: &Blobs,
+        file: &FileEntry,
+        catalog: &mut Catalog,
+        mut take: impl FnMut(Bucket, LatencyKey, Kept<'_>) -> std::result::Result<(), Fault>,
+    ) -> Result<()> {
+        let bytes = blobs.get(&file.path).await?;
+        let only = self.only_latency(self.ask.times());
+        tables::latency::load(&file.path, bytes, &only, catalog, |bucket, key, kept| {
+            if self.ask.has(bucket) && self.has(&key) {
+                take(bucket, key, kept)
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    /// The cells of a file of what is attributed.
+    async fn attribution(
+        &self,
+        blobs: &Blobs,
+        file: &FileEntry,
+        catalog: &mut Catalog,
+        mut take: impl FnMut(Bucket, AttributionKey, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
+    ) -> Result<()> {
+        let bytes = blobs.get(&file.path).await?;
+        let only = self.only_attribution(self.ask.times());
+        tables::attribution::load(&file.path, bytes, &only, catalog, |bucket, key, cell| {
+            if self.has_volume(key.volume) && self.ask.has(bucket) {
+                take(bucket, key, cell)
+            } else {
+                Ok(())
+            }
+        })
     }
 }
 
@@ -113,24 +171,17 @@ pub async fn sum_latency(
     catalog: &mut Catalog,
     mut take: impl FnMut(LatencyKey, Kept<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<u64> {
-    let asked = AskedLatency::new(ask, catalog);
+    let asked = Asked::new(ask, catalog);
     let files = files(all, Table::Latency, Table::LatencySums, ask);
     for (file, sum) in &files {
         if let Some(sum) = sum.as_ref().filter(|_| ask.has_all_of(file)) {
             let bytes = blobs.get(sum).await?;
-            tables::latency_sums::load(sum, bytes, &asked.only(None), catalog, |key, kept| {
+            tables::latency_sums::load(sum, bytes, &asked.only_latency(None), catalog, |key, kept| {
                 if asked.has(&key) { take(key, kept) } else { Ok(()) }
             })?;
         } else {
-            let bytes = blobs.get(&file.path).await?;
-            let only = asked.only(ask.times());
-            tables::latency::load(&file.path, bytes, &only, catalog, |bucket, key, kept| {
-                if ask.has(bucket) && asked.has(&key) {
-                    take(key, kept)
-                } else {
-                    Ok(())
-                }
-            })?;
+            let take = |_, key, kept: Kept<'_>| take(key, kept);
+            asked.latency(blobs, file, catalog, take).await?;
         }
     }
     Ok(files.len() as u64)
@@ -148,18 +199,10 @@ pub async fn each_latency(
     catalog: &mut Catalog,
     mut take: impl FnMut(Bucket, LatencyKey, Kept<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<u64> {
-    let asked = AskedLatency::new(ask, catalog);
-    let only = asked.only(ask.times());
+    let asked = Asked::new(ask, catalog);
     let files = files(all, Table::Latency, Table::LatencySums, ask);
     for (file, _) in &files {
-        let bytes = blobs.get(&file.path).await?;
-        tables::latency::load(&file.path, bytes, &only, catalog, |bucket, key, kept| {
-            if ask.has(bucket) && asked.has(&key) {
-                take(bucket, key, kept)
-            } else {
-                Ok(())
-            }
-        })?;
+        asked.latency(blobs, file, catalog, &mut take).await?;
     }
     Ok(files.len() as u64)
 }
@@ -177,17 +220,16 @@ pub async fn sum_attribution(
     catalog: &mut Catalog,
     mut take: impl FnMut(Candidate, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<u64> {
-    let asked = AskedAttribution::new(ask, catalog);
+    let asked = Asked::new(ask, catalog);
     let files = files(all, Table::Attribution, Table::AttributionSums, ask);
     for (file, sum) in &files {
         let is_whole = ask.volume.is_none() && ask.has_all_of(file);
         if let Some(sum) = sum.as_ref().filter(|_| is_whole) {
             let bytes = blobs.get(sum).await?;
-            tables::attribution_sums::load(sum, bytes, &asked.only(None), catalog, &mut take)?;
+            tables::attribution_sums::load(sum, bytes, &asked.only_attribution(None), catalog, &mut take)?;
         } else {
-            asked
-                .load(blobs, file, catalog, |_, key, cell| take(key.to, cell))
-                .await?;
+            let take = |_, key: AttributionKey, cell: &KeptAttribution<'_>| take(key.to, cell);
+            asked.attribution(blobs, file, catalog, take).await?;
         }
     }
     Ok(files.len() as u64)
@@ -205,60 +247,12 @@ pub async fn each_attribution(
     catalog: &mut Catalog,
     mut take: impl FnMut(Bucket, AttributionKey, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
 ) -> Result<u64> {
-    let asked = AskedAttribution::new(ask, catalog);
+    let asked = Asked::new(ask, catalog);
     let files = files(all, Table::Attribution, Table::AttributionSums, ask);
     for (file, _) in &files {
-        asked.load(blobs, file, catalog, &mut take).await?;
+        asked.attribution(blobs, file, catalog, &mut take).await?;
     }
     Ok(files.len() as u64)
-}
-
-/// What of attribution is asked for.
-struct AskedAttribution<'a> {
-    ask: &'a Ask<'a>,
-    volume: Option<VolumeIndex>,
-}
-
-impl<'a> AskedAttribution<'a> {
-    fn new(ask: &'a Ask<'a>, catalog: &mut Catalog) -> Self {
-        let volume = ask.volume.map(|name| catalog.intern_volume(&name.into()));
-        Self { ask, volume }
-    }
-
-    fn only(&self, times: Option<(&'static str, i64, i64)>) -> Only<'a> {
-        let without = if self.ask.with_sketches {
-            // How many values they have is the sum of their counts.
-            vec!["took_count", "would_count"]
-        } else {
-            tables::attribution::SKETCHES.to_vec()
-        };
-        let volume = self.ask.volume.map(|volume| ("volume", vec![volume]));
-        Only {
-            // Sums are of all volumes, and have no such column.
-            texts: volume.into_iter().collect(),
-            times,
-            without,
-        }
-    }
-
-    async fn load(
-        &self,
-        blobs: &Blobs,
-        file: &FileEntry,
-        catalog: &mut Catalog,
-        mut take: impl FnMut(Bucket, AttributionKey, &KeptAttribution<'_>) -> std::result::Result<(), Fault>,
-    ) -> Result<()> {
-        let bytes = blobs.get(&file.path).await?;
-        let only = self.only(self.ask.times());
-        tables::attribution::load(&file.path, bytes, &only, catalog, |bucket, key, cell| {
-            let is_its = self.volume.is_none_or(|volume| volume == key.volume);
-            if is_its && self.ask.has(bucket) {
-                take(bucket, key, cell)
-            } else {
-                Ok(())
-            }
-        })
-    }
 }
 
 /// The longest bucket that cells of `latency` of a stretch may have, in nanoseconds.

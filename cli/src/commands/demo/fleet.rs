@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json;
 use crate::scope::Scope;
+use crate::scope::tell;
 
 /// A cluster of the demo: where it is and what is wrong with it.
 struct Simulated {
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     };
     let context_file = fleet.start()?;
     let guilty = block_on(fleet.settled(&context_file))?;
-    eprintln!(
+    tell!(
         "two sites with three clusters have joined, and are joined to their ends, after {:.1} s",
         started.elapsed().as_secs_f64()
     );
@@ -168,7 +169,7 @@ impl Fleet {
             cluster,
             scenario,
         } = *simulated;
-        eprintln!("{site}/{cluster}: {}", scenario.about());
+        tell!("{site}/{cluster}: {}", scenario.about());
         let options = Options {
             seed: Some(7),
             writes: Some(WRITES),

@@ -18,6 +18,7 @@ use crate::commands::roles::END_WITH_STDIN;
 use crate::context::{Context, ContextFile};
 use crate::error::{Error, Result};
 use crate::render::table::one_line;
+use crate::scope::tell;
 
 /// Throw-away certificates are good for so long.
 pub(super) const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -105,7 +106,7 @@ impl Processes {
         };
         for node in recording.nodes() {
             if node.events.is_none() {
-                eprintln!(
+                tell!(
                     "node {} has no events in this recording: nobody speaks for it",
                     one_line(node.id.as_str())
                 );

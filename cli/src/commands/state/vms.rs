@@ -28,7 +28,7 @@ struct Answer {
 }
 
 pub(crate) fn run(arguments: &VmsArgs, output: Output) -> Result<Code> {
-    let context = arguments.connection.resolve()?;
+    let context = arguments.state.connection.resolve()?;
     let answer = block_on(async {
         let client = Client::connect(&context).await?;
         ask(&client, arguments).await
@@ -67,18 +67,21 @@ pub(crate) fn run(arguments: &VmsArgs, output: Output) -> Result<Code> {
 async fn ask(client: &Client, arguments: &VmsArgs) -> Result<Answer> {
     let of = |kind: Kind, name: Option<&str>, volume: Option<&str>| wire::ResourceFilter {
         kinds: vec![kind.as_str().to_owned()],
-        node: arguments.node.clone().unwrap_or_default(),
+        node: arguments.state.node.clone().unwrap_or_default(),
         name: name.unwrap_or_default().to_owned(),
         volume: volume.unwrap_or_default().to_owned(),
     };
     let volume = arguments.volume.as_deref();
     let cluster = client.cluster().await?;
     let (machines, coverage) = client
-        .resources(of(Kind::Vm, arguments.name.as_deref(), volume), arguments.at)
+        .resources(
+            of(Kind::Vm, arguments.state.name.as_deref(), volume),
+            arguments.state.at,
+        )
         .await?;
     // All lists are of one moment, whatever came meanwhile.
     let at = coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
-    let at = at.or(arguments.at);
+    let at = at.or(arguments.state.at);
     // A machine that is shown has all its files, and on a volume those alone that are on it.
     let (vhds, _) = client.resources(of(Kind::Vhd, None, volume), at).await?;
     let (sources, _) = client.resources(of(Kind::Source, None, None), at).await?;
@@ -91,12 +94,12 @@ async fn ask(client: &Client, arguments: &VmsArgs) -> Result<Answer> {
         match machine {
             Some(machine) => files.entry(Some(key(machine))).or_default().push(file),
             // Of a machine that was not asked for, or of nobody knows which.
-            None if arguments.name.is_some() => {}
+            None if arguments.state.name.is_some() => {}
             None => files.entry(None).or_default().push(file),
         }
     }
     let sources: Vec<Shown> = sources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
-    let unread = unread(&cluster, &sources, coverage.as_ref(), arguments.node.as_deref());
+    let unread = unread(&cluster, &sources, coverage.as_ref(), arguments.state.node.as_deref());
     Ok(Answer {
         cluster,
         machines,

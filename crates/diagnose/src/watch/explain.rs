@@ -6,7 +6,7 @@ use fathom_model::NodeIndex;
 
 use super::finding::{Finding, Named};
 use super::judge::{Member, Scene, Usual, Verdict};
-use super::tally::margin_nanos;
+use super::tally::{Bin, margin_nanos};
 use crate::blame::Suspect;
 
 /// What is left of a family without its worst member is above its equals too from this multiple on ...
@@ -35,6 +35,15 @@ pub(super) struct Case {
     pub(super) expected: f64,
     pub(super) writes: u64,
     pub(super) strength: f64,
+}
+
+impl Case {
+    /// Whether it is beyond its margin in a second at least half as often as in the stretch of so many seconds in which it was found.
+    pub(super) fn is_felt_in(&self, bin: &Bin, seconds: usize) -> bool {
+        let tallies = self.suspects.iter().filter_map(|&(suspect, _)| bin.tally(suspect));
+        let count: u64 = tallies.map(|tally| tally.beyond_at_least(self.margin_nanos)).sum();
+        count > 0 && count as f64 >= f64::from(self.count) / seconds as f64 / 2.0
+    }
 }
 
 /// Which component it is.

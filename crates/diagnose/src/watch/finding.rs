@@ -161,19 +161,15 @@ impl Finding {
         let (first, mut begins) = (self.first, None);
         for (bin, second) in bins.iter().zip(oldest..).filter(|&(_, second)| second >= first) {
             self.feel(bin, second);
-            for &(suspect, usual) in &self.suspects {
-                let Some(tally) = bin.tally(suspect) else { continue };
-                let excess = tally.added_nanos as f64 - usual * f64::from(tally.writes);
-                self.cost += excess;
-                self.wrote += tally.write_nanos as f64;
-                if let Some((nanos, write)) = tally.worst.filter(|(nanos, _)| *nanos >= self.case.margin_nanos) {
-                    self.shown.push((nanos, write));
-                    begins.get_or_insert(second);
-                }
+            self.count(bin);
+            let tallies = self.suspects.iter().filter_map(|&(suspect, _)| bin.tally(suspect));
+            let worst = tallies.filter_map(|tally| tally.worst);
+            for (nanos, write) in worst.filter(|(nanos, _)| *nanos >= self.case.margin_nanos) {
+                self.shown.push((nanos, write));
+                begins.get_or_insert(second);
             }
         }
         self.first = begins.unwrap_or(self.first);
-        self.cost_nanos = self.cost.max(0.0) as u64;
         self.shown
             .sort_by_key(|&(nanos, write)| (Reverse((write.waited, nanos)), write.ordinal));
         self.shown.truncate(SHOWN);
@@ -181,10 +177,7 @@ impl Finding {
 
     /// It is felt in a second in which it is beyond its margin at least half as often as in the stretch in which it was found.
     pub(super) fn feel(&mut self, bin: &Bin, second: i64) {
-        let tallies = self.case.suspects.iter().filter_map(|&(suspect, _)| bin.tally(suspect));
-        let count: u64 = tallies.map(|tally| tally.beyond_at_least(self.case.margin_nanos)).sum();
-        let half = f64::from(self.case.count) / self.seconds as f64 / 2.0;
-        if count > 0 && count as f64 >= half {
+        if self.case.is_felt_in(bin, self.seconds) {
             self.felt = self.felt.max(second);
         }
     }
@@ -211,20 +204,13 @@ impl Finding {
             .iter()
             .zip(oldest..)
             .filter(|&(_, second)| second > time - seconds as i64);
-        let is_known = |number: usize| self.suspects.iter().any(|&(known, _)| known == number);
-        let new = unknown.suspects.iter().filter(|&&(number, _)| !is_known(number));
-        let new: Vec<(usize, f64)> = new.copied().collect();
+        let new = self.take_suspects(&unknown.suspects);
         for (bin, second) in stretch {
-            for &(number, _) in &unknown.suspects {
-                let tally = bin.tally(number);
-                if tally.is_some_and(|tally| tally.beyond_at_least(unknown.margin_nanos) > 0) {
-                    self.felt = self.felt.max(second);
-                }
+            if unknown.is_felt_in(bin, seconds) {
+                self.felt = self.felt.max(second);
             }
-            self.count(bin, &new);
+            self.count_of(bin, new);
         }
-        self.cost_nanos = self.cost.max(0.0) as u64;
-        self.suspects.extend(new);
     }
 
     /// Takes over what was found by legs without a far side before this was.
@@ -233,20 +219,33 @@ impl Finding {
         self.wrote += unknown.wrote;
         self.cost_nanos = self.cost.max(0.0) as u64;
         self.first = self.first.min(unknown.first);
-        for &(number, usual) in &unknown.suspects {
+        self.take_suspects(&unknown.suspects);
+    }
+
+    /// Takes suspects that it does not have yet; from which of its own on they are.
+    fn take_suspects(&mut self, suspects: &[(usize, f64)]) -> usize {
+        let before = self.suspects.len();
+        for &(number, usual) in suspects {
             if !self.suspects.iter().any(|&(known, _)| known == number) {
                 self.suspects.push((number, usual));
             }
         }
+        before
     }
 
-    /// Counts what suspects cost in a second.
-    pub(super) fn count(&mut self, bin: &Bin, suspects: &[(usize, f64)]) {
-        for &(suspect, usual) in suspects {
+    /// Counts what it cost in a second.
+    pub(super) fn count(&mut self, bin: &Bin) {
+        self.count_of(bin, 0);
+    }
+
+    /// The same of its suspects from one on.
+    fn count_of(&mut self, bin: &Bin, from: usize) {
+        for &(suspect, usual) in &self.suspects[from..] {
             let Some(tally) = bin.tally(suspect) else { continue };
             self.cost += tally.added_nanos as f64 - usual * f64::from(tally.writes);
             self.wrote += tally.write_nanos as f64;
         }
+        self.cost_nanos = self.cost.max(0.0) as u64;
     }
 
     /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
