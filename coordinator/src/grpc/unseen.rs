@@ -35,7 +35,7 @@ pub(super) fn unseen_since(report: &WorkerReport, from: Option<i64>) -> Vec<Unse
 pub(super) fn closed_without(node: &NodeReport) -> Option<String> {
     let until = node.closed_without.filter(|_| !node.state.is_unseen())?;
     Some(format!(
-        "node {} was silent, and windows closed without it, the last at {} on its clock: its legs there stay missing",
+        "node {} was silent, and windows closed without it, the last at {} on its clock: its legs there, and those of its own I/Os, stay missing",
         node.node,
         rfc3339(until)
     ))

@@ -98,6 +98,8 @@ pub struct Engine {
     silent: BTreeSet<NodeIndex>,
     /// Until when, on its clock, windows closed that a silent node could have had legs in.
     closed_without: BTreeMap<NodeIndex, i64>,
+    /// Until when, on its clock, what far sides saw of the I/Os of a silent node was set aside.
+    set_aside: BTreeMap<NodeIndex, i64>,
     streams: FxHashMap<StreamIndex, Stream>,
     /// The streams of each node in the order in which they were opened.
     lives: FxHashMap<NodeIndex, Vec<StreamIndex>>,
@@ -200,6 +202,7 @@ impl Engine {
             observed: BTreeMap::new(),
             silent: BTreeSet::new(),
             closed_without: BTreeMap::new(),
+            set_aside: BTreeMap::new(),
             streams: FxHashMap::default(),
             lives: FxHashMap::default(),
             pool: Pool::default(),

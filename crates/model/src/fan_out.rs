@@ -297,11 +297,14 @@ pub enum Missing {
     Displaced,
     /// A cache drive took the request, and more than one of its requests could be this one.
     Indistinct,
+    /// The I/O's own node had been silent for longer than the silence time, and what far sides saw of that time had been set aside when
+    /// the I/O came.
+    Late,
 }
 
 impl Missing {
     /// All causes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoDaemon,
         Self::Silent,
         Self::NotCovered,
@@ -311,6 +314,7 @@ impl Missing {
         Self::NoExtent,
         Self::Displaced,
         Self::Indistinct,
+        Self::Late,
     ];
 
     /// Snake case, as columns and JSON show it.
@@ -326,6 +330,7 @@ impl Missing {
             Self::NoExtent => "no_extent",
             Self::Displaced => "displaced",
             Self::Indistinct => "indistinct",
+            Self::Late => "late",
         }
     }
 }

@@ -92,9 +92,15 @@ impl Engine {
         said
     }
 
-    /// Until when, on its clock, windows closed that a silent node could have had legs in.
+    /// Until when, on its clock, windows closed that a silent node could have had legs in, or what far sides saw of its own I/Os was set
+    /// aside.
     #[must_use]
     pub fn closed_without(&self, node: NodeIndex) -> Option<i64> {
-        self.closed_without.get(&node).copied()
+        let writes = self.lives(node).iter().any(|&stream| self.gives(stream, Tap::Volume));
+        let set_aside = self.set_aside.get(&node).filter(|_| writes);
+        // Until when nothing can be left is later than anybody has come.
+        let newest = self.streams.values().map(|stream| stream.newest).max();
+        let set_aside = set_aside.map(|&until| newest.map_or(until, |newest| until.min(newest)));
+        set_aside.max(self.closed_without.get(&node).copied())
     }
 }

@@ -192,7 +192,11 @@ impl Engine {
         let displaced = self.shifts.is_displaced(place.disk, tap) && !self.caches.has(place.disk);
         let displaced = displaced.then_some(Missing::Displaced);
         let indistinct = (tap == Tap::Device && found.indistinct).then_some(Missing::Indistinct);
-        Some(indistinct.or(uncovered).or(displaced).unwrap_or(Missing::Absent))
+        // Its node was silent, and what was seen of its I/Os had been set aside when it came.
+        let until = self.set_aside.get(&io.node);
+        let late = until.is_some_and(|&until| io.event.end_unix_nanos() < until);
+        let otherwise = if late { Missing::Late } else { Missing::Absent };
+        Some(indistinct.or(uncovered).or(displaced).unwrap_or(otherwise))
     }
 
     /// Names the leg that each I/O of a window waited for, where that can be known; those decided in bulk become rows.

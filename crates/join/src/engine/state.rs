@@ -35,6 +35,9 @@ pub struct State {
     pub delays: Vec<DelaysState>,
     /// Until when windows closed that a silent node could have had legs in.
     pub closed_without: Vec<(NodeId, i64)>,
+    /// Until when what far sides saw of the I/Os of a silent node was set aside; none in records of before this was kept.
+    #[serde(default)]
+    pub set_aside: Vec<(NodeId, i64)>,
     /// I/Os that closed without a leg that may still come; none in records of before they were kept.
     #[serde(default)]
     pub overdue: Vec<OverdueState>,
@@ -335,17 +338,19 @@ impl Engine {
             })
             .collect();
         delays.sort_by(|a, b| a.initiator.cmp(&b.initiator));
-        let closed_without = self
-            .closed_without
-            .iter()
-            .map(|(&node, &until)| (self.catalog.node(node).clone(), until))
-            .collect();
+        let of_nodes = |times: &BTreeMap<NodeIndex, i64>| -> Vec<(NodeId, i64)> {
+            let times = times.iter();
+            times
+                .map(|(&node, &until)| (self.catalog.node(node).clone(), until))
+                .collect()
+        };
         State {
             streams,
             clocks,
             replies,
             delays,
-            closed_without,
+            closed_without: of_nodes(&self.closed_without),
+            set_aside: of_nodes(&self.set_aside),
             overdue: self.overdue.state(&self.catalog),
             correlations: self.correlation_state(),
             shifts: self.shifts.state(&self.catalog),
@@ -417,6 +422,9 @@ impl Engine {
         }
         for (node, until) in state.closed_without {
             engine.closed_without.insert(catalog.intern_node(&node), until);
+        }
+        for (node, until) in state.set_aside {
+            engine.set_aside.insert(catalog.intern_node(&node), until);
         }
         engine.overdue = OverdueLegs::restore(catalog, state.overdue);
         engine.correlations = super::unplaced::restore(catalog, state.correlations);

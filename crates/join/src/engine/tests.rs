@@ -16,6 +16,7 @@ mod options;
 mod play;
 mod same_rows;
 mod shifts;
+mod silent;
 mod traffic;
 mod truth;
 mod unplaced;

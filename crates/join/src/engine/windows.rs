@@ -149,12 +149,19 @@ impl Engine {
         });
         let mut streams: Vec<StreamIndex> = self.streams.keys().copied().collect();
         streams.sort_by_key(|&stream| self.catalog.stream(stream));
+        let mut foreign = None;
         for stream in streams {
             // Without a window of that time nobody looks at them there any more.
             self.spill_until(stream, last.saturating_add(1));
             for event in self.pool.take_until(stream, last) {
-                self.give_up(event);
+                let end = event.event.end_unix_nanos();
+                if self.give_up(event) == UnmatchedCause::Foreign {
+                    foreign = foreign.max(Some(end));
+                }
             }
+        }
+        if let Some(end) = foreign {
+            self.note_set_aside(end.saturating_add(self.margin()).saturating_add(1));
         }
         self.sweep_lanes();
         self.overdue.forget(last);
@@ -163,6 +170,15 @@ impl Engine {
             let closed = streams.get(&stream).map_or(i64::MIN, |stream| stream.closed_until);
             closed.saturating_mul(window_nanos)
         });
+    }
+
+    /// Remembers that what far sides saw of the I/Os of silent nodes was set aside, as far as those had ended before a time.
+    fn note_set_aside(&mut self, until: i64) {
+        let silent: Vec<NodeIndex> = self.writers().filter(|node| self.silent.contains(node)).collect();
+        for node in silent {
+            let known = self.set_aside.entry(node).or_insert(until);
+            *known = until.max(*known);
+        }
     }
 
     /// How long before an I/O, by whatever clock, its events may have ended.
@@ -186,7 +202,7 @@ impl Engine {
         self.short_of(&self.writers().map(|node| (node, until)).collect())
     }
 
-    fn give_up(&mut self, event: LegEvent) {
+    fn give_up(&mut self, event: LegEvent) -> UnmatchedCause {
         let device = self.streams[&event.event.stream].devices.get(event.device as usize);
         // A drive without extents that turned out to be nobody's cache is no business of the join.
         let known = event.disk.is_none_or(|disk| self.layout.node_of(disk).is_some());
@@ -209,5 +225,6 @@ impl Engine {
             length: event.length,
             cause,
         });
+        cause
     }
 }
