@@ -15,6 +15,7 @@
 //! A fault of a daemon or of a question goes back to it as a status. A full disk, a store that another coordinator took over, a
 //! port that is taken: [`Error`], and the program ends with a message; nothing that was acknowledged is lost.
 
+mod accept;
 mod config;
 mod error;
 mod fleet;
@@ -47,9 +48,8 @@ use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::{Cause, Shutdown};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 
 pub use config::{Allowed, Config, Faults, Fleet, FleetOptions, Group, Ingest, Labels, Options, Policy, Role, Uplink};
 pub use error::{Error, Result};
@@ -174,12 +174,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         reflection().build_v1().map_err(broken)?,
         reflection().build_v1alpha().map_err(broken)?,
     );
-    let tls = ServerTlsConfig::new()
-        .identity(Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem))
-        .client_ca_root(Certificate::from_pem(&credentials.ca_pem));
+    let connections = accept::start(listener, &credentials, tasks)?;
     let router = Server::builder()
-        .tls_config(tls)
-        .map_err(|error| Error::Server { reason: chain(&error) })?
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         // What one stream may hold is far less: answers that nobody takes do not hold up other streams of a connection.
@@ -195,9 +191,8 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     let shutdown = tasks.shutdown().clone();
     let stop = shutdown.child_token();
     tasks.spawn("server", Kind::Critical, async move {
-        let incoming = TcpListenerStream::new(listener);
         router
-            .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await })
+            .serve_with_incoming_shutdown(connections, async move { stop.cancelled().await })
             .await
             .map_err(|error| chain(&error))
     });

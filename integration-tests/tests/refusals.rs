@@ -148,7 +148,7 @@ fn wrong_certificates_are_explained() {
 #[test]
 fn client_certificate_that_the_coordinator_refuses_is_explained_in_the_same_words_always() {
     let setup = Setup::new();
-    let coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
+    let mut coordinator = program().coordinator(&setup.certificates, &setup.store(), &[]);
     // They trust the coordinator and their own authority; the coordinator knows nothing of the latter.
     let folder = setup.home.path().join("foreign");
     let foreign = Certificates::new(&folder);
@@ -167,6 +167,13 @@ fn client_certificate_that_the_coordinator_refuses_is_explained_in_the_same_word
         assert!(said.contains("error: ") && said.contains(says), "{said}");
         assert!(!said.contains("hyper") && !said.contains("panicked"), "{said}");
     }
+    // Once for all of them: they came from one address within a minute.
+    coordinator.kill();
+    let said = coordinator.said();
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("connection refused")).collect();
+    assert_eq!(told.len(), 1, "{said}");
+    assert!(told[0].contains("peer=127.0.0.1:"), "{said}");
+    assert!(told[0].contains("from an authority that our CA file does not hold"), "{said}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub fn tls_problem(error: &(dyn Error + 'static)) -> Option<String> {
             other => format!("the other side ended the TLS handshake: {other:?}"),
         },
         TlsError::InvalidMessage(_) => {
-            "the other side does not speak TLS; is the address that of a coordinator?".to_owned()
+            "the other side does not speak TLS: the address is not that of a coordinator, or it was called without TLS".to_owned()
         }
         other => format!("TLS failed: {other}"),
     })
