@@ -44,7 +44,12 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
             tell_source(answer.source.as_ref());
         }
     }
-    let partial = note(answer.coverage.as_ref());
+    let mut coverage = answer.coverage;
+    // A table has told what is odd already.
+    if let (Output::Table, Some(coverage)) = (output, &mut coverage) {
+        coverage.warnings.clear();
+    }
+    let partial = note(coverage.as_ref());
     Ok(if arguments.check && report.culprit.is_some() {
         Code::Trouble
     } else {
