@@ -18,7 +18,7 @@ use crate::latency::{By, Latencies};
 use crate::order::Line;
 use crate::summary::Summary;
 use crate::tally::Totals;
-use crate::watch::Watch;
+use crate::watch::{Watch, unseen_there};
 use crate::writerless::Writerless;
 
 /// The first pass over the rows of a stretch of time.
@@ -139,23 +139,48 @@ impl InOrder {
 /// whole of its time and writes. A link is the exception where much of it is the other way: the watch looks at both. What the watch has as
 /// `unknown` behind a node is the culprit where that is at or on the way to this node, seen by writes that lack its far side.
 pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
-    let culprit = culprit.map(|culprit| seen_where_it_is(&report.culprits, culprit));
-    if let Some(culprit) = &culprit {
+    let mut culprit = culprit.map(|culprit| seen_where_it_is(&report.culprits, culprit));
+    if let Some(culprit) = &mut culprit {
         let is_behind = |other: &Culprit| {
             let node = matches!(&culprit.kind[..], "disk" | "link" | "node") && culprit.node == other.node;
             other.kind == "unknown" && node
         };
         report.culprits.retain(|other| !is_behind(other));
         let both_ways = |other: &Culprit| {
-            culprit.kind == "link" && other.cost_ns > culprit.cost_ns.saturating_add(culprit.cost_ns / 4)
+            culprit.kind == "link" && other.cost_ns - other.hidden_ns > culprit.cost_ns.saturating_add(culprit.cost_ns / 4)
         };
         let mut same = report.culprits.iter_mut().filter(|other| other.is_same(culprit));
         if let Some(same) = same.next().filter(|same| !both_ways(same)) {
-            same.clone_from(culprit);
+            *same = with_hidden(culprit, same);
+            culprit.clone_from(same);
         }
         report.culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
     }
     report.culprit = culprit;
+}
+
+/// The account of the second pass with what writes cost that do not show the drive or the far side: those the watch alone knows to be of it.
+fn with_hidden(culprit: &Culprit, watched: &Culprit) -> Culprit {
+    let mut whole = culprit.clone();
+    if watched.hidden_ns == 0 || culprit.hidden_ns > 0 {
+        return whole;
+    }
+    whole.cost_ns = whole.cost_ns.saturating_add(watched.hidden_ns);
+    whole.hidden_ns = watched.hidden_ns;
+    whole.evidence.extend(unseen_there(watched.hidden_ns));
+    // The watch knows times to the second alone: where it knows no other second, the finer ones stand.
+    if second(&watched.since) < second(&whole.since) {
+        whole.since.clone_from(&watched.since);
+    }
+    if second(&watched.until).map(|end| end - 1) > second(&whole.until) {
+        whole.until.clone_from(&watched.until);
+    }
+    whole
+}
+
+/// The second of a time as answers have it.
+fn second(time: &str) -> Option<i64> {
+    time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
 }
 
 /// Where the second pass knows only that something is at or on the way to a node, what the watch has there is the culprit: it was seen by
@@ -216,6 +241,7 @@ fn culprit(finding: &Finding) -> Culprit {
         peer: finding.peer.clone(),
         confidence: finding.confidence,
         cost_ns: finding.cost_ns,
+        hidden_ns: 0,
         since: timestamp(finding.first_unix_ns),
         until: timestamp(finding.last_unix_ns),
         evidence: finding.evidence.clone(),

@@ -22,6 +22,7 @@ mod judge;
 mod measure;
 mod tally;
 
+pub(crate) use finding::unseen_there;
 pub use finding::{Finding, Named, Shown};
 
 use judge::Scene;

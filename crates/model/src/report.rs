@@ -175,6 +175,9 @@ pub struct Culprit {
     pub confidence: f64,
     /// What it cost: time that writes waited for it beyond what is usual for its peers, or was usual for itself.
     pub cost_ns: u64,
+    /// The part of it that writes show of which the drive or the far side was not seen: it was seen there in others at the same time.
+    #[serde(default)]
+    pub hidden_ns: u64,
     /// When it began: the first write that felt it, RFC 3339, on the initiator's clock.
     pub since: String,
     /// When it was last felt.

@@ -255,6 +255,7 @@ impl From<&report::Culprit> for wire::Culprit {
             peer: text(&culprit.peer),
             confidence: culprit.confidence,
             cost_nanos: culprit.cost_ns,
+            hidden_nanos: culprit.hidden_ns,
             since: culprit.since.clone(),
             until: culprit.until.clone(),
             evidence: culprit
@@ -279,6 +280,7 @@ impl From<&wire::Culprit> for report::Culprit {
             peer: given(&culprit.peer),
             confidence: culprit.confidence,
             cost_ns: culprit.cost_nanos,
+            hidden_ns: culprit.hidden_nanos,
             since: culprit.since.clone(),
             until: culprit.until.clone(),
             evidence: culprit

@@ -1113,6 +1113,10 @@ pub struct Culprit {
     /// Why.
     #[prost(message, repeated, tag = "9")]
     pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// The part of `cost_nanos` that writes show of which the drive or the far side was not seen. 0: none, and of a coordinator of before
+    /// this was told apart.
+    #[prost(uint64, tag = "10")]
+    pub hidden_nanos: u64,
 }
 /// One reason.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -248,6 +248,7 @@ impl Case {
             peer,
             confidence,
             cost_ns: self.cost_nanos,
+            hidden_ns: 0,
             since: timestamp(
                 self.first
                     .unwrap_or_else(|| self.bad.first().map_or(0, |bin| bin * self.width)),

@@ -301,6 +301,7 @@ fn culprit(node: &str, peer: Option<&str>) -> fathom_model::report::Culprit {
         peer: peer.map(str::to_owned),
         confidence: 1.0,
         cost_ns: 0,
+        hidden_ns: 0,
         since: String::new(),
         until: String::new(),
         evidence: Vec::new(),

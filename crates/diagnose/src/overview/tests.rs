@@ -144,6 +144,7 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
         disk: None,
         peer: peer.map(ToOwned::to_owned),
         cost_ns,
+        hidden_ns: 0,
         ..culprit.clone()
     };
     // Writes that lack the far side feel the same link as something behind its node; the way there alone is half of a pair.
@@ -164,6 +165,28 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
     assert_eq!((hidden.culprit, &hidden.culprits), (Some(both), &felt.culprits));
     blame(&mut felt, Some(of("unknown", "t0", Some("i0"), 40)));
     assert_eq!(felt.culprits[1], of("unknown", "t0", Some("i0"), 40));
+    // What writes show without the drive is of the drive that others show, in both accounts.
+    let watched = Culprit {
+        hidden_ns: 30,
+        since: "2026-01-01T00:00:01Z".to_owned(),
+        until: "2026-01-01T00:00:09Z".to_owned(),
+        ..of("disk", "t1", None, 90)
+    };
+    let seen = Culprit {
+        since: "2026-01-01T00:00:01.5Z".to_owned(),
+        until: "2026-01-01T00:00:05.5Z".to_owned(),
+        ..of("disk", "t1", None, 58)
+    };
+    let mut both = Report {
+        culprits: vec![watched.clone()],
+        ..Report::default()
+    };
+    blame(&mut both, Some(seen.clone()));
+    let whole = both.culprit.unwrap();
+    assert_eq!(both.culprits, std::slice::from_ref(&whole));
+    assert_eq!((whole.cost_ns, whole.hidden_ns), (88, 30));
+    assert_eq!((&whole.since, &whole.until), (&seen.since, &watched.until));
+    assert_eq!(whole.evidence.len(), seen.evidence.len() + 1);
     assert_eq!((culprit.kind.as_str(), culprit.node.as_deref()), ("disk", Some("t1")));
     assert_eq!(report.clocks, clocks());
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::iter;
 
 use fathom_model::report::{Culprit, Evidence};
 use fathom_model::unit::show_nanos as show;
@@ -124,6 +125,10 @@ pub struct Finding {
     pub(super) wrote: f64,
     /// Whose cost it is, with what is usual a write.
     pub(super) suspects: Vec<(usize, f64)>,
+    /// Those of them that writes show in which what is named was not seen.
+    hidden: Vec<usize>,
+    /// What those cost.
+    hidden_cost: f64,
     first: i64,
     last: i64,
     /// The last second in which it was felt.
@@ -142,6 +147,8 @@ impl Finding {
             cost: 0.0,
             wrote: 0.0,
             suspects: case.suspects.clone(),
+            hidden: Vec::new(),
+            hidden_cost: 0.0,
             first: time - seconds as i64 + 1,
             last: time,
             felt: time - seconds as i64,
@@ -196,7 +203,7 @@ impl Finding {
         }
     }
 
-    /// The same seen by legs without a far side: it costs there too.
+    /// The same seen by legs without a far side, or without its drive: it costs there too.
     pub(super) fn also(&mut self, unknown: &Case, bins: &VecDeque<Bin>, time: i64, seconds: usize) {
         self.last = self.last.max(time);
         let oldest = time - bins.len() as i64 + 1;
@@ -213,9 +220,10 @@ impl Finding {
         }
     }
 
-    /// Takes over what was found by legs without a far side before this was.
+    /// Takes over what was found by legs without a far side, or without its drive, before this was.
     pub(super) fn absorb(&mut self, unknown: &Self) {
         self.cost += unknown.cost;
+        self.hidden_cost += unknown.cost;
         self.wrote += unknown.wrote;
         self.cost_nanos = self.cost.max(0.0) as u64;
         self.first = self.first.min(unknown.first);
@@ -228,6 +236,7 @@ impl Finding {
         for &(number, usual) in suspects {
             if !self.suspects.iter().any(|&(known, _)| known == number) {
                 self.suspects.push((number, usual));
+                self.hidden.push(number);
             }
         }
         before
@@ -242,7 +251,9 @@ impl Finding {
     fn count_of(&mut self, bin: &Bin, from: usize) {
         for &(suspect, usual) in &self.suspects[from..] {
             let Some(tally) = bin.tally(suspect) else { continue };
-            self.cost += tally.added_nanos as f64 - usual * f64::from(tally.writes);
+            let cost = tally.added_nanos as f64 - usual * f64::from(tally.writes);
+            self.cost += cost;
+            self.hidden_cost += if self.hidden.contains(&suspect) { cost } else { 0.0 };
             self.wrote += tally.write_nanos as f64;
         }
         self.cost_nanos = self.cost.max(0.0) as u64;
@@ -364,6 +375,7 @@ impl Finding {
             Named::Initiator(node) => ("initiator", name(node), None, None),
         };
         let chance = (-self.case.strength).exp();
+        let hidden_ns = (self.hidden_cost.max(0.0) as u64).min(self.cost_nanos);
         Culprit {
             kind: kind.to_owned(),
             node: Some(node),
@@ -374,16 +386,19 @@ impl Finding {
                 .round()
                 / 100.0,
             cost_ns: self.cost_nanos,
+            hidden_ns,
             since: timestamp(self.first.saturating_mul(BIN_NANOS)),
             until: timestamp((self.felt.max(self.first) + 1).saturating_mul(BIN_NANOS)),
-            evidence: vec![Evidence {
+            evidence: iter::once(Evidence {
                 text: self.text(),
                 writes: self
                     .shown
                     .iter()
                     .map(|(_, write)| write.id(catalog).to_string())
                     .collect(),
-            }],
+            })
+            .chain(unseen_there(hidden_ns))
+            .collect(),
         }
     }
 
@@ -411,4 +426,15 @@ impl Finding {
             self.case.expected,
         )
     }
+}
+
+/// Says which part of a cost is that of writes in which what is named was not seen.
+pub(crate) fn unseen_there(hidden_ns: u64) -> Option<Evidence> {
+    (hidden_ns > 0).then(|| Evidence {
+        text: format!(
+            "{} of what it cost is of writes whose drive or far side was not seen there; at the same time others show that it was this",
+            show(hidden_ns)
+        ),
+        writes: Vec::new(),
+    })
 }

@@ -111,7 +111,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
                 }
             }
         }
-        measures.extend(whole_legs(io, legs, references));
+        measures.extend(wholes(io, legs, references));
         let shares = blame(rows, io).map(|blame| blame.shares).unwrap_or_default();
         for (suspect, nanos) in shares {
             if let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) {
@@ -142,30 +142,34 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
     measures
 }
 
-/// The whole legs of a write that has one of which the far side was not seen: what that one is held against.
-fn whole_legs(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measure; 3]> {
+/// What legs that were seen are held against of a write that has one of which the far side, or the drive behind it, was not: the whole
+/// leg, or the whole of the far side.
+fn wholes(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measure; 3]> {
+    let without_far_side = |leg: &Leg| leg.initiator.is_some() && leg.service().is_none() && !leg.local;
+    let without_drive = |leg: &Leg| leg.target.is_some() && leg.device.is_none();
+    let (legs_too, far_sides_too) = (legs.iter().any(without_far_side), legs.iter().any(without_drive));
     let mut measures = SmallVec::new();
-    let is_unseen = |leg: &&Leg| leg.initiator.is_some() && leg.service().is_none() && !leg.local;
-    if !legs.iter().any(|leg| is_unseen(&leg)) {
-        return measures;
-    }
-    for leg in legs.iter().filter(|leg| !leg.ambiguous && leg.service().is_some()) {
-        let suspect = Suspect::Unseen {
-            node: leg.node,
-            peer: io.node,
-        };
-        let Some(nanos) = like(suspect, io, leg) else { continue };
-        let Some(usual) = references.usual(suspect, leg.length, nanos) else {
-            continue;
-        };
-        let above_nanos = nanos.saturating_sub(usual);
-        measures.push(Measure {
-            suspect,
-            // Whoever was seen is told by its parts.
-            beyond_nanos: 0,
-            above_nanos,
-            added_nanos: 0,
-        });
+    for leg in legs.iter().filter(|leg| !leg.ambiguous) {
+        let (node, peer) = (leg.node, io.node);
+        let leg_too = legs_too && leg.service().is_some();
+        let far_side_too = far_sides_too && leg.device.is_some();
+        let whole = [
+            leg_too.then_some(Suspect::Unseen { node, peer }),
+            far_side_too.then_some(Suspect::FarSide(node)),
+        ];
+        for suspect in whole.into_iter().flatten() {
+            let Some(nanos) = like(suspect, io, leg) else { continue };
+            let Some(usual) = references.usual(suspect, leg.length, nanos) else {
+                continue;
+            };
+            measures.push(Measure {
+                suspect,
+                // Whoever was seen is told by its parts.
+                beyond_nanos: 0,
+                above_nanos: nanos.saturating_sub(usual),
+                added_nanos: 0,
+            });
+        }
     }
     measures
 }

@@ -149,13 +149,32 @@ fn run_with_holes(hidden: impl Fn(i64) -> bool) -> (Watch, Cluster) {
             times.way += 1_000_000;
         }
     };
+    run_with_lost(slow, hidden, 2, |leg| (leg.target, leg.device) = (None, None))
+}
+
+/// The drive of `t1` is slow from the tenth second on and ways wait behind it, and its events alone are not seen while `hidden`.
+fn run_with_holes_at_the_drive(hidden: impl Fn(i64) -> bool) -> (Watch, Cluster) {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 1 && at > 10_000 * MILLISECOND {
+            times.device += 3_000_000;
+            times.way += 300_000;
+        }
+    };
+    run_with_lost(slow, hidden, 1, |leg| leg.device = None)
+}
+
+fn run_with_lost(
+    slow: impl Fn(i64, usize, usize, &mut Times),
+    hidden: impl Fn(i64) -> bool,
+    copy: usize,
+    lose: impl Fn(&mut fathom_model::Leg),
+) -> (Watch, Cluster) {
     let (_, mut cluster) = run(60, slow, &[]);
     let rows = &mut cluster.rows;
     for io in &rows.ios {
         let seconds = (io.event.start_unix_nanos - crate::fixture::START) / (1000 * MILLISECOND);
         if hidden(seconds) {
-            let leg = &mut rows.legs[io.legs.clone()][2];
-            (leg.target, leg.device) = (None, None);
+            lose(&mut rows.legs[io.legs.clone()][copy]);
         }
     }
     let mut watch = Watch::default();
@@ -164,17 +183,38 @@ fn run_with_holes(hidden: impl Fn(i64) -> bool) -> (Watch, Cluster) {
     (watch, cluster)
 }
 
+type Hidden = fn(i64) -> bool;
+
+const HIDDEN: [(&str, Hidden); 3] = [
+    ("three of six seconds", |at| at % 6 < 3),
+    ("from when it began", |at| (8..35).contains(&at)),
+    ("later", |at| at > 30),
+];
+
 #[test]
 fn what_hides_now_and_then_is_told_by_what_was_seen() {
     let link = ("link".to_owned(), "t2".to_owned(), None, Some("i1".to_owned()));
-    let (all, _) = run_with_holes(|_| false);
-    for (what, hidden) in [
-        ("three of six seconds", (|at: i64| at % 6 < 3) as fn(i64) -> bool),
-        ("from when it began", |at| (8..35).contains(&at)),
-        ("later", |at| at > 30),
-    ] {
-        let (watch, cluster) = run_with_holes(hidden);
-        assert_eq!(names(&watch, &cluster), std::slice::from_ref(&link), "{what}");
+    assert_is_told(&link, run_with_holes);
+}
+
+#[test]
+fn drive_that_hides_now_and_then_is_told_by_what_was_seen_and_no_way_beside_it() {
+    assert_is_told(&disk("t1"), run_with_holes_at_the_drive);
+    let (watch, cluster) = run_with_holes_at_the_drive(|_| true);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("unknown".to_owned(), "t1".to_owned(), None, None)]
+    );
+}
+
+fn assert_is_told(one: &(String, String, Option<String>, Option<String>), run: impl Fn(Hidden) -> (Watch, Cluster)) {
+    let (all, _) = run(|_| false);
+    for (what, hidden) in HIDDEN {
+        let (watch, cluster) = run(hidden);
+        assert_eq!(names(&watch, &cluster), std::slice::from_ref(one), "{what}");
+        let report = &watch.report(&cluster.catalog)[0];
+        assert!(0 < report.hidden_ns && report.hidden_ns < report.cost_ns, "{what}: {report:?}");
+        assert_eq!(report.evidence.len(), 2, "{what}: {report:?}");
         let (own, whole) = (&watch.findings()[0], &all.findings()[0]);
         let share = own.cost_nanos as f64 / whole.cost_nanos as f64;
         assert!((0.8..1.2).contains(&share), "{what}: {share} of the cost");

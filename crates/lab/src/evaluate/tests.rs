@@ -186,6 +186,7 @@ fn links_fit_by_their_ends_and_disks_by_node_and_name() {
         peer: peer.map(str::to_owned),
         confidence: 0.9,
         cost_ns: 1,
+        hidden_ns: 0,
         since: String::new(),
         until: String::new(),
         evidence: Vec::new(),

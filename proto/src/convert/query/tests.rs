@@ -90,6 +90,7 @@ fn report_comes_back() {
             peer: None,
             confidence: 0.9,
             cost_ns: 7,
+            hidden_ns: 0,
             since: text("2026-09-22T03:13:25Z"),
             until: text("2026-09-22T03:13:26Z"),
             evidence: vec![Evidence {
@@ -104,6 +105,7 @@ fn report_comes_back() {
             peer: None,
             confidence: 0.8,
             cost_ns: 5,
+            hidden_ns: 0,
             since: text("2026-09-22T03:13:25Z"),
             until: text("2026-09-22T03:13:26Z"),
             evidence: Vec::new(),
