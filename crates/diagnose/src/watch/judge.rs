@@ -14,6 +14,9 @@ const SURE_WITHOUT_A_STALL: f64 = 12.0;
 /// Less than this multiple of what its equals do is within what equals differ by.
 const FAR_ABOVE: f64 = 2.0;
 
+/// By how much equals differ one alone does not tell: against one, less than this multiple is within it.
+const FAR_ABOVE_ONE: f64 = 3.0;
+
 /// Fewer say nothing.
 const FEWEST: u32 = 6;
 
@@ -59,6 +62,8 @@ pub(super) struct Usual {
     writes: [f64; MARGINS],
     /// Time added, a write.
     pub(super) added_nanos: f64,
+    /// What multiple of this is more than what equals differ by.
+    far_above: f64,
 }
 
 /// Somebody is far above.
@@ -119,6 +124,7 @@ impl<'a> Scene<'a> {
             rates: [0.0; MARGINS],
             writes: [0.0; MARGINS],
             added_nanos: 0.0,
+            far_above: if others.len() == 1 { FAR_ABOVE_ONE } else { FAR_ABOVE },
         };
         for margin in 0..MARGINS {
             let mut rates: Vec<(f64, &Member)> = others
@@ -217,7 +223,7 @@ impl Member {
     pub(super) fn above(&self, usual: &Usual, margin: usize, without: u32) -> Option<(u32, f64, f64)> {
         let count = self.beyond[margin].saturating_sub(without);
         let expected = usual.rates[margin] * self.writes;
-        if (without == 0 && count < FEWEST) || f64::from(count) < FAR_ABOVE * expected {
+        if (without == 0 && count < FEWEST) || f64::from(count) < usual.far_above * expected {
             return None;
         }
         Some((count, expected, self.strength(count, usual, margin)))
