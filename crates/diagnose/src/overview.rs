@@ -147,7 +147,8 @@ pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
         };
         report.culprits.retain(|other| !is_behind(other));
         let both_ways = |other: &Culprit| {
-            culprit.kind == "link" && other.cost_ns - other.hidden_ns > culprit.cost_ns.saturating_add(culprit.cost_ns / 4)
+            culprit.kind == "link"
+                && other.cost_ns - other.hidden_ns > culprit.cost_ns.saturating_add(culprit.cost_ns / 4)
         };
         let mut same = report.culprits.iter_mut().filter(|other| other.is_same(culprit));
         if let Some(same) = same.next().filter(|same| !both_ways(same)) {

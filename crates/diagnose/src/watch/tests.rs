@@ -213,7 +213,10 @@ fn assert_is_told(one: &(String, String, Option<String>, Option<String>), run: i
         let (watch, cluster) = run(hidden);
         assert_eq!(names(&watch, &cluster), std::slice::from_ref(one), "{what}");
         let report = &watch.report(&cluster.catalog)[0];
-        assert!(0 < report.hidden_ns && report.hidden_ns < report.cost_ns, "{what}: {report:?}");
+        assert!(
+            0 < report.hidden_ns && report.hidden_ns < report.cost_ns,
+            "{what}: {report:?}"
+        );
         assert_eq!(report.evidence.len(), 2, "{what}: {report:?}");
         let (own, whole) = (&watch.findings()[0], &all.findings()[0]);
         let share = own.cost_nanos as f64 / whole.cost_nanos as f64;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{
-    Catalog, Device, NodeId, Observation, Op, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
+    Catalog, Device, NodeId, NodeIndex, Observation, Op, PendingEvent, RangeSet, StreamId, StreamIndex, Tap, Topology,
 };
 use serde::{Deserialize, Serialize};
 
