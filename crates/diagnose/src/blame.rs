@@ -43,6 +43,17 @@ impl Suspect {
         !matches!(self, Self::Initiator(_))
     }
 
+    /// Whether both are ways between the same two nodes.
+    pub(crate) fn is_the_way_back_of(self, other: Self) -> bool {
+        match (self, other) {
+            (
+                Self::Link { node, peer } | Self::Unseen { node, peer },
+                Self::Link { node: to, peer: from } | Self::Unseen { node: to, peer: from },
+            ) => (node, peer) == (from, to),
+            _ => false,
+        }
+    }
+
     /// Suspects of one kind are each other's peers.
     #[must_use]
     pub const fn same_kind(self, other: Self) -> bool {

@@ -57,6 +57,17 @@ impl Spread {
         self.counts[at] = self.counts[at].saturating_add(count);
     }
 
+    /// Counts half of what it counted.
+    pub(crate) fn halve(&mut self) {
+        self.counts.iter_mut().for_each(|count| *count /= 2);
+    }
+
+    /// Durations in the middle of bins, with how many there were.
+    pub(crate) fn durations(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        let counts = self.counts.iter().enumerate();
+        counts.map(|(at, &count)| (middle(self.first + at), count))
+    }
+
     /// The middle duration, to within an eighth; 0 when there is none.
     pub(crate) fn middle(&self) -> u64 {
         let total: u64 = self.counts.iter().map(|&count| u64::from(count)).sum();

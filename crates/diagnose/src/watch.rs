@@ -11,7 +11,7 @@
 //! What all share is in everybody's count and names nobody. One pass, no rows kept; the same rows in the same order give the same
 //! findings, whatever the calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fathom_model::report::Culprit;
 use fathom_model::{Catalog, Io, JoinedRows, NodeIndex, Op};
@@ -20,13 +20,14 @@ mod explain;
 mod finding;
 mod judge;
 mod measure;
+mod past;
 mod tally;
 
 pub(crate) use finding::unseen_there;
 pub use finding::{Finding, Named, Shown};
 
 use judge::Scene;
-use measure::References;
+use measure::Known;
 use tally::{Bin, Numbers, Window};
 
 /// Width of a bin, by completion on the reference clock.
@@ -48,7 +49,7 @@ pub(crate) const OVER_SECONDS: i64 = 300;
 #[derive(Clone, Debug)]
 pub struct Watch {
     numbers: Numbers,
-    references: References,
+    known: Known,
     /// What to add to an initiator's clock to have the reference node's.
     offsets: BTreeMap<NodeIndex, i64>,
     reference: Option<NodeIndex>,
@@ -67,7 +68,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             numbers: Numbers::default(),
-            references: References::default(),
+            known: Known::default(),
             offsets: BTreeMap::new(),
             reference: None,
             open: BTreeMap::new(),
@@ -94,10 +95,17 @@ impl Watch {
         for leg in rows.legs_of(io) {
             self.numbers.disk_is_of(leg.disk, leg.node);
         }
-        let bin = self.open.entry(time.max(floor)).or_default();
-        let measures = measure::measure(rows, io, &mut self.references);
-        let write = Shown::of(io);
-        bin.add(&mut self.numbers, &measures, io.event.duration_nanos, write);
+        let second = time.max(floor);
+        let bin = self.open.entry(second).or_default();
+        let measures = measure::measure(rows, io, second, &mut self.known);
+        let pasts = &self.known.pasts;
+        bin.add(
+            &mut self.numbers,
+            &measures,
+            pasts,
+            io.event.duration_nanos,
+            Shown::of(io),
+        );
         self.judge_until(self.newest - LATE_BINS);
     }
 
@@ -194,11 +202,19 @@ impl Watch {
             .filter(|&at| at == 0 || self.closed.len() > WINDOWS[at - 1].0)
             .collect();
         for at in due {
-            let scene = Scene::new(&self.numbers, &self.windows[at], &self.closed);
+            let scene = Scene::new((&self.numbers, &self.known.pasts), &self.windows[at], &self.closed);
             for case in explain::explain(&scene, &self.findings, time) {
                 self.raise(case, time, at);
             }
         }
+        let active = self
+            .findings
+            .iter()
+            .filter(|finding| finding.is_active(time, OVER_SECONDS));
+        let found: BTreeSet<usize> = active.flat_map(Finding::suspects).collect();
+        let numbers = &self.numbers;
+        let is_found = |suspect| numbers.find(suspect).is_some_and(|number| found.contains(&number));
+        self.known.pasts.settle(time, is_found);
     }
 
     /// What active findings cost in the bin that was closed last.

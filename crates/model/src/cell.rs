@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{DiskIndex, NodeIndex, VolumeIndex};
-use crate::fan_out::Missing;
+use crate::missing::Missing;
 use crate::sketch::{Fault, Kept, Sketch};
 use crate::tap::{Op, Tap};
 

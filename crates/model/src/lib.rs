@@ -26,6 +26,7 @@ pub mod fleet;
 pub mod health;
 pub mod id;
 pub mod io_event;
+pub mod missing;
 pub mod objective;
 pub mod range_set;
 pub mod report;
@@ -40,13 +41,13 @@ pub mod unit;
 pub use catalog::{Catalog, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
 pub use extent::{Extent, ExtentMap, Stripe, Validity};
 pub use fan_out::{
-    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Merged, Missing, Observation, PendingEvent, Slowest,
-    Unmatched, UnmatchedCause,
+    ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Merged, Observation, PendingEvent, Slowest,
 };
 pub use id::{
     ClusterId, Incarnation, IoId, NameFault, NodeId, PhysicalDiskId, StreamId, StreamKind, VolumeId, check_name,
 };
 pub use io_event::{IoColumns, IoEvent};
+pub use missing::{Missing, Unmatched, UnmatchedCause};
 pub use range_set::RangeSet;
 pub use tap::{Op, Tap};
 pub use topology::{Device, PhysicalDisk, Topology, Volume};

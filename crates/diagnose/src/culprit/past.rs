@@ -52,13 +52,18 @@ impl Search {
             let now = bins.get(&time).filter(|bin| bin.says_something())?;
             Some(what(now) / before(bins, good, what)?.max(1.0))
         };
-        let peers = self.peers(suspect).filter_map(|(_, bins)| slowed(bins, Bin::level));
+        // Both directions of a wire slow with it: the other one is no peer.
+        let peers = self
+            .peers(suspect)
+            .filter(|&(other, _)| !suspect.is_the_way_back_of(other));
+        let peers = peers.filter_map(|(_, bins)| slowed(bins, Bin::level));
         // Without a peer: all else that was seen then. An initiator is always held against what its own legs took as well.
         let shared = match (middle(peers), suspect.is_of_a_leg()) {
             (Some(peers), true) => Some(peers),
             (peers, false) => Some(peers.unwrap_or(0.0).max(slowed(bins, Bin::rest)?)),
             (None, true) => {
                 let others = self.bins.iter().filter(|&(&other, _)| other != suspect);
+                let others = others.filter(|&(&other, _)| !suspect.is_the_way_back_of(other));
                 middle(others.filter_map(|(_, bins)| slowed(bins, Bin::level)))
             }
         };

@@ -30,6 +30,8 @@ pub(super) struct Case {
     /// Whose cost it has, with what is usual a write.
     pub(super) suspects: Vec<(usize, f64)>,
     pub(super) what: What,
+    /// Whether it was held against its own past, having no equal.
+    pub(super) by_past: bool,
     pub(super) margin_nanos: u64,
     pub(super) count: u32,
     pub(super) expected: f64,
@@ -180,6 +182,7 @@ impl Explainer<'_, '_> {
             let named = node.map_or_else(|| self.named(suspect), Named::Node);
             self.found(named, member, &usual, &verdict);
         }
+        self.without_equals(&singles);
     }
 
     /// Drives: all of a node are the node, one is a disk.
@@ -218,6 +221,16 @@ impl Explainer<'_, '_> {
             if let Some(usual) = self.scene.usual(&singles, &singles[verdict.member]) {
                 self.found(self.named(self.suspect(member.suspects[0])), member, &usual, &verdict);
             }
+        }
+        self.without_equals(&singles);
+    }
+
+    /// Those of single suspects that have no equal, against their own past.
+    fn without_equals(&mut self, singles: &[Member]) {
+        for (verdict, usual) in self.scene.judge_by_past(singles) {
+            let member = &singles[verdict.member];
+            let named = self.named(self.suspect(member.suspects[0]));
+            self.found(named, member, &usual, &verdict);
         }
     }
 
@@ -330,6 +343,7 @@ impl Explainer<'_, '_> {
             },
             suspects: suspects.collect(),
             what: what(suspect),
+            by_past: usual.by_past,
             margin_nanos: margin_nanos(verdict.margin),
             count: verdict.count,
             expected: verdict.expected,

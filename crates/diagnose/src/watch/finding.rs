@@ -157,6 +157,11 @@ impl Finding {
         }
     }
 
+    /// Whose cost it has.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = usize> + '_ {
+        self.suspects.iter().map(|&(number, _)| number)
+    }
+
     /// Whether there was evidence in the last so many seconds.
     pub(super) const fn is_active(&self, time: i64, seconds: i64) -> bool {
         time - self.last <= seconds
@@ -414,11 +419,13 @@ impl Finding {
             What::Outside => "time outside all legs (before the first was sent and after the last was acknowledged)",
         };
         let against = match self.case.what {
+            _ if self.case.by_past => "what it took before for requests of its size, having no equal,",
             What::Outside => "what is usual for writes of their size",
             _ => "the longest of the same writes' other copies",
         };
+        let equals = if self.case.by_past { "it" } else { "its equals" };
         format!(
-            "{what}: longer than {against} by {} or more in {} of {} writes within {} s, where its equals would have been in {:.1}",
+            "{what}: longer than {against} by {} or more in {} of {} writes within {} s, where {equals} would have been in {:.1}",
             show(self.case.margin_nanos),
             self.case.count,
             self.case.writes,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::past::Pasts;
 use super::tally::{Bin, MARGINS, Numbers, Tally, Window, at_least, margin_nanos};
 
 /// How much likelier what was counted has to be with a rate of its own than with its equals', as a logarithm. Among equals chance
@@ -36,6 +37,7 @@ const TAIL_OF_P99: f64 = 0.25;
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
     pub(super) numbers: &'a Numbers,
+    pasts: &'a Pasts,
     window: &'a Window,
     bins: &'a VecDeque<Bin>,
     p99: u64,
@@ -64,6 +66,8 @@ pub(super) struct Usual {
     pub(super) added_nanos: f64,
     /// What multiple of this is more than what equals differ by.
     far_above: f64,
+    /// Whether this is not what equals do, but what it did itself before.
+    pub(super) by_past: bool,
 }
 
 /// Somebody is far above.
@@ -81,9 +85,10 @@ pub(super) struct Verdict {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(numbers: &'a Numbers, window: &'a Window, bins: &'a VecDeque<Bin>) -> Self {
+    pub(super) fn new((numbers, pasts): (&'a Numbers, &'a Pasts), window: &'a Window, bins: &'a VecDeque<Bin>) -> Self {
         Self {
             numbers,
+            pasts,
             window,
             bins,
             p99: window.p99().unwrap_or(0),
@@ -125,6 +130,7 @@ impl<'a> Scene<'a> {
             writes: [0.0; MARGINS],
             added_nanos: 0.0,
             far_above: if others.len() == 1 { FAR_ABOVE_ONE } else { FAR_ABOVE },
+            by_past: false,
         };
         for margin in 0..MARGINS {
             let mut rates: Vec<(f64, &Member)> = others
@@ -163,33 +169,66 @@ impl<'a> Scene<'a> {
             let Some(usual) = self.usual(singles, member) else {
                 continue;
             };
-            let added = member.added_nanos - usual.added_nanos * member.writes;
-            let matters = added >= ADDED_SHARE * member.write_nanos;
-            let mut best: Option<Verdict> = None;
-            for margin in 0..MARGINS {
-                let Some((count, expected, strength)) = member.above(&usual, margin, 0) else {
-                    continue;
-                };
-                let share = (f64::from(count) - expected) / member.writes;
-                let tail = share >= TAIL_SHARE && margin_nanos(margin) as f64 >= TAIL_OF_P99 * self.p99 as f64;
-                if strength < SURE || !(matters || tail) || best.as_ref().is_some_and(|best| best.strength >= strength)
-                {
-                    continue;
-                }
-                let left = member.above(&usual, margin, self.busiest(member, margin));
-                if left.is_some_and(|(_, _, left)| left >= SURE_WITHOUT_A_STALL) {
-                    best = Some(Verdict {
-                        member: at,
-                        margin,
-                        count,
-                        expected,
-                        strength,
-                    });
-                }
-            }
-            verdicts.extend(best);
+            verdicts.extend(self.verdict(at, member, &usual));
         }
         verdicts
+    }
+
+    /// Whether a member is far above what is usual, at the margin at which it is the surest.
+    fn verdict(&self, at: usize, member: &Member, usual: &Usual) -> Option<Verdict> {
+        let added = member.added_nanos - usual.added_nanos * member.writes;
+        let matters = added >= ADDED_SHARE * member.write_nanos;
+        let mut best: Option<Verdict> = None;
+        for margin in 0..MARGINS {
+            let Some((count, expected, strength)) = member.above(usual, margin, 0) else {
+                continue;
+            };
+            let share = (f64::from(count) - expected) / member.writes;
+            let tail = share >= TAIL_SHARE && margin_nanos(margin) as f64 >= TAIL_OF_P99 * self.p99 as f64;
+            if strength < SURE || !(matters || tail) || best.as_ref().is_some_and(|best| best.strength >= strength) {
+                continue;
+            }
+            let left = member.above(usual, margin, self.busiest(member, margin));
+            if left.is_some_and(|(_, _, left)| left >= SURE_WITHOUT_A_STALL) {
+                best = Some(Verdict {
+                    member: at,
+                    margin,
+                    count,
+                    expected,
+                    strength,
+                });
+            }
+        }
+        best
+    }
+
+    /// Those of single members without an equal that are far above their own past, with that, under the same load, and not because all
+    /// of their writes slowed.
+    pub(super) fn judge_by_past(&self, singles: &[Member]) -> Vec<(Verdict, Usual)> {
+        let mut found = Vec::new();
+        for (at, member) in singles.iter().enumerate() {
+            let Some(&number) = member.suspects.first() else {
+                continue;
+            };
+            let past = self.window.sums.get(number).and_then(|sum| sum.past.as_ref());
+            let Some(past) = past.filter(|past| past.writes >= FEWEST_WRITES && past.is_its_own()) else {
+                continue;
+            };
+            let suspect = self.numbers.suspects()[number];
+            let writes = f64::from(past.writes);
+            if !self.pasts.is_same_load(suspect, member.writes, self.seconds() as f64) {
+                continue;
+            }
+            let usual = Usual {
+                rates: past.expected.map(|expected| (expected.max(0.0) + 0.5) / writes),
+                writes: [past.values(); MARGINS],
+                added_nanos: past.expected_nanos / writes,
+                far_above: FAR_ABOVE_ONE,
+                by_past: true,
+            };
+            found.extend(self.verdict(at, member, &usual).map(|verdict| (verdict, usual)));
+        }
+        found
     }
 
     /// How often a member was beyond a margin in its worst second.

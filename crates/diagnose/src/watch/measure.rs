@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fathom_model::{Io, JoinedRows, Leg};
 use smallvec::SmallVec;
 
+use super::past::Pasts;
 use crate::blame::{Suspect, blame, in_two_manners, like, outside, parts};
 use crate::spread::Spread;
 
@@ -24,6 +25,24 @@ pub(super) struct Measure {
     pub(super) above_nanos: u64,
     /// What it added to the write.
     pub(super) added_nanos: u64,
+    /// Of one without an equal the length of the request and how long it took.
+    pub(super) alone: Option<(u64, u64)>,
+}
+
+/// What measures are held against besides the write's other copies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) references: References,
+    pub(super) pasts: Pasts,
+}
+
+impl Known {
+    /// What is usual for a request, before this one is counted; of one without an equal what was usual before.
+    fn usual(&mut self, suspect: Suspect, length: u64, nanos: u64) -> Option<u64> {
+        let usual = self.references.usual(suspect, length, nanos);
+        let before = self.pasts.before(suspect, length).map(|before| before.usual_nanos);
+        before.or(usual)
+    }
 }
 
 /// What is usual of a component, a size of request: the middle of recent values of all suspects of the kind.
@@ -71,16 +90,22 @@ impl Recent {
 }
 
 /// All measures of a write. Legs that could be another write's are left out: what took long may not be theirs.
-pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -> SmallVec<[Measure; 12]> {
+pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known) -> SmallVec<[Measure; 12]> {
     let legs = rows.legs_of(io);
+    let write_nanos = io.event.duration_nanos;
     let mut measures: SmallVec<[Measure; 12]> = SmallVec::new();
     if !in_two_manners(legs) {
         let all: SmallVec<[_; 6]> = legs.iter().map(|leg| parts(io, leg)).collect();
         for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
             for part in own {
-                let Some(usual) = references.usual(part.suspect, legs[at].length, part.nanos) else {
-                    continue;
-                };
+                let length = legs[at].length;
+                let usual = known.usual(part.suspect, length, part.nanos);
+                let alone = known.pasts.is_alone(part.suspect);
+                if alone {
+                    let rest = write_nanos.saturating_sub(part.nanos);
+                    known.pasts.note(part.suspect, length, second, (part.nanos, rest));
+                }
+                let Some(usual) = usual else { continue };
                 let mut longest = usual;
                 let mut others = 0;
                 for other in (0..legs.len()).filter(|&other| other != at) {
@@ -94,7 +119,8 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
                             .find(|theirs| theirs.suspect.same_kind(part.suspect))
                             .map(|theirs| theirs.nanos),
                     };
-                    if let Some(nanos) = theirs {
+                    // Another copy that went the only way there is says nothing of that way.
+                    if let Some(nanos) = theirs.filter(|_| !alone) {
                         longest = longest.max(nanos);
                         others += 1;
                     }
@@ -107,11 +133,12 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
                         beyond_nanos: part.nanos.saturating_sub(longest),
                         above_nanos: part.nanos.saturating_sub(usual),
                         added_nanos: 0,
+                        alone: alone.then_some((length, part.nanos)),
                     });
                 }
             }
         }
-        measures.extend(wholes(io, legs, references));
+        measures.extend(wholes(io, legs, &mut known.references));
         let shares = blame(rows, io).map(|blame| blame.shares).unwrap_or_default();
         for (suspect, nanos) in shares {
             if let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) {
@@ -119,27 +146,43 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, references: &mut References) -
             }
         }
     }
-    if let Some(nanos) = outside(io, legs)
-        && let Some(usual) = references.usual(Suspect::Initiator(io.node), io.length, nanos)
-    {
-        let above_nanos = nanos.saturating_sub(usual);
-        measures.push(Measure {
-            suspect: Suspect::Initiator(io.node),
-            beyond_nanos: above_nanos,
-            above_nanos,
-            added_nanos: above_nanos,
-        });
+    if let Some(nanos) = outside(io, legs) {
+        let suspect = Suspect::Initiator(io.node);
+        let usual = known.usual(suspect, io.length, nanos);
+        let alone = known.pasts.is_alone(suspect);
+        if alone {
+            let rest = write_nanos.saturating_sub(nanos);
+            known.pasts.note(suspect, io.length, second, (nanos, rest));
+        }
+        if let Some(usual) = usual {
+            let above_nanos = nanos.saturating_sub(usual);
+            measures.push(Measure {
+                suspect,
+                beyond_nanos: above_nanos,
+                above_nanos,
+                added_nanos: above_nanos,
+                alone: alone.then_some((io.length, nanos)),
+            });
+        }
     }
     // The longest of its write and alone in its way added what it took longer.
     for measure in measures
         .iter_mut()
         .filter(|measure| matches!(measure.suspect, Suspect::Link { .. }))
     {
-        if legs.len() <= 2 && measure.added_nanos == 0 && legs.iter().any(|leg| leg.local) {
+        let waited = measure.alone.is_some() && waited_for_a_way(io, legs);
+        let two = legs.len() <= 2 && legs.iter().any(|leg| leg.local);
+        if measure.added_nanos == 0 && (two || waited) {
             measure.added_nanos = measure.beyond_nanos;
         }
     }
     measures
+}
+
+/// Whether a write waited for a copy on another node.
+fn waited_for_a_way(io: &Io, legs: &[Leg]) -> bool {
+    let last = io.slowest.and_then(|slowest| slowest.leg.checked_sub(io.legs.start));
+    last.and_then(|at| legs.get(at)).is_some_and(|leg| !leg.local)
 }
 
 /// What legs that were seen are held against of a write that has one of which the far side, or the drive behind it, was not: the whole
@@ -168,6 +211,7 @@ fn wholes(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measu
                 beyond_nanos: 0,
                 above_nanos: nanos.saturating_sub(usual),
                 added_nanos: 0,
+                alone: None,
             });
         }
     }

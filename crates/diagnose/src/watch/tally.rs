@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::finding::Shown;
 use super::measure::Measure;
+use super::past::{Past, Pasts};
 use crate::blame::Suspect;
 use crate::spread::{BINS, bin};
 
@@ -32,6 +33,8 @@ pub(super) struct Tally {
     pub(super) beyond: [u32; MARGINS],
     /// How often it was longer than what is usual, by how much (not cumulative).
     pub(super) above: [u32; MARGINS],
+    /// Of one without an equal: what its writes would have been by its own past.
+    pub(super) past: Option<Box<Past>>,
     /// The write in which it was the most; one that waited for it goes before all that did not.
     pub(super) worst: Option<(u64, Shown)>,
 }
@@ -46,6 +49,9 @@ impl Tally {
         }
         for (own, theirs) in self.above.iter_mut().zip(&other.above) {
             *own += theirs;
+        }
+        if let Some(past) = &other.past {
+            self.past.get_or_insert_default().take(past);
         }
     }
 
@@ -65,6 +71,11 @@ impl Tally {
         for (own, theirs) in self.above.iter_mut().zip(&other.above) {
             *own -= theirs;
         }
+        if let (Some(past), Some(other)) = (&mut self.past, &other.past) {
+            past.give_back(other);
+        }
+        // What rounding left of it goes with the last write.
+        self.past.take_if(|past| past.writes == 0);
     }
 }
 
@@ -98,6 +109,11 @@ impl Numbers {
         })
     }
 
+    /// The number of a suspect that was met.
+    pub(super) fn find(&self, suspect: Suspect) -> Option<usize> {
+        self.index.get(&suspect).copied()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.suspects.len()
     }
@@ -126,7 +142,15 @@ pub(super) struct Bin {
 }
 
 impl Bin {
-    pub(super) fn add(&mut self, numbers: &mut Numbers, measures: &[Measure], write_nanos: u64, write: Shown) {
+    /// Takes the measures of a write, with the pasts of those that have no equal.
+    pub(super) fn add(
+        &mut self,
+        numbers: &mut Numbers,
+        measures: &[Measure],
+        pasts: &Pasts,
+        write_nanos: u64,
+        write: Shown,
+    ) {
         if self.writes.is_empty() {
             self.writes = vec![0; BINS];
         }
@@ -142,6 +166,12 @@ impl Bin {
             tally.writes += 1;
             tally.added_nanos += measure.added_nanos.min(1 << 50);
             tally.write_nanos += write_nanos.min(1 << 50);
+            if let Some((length, nanos)) = measure.alone
+                && let Some(before) = pasts.before(measure.suspect, length)
+            {
+                let past = tally.past.get_or_insert_default();
+                past.add(before, nanos, write_nanos.saturating_sub(nanos));
+            }
             if let Some(margin) = margin(measure.above_nanos) {
                 tally.above[margin] += 1;
             }
