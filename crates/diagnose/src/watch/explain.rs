@@ -59,6 +59,14 @@ pub(super) enum What {
     Outside,
 }
 
+impl What {
+    /// Whether a node that is found by this may be what another component of it shows: ways to it say nothing of what lies behind its
+    /// bus target, and where much waits there, ways look longer.
+    pub(super) const fn may_be(self, part: Self) -> bool {
+        !matches!((self, part), (Self::Way, Self::FarSide))
+    }
+}
+
 const fn what(suspect: Suspect) -> What {
     match suspect {
         Suspect::Disk(_) => What::Drive,
@@ -75,12 +83,14 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
     let known = findings
         .iter()
         .filter(|finding| finding.is_active(time, super::OVER_SECONDS));
-    let known: BTreeSet<NodeIndex> = known.filter_map(|finding| finding.named.whole_node()).collect();
+    let known: BTreeMap<NodeIndex, What> = known
+        .filter_map(|finding| Some((finding.named.whole_node()?, finding.what())))
+        .collect();
     let mut cases: BTreeMap<Named, Case> = BTreeMap::new();
     let mut explainer = Explainer {
         scene,
         cases: &mut cases,
-        known: known.clone(),
+        known: known.keys().copied().collect(),
         done: BTreeSet::new(),
     };
     explainer.ways(What::Way);
@@ -89,16 +99,17 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
     for of in [What::Target, What::FarSide, What::Outside] {
         explainer.alone(of);
     }
-    let nodes: Vec<NodeIndex> = cases.keys().filter_map(|named| named.whole_node()).collect();
+    let new = cases.values();
+    let new = new.filter_map(|case| Some((case.named.whole_node()?, case.what)));
+    let nodes: Vec<(NodeIndex, What)> = new.chain(known).collect();
     let mut left = Vec::new();
     let mut more: Vec<(NodeIndex, Case)> = Vec::new();
     for (named, case) in cases {
-        let whole = nodes
-            .iter()
-            .chain(&known)
-            .find(|&&node| named.whole_node() != Some(node) && named.is_part_of(node));
+        let whole = nodes.iter().find(|&&(node, what)| {
+            named.whole_node() != Some(node) && named.is_part_of(node) && what.may_be(case.what)
+        });
         match whole {
-            Some(&node) => more.push((node, case)),
+            Some(&(node, _)) => more.push((node, case)),
             None => left.push(case),
         }
     }

@@ -157,6 +157,11 @@ impl Finding {
         }
     }
 
+    /// Which component shows it the surest.
+    pub(super) const fn what(&self) -> What {
+        self.case.what
+    }
+
     /// Whose cost it has.
     pub(super) fn suspects(&self) -> impl Iterator<Item = usize> + '_ {
         self.suspects.iter().map(|&(number, _)| number)
@@ -292,12 +297,14 @@ impl Finding {
                 other.named != self.named && (other.named.is_part_of(node) || (by_drives && is_drive))
             })
         };
-        other.is_active(time, OVER_SECONDS) && (self.explains(&other.case, numbers) || of_node())
+        let may_be = self.case.what.may_be(other.case.what);
+        other.is_active(time, OVER_SECONDS) && (self.explains(&other.case, numbers) || may_be && of_node())
     }
 
     /// Whether it is what legs without a far side showed: where there is one, this was seen.
     pub(super) fn explains(&self, unknown: &Case, numbers: &Numbers) -> bool {
-        self.named.explains(unknown, numbers)
+        let by_ways = self.named.whole_node().is_some() && !self.case.what.may_be(unknown.what);
+        !by_ways && self.named.explains(unknown, numbers)
     }
 
     /// The first second in which it was felt.

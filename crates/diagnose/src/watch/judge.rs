@@ -214,11 +214,7 @@ impl<'a> Scene<'a> {
             let Some(past) = past.filter(|past| past.writes >= FEWEST_WRITES && past.is_its_own()) else {
                 continue;
             };
-            let suspect = self.numbers.suspects()[number];
             let writes = f64::from(past.writes);
-            if !self.pasts.is_same_load(suspect, member.writes, self.seconds() as f64) {
-                continue;
-            }
             let usual = Usual {
                 rates: past.expected.map(|expected| (expected.max(0.0) + 0.5) / writes),
                 writes: [past.values(); MARGINS],
@@ -226,9 +222,25 @@ impl<'a> Scene<'a> {
                 far_above: FAR_ABOVE_ONE,
                 by_past: true,
             };
-            found.extend(self.verdict(at, member, &usual).map(|verdict| (verdict, usual)));
+            let Some(verdict) = self.verdict(at, member, &usual) else { continue };
+            let load = self.load_when_felt(number, verdict.margin);
+            if self.pasts.is_same_load(self.numbers.suspects()[number], load) {
+                found.push((verdict, usual));
+            }
         }
         found
+    }
+
+    /// How many writes a second there were of a suspect when it was beyond a margin, on average over the times it was.
+    fn load_when_felt(&self, number: usize, margin: usize) -> f64 {
+        let recent = self.bins.iter().rev().take(self.seconds());
+        let (mut felt, mut writes) = (0.0, 0.0);
+        for tally in recent.filter_map(|bin| bin.tally(number)) {
+            let times = f64::from(tally.beyond[margin..].iter().sum::<u32>());
+            felt += times;
+            writes += times * f64::from(tally.writes);
+        }
+        writes / f64::max(felt, 1.0)
     }
 
     /// How often a member was beyond a margin in its worst second.

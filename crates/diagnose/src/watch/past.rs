@@ -191,10 +191,10 @@ impl Pasts {
         }
     }
 
-    /// Whether so many writes in so many seconds are no more load than before.
-    pub(super) fn is_same_load(&self, suspect: Suspect, writes: f64, seconds: f64) -> bool {
+    /// Whether so many writes a second are no more load than before.
+    pub(super) fn is_same_load(&self, suspect: Suspect, writes_a_second: f64) -> bool {
         let load = self.loads.get(&suspect).filter(|load| load.seconds > 0.0);
-        load.is_some_and(|load| writes / seconds.max(1.0) <= SAME_LOAD * load.writes / load.seconds)
+        load.is_some_and(|load| writes_a_second <= SAME_LOAD * load.writes / load.seconds)
     }
 }
 
