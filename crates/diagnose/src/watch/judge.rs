@@ -222,7 +222,9 @@ impl<'a> Scene<'a> {
                 far_above: FAR_ABOVE_ONE,
                 by_past: true,
             };
-            let Some(verdict) = self.verdict(at, member, &usual) else { continue };
+            let Some(verdict) = self.verdict(at, member, &usual) else {
+                continue;
+            };
             let load = self.load_when_felt(number, verdict.margin);
             if self.pasts.is_same_load(self.numbers.suspects()[number], load) {
                 found.push((verdict, usual));

@@ -212,7 +212,11 @@ fn assert_is_told(one: &(String, String, Option<String>, Option<String>), run: i
     for (what, hidden) in HIDDEN {
         let (watch, cluster) = run(hidden);
         let all_found = watch.report(&cluster.catalog);
-        assert_eq!(names(&watch, &cluster), std::slice::from_ref(one), "{what}: {all_found:#?}");
+        assert_eq!(
+            names(&watch, &cluster),
+            std::slice::from_ref(one),
+            "{what}: {all_found:#?}"
+        );
         let report = &watch.report(&cluster.catalog)[0];
         assert!(
             0 < report.hidden_ns && report.hidden_ns < report.cost_ns,
