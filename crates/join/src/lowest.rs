@@ -48,6 +48,16 @@ impl Lowest {
         Some(at - self.leaves)
     }
 
+    /// Takes a place out: it is above every limit from now on.
+    pub(crate) fn remove(&mut self, place: usize) {
+        let mut at = self.leaves + place;
+        self.tree[at] = i64::MAX;
+        while at > 1 {
+            at /= 2;
+            self.tree[at] = self.tree[2 * at].min(self.tree[2 * at + 1]);
+        }
+    }
+
     /// All such places.
     pub(crate) fn all(&self, from: usize, limit: i64) -> impl Iterator<Item = usize> + '_ {
         let mut next = from;
@@ -74,6 +84,8 @@ mod tests {
                 })
                 .collect();
             let lowest = Lowest::new(row.iter().copied());
+            let mut thinned = Lowest::new(row.iter().copied());
+            (0..length).step_by(3).for_each(|at| thinned.remove(at));
             for from in 0..length + 2 {
                 for limit in -1..21 {
                     let plain: Vec<usize> = (from..length).filter(|&at| row[at] <= limit).collect();
@@ -82,6 +94,8 @@ mod tests {
                         plain,
                         "{row:?} from {from} to {limit}"
                     );
+                    let left = plain.into_iter().filter(|at| at % 3 != 0);
+                    assert!(left.eq(thinned.all(from, limit)), "{row:?} from {from} to {limit}");
                 }
             }
         }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Constraints, Point};
 use crate::config::Config;
 
+mod rivals;
+
 /// A leg (initiator's clock) and a service (far clock) with equal keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Candidate {
@@ -29,6 +31,32 @@ impl Candidate {
 
     fn point(&self) -> Point {
         (self.outer.0 / 2 + self.outer.1 / 2, self.low() / 2 + self.high() / 2)
+    }
+}
+
+/// A line of offset and drift.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// Where on the initiator's clock it has its offset.
+    middle: i64,
+    offset: i64,
+    ppb: i64,
+}
+
+impl Line {
+    fn at(&self, x: i64) -> i64 {
+        self.offset + drifted(x - self.middle, self.ppb)
+    }
+
+    /// How far from the line, from one distance to another, a pair has it.
+    fn distances(&self, pair: &Candidate) -> (i64, i64) {
+        let here = self.at(pair.point().0);
+        (pair.low() - here, pair.high() - here)
+    }
+
+    fn holds(&self, pair: &Candidate) -> bool {
+        let (low, high) = self.distances(pair);
+        low <= 0 && high >= 0
     }
 }
 
@@ -80,22 +108,17 @@ pub(crate) fn vote(config: &Config, mut candidates: Vec<Candidate>) -> Option<Co
         ppb += ppb_step;
     }
     let (_, offset, ppb) = best;
-    let agreeing: Vec<&Candidate> = close
-        .iter()
-        .filter(|pair| {
-            let shift = drifted(pair.point().0 - middle, ppb);
-            (pair.low() - shift..=pair.high() - shift).contains(&offset)
-        })
-        .collect();
+    let line = Line { middle, offset, ppb };
+    let agreeing: Vec<&Candidate> = close.iter().filter(|pair| line.holds(pair)).collect();
 
-    // How likely is it that as many of the candidates meet in one place by chance?
+    // How likely is it that as many requests meet in one place by chance? Two services of one request there are one request.
     let offsets = candidates.iter().map(|pair| pair.point().1);
     let spread = offsets.clone().max()? - offsets.min()?;
     let range = spread.max(last - first).max(config.window_nanos);
     let places = range as f64 / width as f64;
-    if !beyond_chance(agreeing.len(), candidates.len() as f64 / places, places) {
-        return None;
-    }
+    let mean = candidates.len() as f64 / places;
+    let requests = agreeing.chunk_by(|a, b| a.outer == b.outer).count();
+    let enough = beyond_chance(requests, mean, places)?;
     // Some that agree do not belong together, and would bound the truth out. But a pair that does holds both the truth and the
     // line found, so that they are no further apart than it is wide, and more than half of those that agree belong together.
     let mut widths: Vec<i64> = agreeing.iter().map(|pair| pair.high() - pair.low()).collect();
@@ -105,11 +128,13 @@ pub(crate) fn vote(config: &Config, mut candidates: Vec<Candidate>) -> Option<Co
     let bend = (last - first) / 20 * config.max_drift_ppb / 1_000_000_000;
     let median = widths[widths.len() / 2];
     let margin = median.saturating_add(median.max(bend));
-    let line = |x: i64| offset + drifted(x - middle, ppb);
+    if rivals::has_rival(&candidates, &line, margin, enough) {
+        return None;
+    }
     let mut constraints = Constraints::default();
     for pair in agreeing {
-        let high = pair.high().max(line(pair.outer.0) + margin);
-        let low = pair.low().min(line(pair.outer.1) - margin);
+        let high = pair.high().max(line.at(pair.outer.0) + margin);
+        let low = pair.low().min(line.at(pair.outer.1) - margin);
         constraints.add_bounds((pair.outer.0, high), (pair.outer.1, low));
     }
     Some(constraints)
@@ -143,18 +168,13 @@ fn busiest(intervals: &[(i64, i64)]) -> Option<(i64, usize)> {
     place.map(|(from, to)| (from / 2 + to / 2, best))
 }
 
-/// Whether `agreeing` is more than chance gives, when each of `places` gets `mean` candidates on average.
-fn beyond_chance(agreeing: usize, mean: f64, places: f64) -> bool {
-    if (agreeing as f64) < 2.0 * mean {
-        return false;
-    }
+/// How many that agree are more than chance gives, when each of `places` gets `mean` candidates on average; `None` where it is more
+/// than there are.
+fn beyond_chance(agreeing: usize, mean: f64, places: f64) -> Option<usize> {
     // P(at least n) of a Poisson count is below mean^n / n!; a count twice the mean and more falls fast enough.
     let mut chance = places;
-    for n in 1..=agreeing {
+    (1..=agreeing).find(|&n| {
         chance *= mean / n as f64;
-        if n as f64 > mean && chance < CHANCE {
-            return true;
-        }
-    }
-    false
+        n as f64 >= 2.0 * mean && chance < CHANCE
+    })
 }

@@ -23,6 +23,9 @@ const SAMPLES: [usize; 2] = [1 << 12, 1 << 16];
 /// Of a key met more often than this within a vote only so many I/Os are looked at: it says little about time and costs a lot.
 const MOST_PER_KEY: usize = 8;
 
+/// And with all services of the key no more pairs than this: what has so many services tells nothing, and waits for long.
+const MOST_PAIRS_PER_KEY: usize = 1 << 17;
+
 /// What is known about a node's clock, as seen from an initiator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReport {
@@ -287,10 +290,17 @@ impl Engine {
         let services = self.services((far, far_tap), (i64::MIN, until), &chosen, shifts);
         let legs = self.legs_of(stream, (i64::MIN, i64::MAX), &chosen);
         let mut candidates = Vec::new();
+        met.clear();
         for request in chosen {
+            let services = &services[&key(request)];
+            let pairs = met.entry(key(request)).or_default();
+            *pairs += services.len();
+            if *pairs > MOST_PAIRS_PER_KEY {
+                continue;
+            }
             let (outer, outer_tap) = tightest(request, &legs);
             let slack = self.resolution(stream, outer_tap) + self.resolution(far, far_tap);
-            candidates.extend(services[&key(request)].iter().map(|&inner| Candidate {
+            candidates.extend(services.iter().map(|&inner| Candidate {
                 outer,
                 inner,
                 start_slack: slack,

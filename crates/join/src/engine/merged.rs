@@ -144,16 +144,22 @@ impl Engine {
         }
     }
 
-    /// The drives' events on the disks of some claims.
+    /// The drives' events on the disks of some claims, as far as they are longer than one of them.
     fn long_events(&self, claims: &[ClaimRef], used: &FxHashSet<usize>) -> FxHashMap<DiskIndex, Long> {
         let mut long: FxHashMap<DiskIndex, Long> = FxHashMap::default();
+        let mut shortest: FxHashMap<DiskIndex, u64> = FxHashMap::default();
         for claim in claims {
             let place = &self.pool.ios[claim.io].places.places[claim.place];
             long.entry(place.disk).or_default();
+            let length = shortest.entry(place.disk).or_insert(u64::MAX);
+            *length = (*length).min(place.length);
         }
         for (at, event) in &self.pool.events {
             let free = event.tap == Tap::Device && event.op != Op::Flush && !event.contested && !used.contains(&at);
-            if let Some(of_disk) = event.disk.filter(|_| free).and_then(|disk| long.get_mut(&disk)) {
+            // Of a place that is written again and again there are many that are as long as each of its claims.
+            let covers = |disk: &DiskIndex| shortest.get(disk).is_some_and(|&length| event.length > length);
+            let disk = event.disk.filter(|_| free).filter(covers);
+            if let Some(of_disk) = disk.and_then(|disk| long.get_mut(&disk)) {
                 of_disk.events.push((event.offset, event.length, at));
                 of_disk.longest = of_disk.longest.max(event.length);
             }

@@ -13,6 +13,7 @@ use crate::replay::{self, RowMap};
 use crate::score;
 
 mod ambiguity;
+mod identical;
 mod legs;
 
 fn recorded(scenario: Scenario, options: &Options) -> (tempfile::TempDir, Simulated, Summary) {

@@ -1,6 +1,7 @@
 //! A copy of a part of an I/O, looking for its events.
 
 use fathom_model::{DiskIndex, NodeIndex, Tap};
+use smallvec::SmallVec;
 
 use super::BulkIo;
 use super::context::{Context, slack};
@@ -151,32 +152,48 @@ impl Toucher {
     }
 }
 
-/// Claims with one key, to be asked which of them an event touches.
+/// Claims with one key, to be asked whether an event touches any of them.
 #[derive(Debug)]
 pub(super) struct Touching {
     far: Overlaps,
-    own: Overlaps,
-    /// The initiator's side of each claim.
-    sides: Vec<u16>,
+    /// Of each initiator's side that has claims.
+    own: SmallVec<[(u16, Overlaps); 1]>,
 }
 
 impl Touching {
-    /// Of claims that are numbered from 0 on.
-    pub(super) fn new<'a>(claims: impl Iterator<Item = &'a Claim> + Clone) -> Self {
-        let far: Vec<Interval> = claims.clone().map(|claim| claim.far).collect();
-        let own: Vec<Interval> = claims.clone().map(Claim::own).collect();
+    pub(super) fn new(claims: &[&Claim]) -> Self {
+        let far: Vec<Interval> = claims.iter().map(|claim| claim.far).collect();
+        let own = of_sides(claims.iter().map(|claim| (claim.side, claim.own())));
         Self {
             far: Overlaps::new(&far),
-            own: Overlaps::new(&own),
-            sides: claims.map(|claim| claim.side).collect(),
+            own: own
+                .into_iter()
+                .map(|(side, spans)| (side, Overlaps::new(&spans)))
+                .collect(),
         }
     }
 
-    /// The claims that an event touches: see [`Toucher::touches`].
-    pub(super) fn of(&self, event: &Toucher) -> impl Iterator<Item = usize> + '_ {
-        let leg_of = (event.tap == Tap::Initiator).then_some(event.side);
-        let spans = if leg_of.is_some() { &self.own } else { &self.far };
-        let touched = spans.touching((event.start, event.end));
-        touched.filter(move |&claim| leg_of.is_none_or(|side| self.sides[claim] == side))
+    /// Whether an event touches one of the claims: see [`Toucher::touches`].
+    pub(super) fn any(&self, event: &Toucher) -> bool {
+        let touches = |spans: &Overlaps| spans.touching((event.start, event.end)).next().is_some();
+        if event.tap == Tap::Initiator {
+            self.own
+                .iter()
+                .any(|(side, spans)| *side == event.side && touches(spans))
+        } else {
+            touches(&self.far)
+        }
     }
+}
+
+/// Stretches by the side that they are of.
+pub(super) fn of_sides(spans: impl Iterator<Item = (u16, Interval)>) -> SmallVec<[(u16, Vec<Interval>); 1]> {
+    let mut found: SmallVec<[(u16, Vec<Interval>); 1]> = SmallVec::new();
+    for (side, span) in spans {
+        match found.iter_mut().find(|(other, _)| *other == side) {
+            Some((_, spans)) => spans.push(span),
+            None => found.push((side, vec![span])),
+        }
+    }
+    found
 }

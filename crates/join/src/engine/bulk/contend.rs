@@ -6,12 +6,14 @@
 use fathom_model::{Op, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::claim::{Claim, Kind, Toucher, Touching, claim_at, claim_of};
+use super::claim::{Claim, Kind, Toucher, claim_at, claim_of};
 use super::context::Context;
 use super::{At, Gathered};
+use crate::assign::Interval;
 use crate::engine::Engine;
 use crate::engine::align::Wanted;
 use crate::engine::resolve::Links;
+use crate::overlaps::join_touching;
 
 pub(super) type Key = (u32, u64);
 
@@ -222,13 +224,46 @@ fn pooled_events<'a>(
 }
 
 impl Group {
+    /// Joins claims, whose events must lie in these stretches, with some of the events.
+    fn join(
+        &self,
+        sets: &mut Links,
+        (claims, spans): (&[usize], &[Interval]),
+        some: impl Fn(&Member<Toucher>) -> bool,
+    ) {
+        let events = self
+            .events
+            .iter()
+            .zip(self.claims.len()..)
+            .filter(|(event, _)| some(event));
+        let (events, times): (Vec<usize>, Vec<Interval>) = events
+            .map(|(event, number)| (number, (event.is.start, event.is.end)))
+            .unzip();
+        join_touching(spans, &times, |claim, event| sets.join(claims[claim], events[event]));
+    }
+
     /// Marks everything that is reached from what is.
     fn spread(&mut self) {
-        let touching = Touching::new(self.claims.iter().map(|claim| &claim.is));
         // Who touches the same event is one set; a set is reached with any of its members.
         let mut sets = Links::new(self.claims.len() + self.events.len());
-        for (event, number) in self.events.iter().zip(self.claims.len()..) {
-            touching.of(&event.is).for_each(|claim| sets.join(claim, number));
+        let is_leg = |event: &&Member<Toucher>| event.is.tap == Tap::Initiator;
+        let far: Vec<Interval> = self.claims.iter().map(|claim| claim.is.far).collect();
+        let claims: Vec<usize> = (0..far.len()).collect();
+        self.join(&mut sets, (&claims, &far), |event| !is_leg(&event));
+        // A leg is of its own initiator's claims.
+        let mut sides: Vec<u16> = self.events.iter().filter(is_leg).map(|event| event.is.side).collect();
+        sides.sort_unstable();
+        sides.dedup();
+        for side in sides {
+            let own = self
+                .claims
+                .iter()
+                .enumerate()
+                .filter(|(_, claim)| claim.is.side == side);
+            let (claims, own): (Vec<usize>, Vec<Interval>) = own.map(|(at, claim)| (at, claim.is.own())).unzip();
+            self.join(&mut sets, (&claims, &own), |event| {
+                is_leg(&event) && event.is.side == side
+            });
         }
         let mut reached = vec![false; self.claims.len() + self.events.len()];
         let claims = self.claims.iter().map(|claim| claim.reached);

@@ -1,5 +1,6 @@
 //! What slices left: who else has to leave the lanes, because it has to do with I/Os that the pool decides.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
@@ -97,8 +98,9 @@ const CROWD: usize = 16;
 pub(super) struct Rest {
     claims: Vec<Claim>,
     by_key: FxHashMap<Key, SmallVec<[u32; 3]>>,
-    /// The same of keys with so many claims that not all are to be looked at for every event.
-    crowded: FxHashMap<Key, Touching>,
+    /// Of keys with so many claims that not all are to be looked at for every event those that differ in time alone, each with one that
+    /// stands for them.
+    crowded: FxHashMap<Key, Vec<(u32, Touching)>>,
     /// Of each side.
     events: Vec<Vec<Left>>,
 }
@@ -183,21 +185,35 @@ impl Rest {
             with_key.push(at as u32);
         }
         let crowded = rest.by_key.iter().filter(|(_, claims)| claims.len() > CROWD);
-        let touching = |claims: &SmallVec<[u32; 3]>| Touching::new(claims.iter().map(|&at| &rest.claims[at as usize]));
-        let crowded: FxHashMap<Key, Touching> = crowded.map(|(&key, claims)| (key, touching(claims))).collect();
-        rest.crowded = crowded;
+        rest.crowded = crowded.map(|(&key, claims)| (key, rest.alike(claims))).collect();
         rest
     }
 
+    /// Claims by all that they differ in but time.
+    fn alike(&self, claims: &[u32]) -> Vec<(u32, Touching)> {
+        let mut alike: BTreeMap<(bool, u32, u64), Vec<u32>> = BTreeMap::new();
+        for &at in claims {
+            let claim = &self.claims[at as usize];
+            let by = (claim.kind == Kind::Pooled, claim.disk, claim.length);
+            alike.entry(by).or_default().push(at);
+        }
+        let alike = alike.into_values().map(|claims| {
+            let all: Vec<&Claim> = claims.iter().map(|&at| &self.claims[at as usize]).collect();
+            (claims[0], Touching::new(&all))
+        });
+        alike.collect()
+    }
+
+    /// The claims that an event touches; of those that differ in time alone perhaps one that stands for them.
     fn touched<'a>(&'a self, event: &'a Toucher) -> impl Iterator<Item = &'a Claim> + 'a {
         let key = (event.node, event.offset);
         let with_key = self.by_key.get(&key).map_or(&[][..], SmallVec::as_slice);
         let crowded = (with_key.len() > CROWD).then(|| self.crowded.get(&key)).flatten();
         let few = if crowded.is_some() { &[][..] } else { with_key };
         let few = few.iter().filter(move |&&at| event.touches(&self.claims[at as usize]));
-        let many = crowded.into_iter().flat_map(move |claims| claims.of(event));
-        let all = few.copied().chain(many.map(move |number| with_key[number]));
-        all.map(move |at| &self.claims[at as usize])
+        let many = crowded.into_iter().flatten();
+        let many = many.filter(move |(_, alike)| alike.any(event)).map(|(at, _)| at);
+        few.chain(many).map(move |&at| &self.claims[at as usize])
     }
 
     /// A disk that answered a request with an event for a part of it, or for more than it, if there is one.

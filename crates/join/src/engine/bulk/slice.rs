@@ -16,6 +16,7 @@ use crate::engine::align::Wanted;
 use crate::slowest::End;
 
 mod collect;
+mod crowd;
 mod hot;
 mod meet;
 

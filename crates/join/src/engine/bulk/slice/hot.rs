@@ -1,8 +1,15 @@
 //! Claims as the events of a slice meet them.
 
+use rustc_hash::FxHashMap;
+
 use super::super::NOTHING;
 use super::super::claim::{Claim, hash};
 use super::super::decide::Event;
+use super::crowd::Crowd;
+use crate::assign::Interval;
+
+/// With more claims than this a hash is crowded: then an event looks only at those that are near it in time.
+const CROWD: usize = if cfg!(test) { 4 } else { 64 };
 
 /// A claim in one line of the cache.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +42,57 @@ pub(in super::super) struct Scratch {
     pub(super) events: Vec<Event>,
     /// Events of a batch that may.
     pub(super) near: Vec<Near>,
+    /// Claims that are many with one hash, by the first of them; made when the first event meets them.
+    crowds: FxHashMap<u32, Crowd>,
+}
+
+/// What of an event says which claims it touches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met {
+    pub(super) span: Interval,
+    /// Of a leg the initiator's side.
+    pub(super) leg_of: Option<u16>,
+}
+
+impl Met {
+    const fn touches(&self, claim: &Hot) -> bool {
+        match self.leg_of {
+            Some(side) => claim.meets_leg(side, self.span),
+            None => claim.meets_far(self.span),
+        }
+    }
+}
+
+/// Who an event may belong to, of those that it touches: the only one, or the only one that may have it.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    touched: usize,
+    owner: u32,
+    owners: usize,
+}
+
+impl Owner {
+    const NOBODY: Self = Self {
+        touched: 0,
+        owner: NOTHING,
+        owners: 0,
+    };
+
+    /// Takes another claim that is touched.
+    fn add(&mut self, claim: u32, may_have: impl Fn(u32) -> bool) {
+        self.touched += 1;
+        if self.touched == 1 {
+            (self.owner, self.owners) = (claim, 1);
+            return;
+        }
+        if self.touched == 2 && !may_have(self.owner) {
+            self.owners = 0;
+        }
+        if may_have(claim) {
+            self.owners += 1;
+            self.owner = claim;
+        }
+    }
 }
 
 /// An event of a batch that may have the key of a claim.
@@ -63,11 +121,11 @@ impl Hot {
         }
     }
 
-    pub(super) const fn meets_far(&self, (start, end): (i64, i64)) -> bool {
+    const fn meets_far(&self, (start, end): Interval) -> bool {
         start <= self.far.1 && end >= self.far.0
     }
 
-    pub(super) const fn meets_leg(&self, side: u16, (start, end): (i64, i64)) -> bool {
+    const fn meets_leg(&self, side: u16, (start, end): Interval) -> bool {
         self.side == side && start <= self.own.1 && end >= self.own.0
     }
 }
@@ -79,6 +137,7 @@ impl Scratch {
         self.heads.clear();
         self.heads.resize(size, NOTHING);
         self.events.clear();
+        self.crowds.clear();
         for (at, claim) in self.claims.iter_mut().enumerate() {
             let head = &mut self.heads[slot(size, claim.node, claim.offset)];
             claim.next = std::mem::replace(head, at as u32);
@@ -116,41 +175,20 @@ impl Scratch {
         &mut self,
         event: impl Fn() -> Event,
         near: &Near,
-        touches: impl Fn(&Hot) -> bool,
+        met: &Met,
         may_have: impl Fn(&Hot) -> bool,
         seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
-        let same = |claim: &Hot| claim.offset == near.offset && claim.node == near.node;
-        let (mut touched, mut owner, mut owners) = (0, NOTHING, 0);
-        let mut next = near.head;
-        while let Some(claim) = self.claims.get(next as usize) {
-            let this = std::mem::replace(&mut next, claim.next);
-            if !same(claim) || !touches(claim) {
-                continue;
-            }
-            touched += 1;
-            if touched == 1 {
-                (owner, owners) = (this, 1);
-                continue;
-            }
-            if touched == 2 && !may_have(&self.claims[owner as usize]) {
-                owners = 0;
-            }
-            if may_have(&self.claims[this as usize]) {
-                owners += 1;
-                owner = this;
-            }
-        }
+        let known = !self.crowds.is_empty() && self.crowds.contains_key(&near.head);
+        let few = (!known).then(|| self.owner_of_few(near, met, &may_have)).flatten();
+        let is_crowded = few.is_none();
+        let Owner { touched, owner, owners } = few.unwrap_or_else(|| self.owner_in_crowd(near, met, &may_have));
         if touched == 0 {
             return;
         }
         if owners != 1 || odd {
-            let mut next = near.head;
-            while let Some(claim) = self.claims.get_mut(next as usize) {
-                next = claim.next;
-                claim.odd |= same(claim) && touches(claim);
-            }
+            self.speak_against(near, met, is_crowded);
             return;
         }
         let claim = &mut self.claims[owner as usize];
@@ -161,6 +199,61 @@ impl Scratch {
         } else {
             claim.odd = true;
         }
+    }
+
+    /// Who an event may belong to; `None` where they are too many to be looked at one by one.
+    fn owner_of_few(&self, near: &Near, met: &Met, may_have: impl Fn(&Hot) -> bool) -> Option<Owner> {
+        let mut found = Owner::NOBODY;
+        let (mut next, mut count) = (near.head, 0);
+        while let Some(claim) = self.claims.get(next as usize) {
+            let this = std::mem::replace(&mut next, claim.next);
+            count += 1;
+            if count > CROWD {
+                return None;
+            }
+            if near.is_key_of(claim) && met.touches(claim) {
+                found.add(this, |claim| may_have(&self.claims[claim as usize]));
+            }
+        }
+        Some(found)
+    }
+
+    /// The same in a crowd, as far as it is more than that there are several.
+    fn owner_in_crowd(&mut self, near: &Near, met: &Met, may_have: impl Fn(&Hot) -> bool) -> Owner {
+        let claims = &self.claims;
+        let crowd = self.crowds.entry(near.head).or_insert_with(|| {
+            let after = |&claim: &u32| Some(claims[claim as usize].next).filter(|&next| next != NOTHING);
+            let numbers = std::iter::successors(Some(near.head), after);
+            Crowd::new(numbers.collect(), claims)
+        });
+        let mut found = Owner::NOBODY;
+        for claim in crowd.touched((near.node, near.offset), met) {
+            found.add(claim, |claim| may_have(&claims[claim as usize]));
+            if found.touched > 1 && found.owners > 1 {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Notes that something speaks against all claims that an event touches.
+    fn speak_against(&mut self, near: &Near, met: &Met, is_crowded: bool) {
+        let claims = &mut self.claims;
+        if let Some(crowd) = self.crowds.get_mut(&near.head).filter(|_| is_crowded) {
+            crowd.speak_against((near.node, near.offset), met, |claim| claims[claim as usize].odd = true);
+            return;
+        }
+        let mut next = near.head;
+        while let Some(claim) = claims.get_mut(next as usize) {
+            next = claim.next;
+            claim.odd |= near.is_key_of(claim) && met.touches(claim);
+        }
+    }
+}
+
+impl Near {
+    const fn is_key_of(&self, claim: &Hot) -> bool {
+        claim.offset == self.offset && claim.node == self.node
     }
 }
 

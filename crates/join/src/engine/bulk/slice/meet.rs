@@ -4,7 +4,7 @@ use fathom_model::Tap;
 
 use super::super::decide::{Event, widen};
 use super::super::{At, NOTHING};
-use super::hot::{Hot, Near, Scratch};
+use super::hot::{Hot, Met, Near, Scratch};
 use super::{Reach, Work};
 use crate::engine::lane::Batch;
 
@@ -77,19 +77,19 @@ impl Work<'_> {
             };
             let span = (start, end);
             let tap = columns.taps()[row];
-            let touches_far = |claim: &Hot| claim.meets_far(span);
             let may_have = |claim: &Hot| self.may_have(claim, side, tap, span);
+            let met = |leg_of: Option<u16>| Met { span, leg_of };
             match tap {
                 Tap::Initiator => {
                     // A leg that ended after its I/O may be that of several.
-                    let touches = |claim: &Hot| claim.meets_leg(side as u16, span);
-                    scratch.meet(event, near, touches, |_| true, |claim| &mut claim.leg, false);
+                    let met = met(Some(side as u16));
+                    scratch.meet(event, near, &met, |_| true, |claim| &mut claim.leg, false);
                 }
                 Tap::Target => {
-                    scratch.meet(event, near, touches_far, may_have, |claim| &mut claim.target, !speaks);
+                    scratch.meet(event, near, &met(None), may_have, |claim| &mut claim.target, !speaks);
                 }
                 _ => {
-                    scratch.meet(event, near, touches_far, may_have, |claim| &mut claim.device, !speaks);
+                    scratch.meet(event, near, &met(None), may_have, |claim| &mut claim.device, !speaks);
                 }
             }
         }
