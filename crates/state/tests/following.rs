@@ -55,9 +55,117 @@ fn what_a_full_reading_does_not_have_is_gone() {
     let all = [disk(10, "Healthy"), poll("n1", Kind::Disk, 50, Ok(0), true)];
     assert_eq!(picture(99, &all).of(Kind::Disk).count(), 0);
     assert_eq!(picture(49, &all).of(Kind::Disk).count(), 1);
-    // Another node's reading says nothing of it.
-    let other = [disk(10, "Healthy"), poll("n2", Kind::Disk, 50, Ok(0), true)];
-    assert_eq!(picture(99, &other).of(Kind::Disk).count(), 1);
+    // What each node has of its own another node's reading says nothing of.
+    let adapter = Observation::new("n1".into(), Kind::Adapter, "SMB1", 10);
+    let other = [adapter, poll("n2", Kind::Adapter, 50, Ok(0), true)];
+    assert_eq!(picture(99, &other).of(Kind::Adapter).count(), 1);
+}
+
+/// What one node had said of the cluster stayed for ever once another node reported in its place.
+#[test]
+fn who_reports_for_the_cluster_next_ends_what_it_does_not_have() {
+    let (first, second): (NodeId, NodeId) = ("n0".into(), "n1".into());
+    let of = |node: &NodeId, kind: Kind, id: &str, at: i64| Observation::new(node.clone(), kind, id, at);
+    let mut said = Vec::new();
+    let mut before = Differ::default();
+    let jobs = vec![of(&first, Kind::StorageJob, "repair", 10)];
+    said.extend(before.read(&first, "MSFT_StorageJob", Kind::StorageJob, Ok(jobs), 10));
+    let disks = ["d1", "d2"].map(|id| of(&first, Kind::Disk, id, 10)).to_vec();
+    said.extend(before.read(&first, "MSFT_PhysicalDisk", Kind::Disk, Ok(disks), 10));
+    let mut after = Differ::default();
+    said.extend(after.read(&second, "MSFT_StorageJob", Kind::StorageJob, Ok(vec![]), 60));
+    let disks = vec![of(&second, Kind::Disk, "d1", 60)];
+    said.extend(after.read(&second, "MSFT_PhysicalDisk", Kind::Disk, Ok(disks), 60));
+    let now = picture(99, &said);
+    assert_eq!(now.of(Kind::StorageJob).count(), 0);
+    let disks: Vec<_> = now.of(Kind::Disk).map(|fact| fact.observation.id).collect();
+    assert_eq!(disks, ["d1"]);
+    // Nothing had changed of what is still there.
+    assert_eq!(now.of(Kind::Disk).next().map(|fact| fact.since_unix_nanos), Some(10));
+    let then = picture(59, &said);
+    assert_eq!((then.of(Kind::StorageJob).count(), then.of(Kind::Disk).count()), (1, 2));
+    // A reading that failed ends nothing, nor does one that said only what changed.
+    let nothing = [
+        of(&first, Kind::Disk, "d1", 10),
+        poll("n1", Kind::Disk, 50, Err("no answer within 30 s".to_owned()), false),
+        poll("n1", Kind::Disk, 60, Ok(0), false),
+    ];
+    assert_eq!(picture(99, &nothing).of(Kind::Disk).count(), 1);
+}
+
+/// Two classes of one kind were held against each other's readings: what the first had said was gone once the second had said everything.
+#[test]
+fn two_classes_of_one_kind_leave_each_other_alone() {
+    let node: NodeId = "n1".into();
+    let target = |id: &str, at: i64| Observation::new("n1".into(), Kind::SblTarget, id, at);
+    let (paths, disks) = ("ClusBfltDeviceInformation", "MSFT_SBLTargetDisk");
+    let mut differ = Differ::default();
+    let mut said = differ.read(&node, paths, Kind::SblTarget, Ok(vec![target("{a}/1", 10)]), 10);
+    said.extend(differ.read(&node, disks, Kind::SblTarget, Ok(vec![target("{a}", 11)]), 11));
+    said.extend(differ.read(&node, paths, Kind::SblTarget, Ok(vec![target("{a}/1", 70)]), 70));
+    let all = |at: i64| -> Vec<(String, i64)> {
+        let facts = picture(at, &said).of(Kind::SblTarget).collect::<Vec<_>>();
+        let each = facts.into_iter();
+        each.map(|fact| (fact.observation.id, fact.seen_unix_nanos)).collect()
+    };
+    assert_eq!(all(99), [("{a}".to_owned(), 11), ("{a}/1".to_owned(), 70)]);
+    // A file is all there is of its kinds.
+    said.push(
+        Poll {
+            kind: Kind::SblTarget,
+            class: "import".to_owned(),
+            outcome: Ok(0),
+            full: true,
+        }
+        .observation(&node, 80),
+    );
+    assert_eq!(picture(99, &said).of(Kind::SblTarget).count(), 0);
+}
+
+/// A class that failed looked as if it had just been read, where another class of its kind was.
+#[test]
+fn a_class_that_fails_is_not_confirmed_by_another_of_its_kind() {
+    let node: NodeId = "n1".into();
+    let target = |id: &str, at: i64| Observation::new("n1".into(), Kind::SblTarget, id, at);
+    let mut differ = Differ::default();
+    let mut said = Vec::new();
+    for at in (0..=60).step_by(15) {
+        said.extend(differ.read(&node, "ClassOne", Kind::SblTarget, Ok(vec![target("one", at)]), at));
+        let two = match at {
+            0 => Ok(vec![target("two", at)]),
+            _ => Err("access denied".to_owned()),
+        };
+        said.extend(differ.read(&node, "ClassTwo", Kind::SblTarget, two, at));
+    }
+    let seen: Vec<(String, i64)> = picture(60, &said)
+        .of(Kind::SblTarget)
+        .map(|fact| (fact.observation.id, fact.seen_unix_nanos))
+        .collect();
+    assert_eq!(seen, [("one".to_owned(), 60), ("two".to_owned(), 0)]);
+}
+
+#[test]
+fn what_says_no_class_means_what_it_meant_before_there_were_any() {
+    let known = [
+        disk(10, "Healthy"),
+        poll("n1", Kind::Disk, 50, Ok(1), false),
+        Poll {
+            kind: Kind::Disk,
+            class: "Other".to_owned(),
+            outcome: Ok(1),
+            full: false,
+        }
+        .observation(&"n1".into(), 60),
+    ];
+    let fact = picture(99, &known).of(Kind::Disk).next().expect("it is there");
+    assert_eq!(fact.seen_unix_nanos, 60);
+    let ended = [&known[..], &[poll("n1", Kind::Disk, 70, Ok(0), true)]].concat();
+    assert_eq!(picture(99, &ended).of(Kind::Disk).count(), 0);
+    // As it was written then.
+    let written = r#"{"node":"n1","kind":"disk","id":"d1","observed_unix_nanos":10,"present":true,"attributes":{},"unavailable":{}}"#;
+    let read: Observation = serde_json::from_str(written).expect("it reads");
+    assert_eq!(read.class, None);
+    assert_eq!(serde_json::to_string(&read).expect("it writes"), written);
 }
 
 #[test]

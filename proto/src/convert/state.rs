@@ -19,6 +19,7 @@ impl From<&Observation> for wire::Observation {
             observed_unix_nanos: observation.observed_unix_nanos,
             gone: !observation.present,
             attributes: attributes_to_wire(observation),
+            class: observation.class.clone().unwrap_or_default(),
         }
     }
 }
@@ -137,6 +138,7 @@ impl TryFrom<&wire::Observation> for Observation {
         let node = NodeId::new(observation.node.as_str());
         let mut made = Self::new(node, kind, observation.id.as_str(), observation.observed_unix_nanos);
         made.present = !observation.gone;
+        made.class = Some(observation.class.clone()).filter(|class| !class.is_empty());
         for attribute in &observation.attributes {
             match attribute_from_wire(attribute)? {
                 (name, Ok(value)) => drop(made.attributes.insert(name, value)),
