@@ -206,6 +206,33 @@ impl Picture {
         &self.heard
     }
 
+    /// When a node's newest reading of a kind that succeeded was made.
+    #[must_use]
+    pub fn read_at(&self, node: &NodeId, kind: Kind) -> Option<i64> {
+        let polls = self.polls.get(&(node.clone(), kind));
+        polls.into_iter().flatten().map(|(_, polled)| polled.seen).max()
+    }
+
+    /// Classes whose newest reading by a node failed: by node and kind, the class and why.
+    #[must_use]
+    pub fn failures(&self) -> BTreeMap<(NodeId, Kind), (String, String)> {
+        let failed = self.of(Kind::Source).filter_map(|fact| {
+            let source = fact.observation;
+            let kind = source.text("kind")?.parse().ok()?;
+            let class = source.text("class").unwrap_or(&source.id).to_owned();
+            let reason = source.text("reason").unwrap_or("no reason was given").to_owned();
+            (source.flag("available") == Some(false)).then(|| ((source.node.clone(), kind), (class, reason)))
+        });
+        failed.collect()
+    }
+
+    /// Whether all that was said in a node's name was read of files, and nothing by a daemon there.
+    #[must_use]
+    pub fn is_of_files(&self, node: &NodeId) -> bool {
+        let mut own = self.polls.iter().filter(|((read_by, _), _)| read_by == node);
+        own.all(|(_, classes)| classes.keys().all(|class| class == FILES))
+    }
+
     /// Whether a node's readings of a kind have ever succeeded; of what the cluster has one of, whether anybody's have.
     #[must_use]
     pub fn has_read(&self, node: &NodeId, kind: Kind) -> bool {

@@ -4,7 +4,7 @@ use fathom_model::NodeId;
 use fathom_model::state::{Code, Kind, Observation, Value};
 use fathom_state::history::{Differ, Picture, Poll};
 use fathom_state::rdma::Transport;
-use fathom_state::{jobs, qos, rdma};
+use fathom_state::{disks, jobs, qos, rdma};
 
 fn disk(at: i64, health: &str) -> Observation {
     Observation::new("n1".into(), Kind::Disk, "d1", at).with("health", health)
@@ -302,4 +302,143 @@ fn a_job_has_the_rate_between_readings_and_its_restarts() {
     assert_eq!((stuck.restarts, stuck.bytes_per_s, stuck.left_seconds), (1, None, None));
     let one = &jobs::courses(&[job(0, 500), job(10, 600)], 5_000_000_000)["j"];
     assert_eq!((one.readings, one.bytes_per_s), (1, None));
+}
+
+fn code(number: i64, name: &str) -> Code {
+    Code {
+        code: Some(number),
+        name: Some(name.to_owned()),
+    }
+}
+
+#[test]
+fn a_pair_has_the_priority_of_its_clients_policies_and_says_when_its_directions_differ() {
+    let nodes: Vec<NodeId> = vec!["n1".into(), "n2".into()];
+    let policy = |node: &str, name: &str, attribute: &str, priority: u64| {
+        Observation::new(node.into(), Kind::QosPolicy, name, 1)
+            .with("name", name)
+            .with(attribute, 445_u64)
+            .with("priority", priority)
+    };
+    let mut all = vec![
+        connection("n1", "n2", 10, 2, 0),
+        connection("n2", "n1", 10, 0, 2),
+        policy("n1", "SMB Direct", "net_direct_port", 3),
+        policy("n1", "SMB", "destination_port", 1),
+        policy("n2", "SMB Direct", "net_direct_port", 3),
+    ];
+    let pairs = rdma::matrix(&picture(99, &all), &nodes, &all);
+    // Over TCP the policy of the NetDirect port marks nothing.
+    assert_eq!((pairs[0].priority, pairs[1].priority), (Some(3), None));
+    assert_eq!(pairs[0].notes, ["the other way, n2 to n1, it is tcp"]);
+    assert!(pairs[1].notes.contains(&"the other way, n1 to n2, it is rdma".to_owned()));
+    all.push(policy("n1", "Other", "net_direct_port", 5));
+    let pairs = rdma::matrix(&picture(99, &all), &nodes, &all);
+    assert_eq!(pairs[0].priority, None);
+    assert!(pairs[0].notes[0].contains("3 and 5"), "{:?}", pairs[0].notes);
+}
+
+#[test]
+fn a_setting_has_its_age_and_why_it_was_not_read_since() {
+    let nodes: Vec<NodeId> = vec!["n1".into(), "n2".into()];
+    let class = "MSFT_NetQosFlowControlSettingData";
+    let flow = |node: &str, enabled: bool| {
+        Observation::new(node.into(), Kind::QosFlowControl, "3", 10)
+            .with("priority", 3_u64)
+            .with("enabled", enabled)
+    };
+    let mut all = Vec::new();
+    let mut differ = Differ::default();
+    for at in [10, 60] {
+        let read = Ok(vec![flow("n1", true)]);
+        all.extend(differ.read(&nodes[0], class, Kind::QosFlowControl, read, at));
+    }
+    let mut differ = Differ::default();
+    let reads = [Ok(vec![flow("n2", false)]), Err("access denied".to_owned())];
+    for (read, at) in reads.into_iter().zip([10, 60]) {
+        all.extend(differ.read(&nodes[1], class, Kind::QosFlowControl, read, at));
+    }
+    // What is no node has no column, and no part in what is usual.
+    all.push(flow("cluster", false));
+    let settings = qos::settings(&picture(99, &all), &nodes);
+    let [setting] = &settings[..] else {
+        panic!("{settings:?}")
+    };
+    let seen = nodes.iter().map(|node| setting.seen.get(node).copied());
+    assert_eq!(seen.collect::<Vec<_>>(), [Some(60), Some(10)]);
+    assert_eq!(setting.failed, [("n2".into(), "access denied".to_owned())].into());
+    assert_eq!(setting.values.len(), 2);
+}
+
+#[test]
+fn what_stands_beside_a_disk_has_its_own_age_and_its_reasons() {
+    let mut counters = Observation::new("n1".into(), Kind::DiskReliability, "d1", 10)
+        .with("disk_id", "d1")
+        .with("wear_percent", 4_u64);
+    counters
+        .unavailable
+        .insert("read_errors".to_owned(), "null".to_owned());
+    let all = [
+        counters,
+        disk(10, "Healthy"),
+        poll("n1", Kind::Disk, 1200, Ok(1), false),
+        poll("n1", Kind::DiskReliability, 20, Ok(1), false),
+    ];
+    let beside = &disks::beside(&picture(1200, &all))["d1"];
+    assert_eq!(beside.known["wear_percent"], Value::Unsigned(4));
+    assert_eq!(beside.known["reliability_seen_unix_ns"], Value::Unsigned(20));
+    assert_eq!(beside.unknown, [("read_errors".to_owned(), "null".to_owned())].into());
+}
+
+#[test]
+fn a_job_says_what_it_does_to_which_volume_and_the_disks_only_where_they_are_known() {
+    let of = |kind: Kind, id: &str| Observation::new("n1".into(), kind, id, 10).with("name", id);
+    let extent = |copy: u64, on: &str, status: Code| {
+        of(Kind::Extent, &format!("id0/0/{copy}"))
+            .with("virtual_disk_id", "id0")
+            .with("disk_id", on)
+            .with("operational_status", vec![status.into()])
+    };
+    let mut all = vec![
+        of(Kind::VirtualDisk, "Vol0").with("unique_id", "id0"),
+        of(Kind::Pool, "S2D on c"),
+        of(Kind::StorageJob, "vol0-Repair"),
+        of(Kind::StorageJob, "S2D on c-Optimize"),
+        of(Kind::StorageJob, "Regeneration"),
+        of(Kind::StorageJob, "Something else"),
+        of(Kind::Disk, "d1").with("health", code(0, "Healthy")),
+        extent(0, "d1", code(2, "OK")),
+        extent(1, "d2", code(2, "OK")),
+    ];
+    let about = |all: &[Observation]| jobs::about(&picture(99, all));
+    let text = |beside: &disks::Beside, name: &str| beside.known.get(name).map(ToString::to_string);
+    let said = about(&all);
+    let repair = &said["vol0-Repair"];
+    assert_eq!(
+        (text(repair, "job_kind"), text(repair, "volume"), text(repair, "disks")),
+        (Some("repair".to_owned()), Some("Vol0".to_owned()), None)
+    );
+    assert!(repair.unknown.contains_key("disks"));
+    let optimize = &said["S2D on c-Optimize"];
+    assert_eq!(
+        (text(optimize, "job_kind"), text(optimize, "pool"), text(optimize, "volume")),
+        (Some("optimize".to_owned()), Some("S2D on c".to_owned()), None)
+    );
+    let regeneration = &said["Regeneration"];
+    assert_eq!(text(regeneration, "job_kind").as_deref(), Some("regeneration"));
+    assert!(regeneration.unknown.contains_key("volume"));
+    assert!(said["Something else"].unknown.contains_key("job_kind"));
+    // A disk that is not well, and then extents, which say more.
+    all.push(of(Kind::Disk, "d3").with("usage", code(4, "Retired")));
+    let repair = &about(&all)["vol0-Repair"];
+    assert_eq!(
+        (text(repair, "disks"), text(repair, "disks_by")),
+        (Some("d3".to_owned()), Some("health".to_owned()))
+    );
+    all.push(extent(2, "d2", code(5, "Predictive Failure")));
+    let repair = &about(&all)["vol0-Repair"];
+    assert_eq!(
+        (text(repair, "disks"), text(repair, "disks_by")),
+        (Some("d2".to_owned()), Some("extents".to_owned()))
+    );
 }

@@ -29,11 +29,8 @@ fn attributes_to_wire(observation: &Observation) -> Vec<wire::Attribute> {
         .attributes
         .iter()
         .map(|(name, value)| attribute(name, value));
-    let unknown = observation.unavailable.iter().map(|(name, why)| wire::Attribute {
-        name: name.clone(),
-        value: None,
-        unavailable: why.clone(),
-    });
+    let unknown = observation.unavailable.iter();
+    let unknown = unknown.map(|(name, why)| unknown_attribute(name, why));
     known.chain(unknown).collect()
 }
 
@@ -44,6 +41,16 @@ pub fn attribute(name: &str, value: &Value) -> wire::Attribute {
         name: name.to_owned(),
         value: Some(value_to_wire(value)),
         unavailable: String::new(),
+    }
+}
+
+/// An attribute that is not known, and why.
+#[must_use]
+pub fn unknown_attribute(name: &str, why: &str) -> wire::Attribute {
+    wire::Attribute {
+        name: name.to_owned(),
+        value: None,
+        unavailable: why.to_owned(),
     }
 }
 
