@@ -16,6 +16,10 @@ pub(crate) struct Table {
     pub(crate) kinds: &'static [&'static str],
     /// The columns; one whose name begins with `>` is of numbers.
     pub(crate) columns: &'static [Column],
+    /// What it lists is on no one node: asked for a node it is not asked for by that.
+    pub(crate) is_of_no_node: bool,
+    /// A column with the age of what is put beside, where that is read at times of its own, and what says when it was.
+    pub(crate) other_age: Option<(&'static str, &'static str)>,
 }
 
 pub(crate) const DISKS: Table = Table {
@@ -46,6 +50,8 @@ pub(crate) const DISKS: Table = Table {
             )
         }),
     ],
+    is_of_no_node: false,
+    other_age: Some((">of wear and errors", "reliability_seen_unix_ns")),
 };
 
 pub(crate) const JOBS: Table = Table {
@@ -53,6 +59,8 @@ pub(crate) const JOBS: Table = Table {
     kinds: &["storage_job"],
     columns: &[
         ("job", |row| text(row, "name")),
+        ("kind", |row| text(row, "job_kind")),
+        ("volume", |row| text(row, "volume")),
         ("state", |row| text(row, "state")),
         (">done", |row| with(row, "percent_complete", "%")),
         (">processed", |row| size(row, "processed_bytes")),
@@ -71,7 +79,10 @@ pub(crate) const JOBS: Table = Table {
         }),
         (">restarts", |row| text(row, "restarts")),
         ("background", |row| text(row, "background")),
+        ("disks", |row| some(row, "disks")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const POOLS: Table = Table {
@@ -87,6 +98,8 @@ pub(crate) const POOLS: Table = Table {
         ("why", |row| text(row, "read_only_reason")),
         ("repair", |row| text(row, "repair_policy")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const VIRTUAL_DISKS: Table = Table {
@@ -104,6 +117,8 @@ pub(crate) const VIRTUAL_DISKS: Table = Table {
         (">footprint", |row| size(row, "footprint_bytes")),
         ("detached", |row| text(row, "detached_reason")),
     ],
+    is_of_no_node: true,
+    other_age: None,
 };
 
 pub(crate) const CSVS: Table = Table {
@@ -119,6 +134,8 @@ pub(crate) const CSVS: Table = Table {
         }),
         ("redirected, block", |row| text(row, "block_redirected_reason")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const NODES: Table = Table {
@@ -131,6 +148,8 @@ pub(crate) const NODES: Table = Table {
         ("status", |row| text(row, "status")),
         ("build", |row| text(row, "build")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const SOURCES: Table = Table {
@@ -144,6 +163,8 @@ pub(crate) const SOURCES: Table = Table {
         (">instances", |row| text(row, "instances")),
         ("why not", |row| text(row, "reason")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const SMB_EVENTS: Table = Table {
@@ -159,6 +180,8 @@ pub(crate) const SMB_EVENTS: Table = Table {
         ("status", |row| text(row, "status")),
         (">took", |row| with(row, "elapsed_ms", "ms")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const EXTENTS: Table = Table {
@@ -177,11 +200,26 @@ pub(crate) const EXTENTS: Table = Table {
         }),
         ("status", |row| text(row, "operational_status")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 /// A value, or a dash where it is not known: why not is in JSON.
 pub(super) fn text(row: &Shown, name: &str) -> String {
     row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// Several values, of many the first.
+fn some(row: &Shown, name: &str) -> String {
+    const MOST: usize = 3;
+    let Some(value) = row.get(name) else {
+        return "-".to_owned();
+    };
+    let items: Vec<String> = value.items().iter().map(ToString::to_string).collect();
+    match items.len().saturating_sub(MOST) {
+        0 => items.join(", "),
+        more => format!("{} and {more} more", items[..MOST].join(", ")),
+    }
 }
 
 fn size(row: &Shown, name: &str) -> String {
