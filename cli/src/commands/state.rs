@@ -1,4 +1,4 @@
-//! `fathom disks`, `jobs`, `pools`, `sources`, `extents`: resources of a cluster as they were at a moment.
+//! `fathom disks`, `jobs`, `pools`, `sbl`, `sources`, `extents`: resources of a cluster as they were at a moment.
 
 mod beside;
 pub(crate) mod counters;
