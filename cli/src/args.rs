@@ -106,22 +106,29 @@ pub(crate) enum Command {
     Clusters(ClustersArgs),
     /// The nodes of a cluster and how well each was heard
     #[command(
-        after_help = "Examples:\n  fathom nodes\n  fathom nodes --cluster prod -o json          positions, losses and gaps in raw integers\n  fathom nodes --cluster 'prod-*'               of several clusters, at a fleet's coordinator"
+        after_help = "Examples:\n  fathom nodes\n  fathom nodes --cluster prod -o json          positions, losses and gaps in raw integers\n  fathom nodes --at 2026-09-22T03:13:00Z        what the cluster said of them then\n  fathom nodes --cluster 'prod-*'               of several clusters, at a fleet's coordinator"
     )]
-    Nodes(ClusterArgs),
+    Nodes(StateArgs),
     /// Order how much of nodes is read, for a time; then it is what each daemon's configuration says
     #[command(
         after_help = "Examples:\n  fathom profile writes --for 15m               every write of every node\n  fathom profile full --node n1 --for 5m        reads and all taps too, of one node\n  fathom profile --clear --node n1              back to what its configuration says, at once\n\nProfiles: off, slow-only (what Windows keeps of slow I/O itself), writes, full. `fathom nodes` shows what each node reads."
     )]
     Profile(ProfileArgs),
     /// The volumes of a cluster, and the virtual disks under them
-    #[command(after_help = "Examples:\n  fathom volumes\n  fathom volumes --cluster prod -o json")]
-    Volumes(ClusterArgs),
+    #[command(
+        after_help = "Examples:\n  fathom volumes\n  fathom volumes --node n1                    with copies on it, or coordinated by it\n  fathom volumes --at 2026-09-22T03:13:00Z    virtual disks and cluster volumes as they were then\n  fathom volumes --cluster prod -o json"
+    )]
+    Volumes(StateArgs),
     /// The physical disks of a cluster: health, wear, errors, and which node has them
     #[command(
         after_help = "Examples:\n  fathom disks --node n1\n  fathom disks --at 2026-09-22T03:13:00Z     as they were then\n  fathom disks --name eui.0025 -o json       with what is unknown, and why"
     )]
     Disks(StateArgs),
+    /// The storage bus: drives as each node reaches them, and as the node that has them holds them
+    #[command(
+        after_help = "Examples:\n  fathom sbl --node n1\n  fathom sbl --name S3Z1 --at 2026-09-22T03:13:00Z     one drive, as every node reached it then"
+    )]
+    Sbl(StateArgs),
     /// Virtual machines: where they run, and which VHDX files they have on which volume
     #[command(
         after_help = "Examples:\n  fathom vms --volume vol0\n  fathom vms --node n1 --at 2026-09-22T03:13:00Z     as they were then\n  fathom vms --name web -o json                      with what is unknown, and why"
@@ -281,12 +288,6 @@ fn point_in_time(text: &str) -> Result<i64, String> {
         .map_err(|_| "give date, time and offset, such as 2026-09-22T03:13:00Z".to_owned())?;
     let nanos = i64::try_from(time.as_nanosecond()).ok().filter(|&nanos| nanos >= 0);
     nanos.ok_or_else(|| "a time between 1970 and 2262 is wanted".to_owned())
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ClusterArgs {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
 }
 
 /// How much of which nodes, and for how long.

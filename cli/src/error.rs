@@ -84,6 +84,9 @@ pub(crate) enum Error {
         "there is no recording `{name}` (known: {known}); `fathom demo --list` shows them, --recordings names another folder"
     )]
     NoRecording { name: String, known: String },
+    /// A volume is not there.
+    #[error("there is no virtual disk `{name}` (known: {known})")]
+    NoVolume { name: String, known: String },
     /// The coordinator role failed.
     #[error(transparent)]
     Coordinator(#[from] fathom_coordinator::Error),
@@ -130,6 +133,7 @@ impl Error {
             | Self::Mixed
             | Self::NoExtents
             | Self::NoCode { .. }
+            | Self::NoVolume { .. }
             | Self::NotAway(_)
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }

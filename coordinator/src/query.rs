@@ -25,7 +25,7 @@ pub(crate) mod state;
 pub(crate) mod sums;
 mod what_if;
 
-pub(crate) use filter::Filter;
+pub(crate) use filter::{Filter, known_node};
 use sums::Source;
 
 /// What one query looks at: it does not change while the query runs.

@@ -14,6 +14,8 @@ use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use serde_json::{Value, json};
 
+#[path = "state/asked.rs"]
+mod asked;
 #[path = "state/files.rs"]
 mod files;
 
@@ -204,14 +206,21 @@ fn said_the_same(certificates: &Certificates, coordinator: &Process) {
             "priority 7"
         ]
     );
+    let value = &drift["settings"][0]["values"][1];
     assert_eq!(
-        drift["settings"][0]["values"][1],
-        json!({"node": "n1", "value": "yes", "odd": true})
+        (&value["node"], &value["value"], &value["odd"]),
+        (&json!("n1"), &json!("yes"), &json!(true))
+    );
+    assert_eq!((&value["stale"], &value["unavailable"]), (&json!(false), &Value::Null));
+    assert!(
+        value["age_ns"].as_i64().is_some_and(|age| age < 2_000_000_000),
+        "{value}"
     );
 
     let history = json(&["history", "n2/disk1", "--kind", "disk", "-o", "json"]);
     assert_eq!(rows(&history, "history").len(), 2);
     let volumes = json(&["volumes", "-o", "json"]);
+    assert_eq!(rows(&volumes, "bitlocker").len(), 1);
     assert_eq!(
         (
             &volumes["virtual_disks"][0]["id"],
@@ -221,8 +230,8 @@ fn said_the_same(certificates: &Certificates, coordinator: &Process) {
     );
     assert_eq!(rows(&json(&["extents", "vol0", "-o", "json"]), "extents").len(), 3);
     assert_eq!(rows(&json(&["nodes", "-o", "json"]), "cluster_nodes").len(), 3);
+    asked::of_other_moments_nodes_and_names(certificates, coordinator);
     assert!(rows(&json(&["sources", "--node", "n1", "-o", "json"]), "sources").len() >= 11);
-    assert_eq!(rows(&json(&["pools", "-o", "json"]), "pools").len(), 1);
     assert!(rows(&json(&["jobs", "-o", "json"]), "jobs").is_empty());
 
     let vms = json(&["vms", "-o", "json"]);

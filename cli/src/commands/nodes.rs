@@ -4,9 +4,9 @@ use fathom_model::report::Clock;
 use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
-use crate::args::{ClusterArgs, Output};
+use crate::args::{Output, StateArgs};
 use crate::client::{Client, block_on};
-use crate::commands::state::{Beside, NODES};
+use crate::commands::state::{Beside, HEALTH_FAULTS, NODES, both, has};
 use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
@@ -15,16 +15,32 @@ use crate::render::table::{Grid, one_line};
 use crate::render::units::{count, date_time, signed_nanos};
 use crate::scope::tell;
 
-pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
+/// What of a past moment is not known of nodes.
+const OF_NOW: &str =
+    "what daemons give, lose and do, and what the clocks are, is known of now alone: left out of a past moment";
+
+pub(crate) fn run(arguments: &StateArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, (nodes, coverage), beside) = block_on(async {
+    let (cluster, now, beside) = block_on(async {
         let client = Client::connect(&context).await?;
-        let beside = Beside::ask(&client, &[&NODES]).await?;
-        Ok((client.cluster().await?, client.nodes().await?, beside))
+        let beside = Beside::ask(&client, &[&NODES, &HEALTH_FAULTS], arguments).await?;
+        let now = match arguments.at {
+            None => Some(client.nodes().await?),
+            Some(_) => None,
+        };
+        Ok((client.cluster().await?, now, beside))
     })?;
+    let is_past = now.is_none();
+    let (all, coverage) = now.unwrap_or_default();
+    let names: Vec<String> = all.iter().map(|node| node.node.clone()).collect();
+    let is_wanted = |node: &&wire::NodeStatus| {
+        let by_node = arguments.node.as_ref();
+        by_node.is_none_or(|name| name.eq_ignore_ascii_case(&node.node)) && has(arguments.name.as_ref(), &node.node)
+    };
+    let nodes: Vec<&wire::NodeStatus> = all.iter().filter(is_wanted).collect();
     match output {
         Output::Json => {
-            let nodes: Vec<_> = nodes
+            let rows: Vec<_> = nodes
                 .iter()
                 .map(|node| {
                     let clocks: Vec<_> = node.clocks.iter().map(|clock| to_value(&Clock::from(clock))).collect();
@@ -35,10 +51,21 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                     })
                 })
                 .collect();
-            let mut document = json!({"cluster": cluster, "nodes": nodes});
-            beside.add(&mut document);
-            document["unseen"] = unseen(coverage.as_ref());
+            let mut unseen = unseen(coverage.as_ref());
+            let rows = match is_past {
+                true => {
+                    unseen["warnings"] = json!([OF_NOW]);
+                    serde_json::Value::Null
+                }
+                false => rows.into(),
+            };
+            let mut document = json!({"cluster": cluster, "nodes": rows});
+            beside.add(&mut document, unseen);
             json::print(document)?;
+        }
+        Output::Table if is_past => {
+            print(&beside.lines())?;
+            tell!("{OF_NOW}");
         }
         Output::Table => {
             let mut grid = Grid::new(&[
@@ -72,7 +99,7 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
                 ]);
             }
             print(&grid.lines(""))?;
-            print(&beside.lines())?;
+            print(&beside.lines_under())?;
             for node in &nodes {
                 for trouble in node.daemon.iter().flat_map(|daemon| &daemon.troubles) {
                     tell!("odd: node {}: {}", one_line(&node.node), one_line(trouble));
@@ -80,7 +107,8 @@ pub(crate) fn run(arguments: &ClusterArgs, output: Output) -> Result<Code> {
             }
         }
     }
-    Ok(note(coverage.as_ref()))
+    let code = note(coverage.as_ref());
+    Ok(both(code, beside.note(arguments, &names)))
 }
 
 /// What a daemon says of itself, as a document has it.

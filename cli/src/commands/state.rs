@@ -1,5 +1,6 @@
-//! `fathom disks`, `jobs`, `pools`, `sources`, `extents`: resources of a cluster as they were at a moment.
+//! `fathom disks`, `jobs`, `pools`, `sbl`, `sources`, `extents`: resources of a cluster as they were at a moment.
 
+mod beside;
 pub(crate) mod counters;
 pub(crate) mod history;
 pub(crate) mod network;
@@ -8,7 +9,7 @@ pub(crate) mod vms;
 
 use std::collections::BTreeMap;
 
-use fathom_model::state::{Observation, Value};
+use fathom_model::state::{Kind, Observation, Value};
 use fathom_proto::convert::state::attribute_from_wire;
 use fathom_proto::query::v1 as wire;
 use serde_json::{Map, json};
@@ -23,7 +24,10 @@ use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
 use crate::scope::tell;
 
-pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SMB_EVENTS, SOURCES, Table, VIRTUAL_DISKS};
+pub(crate) use beside::{Beside, both, has};
+pub(crate) use tables::{
+    BITLOCKER, CSVS, DISKS, FILE_SYSTEMS, HEALTH_FAULTS, JOBS, NODES, POOLS, SMB_EVENTS, SOURCES, Table, VIRTUAL_DISKS,
+};
 
 /// A node whose newest reading is older than this at the moment that is asked about has not reported: every class is read at least this
 /// often but for the reliability of drives.
@@ -33,6 +37,8 @@ const STALE_NANOS: i64 = 5 * 60 * 1_000_000_000;
 pub(crate) struct Shown {
     pub(crate) observation: Observation,
     pub(crate) derived: BTreeMap<String, Value>,
+    /// What would follow from other readings and does not, with the reason.
+    unknown: BTreeMap<String, String>,
     pub(crate) since: i64,
     pub(crate) seen: i64,
 }
@@ -47,15 +53,17 @@ impl Shown {
             .as_ref()
             .ok_or(missing)
             .and_then(Observation::try_from);
-        let mut derived = BTreeMap::new();
+        let (mut derived, mut unknown) = (BTreeMap::new(), BTreeMap::new());
         for attribute in &resource.derived {
-            if let (name, Ok(value)) = attribute_from_wire(attribute).map_err(Error::Malformed)? {
-                derived.insert(name, value);
+            match attribute_from_wire(attribute).map_err(Error::Malformed)? {
+                (name, Ok(value)) => drop(derived.insert(name, value)),
+                (name, Err(why)) => drop(unknown.insert(name, why)),
             }
         }
         Ok(Self {
             observation: observation.map_err(Error::Malformed)?,
             derived,
+            unknown,
             since: resource.since_unix_nanos,
             seen: resource.seen_unix_nanos,
         })
@@ -77,6 +85,7 @@ impl Shown {
             "observed_unix_ns": own.observed_unix_nanos, "since_unix_ns": self.since, "seen_unix_ns": self.seen,
             "age_ns": at.map(|at| at.saturating_sub(self.seen)),
             "attributes": to_value(&own.attributes), "unavailable": to_value(&own.unavailable), "derived": to_value(&self.derived),
+            "derived_unavailable": to_value(&self.unknown),
         })
     }
 }
@@ -85,42 +94,164 @@ impl Shown {
 pub(crate) fn run(table: &Table, arguments: &StateArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
     let filter = filter(table.kinds, arguments);
-    let (cluster, (resources, coverage)) = block_on(async {
+    let (cluster, (resources, coverage), known) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.resources(filter, arguments.at).await?))
+        let (resources, coverage) = client.resources(filter, arguments.at).await?;
+        let known = match resources.is_empty() {
+            true => names(&client, table.kinds, arguments).await?,
+            false => None,
+        };
+        Ok((client.cluster().await?, (resources, coverage), known))
     })?;
-    show(table, &cluster, &resources, coverage.as_ref(), output)
+    let resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    let code = show(table, &cluster, &resources, coverage.as_ref(), output)?;
+    tell_unknown(arguments, known.as_deref());
+    Ok(code)
+}
+
+/// The storage bus: drives as each node reaches them, and as the node that has them holds them.
+pub(crate) fn sbl(arguments: &StateArgs, output: Output) -> Result<Code> {
+    let context = arguments.connection.resolve()?;
+    let kinds: Vec<&str> = [&tables::SBL_DEVICES, &tables::SBL_TARGETS]
+        .into_iter()
+        .flat_map(|table| table.kinds)
+        .copied()
+        .collect();
+    let (cluster, (resources, coverage), known) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let answer = client.resources(filter(&kinds, arguments), arguments.at).await?;
+        let known = match answer.0.is_empty() {
+            true => names(&client, &kinds, arguments).await?,
+            false => None,
+        };
+        Ok((client.cluster().await?, answer, known))
+    })?;
+    let resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    let (devices, targets): (Vec<Shown>, Vec<Shown>) =
+        resources.into_iter().partition(|row| tables::SBL_DEVICES.has(row));
+    let at = coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
+    match output {
+        Output::Json => {
+            let list = |rows: &[Shown]| -> serde_json::Value { rows.iter().map(|row| row.json(at)).collect() };
+            let lists = [
+                (tables::SBL_DEVICES.name, list(&devices)),
+                (tables::SBL_TARGETS.name, list(&targets)),
+            ];
+            document_with(&cluster, lists, coverage.as_ref(), &[])?;
+        }
+        Output::Table => {
+            let (devices, targets) = (
+                tables::SBL_DEVICES.lines(&devices, at),
+                tables::SBL_TARGETS.lines(&targets, at),
+            );
+            print(&format!("{devices}\n{targets}"))?;
+        }
+    }
+    let code = note(coverage.as_ref());
+    tell_unknown(arguments, known.as_deref());
+    Ok(code)
+}
+
+/// So many names are told where one is not known.
+const NAMED: usize = 48;
+
+/// What could have been asked for, where nothing has the name that was; none where no name was given.
+pub(crate) async fn names(client: &Client, kinds: &[&str], arguments: &StateArgs) -> Result<Option<Vec<String>>> {
+    if arguments.name.is_none() {
+        return Ok(None);
+    }
+    let of_any_name = wire::ResourceFilter {
+        name: String::new(),
+        ..filter(kinds, arguments)
+    };
+    let (resources, _) = client.resources(of_any_name, arguments.at).await?;
+    let mut names = Vec::new();
+    for resource in &resources {
+        let own = Shown::from_wire(resource)?.observation;
+        // Drives of one model have one name.
+        let name = own.text("serial_number").or_else(|| own.text("name"));
+        names.push(name.unwrap_or(&own.id).to_owned());
+    }
+    Ok(Some(names))
+}
+
+/// Says that nothing has the name that was asked for, and which there are.
+pub(crate) fn tell_unknown(arguments: &StateArgs, known: Option<&[String]>) {
+    if let (Some(name), Some(known)) = (&arguments.name, known) {
+        tell!(
+            "nothing here has `{}` in its id, name or serial number (known: {})",
+            one_line(name),
+            one_line(&listed(known))
+        );
+    }
+}
+
+/// Names in one line, each once.
+pub(crate) fn listed(names: &[String]) -> String {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    match (names.is_empty(), more) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => names.join(", "),
+        (false, more) => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 /// The extents of one volume, by the name of its virtual disk or by its id.
 pub(crate) fn extents(arguments: &ExtentsArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let of = |kinds: &[&str], name: &str| wire::ResourceFilter {
-        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+    let of = |kind: &str, name: &str| wire::ResourceFilter {
+        kinds: vec![kind.to_owned()],
         name: name.to_owned(),
         ..wire::ResourceFilter::default()
     };
-    let (cluster, (resources, coverage)) = block_on(async {
+    let volume = &arguments.volume;
+    let (cluster, disks, (extents, coverage)) = block_on(async {
         let client = Client::connect(&context).await?;
-        let (disks, _) = client
-            .resources(of(&["virtual_disk"], &arguments.volume), arguments.at)
-            .await?;
-        let mut id = arguments.volume.clone();
-        for disk in &disks {
-            let disk = Shown::from_wire(disk)?.observation;
-            if disk
-                .text("name")
-                .is_some_and(|name| name.eq_ignore_ascii_case(&arguments.volume))
-            {
-                id = disk.text("unique_id").unwrap_or(&disk.id).to_owned();
-            }
-        }
-        Ok((
-            client.cluster().await?,
-            client.resources(of(&["extent"], &id), arguments.at).await?,
-        ))
+        let (disks, _) = client.resources(of("virtual_disk", ""), arguments.at).await?;
+        let disks: Vec<Shown> = disks.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+        let id = volume_id(&disks, volume).unwrap_or(volume).to_owned();
+        let answer = client.resources(of("extent", &id), arguments.at).await?;
+        Ok((client.cluster().await?, disks, answer))
     })?;
-    show(&tables::EXTENTS, &cluster, &resources, coverage.as_ref(), output)
+    let id = volume_id(&disks, volume);
+    let mut extents: Vec<Shown> = extents.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    // That of `vol1` is part of that of `vol10`.
+    if let Some(id) = id {
+        extents.retain(|extent| extent.observation.text("virtual_disk_id") == Some(id));
+    }
+    if extents.is_empty() && id.is_none() && !disks.is_empty() {
+        let known = disks
+            .iter()
+            .map(|disk| disk.observation.text("name").unwrap_or(&disk.observation.id));
+        let known: Vec<String> = known.map(str::to_owned).collect();
+        return Err(Error::NoVolume {
+            name: volume.clone(),
+            known: listed(&known),
+        });
+    }
+    let code = show(&tables::EXTENTS, &cluster, &extents, coverage.as_ref(), output)?;
+    if extents.is_empty() {
+        tell!("nothing was said of where the bytes of {} lie", one_line(volume));
+    }
+    Ok(code)
+}
+
+/// The id by which extents name a virtual disk.
+fn volume_id<'a>(disks: &'a [Shown], volume: &str) -> Option<&'a str> {
+    let is_it = |disk: &&Shown| {
+        let own = &disk.observation;
+        let names = [Some(own.id.as_str()), own.text("name"), own.text("unique_id")];
+        names
+            .into_iter()
+            .flatten()
+            .any(|name| name.eq_ignore_ascii_case(volume))
+    };
+    let own = &disks.iter().find(is_it)?.observation;
+    Some(own.text("unique_id").unwrap_or(&own.id))
 }
 
 pub(crate) fn filter(kinds: &[&str], arguments: &StateArgs) -> wire::ResourceFilter {
@@ -135,18 +266,17 @@ pub(crate) fn filter(kinds: &[&str], arguments: &StateArgs) -> wire::ResourceFil
 fn show(
     table: &Table,
     cluster: &str,
-    resources: &[wire::Resource],
+    resources: &[Shown],
     coverage: Option<&wire::StateCoverage>,
     output: Output,
 ) -> Result<Code> {
-    let resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
     let at = coverage.and_then(|coverage| coverage.at_unix_nanos);
     match output {
         Output::Json => {
             let rows: Vec<_> = resources.iter().map(|row| row.json(at)).collect();
             document(cluster, table.name, rows.into(), coverage)?;
         }
-        Output::Table => print(&table.lines(&resources, at))?,
+        Output::Table => print(&table.lines(resources, at))?,
     }
     Ok(note(coverage))
 }
@@ -154,57 +284,18 @@ fn show(
 impl Table {
     /// The resources as lines, each with how long ago it was last found so.
     pub(crate) fn lines(&self, resources: &[Shown], at: Option<i64>) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).chain([">age"]).collect();
+        let names = self.columns.iter().map(|(name, _)| *name).chain([">age"]);
+        let names: Vec<&str> = names.chain(self.other_age.map(|(name, _)| name)).collect();
         let mut grid = Grid::new(&names);
         for row in resources {
             let cells = self.columns.iter().map(|(_, cell)| cell(row));
-            grid.row(cells.chain([age(at, row.seen)]));
+            let other = self.other_age.map(|(_, seen)| {
+                let seen = row.number(seen).and_then(|seen| i64::try_from(seen).ok());
+                seen.map_or_else(|| "-".to_owned(), |seen| age(at, seen))
+            });
+            grid.row(cells.chain([age(at, row.seen)]).chain(other));
         }
         grid.lines("")
-    }
-}
-
-/// What state says beside what an answer is about; nothing where no node has reported any.
-pub(crate) struct Beside {
-    tables: Vec<(&'static Table, Vec<Shown>, Option<i64>)>,
-}
-
-impl Beside {
-    /// Asks for the resources of some lists. A coordinator of before there was state has none.
-    pub(crate) async fn ask(client: &Client, tables: &[&'static Table]) -> Result<Self> {
-        let mut asked = Vec::new();
-        for table in tables {
-            let filter = wire::ResourceFilter {
-                kinds: table.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
-                ..wire::ResourceFilter::default()
-            };
-            let (resources, coverage) = match client.resources(filter, None).await {
-                Ok(answer) => answer,
-                Err(Error::Protocol { .. }) => return Ok(Self { tables: Vec::new() }),
-                Err(error) => return Err(error),
-            };
-            let at = coverage.and_then(|coverage| coverage.at_unix_nanos);
-            asked.push((
-                *table,
-                resources.iter().map(Shown::from_wire).collect::<Result<_>>()?,
-                at,
-            ));
-        }
-        Ok(Self { tables: asked })
-    }
-
-    /// Adds the lists to a document, each under its name.
-    pub(crate) fn add(&self, document: &mut serde_json::Value) {
-        for (table, rows, at) in &self.tables {
-            document[table.name] = rows.iter().map(|row| row.json(*at)).collect();
-        }
-    }
-
-    /// The lists that have something, each after an empty line.
-    pub(crate) fn lines(&self) -> String {
-        let some = self.tables.iter().filter(|(_, rows, _)| !rows.is_empty());
-        some.map(|(table, rows, at)| format!("\n{}", table.lines(rows, *at)))
-            .collect()
     }
 }
 
@@ -241,6 +332,23 @@ pub(crate) fn document_with<'a>(
         json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": warnings}),
     );
     json::print(serde_json::Value::Object(fields))
+}
+
+/// Classes of some kinds that nodes cannot read: a text each, with the reason.
+fn unread(sources: &[Shown], kinds: &[Kind]) -> Vec<String> {
+    let failed = sources.iter().filter(|source| {
+        let kind = source.observation.text("kind");
+        let is_of = kinds.iter().any(|wanted| kind == Some(wanted.as_str()));
+        is_of && source.observation.flag("available") == Some(false)
+    });
+    let told = failed.map(|source| {
+        let own = &source.observation;
+        let class = own.text("class").unwrap_or(&own.id);
+        let reason = own.text("reason").unwrap_or("no reason was given");
+        let since = date_time(source.since);
+        format!("{class} of node {} cannot be read since {since}: {reason}", own.node)
+    });
+    told.collect()
 }
 
 /// How long before the moment something was last found so.

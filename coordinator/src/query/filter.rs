@@ -1,6 +1,6 @@
 //! Which I/Os a query is about.
 
-use fathom_model::{Catalog, Io, JoinedRows, Leg, Op, PhysicalDisk, Topology, Unmatched};
+use fathom_model::{Catalog, Io, JoinedRows, Leg, NodeId, Op, PhysicalDisk, Topology, Unmatched};
 use fathom_proto::query::v1 as wire;
 use tonic::Status;
 
@@ -144,6 +144,16 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|disk| event.disk.is_some_and(|index| catalog.disk(index).name == *disk))
             && from.is_none_or(|from| event.event.end_unix_nanos() >= from)
+    }
+}
+
+/// Refuses a node that is not among those that are known, in whatever case; where none is known any will do.
+pub(crate) fn known_node<'a>(name: Option<&str>, nodes: impl IntoIterator<Item = &'a NodeId>) -> Result<(), Status> {
+    let nodes: Vec<String> = nodes.into_iter().map(NodeId::to_string).collect();
+    let is_known = |name: &&str| nodes.iter().any(|node| node.eq_ignore_ascii_case(name));
+    match name.filter(|name| !nodes.is_empty() && !is_known(name)) {
+        Some(name) => known("node", Some(&name.to_owned()), nodes),
+        None => Ok(()),
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Scope, Value};
+use fathom_state::disks::Beside;
 use fathom_state::history::{Fact, Picture};
-use fathom_state::{disks, jobs, qos, rdma, vms};
+use fathom_state::{disks, jobs, pools, qos, rdma, vms};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
@@ -35,6 +36,8 @@ pub(crate) struct Which {
 pub(crate) struct Found {
     pub(crate) fact: Fact,
     pub(crate) derived: BTreeMap<String, Value>,
+    /// What would follow from other readings and does not, with the reason.
+    pub(crate) unknown: BTreeMap<String, String>,
 }
 
 /// What an answer looked at: the moment, and until when each node was heard.
@@ -116,7 +119,17 @@ impl StateSnapshot {
             .of(Kind::Node)
             .map(|fact| NodeId::new(fact.observation.id.as_str()));
         nodes.extend(of_topology.chain(of_cluster).map(|node| (node, None)));
+        let is_listed = picture.of(Kind::Node).next().is_some();
         for (node, heard) in picture.heard() {
+            let is_node = nodes
+                .keys()
+                .any(|known| known.as_str().eq_ignore_ascii_case(node.as_str()));
+            // What files say of a whole cluster is said under its name, ours or the one that it has in Windows, and that is no node.
+            let is_named = node.as_str().eq_ignore_ascii_case(self.cluster.id.as_str());
+            let is_cluster = is_named || (is_listed && !picture.says_of_itself(node));
+            if !is_node && is_cluster && picture.is_of_files(node) {
+                continue;
+            }
             // A cluster's list may write a node in another case than the node itself, whose own name its observations have.
             nodes.retain(|known, _| !known.as_str().eq_ignore_ascii_case(node.as_str()));
             nodes.insert(node.clone(), heard.last_unix_nanos);
@@ -129,8 +142,18 @@ impl StateSnapshot {
         let wants = |kind: Kind| which.kinds.is_empty() || which.kinds.contains(&kind);
         let (picture, history) = self.picture(wants(Kind::StorageJob).then_some(Kind::StorageJob))?;
         let courses = jobs::courses(&history, picture.moment());
+        let mut jobs = if wants(Kind::StorageJob) {
+            jobs::about(&picture)
+        } else {
+            BTreeMap::new()
+        };
         let mut beside = if wants(Kind::Disk) {
             disks::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
+        let mut pools = if wants(Kind::Pool) {
+            pools::beside(&picture)
         } else {
             BTreeMap::new()
         };
@@ -141,19 +164,30 @@ impl StateSnapshot {
         };
         let found = picture.facts().filter_map(|fact| {
             let own = &fact.observation;
-            let derived = match own.kind {
+            let mut more = match own.kind {
                 Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
-                Kind::StorageJob => courses.get(&own.id).map(of_course).unwrap_or_default(),
-                Kind::Vm | Kind::Vhd => machines.remove(&own.key()).unwrap_or_default(),
-                _ => BTreeMap::new(),
+                Kind::StorageJob => jobs.remove(&own.id).unwrap_or_default(),
+                Kind::Pool => pools.remove(&own.id).unwrap_or_default(),
+                _ => Beside::default(),
             };
+            match own.kind {
+                Kind::StorageJob => more
+                    .known
+                    .extend(courses.get(&own.id).map(of_course).unwrap_or_default()),
+                Kind::Vm | Kind::Vhd => more.known = machines.remove(&own.key()).unwrap_or_default(),
+                _ => {}
+            }
+            let Beside {
+                known: derived,
+                unknown,
+            } = more;
             let is_on = |volume: &String| matches!(own.kind, Kind::Vm | Kind::Vhd) && vms::is_on(&derived, volume);
             if !which.volume.as_ref().is_none_or(is_on) {
                 return None;
             }
             // A disk is on the node that has it, whoever reports it.
             let connected = derived.get("connected_node").and_then(Value::as_str);
-            which.keeps(own, connected).then_some(Found { derived, fact })
+            which.keeps(own, connected).then_some(Found { derived, unknown, fact })
         });
         let found = found.collect();
         Ok((found, self.looked(&picture)))
@@ -166,8 +200,15 @@ impl StateSnapshot {
         let mut rows: Vec<Observation> = Vec::new();
         self.each(|row| {
             picture.add(row);
-            if kind.is_none_or(|kind| row.kind == kind) && row.kind != Kind::Extent {
-                if is_called(row, resource) {
+            let called = is_called(row, resource);
+            // Extents are many and have no name but their id, which every row has: only of those that are asked for are any kept.
+            let is_wanted = match (kind, row.kind) {
+                (Some(kind), Kind::Extent) => kind == Kind::Extent && called,
+                (None, Kind::Extent) => false,
+                (kind, own) => kind.is_none_or(|kind| own == kind),
+            };
+            if is_wanted {
+                if called {
                     keys.insert(row.key());
                 }
                 rows.push(row.clone());
@@ -192,7 +233,10 @@ impl StateSnapshot {
         let looked = self.looked(&picture);
         let nodes: Vec<NodeId> = looked.nodes.keys().cloned().collect();
         let mut pairs = rdma::matrix(&picture, &nodes, &history);
-        pairs.retain(|pair| node.is_none_or(|node| pair.client.as_str() == node || pair.server == node));
+        pairs.retain(|pair| {
+            let ends = [pair.client.as_str(), pair.server.as_str()];
+            node.is_none_or(|node| ends.iter().any(|end| end.eq_ignore_ascii_case(node)))
+        });
         Ok((pairs, looked))
     }
 

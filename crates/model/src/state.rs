@@ -242,6 +242,10 @@ pub struct Observation {
     pub kind: Kind,
     /// Which one: unique among its kind in the cluster, or on the node, as [`Kind::scope`] says.
     pub id: String,
+    /// The class that it was read of: what a reading of another class of its kind says or leaves out says nothing of it. None of what does
+    /// not come of reading a class again and again, such as files and events, and of what was said before classes were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// When it was so, on the node's clock.
     pub observed_unix_nanos: i64,
     /// False: it was there before and is not any more.
@@ -260,6 +264,7 @@ impl Observation {
             node,
             kind,
             id: id.into(),
+            class: None,
             observed_unix_nanos,
             present: true,
             attributes: BTreeMap::new(),
@@ -284,7 +289,7 @@ impl Observation {
         }
     }
 
-    /// Whether it says the same as another of the same resource, whenever.
+    /// Whether it says the same as another of the same resource, whenever and of whichever class.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         self.present == other.present && self.attributes == other.attributes && self.unavailable == other.unavailable

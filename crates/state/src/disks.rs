@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::state::{Kind, Observation, Value};
+use fathom_model::state::{Key, Kind, Observation, Value};
 
 use crate::history::Picture;
 
@@ -21,35 +21,68 @@ const RELIABILITY: &[&str] = &[
     "flush_latency_max_ms",
 ];
 
-/// Attributes to put beside each disk, by the disk's id.
+/// What other readings say of a resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// What is known, by name.
+    pub known: BTreeMap<String, Value>,
+    /// What is not, by name, with the reason.
+    pub unknown: BTreeMap<String, String>,
+}
+
+/// What to put beside each disk, by the disk's id. It was read at times of its own, up to quarters of an hour before the disk: what begins
+/// with `reliability`, `connected_node` or `sbl_device_number` and ends with `_seen_unix_ns` says when it was last found so.
 #[must_use]
-pub fn beside(picture: &Picture) -> BTreeMap<String, BTreeMap<String, Value>> {
-    let all = |kind: Kind| -> Vec<Observation> { picture.of(kind).map(|fact| fact.observation).collect() };
+pub fn beside(picture: &Picture) -> BTreeMap<String, Beside> {
+    let mut seen: BTreeMap<Key, i64> = BTreeMap::new();
+    let mut all = |kind: Kind| -> Vec<Observation> {
+        let facts = picture.of(kind).map(|fact| {
+            seen.insert(fact.observation.key(), fact.seen_unix_nanos);
+            fact.observation
+        });
+        facts.collect()
+    };
     let reliability = all(Kind::DiskReliability);
     let views = all(Kind::DiskView);
     let devices = all(Kind::SblDevice);
     let disks = all(Kind::Disk);
     let beside = disks.iter().map(|disk| {
-        let mut more = BTreeMap::new();
+        let mut beside = Beside::default();
         if let Some(counters) = of_disk(disk, &reliability) {
-            let found = RELIABILITY
-                .iter()
-                .filter_map(|name| Some(((*name).to_owned(), counters.get(name)?.clone())));
-            more.extend(found);
+            for name in RELIABILITY {
+                match (counters.get(name), counters.unavailable.get(*name)) {
+                    (Some(value), _) => drop(beside.known.insert((*name).to_owned(), value.clone())),
+                    (None, Some(why)) => drop(beside.unknown.insert((*name).to_owned(), why.clone())),
+                    (None, None) => {}
+                }
+            }
+            beside.note_seen("reliability", seen.get(&counters.key()));
         }
         let view = views
             .iter()
             .find(|view| view.flag("connected") == Some(true) && is_of(disk, view));
         let device = devices.iter().find(|device| is_device(disk, device));
-        let node = view
-            .and_then(|view| view.text("node"))
-            .or_else(|| device?.text("connected_node"));
-        more.extend(node.map(|node| ("connected_node".to_owned(), Value::from(node))));
-        let number = device.and_then(|device| device.get("device_number").cloned());
-        more.extend(number.map(|number| ("sbl_device_number".to_owned(), number)));
-        (disk.id.clone(), more)
+        let by_view = view.and_then(|view| Some((view, view.text("node")?)));
+        let by_bus = || device.and_then(|device| Some((device, device.text("connected_node")?)));
+        if let Some((who, node)) = by_view.or_else(by_bus) {
+            beside.known.insert("connected_node".to_owned(), Value::from(node));
+            beside.note_seen("connected_node", seen.get(&who.key()));
+        }
+        if let Some((device, number)) = device.and_then(|device| Some((device, device.get("device_number")?))) {
+            beside.known.insert("sbl_device_number".to_owned(), number.clone());
+            beside.note_seen("sbl_device_number", seen.get(&device.key()));
+        }
+        (disk.id.clone(), beside)
     });
     beside.collect()
+}
+
+impl Beside {
+    fn note_seen(&mut self, what: &str, seen: Option<&i64>) {
+        let seen = seen.map(|&at| u64::try_from(at).map_or(Value::Signed(at), Value::Unsigned));
+        self.known
+            .extend(seen.map(|seen| (format!("{what}_seen_unix_ns"), seen)));
+    }
 }
 
 /// The counters of a disk: by its identity where whoever read them noted it, else by the number that the same node gives both.

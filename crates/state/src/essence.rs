@@ -54,7 +54,7 @@ struct Polls {
 pub struct Essence {
     came: u64,
     facts: BTreeMap<Key, Of>,
-    polls: BTreeMap<(NodeId, Kind), Polls>,
+    polls: BTreeMap<(NodeId, Kind, String), Polls>,
     heard: BTreeMap<NodeId, Kept>,
     jobs: BTreeMap<String, Vec<Kept>>,
 }
@@ -87,7 +87,8 @@ impl Essence {
             && observation.flag("available") == Some(true)
             && let Some(kind) = of_source
         {
-            let polls = self.polls.entry((observation.node.clone(), kind)).or_default();
+            let class = observation.text("class").unwrap_or_default().to_owned();
+            let polls = self.polls.entry((observation.node.clone(), kind, class)).or_default();
             if is_newer(&polls.seen) {
                 polls.seen = Some(kept.clone());
             }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use fathom_model::NodeId;
-use fathom_model::state::{Key, Kind, Observation, Value};
+use fathom_model::state::{Key, Kind, Observation, Scope, Value};
+
+/// The class of what files say ([`polls_of`]), which is all there is of a kind, whatever classes it was read of.
+const FILES: &str = "import";
 
 /// What a poll of a class says of itself, as an observation of kind `source`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +60,24 @@ pub struct Heard {
     pub last_unix_nanos: Option<i64>,
 }
 
+/// Readings of a class that succeeded.
+#[derive(Clone, Copy, Debug)]
+struct Polled {
+    /// The newest.
+    seen: i64,
+    /// The newest that said everything.
+    full: Option<i64>,
+}
+
 /// Everything that was known at a moment.
 #[derive(Clone, Debug)]
 pub struct Picture {
     at: i64,
     facts: BTreeMap<Key, Fact>,
-    /// Readings of a node's classes that succeeded: the newest, and the newest that said everything.
-    polls: BTreeMap<(NodeId, Kind), (i64, Option<i64>)>,
+    /// What each node reads of a kind, by class.
+    polls: BTreeMap<(NodeId, Kind), BTreeMap<String, Polled>>,
+    /// Of what the cluster has one of: the newest reading that said everything, of whichever node, by class.
+    whole: BTreeMap<Kind, BTreeMap<String, i64>>,
     heard: BTreeMap<NodeId, Heard>,
 }
 
@@ -75,6 +89,7 @@ impl Picture {
             at,
             facts: BTreeMap::new(),
             polls: BTreeMap::new(),
+            whole: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -97,11 +112,9 @@ impl Picture {
             && observation.flag("available") == Some(true)
             && let Some(kind) = observation.text("kind").and_then(|kind| kind.parse().ok())
         {
-            let (seen, full) = self.polls.entry((observation.node.clone(), kind)).or_insert((at, None));
-            *seen = at.max(*seen);
-            if observation.flag("full") == Some(true) {
-                *full = Some(at).max(*full);
-            }
+            let is_full = observation.flag("full") == Some(true);
+            let class = observation.text("class").unwrap_or_default();
+            self.poll(&observation.node, kind, class, at, is_full);
         }
         match self.facts.entry(observation.key()) {
             std::collections::btree_map::Entry::Vacant(entry) => {
@@ -126,6 +139,22 @@ impl Picture {
         }
     }
 
+    fn poll(&mut self, node: &NodeId, kind: Kind, class: &str, at: i64, is_full: bool) {
+        let of_node = self.polls.entry((node.clone(), kind)).or_default();
+        let polled = of_node
+            .entry(class.to_owned())
+            .or_insert(Polled { seen: at, full: None });
+        polled.seen = polled.seen.max(at);
+        if is_full {
+            polled.full = polled.full.max(Some(at));
+            if kind.scope() == Scope::Cluster {
+                let whole = self.whole.entry(kind).or_default();
+                let newest = whole.entry(class.to_owned()).or_insert(at);
+                *newest = at.max(*newest);
+            }
+        }
+    }
+
     /// What was there, by kind, node and name.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
         self.facts.values().filter_map(|fact| self.standing(fact))
@@ -134,14 +163,32 @@ impl Picture {
     /// A fact, if it is there at the moment.
     fn standing(&self, fact: &Fact) -> Option<Fact> {
         let own = &fact.observation;
-        let poll = self.polls.get(&(own.node.clone(), own.kind));
+        if !own.present {
+            return None;
+        }
+        let of_node = self.polls.get(&(own.node.clone(), own.kind));
+        let polls = || {
+            let all = of_node.into_iter().flatten();
+            all.filter(move |(class, _)| speaks_of(class, own))
+        };
+        let full = match own.kind.scope() {
+            Scope::Node => polls().filter_map(|(_, polled)| polled.full).max(),
+            // Whoever reads it next reads all of it: nobody else goes on saying what one node said.
+            Scope::Cluster => {
+                let whole = self.whole.get(&own.kind).into_iter().flatten();
+                whole
+                    .filter(|(class, _)| speaks_of(class, own))
+                    .map(|(_, at)| *at)
+                    .max()
+            }
+        };
         // Everything was said later, and this was not among it.
-        let gone = poll
-            .and_then(|(_, full)| *full)
-            .is_some_and(|full| full > fact.seen_unix_nanos)
-            && own.kind != Kind::Source;
-        (own.present && !gone).then(|| Fact {
-            seen_unix_nanos: poll.map_or(fact.seen_unix_nanos, |(seen, _)| fact.seen_unix_nanos.max(*seen)),
+        if own.kind != Kind::Source && full.is_some_and(|full| full > fact.seen_unix_nanos) {
+            return None;
+        }
+        let seen = polls().map(|(_, polled)| polled.seen).max();
+        Some(Fact {
+            seen_unix_nanos: seen.map_or(fact.seen_unix_nanos, |seen| fact.seen_unix_nanos.max(seen)),
             ..fact.clone()
         })
     }
@@ -164,11 +211,53 @@ impl Picture {
         &self.heard
     }
 
-    /// Whether a node's readings of a kind have ever succeeded.
+    /// When a node's newest reading of a kind that succeeded was made.
+    #[must_use]
+    pub fn read_at(&self, node: &NodeId, kind: Kind) -> Option<i64> {
+        let polls = self.polls.get(&(node.clone(), kind));
+        polls.into_iter().flatten().map(|(_, polled)| polled.seen).max()
+    }
+
+    /// Classes whose newest reading by a node failed: by node and kind, the class and why.
+    #[must_use]
+    pub fn failures(&self) -> BTreeMap<(NodeId, Kind), (String, String)> {
+        let failed = self.of(Kind::Source).filter_map(|fact| {
+            let source = fact.observation;
+            let kind = source.text("kind")?.parse().ok()?;
+            let class = source.text("class").unwrap_or(&source.id).to_owned();
+            let reason = source.text("reason").unwrap_or("no reason was given").to_owned();
+            (source.flag("available") == Some(false)).then(|| ((source.node.clone(), kind), (class, reason)))
+        });
+        failed.collect()
+    }
+
+    /// Whether all that was said in a node's name was read of files, and nothing by a daemon there.
+    #[must_use]
+    pub fn is_of_files(&self, node: &NodeId) -> bool {
+        let mut own = self.polls.iter().filter(|((read_by, _), _)| read_by == node);
+        own.all(|(_, classes)| classes.keys().all(|class| class == FILES))
+    }
+
+    /// Whether anything was read in a node's name that each node has of its own.
+    #[must_use]
+    pub fn says_of_itself(&self, node: &NodeId) -> bool {
+        let mut read = self.polls.keys();
+        read.any(|(read_by, kind)| read_by == node && kind.scope() == Scope::Node)
+    }
+
+    /// Whether a node's readings of a kind have ever succeeded; of what the cluster has one of, whether anybody's have.
     #[must_use]
     pub fn has_read(&self, node: &NodeId, kind: Kind) -> bool {
-        self.polls.contains_key(&(node.clone(), kind)) || self.of(kind).any(|fact| fact.observation.node == *node)
+        let is_clusters = kind.scope() == Scope::Cluster;
+        self.polls.contains_key(&(node.clone(), kind))
+            || (is_clusters && self.polls.keys().any(|(_, read)| *read == kind))
+            || self.of(kind).any(|fact| is_clusters || fact.observation.node == *node)
     }
+}
+
+/// Whether a reading of a class says anything of what was observed, by its being there or not. What does not say its class is of any.
+fn speaks_of(class: &str, observation: &Observation) -> bool {
+    class == FILES || observation.class.as_deref().is_none_or(|own| own == class)
 }
 
 /// Turns full readings into what has changed, as a daemon sends it: everything after a start, then differences.
@@ -210,7 +299,8 @@ impl Differ {
         let known = self.last.remove(&key).unwrap_or_default();
         let mut now = BTreeMap::new();
         let mut said = Vec::new();
-        for observation in read {
+        for mut observation in read {
+            observation.class = Some(class.to_owned());
             if known
                 .get(&observation.id)
                 .is_none_or(|before| !before.says_the_same(&observation))
@@ -222,6 +312,7 @@ impl Differ {
         for (id, _) in known.into_iter().filter(|(id, _)| !now.contains_key(id)) {
             said.push(Observation {
                 present: false,
+                class: Some(class.to_owned()),
                 ..Observation::new(node.clone(), kind, id, at)
             });
         }

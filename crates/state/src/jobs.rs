@@ -1,11 +1,16 @@
 //! Storage jobs: how fast they really are, and whether they began anew.
 //!
 //! What Windows says of a job is where it stands. Its rate is what it moved between two readings, and a job that falls back has begun
-//! anew: the sign of a repair that is stuck (domain/thresholds.md).
+//! anew: the sign of a repair that is stuck (domain/thresholds.md). What it is and what it is about Windows says in its name
+//! ([`about()`]).
 
 use std::collections::BTreeMap;
 
 use fathom_model::state::{Kind, Observation};
+
+mod about;
+
+pub use about::about;
 
 /// What the readings of one job say together.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use fathom_model::NodeId;
-use fathom_model::state::{Kind, Observation, Value};
+use fathom_model::state::{Kind, Value};
 
-use crate::history::{Picture, value};
+use crate::history::{Fact, Picture, value};
 
 /// A setting on every node.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,10 @@ pub struct Setting {
     pub key: &'static str,
     /// What each node has: none where it was not heard, or does not say.
     pub values: BTreeMap<NodeId, Option<String>>,
+    /// When each value was last found so.
+    pub seen: BTreeMap<NodeId, i64>,
+    /// Nodes whose newest reading of it failed, and why: what stands of them is of the reading before.
+    pub failed: BTreeMap<NodeId, String>,
     /// Whether nodes that say it differ.
     pub drift: bool,
     /// The nodes that differ from most; of a tie all.
@@ -122,22 +126,27 @@ const WANTED: &[Wanted] = &[
 #[must_use]
 pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
     let mut settings = Vec::new();
+    let failures = picture.failures();
     for wanted in WANTED {
-        let mut things: BTreeMap<(String, String), BTreeMap<NodeId, Observation>> = BTreeMap::new();
-        for fact in picture.of(wanted.kind) {
-            let observation = fact.observation;
+        let mut things: BTreeMap<(String, String), BTreeMap<NodeId, Fact>> = BTreeMap::new();
+        // What is no node has no settings, whoever said so.
+        for fact in picture
+            .of(wanted.kind)
+            .filter(|fact| nodes.contains(&fact.observation.node))
+        {
+            let observation = &fact.observation;
             let name = observation.get(wanted.name).map_or_else(String::new, Value::to_string);
             let keyword = observation.text("keyword").unwrap_or_default().to_owned();
             things
                 .entry((name, keyword))
                 .or_default()
-                .insert(observation.node.clone(), observation);
+                .insert(observation.node.clone(), fact);
         }
         for ((name, keyword), by_node) in things {
             for (attribute, what) in wanted.attributes {
                 if by_node
                     .values()
-                    .all(|observation| value(observation, attribute).is_none())
+                    .all(|fact| value(&fact.observation, attribute).is_none())
                 {
                     continue;
                 }
@@ -149,6 +158,9 @@ pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
                 let of = format!("{} {name}", wanted.prefix).trim_end().to_owned();
                 let mut setting = setting(picture, nodes, wanted, of, what, attribute, &by_node);
                 setting.name.clone_from(&name);
+                let why = |node: &NodeId| failures.get(&(node.clone(), wanted.kind)).map(|(_, why)| why.clone());
+                let failed = nodes.iter().filter_map(|node| Some((node.clone(), why(node)?)));
+                setting.failed = failed.collect();
                 settings.push(setting);
             }
         }
@@ -163,15 +175,22 @@ fn setting(
     of: String,
     what: String,
     attribute: &str,
-    by_node: &BTreeMap<NodeId, Observation>,
+    by_node: &BTreeMap<NodeId, Fact>,
 ) -> Setting {
     let mut values: BTreeMap<NodeId, Option<String>> = BTreeMap::new();
+    let mut seen: BTreeMap<NodeId, i64> = BTreeMap::new();
     for node in nodes {
-        let said = match by_node.get(node) {
-            Some(observation) => value(observation, attribute).map(Value::to_string),
-            None if wanted.everywhere && picture.has_read(node, wanted.kind) => Some(ABSENT.to_owned()),
-            None => None,
+        let (said, at) = match by_node.get(node) {
+            Some(fact) => (
+                value(&fact.observation, attribute).map(Value::to_string),
+                Some(fact.seen_unix_nanos),
+            ),
+            None if wanted.everywhere && picture.has_read(node, wanted.kind) => {
+                (Some(ABSENT.to_owned()), picture.read_at(node, wanted.kind))
+            }
+            None => (None, None),
         };
+        seen.extend(at.filter(|_| said.is_some()).map(|at| (node.clone(), at)));
         values.insert(node.clone(), said);
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -202,7 +221,8 @@ fn setting(
         );
     }
     if attribute == "flow_control_by_priority" {
-        for (node, observation) in by_node {
+        for (node, fact) in by_node {
+            let observation = &fact.observation;
             let (own, remote) = (
                 value(observation, attribute),
                 value(observation, "remote_flow_control_by_priority"),
@@ -219,6 +239,8 @@ fn setting(
         name: String::new(),
         key: wanted.name,
         values,
+        seen,
+        failed: BTreeMap::new(),
         drift,
         odd,
         notes,

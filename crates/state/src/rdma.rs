@@ -62,6 +62,8 @@ pub struct Pair {
     pub interfaces: Vec<String>,
     /// Failures that the client counts.
     pub failures: Option<u64>,
+    /// The priority that the client's policies mark it with; none where they set none, or several.
+    pub priority: Option<u64>,
     /// Whether both ends can RDMA and TCP carries something all the same.
     pub fallback: bool,
     /// What is odd, or why something is not known.
@@ -98,7 +100,69 @@ pub fn matrix<'a>(
             pairs.push(pair(picture, client, server, &between, began));
         }
     }
+    mark_priorities(picture, &mut pairs);
+    note_one_way(&mut pairs);
     pairs
+}
+
+/// The port of SMB, over TCP and over RDMA.
+const SMB_PORT: u64 = 445;
+
+/// The priority of each pair by the client's policies: over RDMA those of the NetDirect port, else those of the port, or of the template
+/// that cmdlets show as SMB.
+fn mark_priorities(picture: &Picture, pairs: &mut [Pair]) {
+    let mut policies: BTreeMap<NodeId, Vec<Observation>> = BTreeMap::new();
+    for fact in picture.of(Kind::QosPolicy) {
+        let node = fact.observation.node.clone();
+        policies.entry(node).or_default().push(fact.observation);
+    }
+    for pair in pairs {
+        let own = policies.get(&pair.client).map_or(&[][..], Vec::as_slice);
+        let over_rdma = |policy: &Observation| policy.number("net_direct_port") == Some(SMB_PORT);
+        let over_tcp = |policy: &Observation| {
+            let template = policy.text("template");
+            policy.number("destination_port") == Some(SMB_PORT)
+                || template.is_some_and(|template| template.eq_ignore_ascii_case("SMB"))
+        };
+        let mut set: BTreeSet<u64> = BTreeSet::new();
+        for policy in own {
+            let is_of = match pair.transport {
+                Transport::Rdma => over_rdma(policy),
+                Transport::Tcp => over_tcp(policy),
+                Transport::Mixed => over_rdma(policy) || over_tcp(policy),
+                Transport::None | Transport::Unknown => false,
+            };
+            // -1 is below zero: the policy sets none.
+            set.extend(policy.number("priority").filter(|_| is_of));
+        }
+        pair.priority = set.first().copied().filter(|_| set.len() == 1);
+        if set.len() > 1 {
+            let all: Vec<String> = set.iter().map(u64::to_string).collect();
+            pair.notes.push(format!(
+                "policies of {} set the priorities {}",
+                pair.client,
+                all.join(" and ")
+            ));
+        }
+    }
+}
+
+/// Says of both directions of a pair that they differ, where both are known.
+fn note_one_way(pairs: &mut [Pair]) {
+    let carries = |pair: &Pair| matches!(pair.transport, Transport::Rdma | Transport::Tcp | Transport::Mixed);
+    let known: BTreeMap<(String, String), Transport> = pairs
+        .iter()
+        .filter(|pair| carries(pair))
+        .map(|pair| ((pair.client.to_string(), pair.server.clone()), pair.transport))
+        .collect();
+    for pair in pairs.iter_mut().filter(|pair| carries(pair)) {
+        let back = known.get(&(pair.server.clone(), pair.client.to_string()));
+        if let Some(back) = back.filter(|back| **back != pair.transport) {
+            let (client, server) = (&pair.client, &pair.server);
+            pair.notes
+                .push(format!("the other way, {server} to {client}, it is {}", back.as_str()));
+        }
+    }
 }
 
 fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], since: Option<(Transport, i64)>) -> Pair {
@@ -166,6 +230,7 @@ fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], sin
         tcp_connections: sum("tcp_connections"),
         interfaces: interfaces.into_iter().collect(),
         failures: sum("failures"),
+        priority: None,
         fallback,
         notes,
     }

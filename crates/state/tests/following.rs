@@ -1,10 +1,12 @@
 //! What follows from observations: pictures of a moment, pairs of nodes, drift of settings, courses of jobs.
 
+use std::collections::BTreeMap;
+
 use fathom_model::NodeId;
 use fathom_model::state::{Code, Kind, Observation, Value};
 use fathom_state::history::{Differ, Picture, Poll};
 use fathom_state::rdma::Transport;
-use fathom_state::{jobs, qos, rdma};
+use fathom_state::{disks, jobs, pools, qos, rdma};
 
 fn disk(at: i64, health: &str) -> Observation {
     Observation::new("n1".into(), Kind::Disk, "d1", at).with("health", health)
@@ -55,9 +57,117 @@ fn what_a_full_reading_does_not_have_is_gone() {
     let all = [disk(10, "Healthy"), poll("n1", Kind::Disk, 50, Ok(0), true)];
     assert_eq!(picture(99, &all).of(Kind::Disk).count(), 0);
     assert_eq!(picture(49, &all).of(Kind::Disk).count(), 1);
-    // Another node's reading says nothing of it.
-    let other = [disk(10, "Healthy"), poll("n2", Kind::Disk, 50, Ok(0), true)];
-    assert_eq!(picture(99, &other).of(Kind::Disk).count(), 1);
+    // What each node has of its own another node's reading says nothing of.
+    let adapter = Observation::new("n1".into(), Kind::Adapter, "SMB1", 10);
+    let other = [adapter, poll("n2", Kind::Adapter, 50, Ok(0), true)];
+    assert_eq!(picture(99, &other).of(Kind::Adapter).count(), 1);
+}
+
+/// What one node had said of the cluster stayed for ever once another node reported in its place.
+#[test]
+fn who_reports_for_the_cluster_next_ends_what_it_does_not_have() {
+    let (first, second): (NodeId, NodeId) = ("n0".into(), "n1".into());
+    let of = |node: &NodeId, kind: Kind, id: &str, at: i64| Observation::new(node.clone(), kind, id, at);
+    let mut said = Vec::new();
+    let mut before = Differ::default();
+    let jobs = vec![of(&first, Kind::StorageJob, "repair", 10)];
+    said.extend(before.read(&first, "MSFT_StorageJob", Kind::StorageJob, Ok(jobs), 10));
+    let disks = ["d1", "d2"].map(|id| of(&first, Kind::Disk, id, 10)).to_vec();
+    said.extend(before.read(&first, "MSFT_PhysicalDisk", Kind::Disk, Ok(disks), 10));
+    let mut after = Differ::default();
+    said.extend(after.read(&second, "MSFT_StorageJob", Kind::StorageJob, Ok(vec![]), 60));
+    let disks = vec![of(&second, Kind::Disk, "d1", 60)];
+    said.extend(after.read(&second, "MSFT_PhysicalDisk", Kind::Disk, Ok(disks), 60));
+    let now = picture(99, &said);
+    assert_eq!(now.of(Kind::StorageJob).count(), 0);
+    let disks: Vec<_> = now.of(Kind::Disk).map(|fact| fact.observation.id).collect();
+    assert_eq!(disks, ["d1"]);
+    // Nothing had changed of what is still there.
+    assert_eq!(now.of(Kind::Disk).next().map(|fact| fact.since_unix_nanos), Some(10));
+    let then = picture(59, &said);
+    assert_eq!((then.of(Kind::StorageJob).count(), then.of(Kind::Disk).count()), (1, 2));
+    // A reading that failed ends nothing, nor does one that said only what changed.
+    let nothing = [
+        of(&first, Kind::Disk, "d1", 10),
+        poll("n1", Kind::Disk, 50, Err("no answer within 30 s".to_owned()), false),
+        poll("n1", Kind::Disk, 60, Ok(0), false),
+    ];
+    assert_eq!(picture(99, &nothing).of(Kind::Disk).count(), 1);
+}
+
+/// Two classes of one kind were held against each other's readings: what the first had said was gone once the second had said everything.
+#[test]
+fn two_classes_of_one_kind_leave_each_other_alone() {
+    let node: NodeId = "n1".into();
+    let target = |id: &str, at: i64| Observation::new("n1".into(), Kind::SblTarget, id, at);
+    let (paths, disks) = ("ClusBfltDeviceInformation", "MSFT_SBLTargetDisk");
+    let mut differ = Differ::default();
+    let mut said = differ.read(&node, paths, Kind::SblTarget, Ok(vec![target("{a}/1", 10)]), 10);
+    said.extend(differ.read(&node, disks, Kind::SblTarget, Ok(vec![target("{a}", 11)]), 11));
+    said.extend(differ.read(&node, paths, Kind::SblTarget, Ok(vec![target("{a}/1", 70)]), 70));
+    let all = |at: i64| -> Vec<(String, i64)> {
+        let facts = picture(at, &said).of(Kind::SblTarget).collect::<Vec<_>>();
+        let each = facts.into_iter();
+        each.map(|fact| (fact.observation.id, fact.seen_unix_nanos)).collect()
+    };
+    assert_eq!(all(99), [("{a}".to_owned(), 11), ("{a}/1".to_owned(), 70)]);
+    // A file is all there is of its kinds.
+    said.push(
+        Poll {
+            kind: Kind::SblTarget,
+            class: "import".to_owned(),
+            outcome: Ok(0),
+            full: true,
+        }
+        .observation(&node, 80),
+    );
+    assert_eq!(picture(99, &said).of(Kind::SblTarget).count(), 0);
+}
+
+/// A class that failed looked as if it had just been read, where another class of its kind was.
+#[test]
+fn a_class_that_fails_is_not_confirmed_by_another_of_its_kind() {
+    let node: NodeId = "n1".into();
+    let target = |id: &str, at: i64| Observation::new("n1".into(), Kind::SblTarget, id, at);
+    let mut differ = Differ::default();
+    let mut said = Vec::new();
+    for at in (0..=60).step_by(15) {
+        said.extend(differ.read(&node, "ClassOne", Kind::SblTarget, Ok(vec![target("one", at)]), at));
+        let two = match at {
+            0 => Ok(vec![target("two", at)]),
+            _ => Err("access denied".to_owned()),
+        };
+        said.extend(differ.read(&node, "ClassTwo", Kind::SblTarget, two, at));
+    }
+    let seen: Vec<(String, i64)> = picture(60, &said)
+        .of(Kind::SblTarget)
+        .map(|fact| (fact.observation.id, fact.seen_unix_nanos))
+        .collect();
+    assert_eq!(seen, [("one".to_owned(), 60), ("two".to_owned(), 0)]);
+}
+
+#[test]
+fn what_says_no_class_means_what_it_meant_before_there_were_any() {
+    let known = [
+        disk(10, "Healthy"),
+        poll("n1", Kind::Disk, 50, Ok(1), false),
+        Poll {
+            kind: Kind::Disk,
+            class: "Other".to_owned(),
+            outcome: Ok(1),
+            full: false,
+        }
+        .observation(&"n1".into(), 60),
+    ];
+    let fact = picture(99, &known).of(Kind::Disk).next().expect("it is there");
+    assert_eq!(fact.seen_unix_nanos, 60);
+    let ended = [&known[..], &[poll("n1", Kind::Disk, 70, Ok(0), true)]].concat();
+    assert_eq!(picture(99, &ended).of(Kind::Disk).count(), 0);
+    // As it was written then.
+    let written = r#"{"node":"n1","kind":"disk","id":"d1","observed_unix_nanos":10,"present":true,"attributes":{},"unavailable":{}}"#;
+    let read: Observation = serde_json::from_str(written).expect("it reads");
+    assert_eq!(read.class, None);
+    assert_eq!(serde_json::to_string(&read).expect("it writes"), written);
 }
 
 #[test]
@@ -194,4 +304,184 @@ fn a_job_has_the_rate_between_readings_and_its_restarts() {
     assert_eq!((stuck.restarts, stuck.bytes_per_s, stuck.left_seconds), (1, None, None));
     let one = &jobs::courses(&[job(0, 500), job(10, 600)], 5_000_000_000)["j"];
     assert_eq!((one.readings, one.bytes_per_s), (1, None));
+}
+
+fn code(number: i64, name: &str) -> Code {
+    Code {
+        code: Some(number),
+        name: Some(name.to_owned()),
+    }
+}
+
+#[test]
+fn a_pair_has_the_priority_of_its_clients_policies_and_says_when_its_directions_differ() {
+    let nodes: Vec<NodeId> = vec!["n1".into(), "n2".into()];
+    let policy = |node: &str, name: &str, attribute: &str, priority: u64| {
+        Observation::new(node.into(), Kind::QosPolicy, name, 1)
+            .with("name", name)
+            .with(attribute, 445_u64)
+            .with("priority", priority)
+    };
+    let mut all = vec![
+        connection("n1", "n2", 10, 2, 0),
+        connection("n2", "n1", 10, 0, 2),
+        policy("n1", "SMB Direct", "net_direct_port", 3),
+        policy("n1", "SMB", "destination_port", 1),
+        policy("n2", "SMB Direct", "net_direct_port", 3),
+    ];
+    let pairs = rdma::matrix(&picture(99, &all), &nodes, &all);
+    // Over TCP the policy of the NetDirect port marks nothing.
+    assert_eq!((pairs[0].priority, pairs[1].priority), (Some(3), None));
+    assert_eq!(pairs[0].notes, ["the other way, n2 to n1, it is tcp"]);
+    assert!(
+        pairs[1]
+            .notes
+            .contains(&"the other way, n1 to n2, it is rdma".to_owned())
+    );
+    all.push(policy("n1", "Other", "net_direct_port", 5));
+    let pairs = rdma::matrix(&picture(99, &all), &nodes, &all);
+    assert_eq!(pairs[0].priority, None);
+    assert!(pairs[0].notes[0].contains("3 and 5"), "{:?}", pairs[0].notes);
+}
+
+#[test]
+fn a_setting_has_its_age_and_why_it_was_not_read_since() {
+    let nodes: Vec<NodeId> = vec!["n1".into(), "n2".into()];
+    let class = "MSFT_NetQosFlowControlSettingData";
+    let flow = |node: &str, enabled: bool| {
+        Observation::new(node.into(), Kind::QosFlowControl, "3", 10)
+            .with("priority", 3_u64)
+            .with("enabled", enabled)
+    };
+    let mut all = Vec::new();
+    let mut differ = Differ::default();
+    for at in [10, 60] {
+        let read = Ok(vec![flow("n1", true)]);
+        all.extend(differ.read(&nodes[0], class, Kind::QosFlowControl, read, at));
+    }
+    let mut differ = Differ::default();
+    let reads = [Ok(vec![flow("n2", false)]), Err("access denied".to_owned())];
+    for (read, at) in reads.into_iter().zip([10, 60]) {
+        all.extend(differ.read(&nodes[1], class, Kind::QosFlowControl, read, at));
+    }
+    // What is no node has no column, and no part in what is usual.
+    all.push(flow("cluster", false));
+    let settings = qos::settings(&picture(99, &all), &nodes);
+    let [setting] = &settings[..] else {
+        panic!("{settings:?}")
+    };
+    let seen = nodes.iter().map(|node| setting.seen.get(node).copied());
+    assert_eq!(seen.collect::<Vec<_>>(), [Some(60), Some(10)]);
+    let failed = BTreeMap::from([(nodes[1].clone(), "access denied".to_owned())]);
+    assert_eq!(setting.failed, failed);
+    assert_eq!(setting.values.len(), 2);
+}
+
+#[test]
+fn what_stands_beside_a_disk_has_its_own_age_and_its_reasons() {
+    let mut counters = Observation::new("n1".into(), Kind::DiskReliability, "d1", 10)
+        .with("disk_id", "d1")
+        .with("wear_percent", 4_u64);
+    counters.unavailable.insert("read_errors".to_owned(), "null".to_owned());
+    let all = [
+        counters,
+        disk(10, "Healthy"),
+        poll("n1", Kind::Disk, 1200, Ok(1), false),
+        poll("n1", Kind::DiskReliability, 20, Ok(1), false),
+    ];
+    let beside = &disks::beside(&picture(1200, &all))["d1"];
+    assert_eq!(beside.known["wear_percent"], Value::Unsigned(4));
+    assert_eq!(beside.known["reliability_seen_unix_ns"], Value::Unsigned(20));
+    let unknown = BTreeMap::from([("read_errors".to_owned(), "null".to_owned())]);
+    assert_eq!(beside.unknown, unknown);
+}
+
+#[test]
+fn a_job_says_what_it_does_to_which_volume_and_the_disks_only_where_they_are_known() {
+    let of = |kind: Kind, id: &str| Observation::new("n1".into(), kind, id, 10).with("name", id);
+    let extent = |copy: u64, on: &str, status: Code| {
+        of(Kind::Extent, &format!("id0/0/{copy}"))
+            .with("virtual_disk_id", "id0")
+            .with("disk_id", on)
+            .with("operational_status", vec![status.into()])
+    };
+    let mut all = vec![
+        of(Kind::VirtualDisk, "Vol0").with("unique_id", "id0"),
+        of(Kind::Pool, "S2D on c"),
+        of(Kind::StorageJob, "vol0-Repair"),
+        of(Kind::StorageJob, "S2D on c-Optimize"),
+        of(Kind::StorageJob, "Regeneration"),
+        of(Kind::StorageJob, "Something else"),
+        of(Kind::Disk, "d1").with("health", code(0, "Healthy")),
+        extent(0, "d1", code(2, "OK")),
+        extent(1, "d2", code(2, "OK")),
+    ];
+    let about = |all: &[Observation]| jobs::about(&picture(99, all));
+    let text = |beside: &disks::Beside, name: &str| beside.known.get(name).map(ToString::to_string);
+    let said = about(&all);
+    let repair = &said["vol0-Repair"];
+    assert_eq!(
+        (text(repair, "job_kind"), text(repair, "volume"), text(repair, "disks")),
+        (Some("repair".to_owned()), Some("Vol0".to_owned()), None)
+    );
+    assert!(repair.unknown.contains_key("disks"));
+    let optimize = &said["S2D on c-Optimize"];
+    assert_eq!(
+        (
+            text(optimize, "job_kind"),
+            text(optimize, "pool"),
+            text(optimize, "volume")
+        ),
+        (Some("optimize".to_owned()), Some("S2D on c".to_owned()), None)
+    );
+    let regeneration = &said["Regeneration"];
+    assert_eq!(text(regeneration, "job_kind").as_deref(), Some("regeneration"));
+    assert!(regeneration.unknown.contains_key("volume"));
+    assert!(said["Something else"].unknown.contains_key("job_kind"));
+    // A disk that is not well, and then extents, which say more.
+    all.push(of(Kind::Disk, "d3").with("usage", code(4, "Retired")));
+    let repair = &about(&all)["vol0-Repair"];
+    assert_eq!(
+        (text(repair, "disks"), text(repair, "disks_by")),
+        (Some("d3".to_owned()), Some("health".to_owned()))
+    );
+    all.push(extent(2, "d2", code(5, "Predictive Failure")));
+    let repair = &about(&all)["vol0-Repair"];
+    assert_eq!(
+        (text(repair, "disks"), text(repair, "disks_by")),
+        (Some("d2".to_owned()), Some("extents".to_owned()))
+    );
+}
+
+#[test]
+fn a_pool_says_which_media_it_is_of_beside_those_that_cache() {
+    let pool = |id: &str, primordial: bool| {
+        Observation::new("n1".into(), Kind::Pool, id, 10)
+            .with("unique_id", id)
+            .with("primordial", primordial)
+    };
+    let disk = |id: &str, media: Code, usage: i64| {
+        Observation::new("n1".into(), Kind::Disk, id, 10)
+            .with("media", media)
+            .with("usage", code(usage, "as it is"))
+            .with("cannot_pool_reason", vec![code(2, "In a Pool").into()])
+    };
+    let mut all = vec![
+        pool("p", false),
+        pool("all", true),
+        disk("d1", code(4, "SSD"), 5),
+        disk("d2", code(3, "HDD"), 1),
+    ];
+    let said = pools::beside(&picture(99, &all));
+    assert_eq!(said.len(), 1);
+    assert_eq!(said["p"].known["mixed_media"], Value::Bool(false));
+    assert_eq!(said["p"].known["media"].to_string(), "HDD");
+    all.push(disk("d3", code(4, "SSD"), 1));
+    let said = pools::beside(&picture(99, &all));
+    assert_eq!(said["p"].known["mixed_media"], Value::Bool(true));
+    assert_eq!(said["p"].known["media"].to_string(), "HDD, SSD");
+    // Of two pools a disk that names none is of nobody knows which.
+    all.push(pool("q", false));
+    let said = pools::beside(&picture(99, &all));
+    assert!(said["p"].unknown.contains_key("media"));
 }

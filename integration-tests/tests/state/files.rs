@@ -78,10 +78,18 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
         json!({"code": 53286, "name": "Abnormal Latency"})
     );
     // Beside it what the counters and the storage bus say of it; 0 degrees and null are nothing.
+    let hour_ago = 1_790_046_000_000_000_000_i64;
     assert_eq!(
         disk["derived"],
-        json!({"connected_node": "HV02", "read_latency_max_ms": 11708, "sbl_device_number": 7, "wear_percent": 4})
+        json!({
+            "connected_node": "HV02", "connected_node_seen_unix_ns": hour_ago, "read_latency_max_ms": 11708,
+            "reliability_seen_unix_ns": hour_ago, "sbl_device_number": 7, "sbl_device_number_seen_unix_ns": hour_ago,
+            "wear_percent": 4,
+        })
     );
+    // What files say of the cluster is of no node of that name.
+    let pairs = ask(&certificates, &coordinator, &["rdma", "-o", "json"]).json();
+    assert_eq!(rows(&pairs, "pairs").len(), 0, "{pairs}");
     let then = ask(
         &certificates,
         &coordinator,

@@ -19,6 +19,7 @@ impl From<&Observation> for wire::Observation {
             observed_unix_nanos: observation.observed_unix_nanos,
             gone: !observation.present,
             attributes: attributes_to_wire(observation),
+            class: observation.class.clone().unwrap_or_default(),
         }
     }
 }
@@ -28,11 +29,8 @@ fn attributes_to_wire(observation: &Observation) -> Vec<wire::Attribute> {
         .attributes
         .iter()
         .map(|(name, value)| attribute(name, value));
-    let unknown = observation.unavailable.iter().map(|(name, why)| wire::Attribute {
-        name: name.clone(),
-        value: None,
-        unavailable: why.clone(),
-    });
+    let unknown = observation.unavailable.iter();
+    let unknown = unknown.map(|(name, why)| unknown_attribute(name, why));
     known.chain(unknown).collect()
 }
 
@@ -43,6 +41,16 @@ pub fn attribute(name: &str, value: &Value) -> wire::Attribute {
         name: name.to_owned(),
         value: Some(value_to_wire(value)),
         unavailable: String::new(),
+    }
+}
+
+/// An attribute that is not known, and why.
+#[must_use]
+pub fn unknown_attribute(name: &str, why: &str) -> wire::Attribute {
+    wire::Attribute {
+        name: name.to_owned(),
+        value: None,
+        unavailable: why.to_owned(),
     }
 }
 
@@ -137,6 +145,7 @@ impl TryFrom<&wire::Observation> for Observation {
         let node = NodeId::new(observation.node.as_str());
         let mut made = Self::new(node, kind, observation.id.as_str(), observation.observed_unix_nanos);
         made.present = !observation.gone;
+        made.class = Some(observation.class.clone()).filter(|class| !class.is_empty());
         for attribute in &observation.attributes {
             match attribute_from_wire(attribute)? {
                 (name, Ok(value)) => drop(made.attributes.insert(name, value)),

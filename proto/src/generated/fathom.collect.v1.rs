@@ -228,6 +228,10 @@ pub struct Observation {
     /// What is known of it, and of what is not known why.
     #[prost(message, repeated, tag = "6")]
     pub attributes: ::prost::alloc::vec::Vec<Attribute>,
+    /// The class that it was read of, as the reading itself (kind `source`) names it. Empty: not said; then every reading of its kind speaks
+    /// of it.
+    #[prost(string, tag = "7")]
+    pub class: ::prost::alloc::string::String,
 }
 /// One attribute of a resource: a value, or why there is none.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -150,7 +150,8 @@ pub struct Resource {
     /// When it was last found to be so. Its age is the moment minus this.
     #[prost(int64, tag = "3")]
     pub seen_unix_nanos: i64,
-    /// What follows from several readings, such as a job's rate.
+    /// What follows from several readings, such as a job's rate, and of what does not why. What was read at another time than the resource
+    /// itself has that beside it, as `..._seen_unix_ns`.
     #[prost(message, repeated, tag = "4")]
     pub derived: ::prost::alloc::vec::Vec<super::super::collect::v1::Attribute>,
 }
@@ -300,6 +301,9 @@ pub struct RdmaPair {
     /// What is odd, or why something is not known.
     #[prost(string, repeated, tag = "11")]
     pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The priority (IEEE 802.1p, 0 to 7) that the client's policies for SMB mark it with. Absent: they set none or several, or none was read.
+    #[prost(uint64, optional, tag = "12")]
+    pub priority: ::core::option::Option<u64>,
 }
 /// Asks for settings.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -355,6 +359,12 @@ pub struct QosValue {
     /// It differs from most.
     #[prost(bool, tag = "3")]
     pub odd: bool,
+    /// When it was last found so. Absent: there is no value.
+    #[prost(int64, optional, tag = "4")]
+    pub seen_unix_nanos: ::core::option::Option<i64>,
+    /// Why the node's newest reading of it failed; the value is of the one before. Empty: it did not.
+    #[prost(string, tag = "5")]
+    pub unavailable: ::prost::alloc::string::String,
 }
 /// Which I/Os. An empty field does not restrict.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -12,7 +12,7 @@ use crate::commands::print;
 use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json::to_value;
-use crate::render::table::Grid;
+use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
 use crate::scope::tell;
 
@@ -29,10 +29,12 @@ pub(crate) fn run(arguments: &HistoryArgs, output: Output) -> Result<Code> {
         .map(|row| Observation::try_from(row).map_err(Error::Malformed))
         .collect::<Result<_>>()?;
     if rows.is_empty() {
-        tell!(
-            "nothing was said of `{}`; give an id, a name or a serial number",
-            arguments.resource
-        );
+        let hint = match arguments.kind.as_deref() {
+            None => "an id, a name or a serial number; extents by their id with --kind extent",
+            Some("extent") => "the id of an extent, as `fathom extents VOLUME -o json` shows it",
+            Some(_) => "an id, a name or a serial number",
+        };
+        tell!("nothing was said of `{}`; give {hint}", one_line(&arguments.resource));
     }
     match output {
         Output::Json => {
@@ -79,6 +81,8 @@ fn changes(before: &Observation, after: &Observation) -> String {
         .collect();
     let said = |row: &Observation, name: &str| match (row.get(name), row.unavailable.get(name)) {
         (Some(value), _) => value.to_string(),
+        // Nodes of before it was said left it out.
+        (None, Some(why)) if why == "not given" => "unknown".to_owned(),
         (None, Some(why)) => format!("unknown ({why})"),
         (None, None) => "unknown".to_owned(),
     };

@@ -1,15 +1,18 @@
 //! `fathom rdma` and `fathom qos`.
 
+use fathom_model::state::Kind;
+use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
-use super::{age, document, note};
+use super::{STALE_NANOS, Shown, age, document, document_with, note, unread};
 use crate::args::{Output, QosArgs, RdmaArgs};
 use crate::client::{Client, block_on};
 use crate::commands::print;
 use crate::error::Result;
 use crate::exit::Code;
-use crate::render::table::Grid;
+use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
+use crate::scope::tell;
 
 /// Pairs of nodes: a matrix, then every pair that is not all RDMA.
 pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
@@ -29,7 +32,7 @@ pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
                     "client": pair.client, "server": pair.server, "transport": pair.transport, "fallback": pair.fallback,
                     "since_unix_ns": pair.since_unix_nanos, "seen_unix_ns": pair.seen_unix_nanos,
                     "rdma_connections": pair.rdma_connections, "tcp_connections": pair.tcp_connections,
-                    "interfaces": pair.interfaces, "failures": pair.failures, "notes": pair.notes,
+                    "priority": pair.priority, "interfaces": pair.interfaces, "failures": pair.failures, "notes": pair.notes,
                 })
             });
             document(&cluster, "pairs", pairs.collect(), answer.coverage.as_ref())?;
@@ -55,11 +58,9 @@ pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
                     pair.map_or_else(
                         || ".".to_owned(),
                         |pair| {
-                            if pair.fallback {
-                                format!("{} (!)", pair.transport)
-                            } else {
-                                pair.transport.clone()
-                            }
+                            let priority = pair.priority.map_or_else(String::new, |number| format!(" p{number}"));
+                            let mark = if pair.fallback { " (!)" } else { "" };
+                            format!("{}{priority}{mark}", pair.transport)
                         },
                     )
                 };
@@ -73,6 +74,7 @@ pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
                 "since",
                 ">rdma",
                 ">tcp",
+                ">priority",
                 "interfaces",
                 "why",
                 ">age",
@@ -92,6 +94,7 @@ pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
                     pair.since_unix_nanos.map_or_else(|| "-".to_owned(), date_time),
                     count(pair.rdma_connections),
                     count(pair.tcp_connections),
+                    count(pair.priority),
                     pair.interfaces.join(" "),
                     pair.notes.join("; "),
                     pair.seen_unix_nanos
@@ -106,25 +109,59 @@ pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
     Ok(note(answer.coverage.as_ref()))
 }
 
-/// Settings side by side; what differs is marked.
+/// Kinds that settings are of.
+const SETTINGS: [Kind; 8] = [
+    Kind::QosPolicy,
+    Kind::QosFlowControl,
+    Kind::QosTrafficClass,
+    Kind::QosDcbx,
+    Kind::AdapterQos,
+    Kind::Adapter,
+    Kind::AdapterRdma,
+    Kind::AdapterProperty,
+];
+
+/// Settings side by side; what differs is marked, and what is not of a reading that is new enough.
 pub(crate) fn qos(arguments: &QosArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let (cluster, answer) = block_on(async {
+    let (cluster, answer, sources) = block_on(async {
         let client = Client::connect(&context).await?;
         let answer = client.qos(arguments.drift, arguments.at).await?;
-        Ok((client.cluster().await?, answer))
+        let of_sources = wire::ResourceFilter {
+            kinds: vec![Kind::Source.as_str().to_owned()],
+            ..wire::ResourceFilter::default()
+        };
+        // Of the same moment, whatever came meanwhile.
+        let at = answer.coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
+        let (sources, _) = client.resources(of_sources, at.or(arguments.at)).await?;
+        Ok((client.cluster().await?, answer, sources))
     })?;
+    let sources: Vec<Shown> = sources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    let unread = unread(&sources, &SETTINGS);
+    let at = answer.coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
+    let is_stale = |value: &wire::QosValue| {
+        let late = |(at, seen): (i64, i64)| at.saturating_sub(seen) > STALE_NANOS;
+        value.value.is_some() && (!value.unavailable.is_empty() || at.zip(value.seen_unix_nanos).is_some_and(late))
+    };
     match output {
         Output::Json => {
             let settings = answer.settings.iter().map(|setting| {
                 let values: Vec<_> = setting
                     .values
                     .iter()
-                    .map(|value| json!({"node": value.node, "value": value.value, "odd": value.odd}))
+                    .map(|value| {
+                        json!({
+                            "node": value.node, "value": value.value, "odd": value.odd, "stale": is_stale(value),
+                            "seen_unix_ns": value.seen_unix_nanos,
+                            "age_ns": at.zip(value.seen_unix_nanos).map(|(at, seen)| at.saturating_sub(seen)),
+                            "unavailable": Some(&value.unavailable).filter(|why| !why.is_empty()),
+                        })
+                    })
                     .collect();
                 json!({"of": setting.of, "what": setting.what, "drift": setting.drift, "values": values, "notes": setting.notes})
             });
-            document(&cluster, "settings", settings.collect(), answer.coverage.as_ref())?;
+            let lists = [("settings", settings.collect())];
+            document_with(&cluster, lists, answer.coverage.as_ref(), &unread)?;
         }
         Output::Table => {
             let mut nodes: Vec<&str> = answer
@@ -138,28 +175,36 @@ pub(crate) fn qos(arguments: &QosArgs, output: Output) -> Result<Code> {
             let columns: Vec<&str> = ["", "of", "setting"]
                 .into_iter()
                 .chain(nodes.iter().copied())
-                .chain(["why"])
+                .chain(["why", ">age"])
                 .collect();
             let mut grid = Grid::new(&columns);
             for setting in &answer.settings {
                 let cell = |node: &&str| {
                     let value = setting.values.iter().find(|value| value.node == **node);
-                    match value.and_then(|value| Some((value.value.clone()?, value.odd))) {
-                        Some((text, true)) => format!("{text} (!)"),
-                        Some((text, false)) => text,
-                        None => "?".to_owned(),
-                    }
+                    let Some((value, text)) = value.and_then(|value| Some((value, value.value.clone()?))) else {
+                        return "?".to_owned();
+                    };
+                    let stale = value.seen_unix_nanos.filter(|_| is_stale(value));
+                    let stale = stale.map_or_else(String::new, |seen| format!(" (stale: {})", age(at, seen)));
+                    format!("{text}{stale}{}", if value.odd { " (!)" } else { "" })
                 };
+                // As old as the oldest of them.
+                let oldest = setting.values.iter().filter_map(|value| value.seen_unix_nanos).min();
                 let mark = if setting.drift { "!" } else { "" };
                 let head = [mark.to_owned(), setting.of.clone(), setting.what.clone()];
                 grid.row(
                     head.into_iter()
                         .chain(nodes.iter().map(cell))
-                        .chain([setting.notes.join("; ")]),
+                        .chain([setting.notes.join("; ")])
+                        .chain([oldest.map_or_else(|| "-".to_owned(), |seen| age(at, seen))]),
                 );
             }
             print(&grid.lines(""))?;
         }
     }
-    Ok(note(answer.coverage.as_ref()))
+    let code = note(answer.coverage.as_ref());
+    for what in &unread {
+        tell!("partial: {}", one_line(what));
+    }
+    Ok(if unread.is_empty() { code } else { Code::Partial })
 }

@@ -16,6 +16,17 @@ pub(crate) struct Table {
     pub(crate) kinds: &'static [&'static str],
     /// The columns; one whose name begins with `>` is of numbers.
     pub(crate) columns: &'static [Column],
+    /// What it lists is on no one node: asked for a node it is not asked for by that.
+    pub(crate) is_of_no_node: bool,
+    /// A column with the age of what is put beside, where that is read at times of its own, and what says when it was.
+    pub(crate) other_age: Option<(&'static str, &'static str)>,
+}
+
+impl Table {
+    /// Whether a resource is one of those that it lists.
+    pub(crate) fn has(&self, row: &Shown) -> bool {
+        self.kinds.contains(&row.observation.kind.as_str())
+    }
 }
 
 pub(crate) const DISKS: Table = Table {
@@ -46,6 +57,8 @@ pub(crate) const DISKS: Table = Table {
             )
         }),
     ],
+    is_of_no_node: false,
+    other_age: Some((">of wear and errors", "reliability_seen_unix_ns")),
 };
 
 pub(crate) const JOBS: Table = Table {
@@ -53,6 +66,8 @@ pub(crate) const JOBS: Table = Table {
     kinds: &["storage_job"],
     columns: &[
         ("job", |row| text(row, "name")),
+        ("kind", |row| text(row, "job_kind")),
+        ("volume", |row| text(row, "volume")),
         ("state", |row| text(row, "state")),
         (">done", |row| with(row, "percent_complete", "%")),
         (">processed", |row| size(row, "processed_bytes")),
@@ -71,7 +86,10 @@ pub(crate) const JOBS: Table = Table {
         }),
         (">restarts", |row| text(row, "restarts")),
         ("background", |row| text(row, "background")),
+        ("disks", |row| some(row, "disks")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const POOLS: Table = Table {
@@ -83,10 +101,16 @@ pub(crate) const POOLS: Table = Table {
         ("status", |row| text(row, "operational_status")),
         (">size", |row| size(row, "size_bytes")),
         (">allocated", |row| size(row, "allocated_bytes")),
+        ("media", |row| {
+            let mixed = row.get("mixed_media").and_then(Value::as_bool) == Some(true);
+            format!("{}{}", text(row, "media"), if mixed { " (mixed)" } else { "" })
+        }),
         ("read-only", |row| text(row, "read_only")),
         ("why", |row| text(row, "read_only_reason")),
         ("repair", |row| text(row, "repair_policy")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const VIRTUAL_DISKS: Table = Table {
@@ -104,6 +128,8 @@ pub(crate) const VIRTUAL_DISKS: Table = Table {
         (">footprint", |row| size(row, "footprint_bytes")),
         ("detached", |row| text(row, "detached_reason")),
     ],
+    is_of_no_node: true,
+    other_age: None,
 };
 
 pub(crate) const CSVS: Table = Table {
@@ -119,6 +145,94 @@ pub(crate) const CSVS: Table = Table {
         }),
         ("redirected, block", |row| text(row, "block_redirected_reason")),
     ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const FILE_SYSTEMS: Table = Table {
+    name: "file_systems",
+    kinds: &["file_system"],
+    columns: &[
+        ("file system", |row| text(row, "name")),
+        ("of", |row| text(row, "file_system")),
+        ("path", |row| text(row, "path")),
+        ("health", |row| text(row, "health")),
+        ("status", |row| text(row, "operational_status")),
+        (">size", |row| size(row, "size_bytes")),
+        (">free", |row| size(row, "free_bytes")),
+        (">cluster", |row| size(row, "cluster_bytes")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const BITLOCKER: Table = Table {
+    name: "bitlocker",
+    kinds: &["bitlocker"],
+    columns: &[
+        ("encryption of", |row| text(row, "volume")),
+        ("on", |row| row.observation.node.to_string()),
+        ("protection", |row| text(row, "protection")),
+        ("conversion", |row| text(row, "conversion")),
+        ("method", |row| text(row, "method")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const HEALTH_FAULTS: Table = Table {
+    name: "health_faults",
+    kinds: &["health_fault"],
+    columns: &[
+        ("the Health Service says", |row| text(row, "type")),
+        ("severity", |row| text(row, "severity")),
+        ("of", |row| text(row, "object")),
+        ("where", |row| text(row, "location")),
+        ("why", |row| text(row, "reason")),
+        ("what to do", |row| text(row, "recommended")),
+    ],
+    is_of_no_node: true,
+    other_age: None,
+};
+
+pub(crate) const SBL_DEVICES: Table = Table {
+    name: "sbl_devices",
+    kinds: &["sbl_device"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("reaches", device),
+        (">number", |row| text(row, "device_number")),
+        ("at", |row| text(row, "connected_node")),
+        ("state", |row| text(row, "state")),
+        ("type", |row| text(row, "type")),
+        (">paths", |row| text(row, "paths")),
+        ("active", |row| text(row, "active")),
+        ("read-only", |row| text(row, "read_only")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const SBL_TARGETS: Table = Table {
+    name: "sbl_targets",
+    kinds: &["sbl_target"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("holds", device),
+        (">number", |row| text(row, "device_number")),
+        (">path", |row| text(row, "path")),
+        ("path type", |row| text(row, "path_type")),
+        ("status", |row| text(row, "status")),
+        ("cache state", |row| text(row, "cache_state")),
+        ("cache mode", |row| text(row, "cache_mode")),
+        ("usage", |row| text(row, "usage")),
+        ("is cache", |row| text(row, "cache_device")),
+        (">errors r/w", |row| {
+            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
+        }),
+    ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const NODES: Table = Table {
@@ -131,6 +245,8 @@ pub(crate) const NODES: Table = Table {
         ("status", |row| text(row, "status")),
         ("build", |row| text(row, "build")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const SOURCES: Table = Table {
@@ -144,6 +260,8 @@ pub(crate) const SOURCES: Table = Table {
         (">instances", |row| text(row, "instances")),
         ("why not", |row| text(row, "reason")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const SMB_EVENTS: Table = Table {
@@ -159,6 +277,8 @@ pub(crate) const SMB_EVENTS: Table = Table {
         ("status", |row| text(row, "status")),
         (">took", |row| with(row, "elapsed_ms", "ms")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const EXTENTS: Table = Table {
@@ -177,11 +297,33 @@ pub(crate) const EXTENTS: Table = Table {
         }),
         ("status", |row| text(row, "operational_status")),
     ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 /// A value, or a dash where it is not known: why not is in JSON.
 pub(super) fn text(row: &Shown, name: &str) -> String {
     row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// A drive as the storage bus names it.
+fn device(row: &Shown) -> String {
+    let own = &row.observation;
+    let name = own.text("serial_number").or_else(|| own.text("device_guid"));
+    name.unwrap_or(&own.id).to_owned()
+}
+
+/// Several values, of many the first.
+fn some(row: &Shown, name: &str) -> String {
+    const MOST: usize = 3;
+    let Some(value) = row.get(name) else {
+        return "-".to_owned();
+    };
+    let items: Vec<String> = value.items().iter().map(ToString::to_string).collect();
+    match items.len().saturating_sub(MOST) {
+        0 => items.join(", "),
+        more => format!("{} and {more} more", items[..MOST].join(", ")),
+    }
 }
 
 fn size(row: &Shown, name: &str) -> String {

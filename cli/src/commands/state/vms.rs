@@ -6,14 +6,13 @@ use fathom_model::state::{Kind, Value};
 use fathom_proto::query::v1 as wire;
 
 use super::tables::text;
-use super::{Shown, age, document_with, note};
+use super::{Shown, age, document_with, names, note, tell_unknown};
 use crate::args::{Output, VmsArgs};
 use crate::client::{Client, block_on};
 use crate::commands::print;
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::table::{Grid, one_line};
-use crate::render::units::date_time;
 use crate::scope::tell;
 
 /// What was asked for, as it was at one moment.
@@ -25,6 +24,8 @@ struct Answer {
     coverage: Option<wire::StateCoverage>,
     /// What could not be read, and so is not among the machines.
     unread: Vec<String>,
+    /// The machines that there are, where none has the name that was asked for.
+    known: Option<Vec<String>>,
 }
 
 pub(crate) fn run(arguments: &VmsArgs, output: Output) -> Result<Code> {
@@ -56,6 +57,7 @@ pub(crate) fn run(arguments: &VmsArgs, output: Output) -> Result<Code> {
         }
     }
     let code = note(answer.coverage.as_ref());
+    tell_unknown(&arguments.state, answer.known.as_deref());
     for what in &answer.unread {
         tell!("partial: {}", one_line(what));
     }
@@ -99,8 +101,13 @@ async fn ask(client: &Client, arguments: &VmsArgs) -> Result<Answer> {
         }
     }
     let sources: Vec<Shown> = sources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
-    let unread = unread(&cluster, &sources, coverage.as_ref(), arguments.state.node.as_deref());
+    let unread = unread(&sources, coverage.as_ref(), arguments.state.node.as_deref());
+    let known = match machines.is_empty() {
+        true => names(client, &[Kind::Vm.as_str()], &arguments.state).await?,
+        false => None,
+    };
     Ok(Answer {
+        known,
         cluster,
         machines,
         files,
@@ -127,26 +134,13 @@ fn is_of(file: &Shown, machine: &Shown) -> bool {
 }
 
 /// What of machines and files could not be read, a text a node and class; and nodes that report, but of neither.
-fn unread(cluster: &str, sources: &[Shown], coverage: Option<&wire::StateCoverage>, node: Option<&str>) -> Vec<String> {
+fn unread(sources: &[Shown], coverage: Option<&wire::StateCoverage>, node: Option<&str>) -> Vec<String> {
     let of = |source: &&Shown| matches!(source.observation.text("kind"), Some("vm" | "vhd"));
-    let mut unread = Vec::new();
-    for source in sources.iter().filter(of) {
-        let own = &source.observation;
-        if own.flag("available") == Some(false) {
-            let class = own.text("class").unwrap_or(&own.id);
-            let reason = own.text("reason").unwrap_or("no reason was given");
-            let since = date_time(source.since);
-            unread.push(format!(
-                "{} of node {} cannot be read since {since}: {reason}",
-                class, own.node
-            ));
-        }
-    }
+    let mut unread = super::unread(sources, &[Kind::Vm, Kind::Vhd]);
     let heard = coverage.into_iter().flat_map(|coverage| &coverage.nodes);
     for heard in heard.filter(|heard| heard.heard_unix_nanos.is_some()) {
         let name = heard.node.as_str();
-        // What is imported of a whole cluster is said by a node of the cluster's name.
-        let wanted = name != cluster && node.is_none_or(|node| node.eq_ignore_ascii_case(name));
+        let wanted = node.is_none_or(|node| node.eq_ignore_ascii_case(name));
         let said = |source: &Shown| source.observation.node.as_str() == name;
         if wanted && !sources.iter().filter(of).any(said) {
             unread.push(format!("node {name} has said nothing of virtual machines"));

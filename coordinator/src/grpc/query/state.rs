@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use fathom_model::state::{Kind, Observation};
-use fathom_proto::convert::state::attribute;
+use fathom_proto::convert::state::{attribute, unknown_attribute};
 use fathom_proto::query::v1 as wire;
 use fathom_runtime::tasks::Kind as TaskKind;
 use fathom_state::{qos, rdma};
@@ -16,8 +16,8 @@ use tonic::Status;
 use super::{Query, page, status};
 use crate::grpc::paging::Stretch;
 use crate::query::counters::{Asked, counters};
-use crate::query::run;
 use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
+use crate::query::{known_node, run};
 
 /// How often a watch looks for what is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -83,11 +83,11 @@ fn resource(found: &Found) -> wire::Resource {
         observation: Some((&found.fact.observation).into()),
         since_unix_nanos: found.fact.since_unix_nanos,
         seen_unix_nanos: found.fact.seen_unix_nanos,
-        derived: found
-            .derived
-            .iter()
-            .map(|(name, value)| attribute(name, value))
-            .collect(),
+        derived: {
+            let known = found.derived.iter().map(|(name, value)| attribute(name, value));
+            let unknown = found.unknown.iter().map(|(name, why)| unknown_attribute(name, why));
+            known.chain(unknown).collect()
+        },
     }
 }
 
@@ -125,10 +125,15 @@ impl Query {
         request: wire::ListResourcesRequest,
     ) -> Result<wire::ListResourcesResponse, Status> {
         let which = which(request.filter)?;
+        let node = which.node.clone();
         let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
         let (found, looked) = run(move || snapshot.resources(&which))
             .await
             .map_err(|error| status::of(&error))?;
+        // Something may be on a node that nothing else tells of.
+        if found.is_empty() {
+            known_node(node.as_deref(), looked.nodes.keys())?;
+        }
         let mut rows: Vec<(String, wire::Resource)> = found
             .iter()
             .map(|found| (order(&found.fact.observation), resource(found)))
@@ -238,9 +243,13 @@ impl Query {
     pub(super) async fn rdma(&self, request: wire::ListRdmaRequest) -> Result<wire::ListRdmaResponse, Status> {
         let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
         let node = given(request.node);
-        let (pairs, looked) = run(move || snapshot.rdma(node.as_deref()))
+        let of = node.clone();
+        let (pairs, looked) = run(move || snapshot.rdma(of.as_deref()))
             .await
             .map_err(|error| status::of(&error))?;
+        if pairs.is_empty() {
+            known_node(node.as_deref(), looked.nodes.keys())?;
+        }
         Ok(wire::ListRdmaResponse {
             pairs: pairs.into_iter().map(pair).collect(),
             coverage: Some(coverage(&looked)),
@@ -326,6 +335,7 @@ fn pair(pair: rdma::Pair) -> wire::RdmaPair {
         tcp_connections: pair.tcp_connections,
         interfaces: pair.interfaces,
         failures: pair.failures,
+        priority: pair.priority,
         fallback: pair.fallback,
         notes: pair.notes,
     }
@@ -334,6 +344,8 @@ fn pair(pair: rdma::Pair) -> wire::RdmaPair {
 fn setting(setting: qos::Setting) -> wire::QosSetting {
     let values = setting.values.into_iter().map(|(node, value)| wire::QosValue {
         odd: setting.odd.contains(&node),
+        seen_unix_nanos: setting.seen.get(&node).copied(),
+        unavailable: setting.failed.get(&node).cloned().unwrap_or_default(),
         node: node.to_string(),
         value,
     });

@@ -16,11 +16,13 @@ enum Said {
         at: i64,
         value: u8,
         present: bool,
+        class: Option<u8>,
     },
     Poll {
         kind: Kind,
         node: u8,
         at: i64,
+        class: u8,
         full: bool,
         works: bool,
     },
@@ -36,26 +38,42 @@ enum Said {
 
 fn said() -> impl Strategy<Value = Said> {
     let kind = || prop::sample::select(vec![Kind::Disk, Kind::Adapter, Kind::Node, Kind::QosPolicy]);
+    let class = || prop::option::weighted(0.8, 0_u8..2);
     prop_oneof![
-        (kind(), 0_u8..3, 0_u8..3, 0_i64..40, 0_u8..3, prop::bool::weighted(0.9)).prop_map(
-            |(kind, id, node, at, value, present)| Said::Fact {
+        (
+            kind(),
+            0_u8..3,
+            0_u8..3,
+            0_i64..40,
+            0_u8..3,
+            prop::bool::weighted(0.9),
+            class()
+        )
+            .prop_map(|(kind, id, node, at, value, present, class)| Said::Fact {
                 kind,
                 id,
                 node,
                 at,
                 value,
-                present
-            }
-        ),
-        (kind(), 0_u8..3, 0_i64..40, any::<bool>(), prop::bool::weighted(0.8)).prop_map(
-            |(kind, node, at, full, works)| Said::Poll {
+                present,
+                class
+            }),
+        (
+            kind(),
+            0_u8..3,
+            0_i64..40,
+            0_u8..2,
+            any::<bool>(),
+            prop::bool::weighted(0.8)
+        )
+            .prop_map(|(kind, node, at, class, full, works)| Said::Poll {
                 kind,
                 node,
                 at,
+                class,
                 full,
                 works
-            }
-        ),
+            }),
         (
             0_u8..2,
             0_u8..2,
@@ -83,6 +101,7 @@ fn observations(said: &[Said]) -> Vec<Observation> {
                 kind: Kind::StorageJob,
                 node,
                 at,
+                class: 0,
                 full: false,
                 works: true,
             })),
@@ -103,19 +122,22 @@ fn observation(said: &Said) -> Observation {
             at,
             value,
             present,
+            class,
         } => Observation {
             present,
+            class: class.map(|class| format!("c{class}")),
             ..Observation::new(name(node), kind, format!("r{id}"), at).with("value", u64::from(value))
         },
         Said::Poll {
             kind,
             node,
             at,
+            class,
             full,
             works,
         } => Poll {
             kind,
-            class: "class".to_owned(),
+            class: format!("c{class}"),
             outcome: if works { Ok(3) } else { Err("no".to_owned()) },
             full,
         }

@@ -419,6 +419,7 @@ async fn state_is_read_back_as_it_was() {
                 );
         row.present = present;
         if present {
+            row.class = Some("MSFT_PhysicalDisk".to_owned());
             row.unavailable.insert("wear_percent".to_owned(), "null".to_owned());
         }
         row

@@ -7,6 +7,7 @@
 //! | observed | timestamp | when it was so, on that node's clock |
 //! | present | bool | false: it was there before and is not any more |
 //! | attributes | text | what is known of it: a JSON object, units in the names |
+//! | class | text, null | the class that it was read of; null where that was not said, and not in files of before it was |
 //! | unavailable | text, null | what is not known and why: a JSON object; null where nothing is |
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) fn write(path: &str, rows: &[&Observation]) -> Result<Bytes> {
     builder.name("kind", rows.iter().map(|row| Some(row.kind.as_str())), false);
     builder.name("id", rows.iter().map(|row| Some(row.id.as_str())), false);
     builder.name("node", rows.iter().map(|row| Some(row.node.as_str())), false);
+    builder.name("class", rows.iter().map(|row| row.class.as_deref()), true);
     builder.time("observed", rows.iter().map(|row| Some(row.observed_unix_nanos)), false);
     builder.bool("present", rows.iter().map(|row| row.present));
     builder.text("attributes", rows.iter().map(|row| Some(json(&row.attributes))));
@@ -42,6 +44,7 @@ pub(crate) fn load(path: &str, bytes: Bytes) -> Result<Vec<Observation>> {
         let kinds = columns.all("kind", columns.parsed("kind", |text| text.parse::<Kind>().ok())?)?;
         let ids = columns.all("id", columns.names("id")?)?;
         let nodes = columns.all("node", columns.names("node")?)?;
+        let classes = columns.since("class", |name| columns.names(name))?;
         let observed = columns.all("observed", columns.times("observed")?)?;
         let present = columns.all("present", columns.bools("present")?)?;
         let attributes = columns.names("attributes")?;
@@ -51,6 +54,7 @@ pub(crate) fn load(path: &str, bytes: Bytes) -> Result<Vec<Observation>> {
                 node: NodeId::new(nodes[row]),
                 kind: kinds[row],
                 id: ids[row].to_owned(),
+                class: classes[row].map(str::to_owned),
                 observed_unix_nanos: observed[row],
                 present: present[row],
                 attributes: parsed(&columns, "attributes", attributes[row])?,

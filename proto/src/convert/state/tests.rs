@@ -29,6 +29,7 @@ fn observation() -> Observation {
 fn an_observation_comes_back_as_it_was() {
     let mut gone = Observation::new("n1".into(), Kind::Source, "x", 7);
     gone.present = false;
+    gone.class = Some("MSFT_PhysicalDisk".to_owned());
     for observation in [observation(), gone] {
         assert_eq!(
             Observation::try_from(&wire::Observation::from(&observation)),
