@@ -8,8 +8,6 @@
 
 use fathom_state::{counters, schema};
 
-use crate::state::live::COUNTERS as COUNTERS_OF_STATE;
-
 /// How much of a class can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -40,6 +38,9 @@ use Class::{Definition, Instances};
 pub(crate) fn is_guarded(path: &str) -> bool {
     path.ends_with("MSCluster") || path.ends_with("MicrosoftVolumeEncryption")
 }
+
+/// Where counters are.
+const CIMV2: &str = r"root\CIMV2";
 
 /// Classes of state that another object gives out, and that are never listed.
 const GIVEN: &[&str] = &[
@@ -89,7 +90,7 @@ const BESIDE: &[(&str, &[Class])] = &[
         r"root\StandardCimv2",
         &[Instances("MSFT_NetAdapterStatisticsSettingData")],
     ),
-    (r"root\cimv2", &[Instances("Win32_OperatingSystem")]),
+    (CIMV2, &[Instances("Win32_OperatingSystem")]),
 ];
 
 /// Everything that the node's state asks, and what is asked beside it: one connection a namespace.
@@ -115,7 +116,7 @@ pub(super) fn namespaces() -> Vec<Namespace> {
         );
     }
     for set in counters::SETS {
-        add(COUNTERS_OF_STATE, Instances(set.class));
+        add(CIMV2, Instances(set.class));
     }
     for (path, classes) in BESIDE {
         classes.iter().for_each(|class| add(path, *class));

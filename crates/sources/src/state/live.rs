@@ -37,7 +37,7 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Where counters are.
-pub(crate) const COUNTERS: &str = r"root\cimv2";
+const COUNTERS: &str = r"root\cimv2";
 
 /// What stands for a namespace where channels of the event log are asked.
 pub const EVENT_LOG: &str = "event log";
