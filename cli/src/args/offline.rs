@@ -47,7 +47,8 @@ pub(crate) struct SimulateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// Trace (.etl) or wpaexporter's disk I/O table (.csv), plain, in a zip archive, or packed with gzip, bzip2 or zstd; or state: an SDDC
-    /// diagnostic folder or its zip, CLIXML (.xml), ConvertTo-Json of cmdlets (.json), or what they print (.txt)
+    /// diagnostic folder or its zip, CLIXML (.xml), ConvertTo-Json of cmdlets (.json), or what they and the support module print (.txt,
+    /// .log)
     #[arg(value_name = "PATH", required_unless_present = "node")]
     pub(crate) paths: Vec<PathBuf>,
     /// A trace, and the node that it was taken on (may be repeated) [default: the computer that the trace names, else the file's name]

@@ -62,6 +62,8 @@ kinds! {
     DiskReliability "disk_reliability" Cluster,
     /// A physical disk as one node sees it.
     DiskView "disk_view" Cluster,
+    /// Drives of one model and firmware, counted.
+    Firmware "firmware" Cluster,
     /// A storage pool.
     Pool "pool" Cluster,
     /// A virtual disk.
@@ -78,8 +80,20 @@ kinds! {
     HealthFault "health_fault" Cluster,
     /// A storage bus device as an initiator reaches it.
     SblDevice "sbl_device" Node,
+    /// A way of an initiator to a storage bus device: a device has one at each node that can reach the drive.
+    SblPath "sbl_path" Node,
+    /// A node's storage bus as a whole: how many devices it sees, and what its cache does.
+    SblNode "sbl_node" Node,
     /// A drive as the target side of the storage bus holds it.
     SblTarget "sbl_target" Node,
+    /// A drive as the cache of the storage bus counts it.
+    SblDisk "sbl_disk" Node,
+    /// A cache of the storage bus on a cache drive.
+    SblCacheStore "sbl_cache_store" Node,
+    /// A capacity drive bound to a cache of the storage bus.
+    SblBinding "sbl_binding" Node,
+    /// Dirty regions of a virtual disk that a node tracks.
+    DirtyRegions "dirty_regions" Node,
     /// Encryption of a volume.
     Bitlocker "bitlocker" Node,
     /// A network adapter.

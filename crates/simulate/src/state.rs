@@ -7,14 +7,19 @@
 use std::collections::BTreeMap;
 
 use fathom_model::state::{Code, Kind, Observation, Sample, Value};
-use fathom_model::{NodeId, Op, Tap};
+use fathom_model::{Extent, NodeId, Op, Tap};
 
 use crate::config::{DiskRef, Fault, FaultKind, LinkRef};
 use crate::simulated::{FaultMark, Simulated};
 
 mod cluster;
+mod done;
+mod events;
 mod node;
+mod samples;
 mod vms;
+
+use done::Done;
 
 /// Every class is read this often, in nanoseconds: for a run of seconds; a real one is read by the minute.
 pub const POLL_NANOS: u64 = 1_000_000_000;
@@ -39,6 +44,8 @@ pub struct States<'a> {
     simulated: &'a Simulated,
     /// Large writes of each drive that is repaired to, with the bytes so far: completion in true time, and bytes.
     repaired: BTreeMap<(u32, u32), Vec<(u64, u64)>>,
+    /// What each node's drives did, by node and by the drive's name there.
+    done: Vec<BTreeMap<&'a str, Done>>,
 }
 
 impl<'a> States<'a> {
@@ -51,7 +58,12 @@ impl<'a> States<'a> {
                 repaired.insert((to.node, to.disk), written(simulated, to));
             }
         }
-        Self { simulated, repaired }
+        let done = simulated.nodes.iter().map(Done::of_drives).collect();
+        Self {
+            simulated,
+            repaired,
+            done,
+        }
     }
 
     /// When a node reads, in true time since the run's start.
@@ -92,10 +104,17 @@ impl<'a> States<'a> {
         readings
     }
 
-    /// Counters of a node at a time: bytes that its adapters moved so far are not known apart, so only what its drives did.
+    /// Counters of a node at a time, since it read them before: what its drives did, as recorded, and the pause frames of its ports. They are
+    /// named as the counter sets of Windows are.
     #[must_use]
     pub fn samples(&self, node: u32, at: u64) -> Vec<Sample> {
-        node::samples(self, node, at)
+        samples::read(self, node, at)
+    }
+
+    /// What became of the node's SMB connections since it read before, each at its own time.
+    #[must_use]
+    pub fn happened(&self, node: u32, at: u64) -> Vec<Observation> {
+        events::read(self, node, at)
     }
 
     fn nodes(&self) -> u32 {
@@ -127,10 +146,52 @@ impl<'a> States<'a> {
     fn disks(&self) -> u32 {
         self.simulated.config.disks.count
     }
-}
 
-fn disk_id(node: u32, disk: u32) -> String {
-    format!("n{node}/disk{disk}")
+    /// What a drive did; none where no daemon saw it.
+    fn done(&self, on: DiskRef) -> Option<&Done> {
+        let own = self.is_observed(on.node).then(|| self.done.get(on.node as usize))??;
+        own.get(self.disk_name(on).as_str())
+    }
+
+    /// A node's cache drive, if it has one, comes after the others.
+    fn is_cache(&self, on: DiskRef) -> bool {
+        on.disk >= self.disks()
+    }
+
+    fn disk_name(&self, on: DiskRef) -> String {
+        match self.is_cache(on) {
+            true => "cache0".to_owned(),
+            false => format!("disk{}", on.disk),
+        }
+    }
+
+    fn disk_id(&self, on: DiskRef) -> String {
+        format!("n{}/{}", on.node, self.disk_name(on))
+    }
+
+    /// Every drive, caches too.
+    fn each_disk(&self) -> impl Iterator<Item = DiskRef> + use<> {
+        let a_node = self.disks() + u32::from(self.simulated.config.disks.cache);
+        (0..self.nodes()).flat_map(move |node| (0..a_node).map(move |disk| DiskRef { node, disk }))
+    }
+
+    /// Extents in force at a time of a node's clock. Around a move both places are: the newer one counts.
+    fn in_force(&self, shown: i64) -> impl Iterator<Item = &'a Extent> + use<'a> {
+        let mut in_force: BTreeMap<_, &'a Extent> = BTreeMap::new();
+        let extents: &'a [Extent] = self.simulated.topology.extents.extents();
+        for extent in extents.iter().filter(|extent| {
+            extent.valid.from_unix_nanos.is_none_or(|from| from <= shown)
+                && extent.valid.until_unix_nanos.is_none_or(|until| shown < until)
+        }) {
+            let newest = in_force
+                .entry((extent.volume.as_str(), extent.volume_offset, extent.copy))
+                .or_insert(extent);
+            if newest.valid.from_unix_nanos < extent.valid.from_unix_nanos {
+                *newest = extent;
+            }
+        }
+        in_force.into_values()
+    }
 }
 
 fn code(number: i64, name: &str) -> Value {

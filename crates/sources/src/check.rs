@@ -16,7 +16,7 @@ mod etw;
 #[cfg(windows)]
 mod event_log;
 #[cfg(any(windows, test))]
-mod known;
+pub(crate) mod known;
 #[cfg(windows)]
 mod pdh;
 #[cfg(windows)]

@@ -6,6 +6,7 @@
 mod event_log;
 pub mod live;
 pub mod log;
+pub mod walks;
 #[cfg(windows)]
 pub mod wmi;
 

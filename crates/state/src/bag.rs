@@ -70,6 +70,11 @@ impl Bag {
         self
     }
 
+    /// Takes a property out. None where it was not given.
+    pub fn take(&mut self, name: &str) -> Option<Raw> {
+        self.properties.remove(&key(name))
+    }
+
     /// A property, of an object within by names with dots between. None where it was not given.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Raw> {

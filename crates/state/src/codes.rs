@@ -266,6 +266,51 @@ pub const CSV_STATE: Codes = codes(&[
     (4, "BlockRedirected"),
 ]);
 
+/// FaultState of MSCluster_ClusterSharedVolume (clusapi.h, CLUSTER_CSV_VOLUME_FAULT_STATE): bits, of which several may be set; a sum of
+/// them has no name.
+pub const CSV_FAULT: Codes = codes(&[
+    (0, "NoFaults"),
+    (1, "NoDirectIO"),
+    (2, "NoAccess"),
+    (4, "InMaintenance"),
+    (8, "Dismounted"),
+]);
+
+/// BackupState of MSCluster_ClusterSharedVolume (clusapi.h, CLUSTER_SHARED_VOLUME_BACKUP_STATE).
+pub const CSV_BACKUP: Codes = codes(&[(0, "None"), (1, "InProgress")]);
+
+/// FileSystemRedirectedIOReason of ClusterSharedVolumeStateInfo, as its own type in the FailoverClusters module names it: bits.
+pub const CSV_FILE_SYSTEM_REASON: Codes = codes(&[
+    (0, "NotFileSystemRedirected"),
+    (1, "UserRequest"),
+    (2, "IncompatibleFileSystemFilter"),
+    (4, "IncompatibleVolumeFilter"),
+    (8, "FileSystemTiering"),
+    (16, "BitLockerInitializing"),
+    (32, "FileSystemReFs"),
+]);
+
+/// BlockRedirectedIOReason of the same.
+pub const CSV_BLOCK_REASON: Codes = codes(&[
+    (0, "NotBlockRedirected"),
+    (1, "NoDiskConnectivity"),
+    (2, "StorageSpaceNotAttached"),
+    (4, "VolumeReplicationEnabled"),
+]);
+
+/// State of MSCluster_Resource (clusapi.h, CLUSTER_RESOURCE_STATE), and of the cmdlet's ClusterSharedVolume.
+pub const RESOURCE_STATE: Codes = codes(&[
+    (-1, "Unknown"),
+    (0, "Inherited"),
+    (1, "Initializing"),
+    (2, "Online"),
+    (3, "Offline"),
+    (4, "Failed"),
+    (128, "Pending"),
+    (129, "OnlinePending"),
+    (130, "OfflinePending"),
+]);
+
 /// ProtectionStatus of Win32_EncryptableVolume.
 pub const PROTECTION: Codes = codes(&[(0, "Off"), (1, "On"), (2, "Unknown")]);
 

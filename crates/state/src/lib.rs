@@ -39,6 +39,7 @@ pub mod schema;
 pub mod support;
 pub mod text;
 pub mod vms;
+pub mod within;
 mod xml;
 
 pub use bag::{Bag, Raw};

@@ -1,7 +1,7 @@
 //! Files that people hand over: an SDDC diagnostic folder, output of cmdlets as JSON, CLIXML or as printed.
 
 use crate::bag::Bag;
-use crate::{Error, Result, clixml, json, text};
+use crate::{Error, Result, clixml, json, text, within};
 
 /// The objects of a file, whatever of the three it is. In an SDDC folder what lies in `Node_NAME` was read on that node.
 ///
@@ -10,13 +10,19 @@ use crate::{Error, Result, clixml, json, text};
 /// When it is none of the three, or broken.
 pub fn bags(path: &str, bytes: &[u8]) -> Result<Vec<Bag>> {
     let content = decode(bytes).ok_or(Error::Encoding)?;
-    let mut bags = match content.trim_start().chars().next() {
+    let read = match content.trim_start().chars().next() {
         None => return Ok(Vec::new()),
-        Some('<') => clixml::bags(&content)?,
+        Some('<') => clixml::bags(&content),
         // A list in JSON; a line of a report may begin with a bracket too.
-        Some('[' | '{') => json::bags(&content)?,
-        Some(_) => text::bags(&content),
+        Some('[' | '{') => json::bags(&content),
+        Some(_) => Ok(text::bags(&content)),
     };
+    let mut bags = match read {
+        Err(_) if is_text(path) => text::bags(&content),
+        read => read?,
+    };
+    let parts = within::parts(&bags);
+    bags.extend(parts);
     if let Some(node) = node_of(path) {
         for bag in bags.iter_mut().filter(|bag| bag.computer.is_none()) {
             bag.computer = Some(node.to_owned());
@@ -28,8 +34,24 @@ pub fn bags(path: &str, bytes: &[u8]) -> Result<Vec<Bag>> {
 /// Whether a file of a folder is worth reading, by its name.
 #[must_use]
 pub fn is_wanted(path: &str) -> bool {
+    is_objects(path) || is_text(path)
+}
+
+/// Whether a file holds objects by its name.
+#[must_use]
+pub fn is_objects(path: &str) -> bool {
+    ends(path, &[".xml", ".json", ".clixml"])
+}
+
+/// Whether a file holds by its name what was printed: reports, and logs of which most hold no resource.
+#[must_use]
+pub fn is_text(path: &str) -> bool {
+    ends(path, &[".txt", ".log"])
+}
+
+fn ends(path: &str, with: &[&str]) -> bool {
     let name = path.to_ascii_lowercase();
-    name.ends_with(".xml") || name.ends_with(".json") || name.ends_with(".clixml")
+    with.iter().any(|end| name.ends_with(end))
 }
 
 /// The node that a path of an SDDC folder names.

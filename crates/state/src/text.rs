@@ -1,9 +1,13 @@
 //! Objects from what cmdlets print: lists (`Name : value`) and tables (a line of dashes under the names).
 //!
 //! It is the poorest source: numbers are rounded, values are cut off, and columns have names for people. What was cut off or rounded is
-//! said so and not guessed.
+//! said so and not guessed. Reports of the support module and tables of a cluster's validation are texts too ([`report`], [`cells`]).
 
 use crate::bag::{Bag, Raw};
+
+mod cells;
+mod qos;
+mod report;
 
 /// Why a value that ends with dots is not read.
 const CUT_OFF: &str = "cut off where it was printed";
@@ -15,6 +19,19 @@ const MOST_HEADS: usize = 4;
 #[must_use]
 pub fn bags(text: &str) -> Vec<Bag> {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let mut bags = if report::is_one(&lines) {
+        report::bags(&lines)
+    } else {
+        let mut bags = cells::bags(&lines);
+        bags.extend(plain(&lines));
+        bags
+    };
+    bags.iter_mut().for_each(Bag::find_out);
+    bags
+}
+
+/// Lists and tables, in their order.
+fn plain(lines: &[&str]) -> Vec<Bag> {
     let mut bags = Vec::new();
     let mut at = 0;
     while at < lines.len() {
@@ -28,16 +45,40 @@ pub fn bags(text: &str) -> Vec<Bag> {
             bags.extend(table(&heads, &columns, &rows));
             at += 1 + rows.len();
         } else if list_entry(lines[at]).is_some() {
-            let entries = lines[at..].iter().take_while(|line| !line.trim().is_empty());
-            let entries: Vec<&str> = entries.copied().collect();
-            bags.extend(list(&entries));
-            at += entries.len();
+            let until = list_end(lines, at);
+            bags.extend(list(&lines[at..until]).map(qos::with_settings));
+            at = until;
         } else {
             at += 1;
         }
     }
-    bags.iter_mut().for_each(Bag::find_out);
     bags
+}
+
+/// Where the list that begins at a line ends. An indented block may have blank lines behind it, and the list goes on: with more of the
+/// block, or with a name in the same column that the list does not have yet.
+fn list_end(lines: &[&str], from: usize) -> usize {
+    let is_blank = |line: &&&str| line.trim().is_empty();
+    let is_indented = |line: &str| line.starts_with([' ', '\t']);
+    let mut until = from;
+    loop {
+        until += lines[until..].iter().take_while(|line| !is_blank(line)).count();
+        let next = until + lines[until..].iter().take_while(is_blank).count();
+        let (Some(line), Some(last)) = (lines.get(next), lines[from..until].last()) else {
+            return until;
+        };
+        let goes_on = match list_entry(line) {
+            None => is_indented(line),
+            Some((name, _)) => {
+                let own = lines[from..until].iter().filter_map(|line| list_entry(line));
+                line.find(':') == lines[from].find(':') && own.into_iter().all(|(own, _)| own != name)
+            }
+        };
+        if !(is_indented(last) && goes_on) {
+            return until;
+        }
+        until = next;
+    }
 }
 
 /// Where the dashes are, in letters from the line's begin.
@@ -78,7 +119,7 @@ fn table(heads: &[&str], columns: &[(usize, usize)], rows: &[&str]) -> Vec<Bag> 
             .map(|head| head.chars().skip(from).take(until - from).collect::<String>());
         parts.map(|part| part.trim().to_owned()).collect()
     };
-    letters
+    let bags: Vec<Bag> = letters
         .iter()
         .map(|row| {
             let mut bag = Bag::default();
@@ -98,7 +139,20 @@ fn table(heads: &[&str], columns: &[(usize, usize)], rows: &[&str]) -> Vec<Bag> 
             }
             bag
         })
-        .collect()
+        .collect();
+    let names: Vec<String> = columns.iter().map(|span| name(*span)).collect();
+    if names == ["Name", "Value"] { turned(bags) } else { bags }
+}
+
+/// A table of names and values is one object.
+fn turned(rows: Vec<Bag>) -> Vec<Bag> {
+    let mut bag = Bag::default();
+    for mut row in rows {
+        if let (Some(name), Some(value)) = (row.text("Name"), row.take("Value")) {
+            bag.set(&name, value);
+        }
+    }
+    if bag.is_empty() { Vec::new() } else { vec![bag] }
 }
 
 /// `Name : value`, with the name's column; not a line that goes on from the one before.
@@ -123,6 +177,7 @@ fn list(lines: &[&str]) -> Option<Bag> {
                 put(&mut last, &mut bag);
                 last = Some((name, text.to_owned()));
             }
+            None if line.trim().is_empty() => {}
             None => {
                 if let Some((_, text)) = &mut last {
                     text.push('\n');

@@ -241,6 +241,42 @@ fn quality_of_service_of_an_adapter_and_a_policy() {
     assert_eq!(policy.number("priority"), Some(4));
     let adapter = named(&decoded, "M1");
     assert_eq!((adapter.kind, adapter.flag("enabled")), (Kind::AdapterQos, Some(true)));
+    // What stands in blocks with blank lines between them is all of the one adapter's.
+    let numbers = |numbers: &[u64]| {
+        Some(Value::List(
+            numbers.iter().map(|number| Value::Unsigned(*number)).collect(),
+        ))
+    };
+    assert_eq!(
+        adapter.get("class_by_priority").cloned(),
+        numbers(&[0, 0, 0, 0, 1, 0, 0, 0])
+    );
+    assert_eq!(adapter.get("bandwidth_percent_by_class").cloned(), numbers(&[70, 30]));
+    assert_eq!(
+        adapter.get("flow_control_by_priority"),
+        Some(&Value::List(vec![Value::Bool(false); 8]))
+    );
+    assert_eq!(adapter.text("flow_control_shown"), Some("All Priorities Disabled"));
+    assert_eq!(
+        ["hardware_classes", "hardware_ets_classes", "current_pfc_classes"].map(|name| adapter.number(name)),
+        [Some(8); 3]
+    );
+    assert_eq!(adapter.flag("hardware_dcbx_ieee"), Some(false));
+    assert!(
+        adapter
+            .text("traffic_classes_shown")
+            .is_some_and(|text| text.contains("1 ETS    30%       4"))
+    );
+    // The same adapter switched off is an object of its own.
+    let off = decoded
+        .observations
+        .iter()
+        .find(|row| row.flag("enabled") == Some(false))
+        .expect("it is read");
+    assert_eq!(
+        (off.number("current_classes"), off.get("class_by_priority")),
+        (Some(0), None)
+    );
 }
 
 #[test]
@@ -257,16 +293,174 @@ fn a_health_fault_has_its_reason() {
     );
 }
 
+/// What a capture holds: observations by kind, and how many objects nothing is made of.
+const EXPECTED: &[(&str, &[(&str, usize)], usize)] = &[
+    ("cannot-pool.txt", &[("disk", 3)], 0),
+    // No resource: one value of the performance history, rounded for display.
+    ("clusterperf-storage-degraded.txt", &[], 1),
+    ("drt-dirty-count.txt", &[("dirty_regions", 1)], 0),
+    ("health-fault.txt", &[("health_fault", 1)], 0),
+    ("netadapter-qos.txt", &[("adapter_qos", 2), ("qos_policy", 1)], 0),
+    ("physical-disks-table.txt", &[("disk", 8)], 0),
+    // The table above the list is made shorter by hand: it has no offset, and so no extent.
+    ("physical-extent.txt", &[("extent", 1)], 1),
+    ("pool-readonly.txt", &[("pool", 1)], 0),
+    ("reliability-counter-nvme.txt", &[("disk_reliability", 1)], 0),
+    ("reliability-counter-sas.txt", &[("disk_reliability", 1)], 0),
+    // No resource: nothing says which drive it is of.
+    ("reliability-counter-sparse.txt", &[], 1),
+    // No resource: names of instances of a counter set, by node.
+    ("sbl-cache-instances.txt", &[], 1),
+    // No resource: the cache's state of a drive that nothing names.
+    ("sbl-disk-state.txt", &[], 1),
+    (
+        "sddc-report-summary.txt",
+        &[("disk_view", 48), ("firmware", 1), ("sbl_node", 4)],
+        0,
+    ),
+    ("smb-client-interfaces-list.txt", &[("smb_interface", 2)], 0),
+    ("smb-client-interfaces-table.txt", &[("smb_interface", 9)], 0),
+    ("smb-multichannel-list.txt", &[("smb_connection", 2)], 0),
+    ("smb-multichannel-table.txt", &[("smb_connection", 6)], 0),
+    ("storage-job-regeneration.txt", &[("storage_job", 1)], 0),
+    ("storage-jobs-suspended.txt", &[("storage_job", 3)], 0),
+    ("storage-node-view.txt", &[("disk_view", 2)], 0),
+    // Counts of drives by node and bus are of no resource, and times at which a test stopped are none.
+    (
+        "validation-ax6515.txt",
+        &[
+            ("disk_view", 10),
+            ("firmware", 1),
+            ("pool", 2),
+            ("qos_dcbx", 2),
+            ("smb_interface", 6),
+        ],
+        6,
+    ),
+    (
+        "validation-nested-4node.txt",
+        &[("disk_view", 13), ("smb_interface", 12)],
+        1,
+    ),
+    ("virtual-disk-states.txt", &[("virtual_disk", 2)], 0),
+];
+
 #[test]
-fn what_shows_no_resource_gives_none() {
-    for file in [
-        "clusterperf-storage-degraded.txt",
-        "drt-dirty-count.txt",
-        "sbl-disk-state.txt",
-        "sbl-cache-instances.txt",
-    ] {
-        assert_eq!(read(file).observations, [], "{file}");
+fn every_capture_has_its_expectation() {
+    let folder = format!("{}/tests/captures", env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "INDEX.md")
+        .collect();
+    files.sort();
+    let expected: Vec<&str> = EXPECTED.iter().map(|(file, ..)| *file).collect();
+    assert_eq!(
+        files, expected,
+        "each file needs what is expected of it, and each expectation a file"
+    );
+    let index = include_str!("captures/INDEX.md");
+    for (file, wanted, refused) in EXPECTED {
+        let decoded = read(file);
+        let wanted: BTreeMap<&str, usize> = wanted.iter().copied().collect();
+        assert_eq!(
+            (kinds(&decoded), decoded.refused.len()),
+            (wanted, *refused),
+            "{file}: {decoded:#?}"
+        );
+        assert!(index.contains(&format!("| {file} |")), "{file} says where it is from");
     }
-    // Its tables have a GUID, a name and a firmware, but no table of a class: nothing is made of them.
-    assert_eq!(read("sddc-report-summary.txt").observations, []);
+}
+
+#[test]
+fn a_report_says_what_each_node_sees_of_the_bus() {
+    let decoded = read("sddc-report-summary.txt");
+    let bus = decoded
+        .observations
+        .iter()
+        .find(|row| row.kind == Kind::SblNode)
+        .expect("a bus");
+    assert_eq!(bus.node.as_str(), "S2D1");
+    let number = |name: &str| bus.number(name);
+    assert_eq!(
+        (
+            number("disks"),
+            number("enclosures"),
+            number("scale_units"),
+            number("cache_devices"),
+            number("capacity_devices")
+        ),
+        (Some(48), Some(4), Some(0), Some(0), Some(12))
+    );
+    let said = Value::List(vec![Value::Text("All disks are in SkippedBindingNoFlash".to_owned())]);
+    assert_eq!(bus.get("cache_said"), Some(&said));
+    let drive = decoded
+        .observations
+        .iter()
+        .find(|row| row.kind == Kind::DiskView)
+        .expect("a drive");
+    assert_eq!(
+        (drive.id.as_str(), drive.node.as_str()),
+        ("67CD422F-7677-4A17-B2D1-A1C2FEF72AC4/S2D1", "S2D1")
+    );
+    assert_eq!(
+        (drive.text("firmware"), drive.get("health")),
+        (Some("1.0"), Some(&code(0, "Healthy")))
+    );
+    assert_eq!(drive.unavailable["serial_number"], "null");
+    assert_eq!(
+        drive.get("sample_periods").map(ToString::to_string).as_deref(),
+        Some("64ms: 4, 2048ms: 1")
+    );
+    let firmware = decoded
+        .observations
+        .iter()
+        .find(|row| row.kind == Kind::Firmware)
+        .expect("a firmware");
+    assert_eq!(
+        (firmware.text("name"), firmware.number("drives")),
+        (Some("Virtual Disk"), Some(48))
+    );
+}
+
+#[test]
+fn a_validations_tables_have_the_node_above_them() {
+    let decoded = read("validation-ax6515.txt");
+    let of = |kind: Kind| decoded.observations.iter().filter(move |row| row.kind == kind);
+    let drive = of(Kind::DiskView)
+        .find(|row| row.text("serial_number") == Some("ES07N4166I0107G54"))
+        .expect("a drive");
+    assert_eq!(drive.id, "5ACE42E02519DDA6/ES07N4166I0107G54/AxNode1");
+    assert_eq!(
+        (drive.text("firmware"), drive.get("media")),
+        (Some("DD02"), Some(&code(4, "SSD")))
+    );
+    // What the pool's table says of the same drive stands beside it.
+    assert_eq!(drive.get("health"), Some(&code(0, "Healthy")));
+    assert_eq!(drive.unavailable["size_bytes"], "rounded for display: 894 GB");
+    let boss = of(Kind::DiskView)
+        .find(|row| row.text("serial_number") == Some("8931b571b1280010"))
+        .expect("a drive");
+    assert_eq!(boss.unavailable["page_83h_id"], "null");
+    let interface = of(Kind::SmbInterface).last().expect("an interface");
+    assert_eq!(
+        (interface.node.as_str(), interface.number("link_bits_per_s")),
+        ("AxNode2", Some(25_000_000_000))
+    );
+    assert!(of(Kind::QosDcbx).all(|row| row.flag("willing") == Some(false)));
+    assert!(of(Kind::Pool).all(|row| row.flag("read_only") == Some(true)));
+}
+
+#[test]
+fn dirty_regions_are_counted_against_their_limit() {
+    let decoded = read("drt-dirty-count.txt");
+    let regions = &decoded.observations[0];
+    assert_eq!(
+        (regions.node.as_str(), regions.id.as_str()),
+        ("contoso-n01", "userstorage_2 - disk 19")
+    );
+    assert_eq!(
+        (regions.number("dirty_count"), regions.number("dirty_count_limit")),
+        (Some(1000), Some(255))
+    );
 }

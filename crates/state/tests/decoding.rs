@@ -248,3 +248,85 @@ proptest! {
         let _ = clixml::bags(&text);
     }
 }
+
+/// Numbers of the exact classes: where the type of the module names one it is shown by name, and a sum of bits by its number.
+#[test]
+fn reasons_of_redirection_and_faults_of_a_shared_volume_are_named() {
+    let state = r#"{"Name": "Cluster Virtual Disk (v1)", "VolumeName": "\\\\?\\Volume{a}\\", "VolumeFriendlyName": "v1", "Node": "HV01",
+        "StateInfo": 2, "FileSystemRedirectedIOReason": 0, "BlockRedirectedIOReason": 0}"#;
+    let csv = only(&json::bags(state).expect("JSON"));
+    assert_eq!(csv.kind, Kind::Csv);
+    assert_eq!(
+        csv.get("file_system_redirected_reason"),
+        Some(&code(0, Some("NotFileSystemRedirected")))
+    );
+    assert_eq!(
+        csv.get("block_redirected_reason"),
+        Some(&code(0, Some("NotBlockRedirected")))
+    );
+    let both = state.replace(r#"Reason": 0, "Block"#, r#"Reason": 33, "Block"#);
+    let csv = only(&json::bags(&both).expect("JSON"));
+    assert_eq!(csv.get("file_system_redirected_reason"), Some(&code(33, None)));
+    let volume = |state: &str| {
+        let text =
+            format!(r#"{{"Name": "v1", "VolumeName": "x", "FaultState": 2, "BackupState": 1, "State": {state}}}"#);
+        only(&json::bags(&text).expect("JSON"))
+    };
+    let csv = volume("2");
+    assert_eq!(csv.get("fault_state"), Some(&code(2, Some("NoAccess"))));
+    assert_eq!(csv.get("backup_state"), Some(&code(1, Some("InProgress"))));
+    assert_eq!(
+        (csv.get("state"), volume("\"Online\"").get("state")),
+        (Some(&code(2, Some("Online"))), csv.get("state"))
+    );
+}
+
+/// What a support folder's ClusPort.xml and ClusBflt.xml hold within their objects are resources of their own.
+#[test]
+fn ways_caches_and_bindings_within_objects_are_read() {
+    let text = r#"[
+        {"CimClass": {"CimClassName": "ClusPortDeviceInformation"}, "DeviceGuid": "{a}", "DeviceNumber": 12, "ConnectedNode": "HV02",
+         "DeviceState": 4, "PSComputerName": "HV01", "NumberOfPaths": 1,
+         "Paths": [{"PathId": 3, "PathState": 2, "NodeName": "HV02", "NodeId": 2, "InActiveList": true, "InStandbyList": null}, "cut off"]},
+        {"CimClass": {"CimClassName": "ClusBfltSsdBindingRecords"}, "NumberOfBindingRecords": 1, "PSComputerName": "HV01",
+         "BindingRecords": [{"BindingId": "{b}", "DeviceGuid": "{a}", "DeviceSize": "8001563222016", "cPages": 1000, "cDirtyPages": 7,
+            "cDirtySlots": 0, "cPagesL2": 1, "cRefs": 2, "Flags": 5}]},
+        {"CimClass": {"CimClassName": "ClusBfltHddBindingInformation"}, "BindingId": "{h}", "CacheStoreId": "{s}", "PageSize": 16},
+        {"CimClass": {"CimClassName": "MSFT_SBLTargetCacheConfiguration"}, "Identifier": "c1", "CurrentState": 3, "CachePageSizeinKB": 16,
+         "FlashMetadataReserveBytes": "34359738368", "SpacesDirectEnabled": true, "PSComputerName": "HV01"}
+    ]"#;
+    let bags = support::bags("ClusPort.json", text.as_bytes()).expect("JSON");
+    let rows: Vec<Observation> = bags
+        .iter()
+        .filter_map(|bag| decode(bag, &"n1".into(), 5).ok())
+        .flatten()
+        .collect();
+    let of = |kind: Kind| rows.iter().filter(|row| row.kind == kind).collect::<Vec<_>>();
+    let way = of(Kind::SblPath)[0];
+    assert_eq!(
+        (way.id.as_str(), way.node.as_str(), way.text("node")),
+        ("{a}/3", "HV01", Some("HV02"))
+    );
+    assert_eq!(
+        (way.flag("active"), way.get("state")),
+        (Some(true), Some(&code(2, None)))
+    );
+    assert_eq!(way.unavailable["standby"], "null");
+    assert_eq!((of(Kind::SblPath).len(), of(Kind::SblDevice).len()), (1, 1));
+    let bindings = of(Kind::SblBinding);
+    let record = bindings.iter().find(|row| row.id == "{b}").expect("a record");
+    assert_eq!(
+        (record.number("dirty_pages"), record.number("size_bytes")),
+        (Some(7), Some(8_001_563_222_016))
+    );
+    assert!(
+        bindings
+            .iter()
+            .any(|row| row.id == "{h}" && row.text("store_id") == Some("{s}"))
+    );
+    let cache = of(Kind::SblNode)[0];
+    assert_eq!(
+        (cache.get("cache_state"), cache.number("cache_page_kib")),
+        (Some(&code(3, None)), Some(16))
+    );
+}

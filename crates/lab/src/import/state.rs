@@ -2,23 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use fathom_model::NodeId;
-use fathom_model::state::{Observation, Sample, Scope};
+use fathom_model::state::{Kind, Observation, Sample, Scope};
 use fathom_state::{Bag, decode, history, performance, schema, support};
 
 use crate::error::{Error, Result};
 
-/// Larger files hold no objects of a cluster: logs and traces.
+mod archive;
+
+/// Larger files hold no objects of a cluster: traces and dumps.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Larger texts are logs: what a cmdlet prints is small.
+const MOST_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file that was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateFile {
-    /// Its path, in a folder or an archive with the name in it.
+    /// Its path, in a folder or an archive with the name in it. The folder or archive itself where files of it were left out.
     pub path: String,
     /// Objects in it.
     pub objects: u64,
@@ -26,7 +31,7 @@ pub struct StateFile {
     pub kinds: BTreeMap<&'static str, u64>,
     /// Readings made of them: means of the cluster's performance history.
     pub samples: u64,
-    /// Objects that no observation was made of, by why.
+    /// Objects that no observation was made of, by why; of a folder or an archive the files that were left out.
     pub refused: BTreeMap<String, u64>,
     /// Why nothing of it could be read.
     pub fault: Option<String>,
@@ -49,8 +54,7 @@ pub fn is_state(path: &Path) -> bool {
     if path.is_dir() {
         return true;
     }
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    if support::is_wanted(&name) || name.ends_with(".txt") {
+    if support::is_wanted(&path.to_string_lossy()) {
         return true;
     }
     let Ok(file) = File::open(path) else { return false };
@@ -61,21 +65,109 @@ pub fn is_state(path: &Path) -> bool {
         .file_names()
         .filter_map(|name| Some(name.ok()?.to_ascii_lowercase()))
         .collect();
-    let objects = names.iter().filter(|name| support::is_wanted(name)).count();
+    let objects = names.iter().filter(|name| support::is_objects(name)).count();
+    let texts = names.iter().filter(|name| support::is_text(name)).count();
     let traces = names
         .iter()
         .filter(|name| name.ends_with(".etl") || name.ends_with(".csv"))
         .count();
-    // A support folder has traces among its many files.
-    objects > traces
+    // A support folder has traces among its many files, and a trace may have a text beside it.
+    objects > traces || (traces == 0 && texts > 0)
 }
 
-/// Reads files. What was observed was so at `observed_unix_nanos`, else when the file was written. A file that says nothing of a computer is
-/// `node`'s where it is about one node, else `cluster`'s.
+/// What became of the files of one path.
+struct Taking<'a> {
+    node: Option<&'a NodeId>,
+    cluster: &'a NodeId,
+    /// When everything was so, whatever the files say.
+    at: Option<i64>,
+    import: StateImport,
+    /// Files that were left out, by why.
+    left_out: BTreeMap<String, u64>,
+}
+
+impl Taking<'_> {
+    /// A file's content as it was written at a time.
+    fn file(&mut self, name: &str, bytes: &[u8], written: i64) {
+        let at = self.at.unwrap_or(written);
+        let (file, observations, samples) = read_one(name, bytes, self.node, self.cluster, at);
+        self.import.files.push(file);
+        self.import.observations.extend(observations);
+        self.import.samples.extend(samples);
+    }
+
+    /// A file that cannot be read.
+    fn broken(&mut self, name: &str, fault: impl Into<String>) {
+        self.import.files.push(StateFile {
+            path: name.to_owned(),
+            fault: Some(fault.into()),
+            ..StateFile::default()
+        });
+    }
+
+    /// Whether a file is worth reading by its name and size; one that is not is noted.
+    fn wants(&mut self, name: &str, bytes: u64) -> bool {
+        let most = match support::is_text(name) {
+            true => MOST_TEXT_BYTES,
+            false => MOST_BYTES,
+        };
+        let why = if !support::is_wanted(name) {
+            let end = Path::new(name)
+                .extension()
+                .map(|end| end.to_string_lossy().to_ascii_lowercase());
+            match end {
+                Some(end) => format!("file not read, for it is .{end}"),
+                None => "file not read, for its name does not say what it is".to_owned(),
+            }
+        } else if bytes > most {
+            format!("file not read, for it is larger than {} MiB", most >> 20)
+        } else {
+            return true;
+        };
+        *self.left_out.entry(why).or_default() += 1;
+        false
+    }
+
+    /// Everything of a path; it says of each kind that this is all there is.
+    fn finish(mut self, path: &Path) -> StateImport {
+        if !self.left_out.is_empty() {
+            self.import.files.push(StateFile {
+                path: path.display().to_string(),
+                refused: self.left_out,
+                ..StateFile::default()
+            });
+        }
+        let rows = &mut self.import.observations;
+        rows.sort_by_key(|observation| observation.observed_unix_nanos);
+        rows.dedup();
+        let polls = polls(rows);
+        rows.extend(polls);
+        self.import
+    }
+}
+
+/// One reading a node and kind. Files of one path are of different times: what the first of them says is not gone because the last does not
+/// say it again, so the reading is as old as the first.
+fn polls(rows: &[Observation]) -> Vec<Observation> {
+    let mut first: BTreeMap<(&NodeId, Kind), i64> = BTreeMap::new();
+    for row in rows {
+        let at = first.entry((&row.node, row.kind)).or_insert(row.observed_unix_nanos);
+        *at = row.observed_unix_nanos.min(*at);
+    }
+    let at_first = rows.iter().map(|row| {
+        let at = first.get(&(&row.node, row.kind)).copied();
+        Observation::new(row.node.clone(), row.kind, "", at.unwrap_or(row.observed_unix_nanos))
+    });
+    history::polls_of(&at_first.collect::<Vec<_>>(), "import")
+}
+
+/// Reads files. What was observed was so at `observed_unix_nanos`, else when its own file was written: in a folder and in an archive each
+/// has its own time. A file that says nothing of a computer is `node`'s where it is about one node, else `cluster`'s.
 ///
 /// # Errors
 ///
-/// When a path cannot be opened, or an archive is broken. A single file that cannot be read is noted and the rest is read.
+/// When a path cannot be opened, or is no archive. A single file, or a member of an archive, that cannot be read is noted and the rest is
+/// read.
 pub fn read_state(
     paths: &[PathBuf],
     node: Option<&NodeId>,
@@ -84,110 +176,85 @@ pub fn read_state(
 ) -> Result<StateImport> {
     let mut import = StateImport::default();
     for path in paths {
-        let at = match observed_unix_nanos {
-            Some(at) => at,
-            None => written(path)?,
-        };
-        let mut take = |name: String, bytes: &[u8]| {
-            let (file, observations, samples) = read_one(&name, bytes, node, cluster, at);
-            import.files.push(file);
-            import.observations.extend(observations);
-            import.samples.extend(samples);
+        let mut taking = Taking {
+            node,
+            cluster,
+            at: observed_unix_nanos,
+            import: StateImport::default(),
+            left_out: BTreeMap::new(),
         };
         if path.is_dir() {
-            let mut files = Vec::new();
-            walk(path, &mut files)?;
-            files.sort();
-            if files.is_empty() {
-                return Err(Error::Unpack {
-                    path: path.clone(),
-                    cause: "a folder with neither .xml nor .json in it; of traces give the files themselves".to_owned(),
-                });
-            }
-            for file in files {
-                let bytes = fs::read(&file).map_err(|source| Error::Open {
-                    path: file.clone(),
-                    source,
-                })?;
-                take(file.display().to_string(), &bytes);
-            }
+            folder(path, &mut taking)?;
         } else {
-            let bytes = fs::read(path).map_err(|source| Error::Open {
+            let failed = |source| Error::Open {
                 path: path.clone(),
                 source,
-            })?;
+            };
+            let bytes = fs::read(path).map_err(failed)?;
+            let written = written(path).map_err(failed)?;
             if bytes.starts_with(b"PK\x03\x04") {
-                archive(path, &mut take)?;
+                drop(bytes);
+                archive::read(path, written, &mut taking)?;
             } else {
-                take(path.display().to_string(), &bytes);
+                taking.file(&path.display().to_string(), &bytes, written);
             }
         }
+        let read = taking.finish(path);
+        import.files.extend(read.files);
+        import.observations.extend(read.observations);
+        import.samples.extend(read.samples);
     }
     import
         .observations
         .sort_by_key(|observation| observation.observed_unix_nanos);
-    import.observations.dedup();
-    let polls = history::polls_of(&import.observations, "import");
-    import.observations.extend(polls);
     Ok(import)
 }
 
-fn written(path: &Path) -> Result<i64> {
-    let failed = |source| Error::Open {
-        path: path.to_owned(),
-        source,
-    };
-    let modified = fs::metadata(path).and_then(|about| about.modified()).map_err(failed)?;
+fn written(path: &Path) -> std::io::Result<i64> {
+    let modified = fs::metadata(path).and_then(|about| about.modified())?;
     let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |source| Error::Open {
-        path: folder.to_owned(),
+fn folder(path: &Path, taking: &mut Taking<'_>) -> Result<()> {
+    let mut files = Vec::new();
+    let listed = walk(path, &mut files, taking);
+    listed.map_err(|source| Error::Open {
+        path: path.to_owned(),
         source,
-    };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        // Links are not followed: they may lead anywhere, and round and round.
-        let about = entry.metadata().map_err(failed)?;
-        let path = entry.path();
-        if about.is_dir() {
-            walk(&path, files)?;
-        } else if about.is_file() && about.len() <= MOST_BYTES && support::is_wanted(&path.to_string_lossy()) {
-            files.push(path);
+    })?;
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::Unpack {
+            path: path.to_owned(),
+            cause: "a folder with neither .xml nor .json nor text in it; of traces give the files themselves"
+                .to_owned(),
+        });
+    }
+    for file in files {
+        let name = file.display().to_string();
+        match fs::read(&file).and_then(|bytes| Ok((bytes, written(&file)?))) {
+            Ok((bytes, written)) => taking.file(&name, &bytes, written),
+            Err(error) => taking.broken(&name, error.to_string()),
         }
     }
     Ok(())
 }
 
-fn archive(path: &Path, take: &mut impl FnMut(String, &[u8])) -> Result<()> {
-    let broken = |cause: String| Error::Unpack {
-        path: path.to_owned(),
-        cause: format!("the archive cannot be unpacked ({cause}); copy it again"),
-    };
-    let file = File::open(path).map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| broken(error.to_string()))?;
-    let mut names = Vec::new();
-    for name in archive.file_names() {
-        let name = name.map_err(|error| broken(error.to_string()))?;
-        if support::is_wanted(&name) {
-            names.push(name.into_owned());
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, taking: &mut Taking<'_>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Links are not followed: they may lead anywhere, and round and round.
+        let about = entry.metadata()?;
+        let path = entry.path();
+        if about.is_dir() {
+            // One that may not be looked into hides no other.
+            if let Err(error) = walk(&path, files, taking) {
+                taking.broken(&path.display().to_string(), error.to_string());
+            }
+        } else if about.is_file() && taking.wants(&path.to_string_lossy(), about.len()) {
+            files.push(path);
         }
-    }
-    names.sort();
-    for name in names {
-        let member = archive.by_name(&name).map_err(|error| broken(error.to_string()))?;
-        let mut bytes = Vec::new();
-        // What the archive says of a size is not believed.
-        member
-            .take(MOST_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(|error| broken(error.to_string()))?;
-        take(format!("{}/{name}", path.display()), &bytes);
     }
     Ok(())
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use fathom_capture::{StateRow, write_state};
+use fathom_etl::connectivity;
+use fathom_model::state::Kind;
 use fathom_simulate::Simulated;
 use fathom_simulate::state::States;
-use fathom_state::history::Differ;
+use fathom_state::history::{Differ, Poll};
 
 use crate::error::Result;
 
@@ -23,6 +25,15 @@ pub(super) fn rows(simulated: &Simulated) -> Vec<StateRow> {
                 let said = differ.read(name, reading.class, reading.kind, reading.read, shown);
                 rows.extend(said.into_iter().map(StateRow::Observation));
             }
+            let happened = states.happened(node, at);
+            let poll = Poll {
+                kind: Kind::SmbEvent,
+                class: connectivity::CHANNEL.to_owned(),
+                outcome: Ok(happened.len() as u64),
+                full: false,
+            };
+            rows.extend(happened.into_iter().map(StateRow::Observation));
+            rows.push(StateRow::Observation(poll.observation(name, shown)));
             rows.extend(states.samples(node, at).into_iter().map(StateRow::Sample));
             timed.push((at, rows));
         }

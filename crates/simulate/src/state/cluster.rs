@@ -1,8 +1,9 @@
 //! What one node reads for the whole cluster.
 
+use fathom_model::Op;
 use fathom_model::state::{Kind, Observation, Value};
 
-use super::{Reading, States, code, disk_id, ok};
+use super::{Reading, States, code, ok};
 use crate::config::{DiskRef, FaultKind, Resiliency};
 
 pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
@@ -53,11 +54,6 @@ fn nodes(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     .collect()
 }
 
-fn each_disk<'a>(states: &'a States<'_>) -> impl Iterator<Item = DiskRef> + use<'a> {
-    let disks = states.disks();
-    (0..states.nodes()).flat_map(move |node| (0..disks).map(move |disk| DiskRef { node, disk }))
-}
-
 fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let disk = |on: DiskRef| {
         let is = |other: DiskRef| other == on;
@@ -71,15 +67,19 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             .faults
             .iter()
             .any(|fault| matches!(fault.what, FaultKind::MixedMedia { on, .. } if is(on)));
+        let usage = match states.is_cache(on) {
+            true => code(5, "Journal"),
+            false => code(1, "Auto-Select"),
+        };
         let mut status = vec![code(2, "OK")];
         if slow {
             status.push(code(0xD026, "Abnormal Latency"));
         }
         states
-            .observation(node, Kind::Disk, disk_id(on.node, on.disk), at)
+            .observation(node, Kind::Disk, states.disk_id(on), at)
             .with("name", if spinning { "Simulated HDD" } else { "Simulated NVMe" })
             .with("serial_number", format!("SIM-{:02}-{:02}", on.node, on.disk))
-            .with("unique_id", disk_id(on.node, on.disk))
+            .with("unique_id", states.disk_id(on))
             // As a clustered subsystem numbers them: thousands of the node.
             .with(
                 "device_id",
@@ -90,61 +90,56 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             .with("bus", if spinning { code(10, "SAS") } else { code(17, "NVMe") })
             .with("health", code(0, "Healthy"))
             .with("operational_status", status)
-            .with("usage", code(1, "Auto-Select"))
+            .with("usage", usage)
             .with("size_bytes", states.simulated.config.disks.capacity_bytes)
             .with("slot", u64::from(on.disk))
             .with("can_pool", false)
             .with("cannot_pool_reason", vec![code(2, "In a Pool")])
     };
-    each_disk(states).map(disk).collect()
+    states.each_disk().map(disk).collect()
 }
 
-/// What NVMe drives answer: most of it is null.
+/// What NVMe drives answer: most of it is null. The slowest request is the slowest that was recorded.
 fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let counters = |on: DiskRef| {
-        let is = |other: DiskRef| other == on;
-        // The slowest that it ever was, in milliseconds: it stays when a fault has gone.
-        let slowest = states.past(at).fold(1.0_f64, |most, mark| match mark.fault.what {
-            FaultKind::SporadicStalls { on, stall_millis, .. } if is(on) => most.max(stall_millis),
-            FaultKind::SlowDisk { on, factor, add_micros } if is(on) => {
-                most.max((states.simulated.config.disks.write_micros * factor + add_micros) / 1e3)
-            }
-            _ => most,
-        });
         let worn = states
             .past(at)
-            .any(|mark| matches!(mark.fault.what, FaultKind::Wear { on, .. } if is(on)));
+            .any(|mark| matches!(mark.fault.what, FaultKind::Wear { on: worn, .. } if worn == on));
         let mut observation = states
-            .observation(node, Kind::DiskReliability, disk_id(on.node, on.disk), at)
-            .with("disk_id", disk_id(on.node, on.disk))
+            .observation(node, Kind::DiskReliability, states.disk_id(on), at)
+            .with("disk_id", states.disk_id(on))
             .with("temperature_celsius", 35 + u64::from(on.disk % 4))
-            .with("wear_percent", if worn { 97_u64 } else { 3 })
-            .with("write_latency_max_ms", slowest as u64)
-            .with("read_latency_max_ms", slowest as u64);
+            .with("wear_percent", if worn { 97_u64 } else { 3 });
+        for (op, name) in [(Op::Write, "write_latency_max_ms"), (Op::Read, "read_latency_max_ms")] {
+            let longest = states.done(on).map(|done| done.longest(op, at));
+            match longest {
+                Some(Some(nanos)) => observation = observation.with(name, nanos / 1_000_000),
+                Some(None) => drop(observation.unavailable.insert(name.to_owned(), "null".to_owned())),
+                None => {
+                    let why = "no daemon saw the drive".to_owned();
+                    observation.unavailable.insert(name.to_owned(), why);
+                }
+            }
+        }
         for unknown in ["read_errors", "write_errors", "power_on_hours"] {
             observation.unavailable.insert(unknown.to_owned(), "null".to_owned());
         }
         observation
     };
-    each_disk(states).map(counters).collect()
+    states.each_disk().map(counters).collect()
 }
 
 fn views(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let view = |on: DiskRef| {
         let owner = states.name(on.node).to_string();
         states
-            .observation(
-                node,
-                Kind::DiskView,
-                format!("{}/{owner}", disk_id(on.node, on.disk)),
-                at,
-            )
-            .with("disk_id", disk_id(on.node, on.disk))
+            .observation(node, Kind::DiskView, format!("{}/{owner}", states.disk_id(on)), at)
+            .with("disk_id", states.disk_id(on))
             .with("node", owner)
             .with("connected", true)
             .with("disk_number", u64::from(on.disk))
     };
-    each_disk(states).map(view).collect()
+    states.each_disk().map(view).collect()
 }
 
 fn is_repaired(states: &States<'_>, at: u64) -> bool {
@@ -156,14 +151,8 @@ fn is_repaired(states: &States<'_>, at: u64) -> bool {
 fn pool(states: &States<'_>, node: u32, at: u64) -> Observation {
     let config = &states.simulated.config;
     let disks = u64::from(states.nodes()) * u64::from(states.disks());
-    let allocated: u64 = states
-        .simulated
-        .topology
-        .extents
-        .extents()
-        .iter()
-        .map(|extent| extent.length)
-        .sum();
+    let in_force = states.in_force(states.shown(node, at));
+    let allocated: u64 = in_force.map(|extent| extent.length).sum();
     states
         .observation(node, Kind::Pool, "S2D on simulated", at)
         .with("name", "S2D on simulated")
@@ -302,11 +291,8 @@ fn begun(states: &States<'_>, from: u64, at: u64) -> u64 {
 
 fn extents(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let shown = states.shown(node, at);
-    let in_force = states.simulated.topology.extents.extents().iter().filter(|extent| {
-        extent.valid.from_unix_nanos.is_none_or(|from| from <= shown)
-            && extent.valid.until_unix_nanos.is_none_or(|until| shown < until)
-    });
-    in_force
+    states
+        .in_force(shown)
         .map(|extent| {
             states
                 .observation(

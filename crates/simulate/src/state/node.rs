@@ -1,13 +1,12 @@
 //! What each node reads for itself.
 
-use fathom_model::state::{Kind, Observation, Sample, Value};
-use fathom_model::{Op, Tap};
+use fathom_model::state::{Kind, Observation, Value};
 
-use super::{Reading, States, code, disk_id, is_on_link, vms};
-use crate::config::FaultKind;
+use super::{Reading, States, code, is_on_link, vms};
+use crate::config::{DiskRef, FaultKind};
 
 /// Adapters a node, one a network.
-const ADAPTERS: u32 = 2;
+pub(super) const ADAPTERS: u32 = 2;
 
 /// Bytes of a frame: jumbo, and the plain one of a port that was left out.
 const JUMBO: u64 = 9014;
@@ -83,7 +82,7 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
     ]
 }
 
-fn port(adapter: u32) -> String {
+pub(super) fn port(adapter: u32) -> String {
     format!("SMB{}", adapter + 1)
 }
 
@@ -170,9 +169,13 @@ fn connections(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         let fallen = states
             .faults(at)
             .any(|fault| matches!(fault.what, FaultKind::RdmaFallback { on, .. } if is_on_link(on, node, other)));
-        let lossy = states
-            .faults(at)
-            .any(|fault| matches!(fault.what, FaultKind::LinkLossy { on, .. } if is_on_link(on, node, other)));
+        // Counted since the node's start: it stays when a fault has gone.
+        let failures = states.past(at).filter(|mark| match mark.fault.what {
+            FaultKind::LinkLossy { on, .. } => is_on_link(on, node, other),
+            FaultKind::TargetDied { node, .. } => node == other,
+            _ => false,
+        });
+        let failures = failures.count() as u64;
         let died = states
             .faults(at)
             .any(|fault| matches!(fault.what, FaultKind::TargetDied { node, .. } if node == other));
@@ -196,7 +199,7 @@ fn connections(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .with("tcp_connections", channels(true))
                 .with("selected", true)
                 .with("failed", died)
-                .with("failures", u64::from(lossy));
+                .with("failures", failures);
             connections.push(connection);
         }
     }
@@ -243,7 +246,7 @@ fn bus_devices(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .any(|fault| matches!(fault.what, FaultKind::TargetDied { node, .. } if node == owner));
         for disk in 0..states.disks() {
             let device = states
-                .observation(node, Kind::SblDevice, disk_id(owner, disk), at)
+                .observation(node, Kind::SblDevice, states.disk_id(DiskRef { node: owner, disk }), at)
                 .with("device_number", u64::from(owner * states.disks() + disk) + 1)
                 .with("connected_node", states.name(owner).to_string())
                 .with("connected_device_number", u64::from(disk))
@@ -280,39 +283,4 @@ fn encryption(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             .with("conversion", conversion)
     })
     .collect()
-}
-
-/// Bytes that each of the node's own drives was written and read so far, as recorded.
-pub(super) fn samples(states: &States<'_>, node: u32, at: u64) -> Vec<Sample> {
-    let own = &states.simulated.nodes[node as usize];
-    let mut sums = vec![(0_u64, 0_u64); own.devices.len()];
-    for (event, times) in own.rows.iter().zip(&own.true_times) {
-        if event.tap == Tap::Device && times.1 <= at {
-            let sum = &mut sums[event.device as usize];
-            match event.op {
-                Op::Write => sum.0 += event.length,
-                Op::Read => sum.1 += event.length,
-                Op::Flush | Op::Unmap => {}
-            }
-        }
-    }
-    let mut samples = Vec::new();
-    for (device, (written, read)) in own
-        .devices
-        .iter()
-        .zip(sums)
-        .filter(|(device, _)| device.tap == Tap::Device)
-    {
-        for (name, value) in [("written_bytes", written), ("read_bytes", read)] {
-            samples.push(Sample {
-                node: own.id.clone(),
-                kind: Kind::Disk,
-                id: format!("n{node}/{}", device.name),
-                name: name.to_owned(),
-                observed_unix_nanos: states.shown(node, at),
-                value: value as f64,
-            });
-        }
-    }
-    samples
 }

@@ -1,7 +1,7 @@
 //! State says what the faults do, and only while they do it.
 
 use super::*;
-use crate::config::{Config, Fault, Volume};
+use crate::config::{Config, Fault, SlabMove, Volume};
 use crate::simulate;
 
 fn run(what: FaultKind) -> Simulated {
@@ -196,6 +196,141 @@ fn only_one_node_reads_for_the_cluster_and_every_node_for_itself() {
     assert!(
         samples
             .iter()
-            .any(|sample| sample.name == "written_bytes" && sample.value > 0.0)
+            .any(|sample| sample.name == "physical_disk.write_bytes_per_s" && sample.value > 0.0)
     );
+}
+
+#[test]
+fn a_storm_has_pause_frames_at_the_port_that_sends_them_and_at_those_that_get_them() {
+    let simulated = run(FaultKind::PfcStorm {
+        node: 2,
+        every_millis: 50.0,
+        pause_millis: 5.0,
+    });
+    let frames = |node: u32, way: &str, at: u64| -> f64 {
+        let samples = States::new(&simulated).samples(node, at);
+        let name = format!("port_qos.{way}_pause_frames_per_s");
+        let of = samples
+            .iter()
+            .filter(|sample| sample.name == name && sample.kind == Kind::Adapter);
+        of.map(|sample| sample.value).sum()
+    };
+    assert!(frames(2, "sent", DURING) > 0.0 && frames(0, "received", DURING) > 0.0);
+    assert_eq!((frames(2, "received", DURING), frames(0, "sent", DURING)), (0.0, 0.0));
+    assert_eq!((frames(2, "sent", BEFORE), frames(2, "sent", AFTER)), (0.0, 0.0));
+}
+
+#[test]
+fn a_fallback_is_an_event_at_both_ends_once_at_its_own_time() {
+    let on = LinkRef { node: 0, peer: Some(1) };
+    let simulated = run(FaultKind::RdmaFallback {
+        on,
+        add_micros: 50.0,
+        cpu_micros: 20.0,
+    });
+    let states = States::new(&simulated);
+    let told = |node: u32| -> Vec<(String, i64)> {
+        let all = states.polls(node).flat_map(|at| states.happened(node, at));
+        all.map(|row| (row.id.clone(), row.observed_unix_nanos)).collect()
+    };
+    let began = 500_000_000;
+    assert_eq!(told(0), [("n1/RDMA Fallback".to_owned(), states.shown(0, began))]);
+    assert_eq!(told(1), [("n0/RDMA Fallback".to_owned(), states.shown(1, began))]);
+    assert!(told(2).is_empty());
+}
+
+#[test]
+fn failures_of_connections_stay_counted() {
+    let on = LinkRef { node: 0, peer: Some(1) };
+    let simulated = run(FaultKind::LinkLossy {
+        on,
+        loss: 0.01,
+        retransmit_millis: 1.0,
+    });
+    let failures = |at: u64| -> u64 {
+        let connections = read(&simulated, 0, Kind::SmbConnection, at);
+        connections
+            .iter()
+            .filter_map(|connection| connection.number("failures"))
+            .sum()
+    };
+    assert_eq!((failures(BEFORE), failures(DURING), failures(AFTER)), (0, 2, 2));
+}
+
+#[test]
+fn the_worst_latencies_are_of_the_recorded_requests() {
+    let on = DiskRef { node: 1, disk: 2 };
+    let simulated = run(FaultKind::SporadicStalls {
+        on,
+        every_millis: 100.0,
+        stall_millis: 30.0,
+    });
+    let worst = |at: u64| {
+        let all = read(&simulated, 0, Kind::DiskReliability, at);
+        let drive = all.iter().find(|drive| drive.id == "n1/disk2").expect("it is there");
+        drive.number("write_latency_max_ms").expect("it was written")
+    };
+    let node = &simulated.nodes[1];
+    let recorded = node.rows.iter().zip(&node.true_times).filter(|(event, times)| {
+        event.tap == Tap::Device
+            && event.op == Op::Write
+            && node.devices[event.device as usize].name == "disk2"
+            && times.1 <= AFTER
+    });
+    let longest = recorded
+        .map(|(_, times)| times.1 - times.0)
+        .max()
+        .expect("it was written");
+    assert_eq!(worst(AFTER), longest / 1_000_000);
+    assert!(worst(BEFORE) < worst(AFTER));
+}
+
+#[test]
+fn cache_drives_are_journals_and_no_part_of_the_pool() {
+    let config = Config {
+        nodes: 3,
+        writes: Some(50),
+        ..Config::default()
+    };
+    let mut cached = config.clone();
+    cached.disks.cache = true;
+    let (plain, cached) = (simulate(&config).expect("it runs"), simulate(&cached).expect("it runs"));
+    let journals = |simulated: &Simulated| -> Vec<String> {
+        let disks = read(simulated, 0, Kind::Disk, AFTER);
+        let journals = disks.iter().filter(|disk| disk.text("usage") == Some("Journal"));
+        journals.map(|disk| disk.id.clone()).collect()
+    };
+    assert!(journals(&plain).is_empty());
+    assert_eq!(journals(&cached), ["n0/cache0", "n1/cache0", "n2/cache0"]);
+    let size = |simulated: &Simulated| read(simulated, 0, Kind::Pool, AFTER)[0].number("size_bytes");
+    assert_eq!(size(&plain), size(&cached));
+}
+
+/// Around a move a slab's old and new place are both in force, by so much as clocks and polls may be wrong.
+#[test]
+fn what_moved_is_allocated_once() {
+    let mut volume = Volume::on(3);
+    volume.moves = vec![SlabMove {
+        slab: 0,
+        copy: 0,
+        at_seconds: 1.0,
+    }];
+    let config = Config {
+        nodes: 3,
+        writes: None,
+        seconds: Some(2.0),
+        volumes: vec![volume],
+        ..Config::default()
+    };
+    let simulated = simulate(&config).expect("it runs");
+    let of = |at: u64| {
+        let extents = read(&simulated, 0, Kind::Extent, at);
+        let ids: std::collections::BTreeSet<String> = extents.iter().map(|extent| extent.id.clone()).collect();
+        assert_eq!(ids.len(), extents.len());
+        let sum: u64 = extents.iter().filter_map(|extent| extent.number("size_bytes")).sum();
+        let allocated = read(&simulated, 0, Kind::Pool, at)[0].number("allocated_bytes");
+        assert_eq!(allocated, Some(sum));
+        sum
+    };
+    assert_eq!((of(BEFORE), of(DURING)), (of(AFTER), of(AFTER)));
 }

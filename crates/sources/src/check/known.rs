@@ -3,6 +3,10 @@
 //! Classes and properties are those of a 23H2 node (microsoft/wmi, `server23h2`), counters those seen verbatim in public sources
 //! (microsoft/diskspd, `Frameworks/VMFleet1.0`; MicrosoftDocs/windowsserverdocs), providers those of the manifests of build
 //! 26200.6901 and of Microsoft's support scripts. A client system and a single server have few of them.
+//!
+//! Which classes and counters the node's state is made of is not repeated here: it comes from the tables that state itself is asked by.
+
+use fathom_state::{counters, schema};
 
 /// How much of a class can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,103 +29,100 @@ impl Class {
 #[derive(Debug)]
 pub(super) struct Namespace {
     pub(super) path: &'static str,
-    /// Answers only a connection whose packets are encrypted.
-    pub(super) private: bool,
-    pub(super) classes: &'static [Class],
+    pub(super) classes: Vec<Class>,
 }
 
 use Class::{Definition, Instances};
 
-/// One connection each.
-pub(super) const NAMESPACES: &[Namespace] = &[
-    Namespace {
-        path: r"root\wmi",
-        private: false,
-        classes: &[
-            Instances("ClusPortDeviceInformation"),
-            Instances("ClusPortPathInformation"),
+/// Whether a namespace answers only a connection whose packets are encrypted: it is linked to a node's own cluster, or to keys.
+pub(crate) fn is_guarded(path: &str) -> bool {
+    path.ends_with("MSCluster") || path.ends_with("MicrosoftVolumeEncryption")
+}
+
+/// Where counters are.
+const CIMV2: &str = r"root\CIMV2";
+
+/// Classes of state that another object gives out, and that are never listed.
+const GIVEN: &[&str] = &[
+    "MSFT_StorageReliabilityCounter",
+    "MSFT_PhysicalExtent",
+    "ClusPortPathInformation",
+    "ClusBfltCacheStoreInformation",
+];
+
+/// What is asked beside what state is made of: ends of its ways, and what tells whether a node is what it should be.
+const BESIDE: &[(&str, &[Class])] = &[
+    (
+        r"root\wmi",
+        &[
             Definition("ClusPortDeviceStateChange"),
-            Instances("ClusBfltDeviceInformation"),
-            Instances("ClusBfltPathInformation"),
+            Definition("ClusBfltPathInformation"),
             Instances("ClusBfltCacheStoresInformation"),
         ],
-    },
-    Namespace {
-        path: r"root\Microsoft\Windows\Storage",
-        private: false,
-        classes: &[
-            Instances("MSFT_PhysicalDisk"),
-            // Given out by a disk, never listed.
-            Definition("MSFT_StorageReliabilityCounter"),
-            Instances("MSFT_StorageJob"),
-            Instances("MSFT_VirtualDisk"),
-            // What GetPhysicalExtent of a virtual disk gives: the extent map.
-            Definition("MSFT_PhysicalExtent"),
-            Instances("MSFT_StoragePool"),
+    ),
+    (
+        r"root\Microsoft\Windows\Storage",
+        &[
             Instances("MSFT_StorageNode"),
             Instances("MSFT_StorageSubSystem"),
-            Instances("MSFT_Volume"),
             Instances("MSFT_Disk"),
             Instances("MSFT_Partition"),
             Definition("MSFT_StorageFaultEvent"),
         ],
-    },
-    Namespace {
-        path: r"root\MSCluster",
-        private: true,
-        classes: &[
-            Instances("MSCluster_Node"),
-            Instances("MSCluster_ClusterSharedVolume"),
+    ),
+    (
+        r"root\MSCluster",
+        &[
             Instances("MSCluster_Resource"),
             Instances("MSCluster_StorageSpacesDirect"),
             Instances("MSCluster_NetworkInterface"),
             Instances("MSCluster_Network"),
         ],
-    },
-    Namespace {
-        path: r"root\Microsoft\Windows\SMB",
-        private: false,
-        classes: &[
-            Instances("MSFT_SmbClientNetworkInterface"),
+    ),
+    (
+        r"root\Microsoft\Windows\SMB",
+        &[
             Instances("MSFT_SmbServerNetworkInterface"),
-            Instances("MSFT_SmbMultichannelConnection"),
             Instances("MSFT_SmbConnection"),
         ],
-    },
-    Namespace {
-        path: r"root\StandardCimv2",
-        private: false,
-        classes: &[
-            Instances("MSFT_NetAdapter"),
-            Instances("MSFT_NetAdapterRdmaSettingData"),
-            Instances("MSFT_NetAdapterStatisticsSettingData"),
-            Instances("MSFT_NetAdapterQosSettingData"),
-        ],
-    },
-    Namespace {
-        path: r"root\CIMV2",
-        private: false,
-        classes: &[
-            Instances("Win32_OperatingSystem"),
-            // Counter sets whose names for PDH are not public.
-            Instances("Win32_PerfRawData_ClusBfltPerfProvider_ClusterStorageDiskScheduler"),
-            Instances("Win32_PerfRawData_CsvFsPerfProvider_ClusterCSVFSRedirectedIO"),
-        ],
-    },
-    Namespace {
-        path: r"root\virtualization\v2",
-        private: false,
-        classes: &[
-            Instances("Msvm_ComputerSystem"),
-            Instances("Msvm_StorageAllocationSettingData"),
-        ],
-    },
-    Namespace {
-        path: r"root\CIMV2\Security\MicrosoftVolumeEncryption",
-        private: true,
-        classes: &[Instances("Win32_EncryptableVolume")],
-    },
+    ),
+    (
+        r"root\StandardCimv2",
+        &[Instances("MSFT_NetAdapterStatisticsSettingData")],
+    ),
+    (CIMV2, &[Instances("Win32_OperatingSystem")]),
 ];
+
+/// Everything that the node's state asks, and what is asked beside it: one connection a namespace.
+pub(super) fn namespaces() -> Vec<Namespace> {
+    let mut all: Vec<Namespace> = Vec::new();
+    let mut add = |path: &'static str, class: Class| {
+        let at = all.iter().position(|known| known.path.eq_ignore_ascii_case(path));
+        let at = at.unwrap_or_else(|| {
+            let classes = Vec::new();
+            all.push(Namespace { path, classes });
+            all.len() - 1
+        });
+        if all[at].classes.iter().all(|known| known.name() != class.name()) {
+            all[at].classes.push(class);
+        }
+    };
+    for class in schema::classes().filter(|class| !class.namespace.is_empty()) {
+        let name = class.names[0];
+        let is_given = GIVEN.contains(&name);
+        add(
+            class.namespace,
+            if is_given { Definition(name) } else { Instances(name) },
+        );
+    }
+    for set in counters::SETS {
+        add(CIMV2, Instances(set.class));
+    }
+    for (path, classes) in BESIDE {
+        classes.iter().for_each(|class| add(path, *class));
+    }
+    all
+}
 
 /// A set of counters, with one of its counters by its English name.
 pub(super) const COUNTERS: &[(&str, &str)] = &[

@@ -75,12 +75,11 @@ fn errors_of_management_and_counters_are_told_in_words() {
 fn nothing_is_asked_twice_and_every_name_can_be_one() {
     let mut items = BTreeSet::new();
     let mut add = |item: String| assert!(items.insert(item.clone()), "{item} is asked twice");
-    for namespace in known::NAMESPACES {
+    for namespace in known::namespaces() {
         assert!(namespace.path.starts_with(r"root\"), "{}", namespace.path);
-        // Linked to a node's own cluster or to keys: Windows answers these to encrypted packets only.
         let guarded = namespace.path.contains("MSCluster") || namespace.path.contains("Encryption");
-        assert_eq!(namespace.private, guarded, "{}", namespace.path);
-        for class in namespace.classes {
+        assert_eq!(known::is_guarded(namespace.path), guarded, "{}", namespace.path);
+        for class in &namespace.classes {
             // It stands in a query.
             assert!(
                 class.name().chars().all(|c| c == '_' || c.is_ascii_alphanumeric()),
@@ -97,5 +96,32 @@ fn nothing_is_asked_twice_and_every_name_can_be_one() {
         // Some old ones have none.
         assert!(channel.matches('/').count() <= 1, "{channel}");
         add((*channel).to_owned());
+    }
+}
+
+#[test]
+fn everything_that_state_asks_is_shown() {
+    let shown = known::namespaces();
+    let has = |path: &str, name: &str| {
+        let mut of = shown
+            .iter()
+            .filter(|namespace| namespace.path.eq_ignore_ascii_case(path));
+        of.any(|namespace| namespace.classes.iter().any(|class| class.name() == name))
+    };
+    for class in fathom_state::schema::classes().filter(|class| !class.namespace.is_empty()) {
+        assert!(has(class.namespace, class.names[0]), "{}", class.names[0]);
+    }
+    for set in fathom_state::counters::SETS {
+        assert!(has(r"root\cimv2", set.class), "{}", set.class);
+    }
+    for channel in crate::state::log::CHANNELS {
+        assert!(known::CHANNELS.contains(&channel.name), "{}", channel.name);
+    }
+    for asked in [
+        "MSCluster_HealthFault",
+        "MSFT_NetQosDcbxSettingData",
+        "MSFT_SBLTargetDisk",
+    ] {
+        assert!(shown.iter().any(|namespace| has(namespace.path, asked)), "{asked}");
     }
 }

@@ -2,25 +2,26 @@
 
 use wmi::{AuthLevel, WMIConnection, WMIError};
 
-use super::known::{Class, NAMESPACES, Namespace};
+use super::known::{self, Class, Namespace};
 use super::{Answers, Probe, State, words};
 
 /// Instances are counted up to here: how many there are is of no use beyond "many".
 const MOST_COUNTED: usize = 1000;
 
 pub(super) fn namespaces() -> impl Iterator<Item = Probe> {
-    NAMESPACES.iter().map(|namespace| {
+    known::namespaces().into_iter().map(|namespace| {
         let items = namespace
             .classes
             .iter()
-            .map(|class| format!(r"{}\{}", namespace.path, class.name()));
-        Probe::new("wmi", items.collect(), move |answers| ask(namespace, answers))
+            .map(|class| format!(r"{}\{}", namespace.path, class.name()))
+            .collect();
+        Probe::new("wmi", items, move |answers| ask(&namespace, answers))
     })
 }
 
 fn ask(namespace: &Namespace, answers: &Answers) {
     let connection = WMIConnection::with_namespace_path(namespace.path).and_then(|connection| {
-        if namespace.private {
+        if known::is_guarded(namespace.path) {
             connection.set_proxy_blanket(AuthLevel::PktPrivacy)?;
         }
         Ok(connection)

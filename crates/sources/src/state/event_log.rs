@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use fathom_etl::slow::xml;
-use fathom_state::Bag;
 use windows::Win32::System::EventLog::{EvtQueryForwardDirection, EvtQueryReverseDirection};
 
 use super::live::{EVENT_LOG, Reader};
 use super::log::Channel;
+use super::walks::Objects;
 use super::wmi::Namespace;
 use crate::live::etw::log::{next, query};
 
@@ -40,7 +40,7 @@ impl Reads {
 }
 
 impl Reader for Reads {
-    fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String> {
+    fn read(&mut self, class: &'static str) -> Result<Objects, String> {
         match self {
             Self::Classes(namespace) => namespace.read(class),
             Self::Channels(_) => Err(format!("{class} is no channel of the event log")),

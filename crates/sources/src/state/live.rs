@@ -1,7 +1,11 @@
 //! A node's state as it is read now: classes asked at their own rates, each on a thread that may hang alone.
 //!
 //! What asks Windows is a [`Reader`]; this decides when, for how long, and what of the answers is new. A provider that hangs may hang for
-//! ever: what has not answered by its limit is reported unavailable with that reason, and asked again only once it has answered.
+//! ever: what has not answered by its limit is reported unavailable with that reason, and asked again only once it has answered. What
+//! waits behind it is reported too, as that. Time is counted from when the question was put, not from when it was put into the queue.
+//!
+//! No round is as long as the one before: each is up to a tenth shorter or longer, so that nodes and classes drift apart. What fails again
+//! and again is asked ever more seldom, and at its own rate again once it has answered.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,33 +14,24 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use fathom_model::state::{Kind, Observation, Sample, Scope};
+use fathom_model::state::{Kind, Observation, Sample};
 use fathom_model::{Incarnation, NodeId};
-use fathom_state::counters::{self, Readings};
+use fathom_state::counters::Readings;
+use fathom_state::decode;
 use fathom_state::history::{Differ, Poll};
-use fathom_state::{Bag, decode, schema};
 
+use self::asked::{Asked, Got, Told, What, jittered, mixed};
 use super::log::{self, Channel};
+use super::walks::Objects;
 use super::{StateBatch, StatePolled, StateSource};
 use crate::Result;
 
+mod asked;
+
+pub use asked::every;
+
 /// How long a class may take.
 pub const LIMIT: Duration = Duration::from_secs(30);
-
-/// How often each kind is read: what changes within a job or a connection often, what a drive has to be asked for itself seldom.
-#[must_use]
-pub const fn every(kind: Kind) -> Duration {
-    match kind {
-        Kind::StorageJob | Kind::SmbConnection => Duration::from_secs(10),
-        Kind::Node | Kind::Csv | Kind::SblDevice | Kind::SblTarget => Duration::from_secs(15),
-        Kind::DiskReliability => Duration::from_secs(900),
-        Kind::Extent => Duration::from_secs(300),
-        _ => Duration::from_secs(60),
-    }
-}
-
-/// A set of counters that a node does not have is asked for ever more seldom, down to this: an adapter may come.
-const SELDOM: Duration = Duration::from_secs(600);
 
 /// That a set of counters can still be read is said this often, and whenever it changes.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
@@ -47,18 +42,15 @@ const COUNTERS: &str = r"root\cimv2";
 /// What stands for a namespace where channels of the event log are asked.
 pub const EVENT_LOG: &str = "event log";
 
-/// Channels are asked this often.
-const LOG_EVERY: Duration = Duration::from_secs(10);
-
-/// Asks for the objects of a class, or for the events of a channel; called on a thread that belongs to that class's namespace, or to the
-/// event log, alone.
+/// Asks for the objects of a class, or for the events of a channel; called on a thread that belongs to that class's namespace, to the
+/// event log, or to a slow class, alone.
 pub trait Reader: 'static {
     /// The objects, or why there are none.
     ///
     /// # Errors
     ///
     /// In words for people: no such class, no privilege, the namespace cannot be opened.
-    fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String>;
+    fn read(&mut self, class: &'static str) -> Result<Objects, String>;
 
     /// The events that a channel has had since it was last asked, as XML, oldest first; the first time some of those before.
     ///
@@ -68,100 +60,14 @@ pub trait Reader: 'static {
     fn events(&mut self, channel: &'static Channel) -> Result<Vec<String>, String>;
 }
 
-/// What is asked for.
-#[derive(Clone, Copy)]
-enum What {
-    /// Resources.
-    Class(&'static schema::Class),
-    /// Counters; every node has its own.
-    Set(&'static counters::Set),
-    /// Events of state; every node has its own.
-    Channel(&'static Channel),
-}
-
-impl What {
-    fn all() -> impl Iterator<Item = Self> {
-        let classes = schema::classes().filter(|class| !class.namespace.is_empty());
-        let classes = classes.map(Self::Class);
-        classes
-            .chain(counters::SETS.iter().map(Self::Set))
-            .chain(log::CHANNELS.iter().map(Self::Channel))
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Class(class) => class.names[0],
-            Self::Set(set) => set.class,
-            Self::Channel(channel) => channel.name,
-        }
-    }
-
-    const fn namespace(self) -> &'static str {
-        match self {
-            Self::Class(class) => class.namespace,
-            Self::Set(_) => COUNTERS,
-            Self::Channel(_) => EVENT_LOG,
-        }
-    }
-
-    const fn every(self) -> Duration {
-        match self {
-            Self::Class(class) => every(class.kind),
-            Self::Set(set) => Duration::from_secs(set.every_seconds),
-            Self::Channel(_) => LOG_EVERY,
-        }
-    }
-
-    fn is_wanted(self, reporter: bool) -> bool {
-        match self {
-            Self::Class(class) => class.kind.scope() == Scope::Node || reporter,
-            Self::Set(_) | Self::Channel(_) => true,
-        }
-    }
-
-    /// Asks; it may take for ever.
-    fn ask(self, reader: &mut impl Reader) -> Result<Got, String> {
-        match self {
-            Self::Class(_) | Self::Set(_) => reader.read(self.name()).map(Got::Objects),
-            Self::Channel(channel) => reader.events(channel).map(Got::Events),
-        }
-    }
-}
-
-/// What was asked for.
-#[derive(Debug)]
-enum Got {
-    /// Objects of a class.
-    Objects(Vec<Bag>),
-    /// Events as XML.
-    Events(Vec<String>),
-}
-
-/// What a class or a channel answered.
-type Answer = (usize, Result<Got, String>);
-
-/// One class and when it is read.
-struct Asked {
-    what: What,
-    worker: usize,
-    due: Duration,
-    /// Since when an answer is waited for.
-    since: Option<Duration>,
-    /// Whether it was said that it does not answer.
-    told: bool,
-    /// Of a set of counters what was said of it last, and when.
-    said: Option<(Result<u64, String>, Duration)>,
-    /// Readings one after the other that failed.
-    failed: u32,
-}
-
 /// A node's state, read now.
 pub struct LiveState {
     node: NodeId,
     anchor_unix_nanos: i64,
     asked: Vec<Asked>,
     workers: Vec<SyncSender<usize>>,
-    answers: Receiver<Answer>,
+    answers: Receiver<Told>,
+    seed: u64,
     differ: Differ,
     readings: Readings,
     /// Whether this node reads what the cluster answers for.
@@ -195,47 +101,46 @@ impl LiveState {
         reporter: Arc<AtomicBool>,
         open: impl Fn(&'static str) -> R + Send + Clone + 'static,
     ) -> std::io::Result<Self> {
-        let mut namespaces: Vec<&'static str> = Vec::new();
+        let mut lanes: Vec<(&'static str, Option<&'static str>)> = Vec::new();
         let mut asked = Vec::new();
         for what in What::all() {
-            let worker = namespaces
-                .iter()
-                .position(|known| *known == what.namespace())
-                .unwrap_or_else(|| {
-                    namespaces.push(what.namespace());
-                    namespaces.len() - 1
-                });
+            let worker = lanes.iter().position(|known| *known == what.lane()).unwrap_or_else(|| {
+                lanes.push(what.lane());
+                lanes.len() - 1
+            });
             // Nodes and classes apart, so that neither a provider nor a coordinator gets all of them at once.
             let spread = what.every().min(Duration::from_secs(30)).as_millis() as u64;
             let number = asked.len() as u64;
-            let jitter = seed
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                .wrapping_add(number.wrapping_mul(0xD134_2543_DE82_EF95))
-                >> 17;
             asked.push(Asked {
                 what,
                 worker,
-                due: Duration::from_millis(jitter % spread.max(1)),
+                due: Duration::from_millis(mixed(seed, number, 0) % spread.max(1)),
+                queued: None,
                 since: None,
                 told: false,
                 said: None,
                 failed: 0,
+                round: 0,
             });
         }
-        let (answer, answers) = sync_channel(asked.len());
+        // Never full: a class tells two things each time, and that has not answered is not asked again.
+        let (answer, answers) = sync_channel(2 * asked.len());
         let mut workers = Vec::new();
-        for namespace in namespaces {
-            // Never full: a class that has not answered is not asked again.
+        for (namespace, own) in lanes {
+            // Never full, for the same reason.
             let (ask, questions) = sync_channel::<usize>(asked.len());
             let all: Vec<What> = asked.iter().map(|asked| asked.what).collect();
             let (answer, open) = (answer.clone(), open.clone());
             thread::Builder::new()
-                .name(format!("state {namespace}"))
+                .name(format!("state {}", own.unwrap_or(namespace)))
                 .spawn(move || {
                     let mut reader = open(namespace);
                     while let Ok(number) = questions.recv() {
+                        if answer.send(Told::Begun(number)).is_err() {
+                            break;
+                        }
                         let read = all[number].ask(&mut reader);
-                        if answer.send((number, read)).is_err() {
+                        if answer.send(Told::Answered(number, read)).is_err() {
                             break;
                         }
                     }
@@ -248,6 +153,7 @@ impl LiveState {
             asked,
             workers,
             answers,
+            seed,
             differ: Differ::default(),
             readings: Readings::default(),
             was_reporter: reporter.load(Ordering::Relaxed),
@@ -271,29 +177,28 @@ impl LiveState {
             self.differ.forget();
         }
         self.was_reporter = reporter;
-        while let Ok((number, read)) = self.answers.try_recv() {
-            self.take(number, read, elapsed);
+        while let Ok(told) = self.answers.try_recv() {
+            match told {
+                Told::Begun(number) => self.asked[number].since = Some(elapsed),
+                Told::Answered(number, read) => self.take(number, read, elapsed),
+            }
         }
         let mut next = Duration::from_secs(1);
-        let mut late = Vec::new();
+        let mut late = self.late(elapsed);
         for (number, asked) in self.asked.iter_mut().enumerate() {
-            let wanted = asked.what.is_wanted(reporter);
-            match asked.since {
-                Some(since) if elapsed.saturating_sub(since) >= LIMIT && !asked.told => {
-                    asked.told = true;
-                    late.push((number, format!("no answer within {} s", LIMIT.as_secs())));
-                }
-                Some(_) => {}
-                None if wanted && asked.due <= elapsed => {
-                    match self.workers[asked.worker].try_send(number) {
-                        Ok(()) => asked.since = Some(elapsed),
-                        // Its thread has ended: the reader broke.
-                        Err(_) => late.push((number, "what asks Windows has ended".to_owned())),
-                    }
-                    asked.due = elapsed + asked.what.every();
-                }
-                None if wanted => next = next.min(asked.due - elapsed),
-                None => {}
+            if asked.queued.is_some() || !asked.what.is_wanted(reporter) {
+                continue;
+            }
+            if asked.due > elapsed {
+                next = next.min(asked.due.saturating_sub(elapsed));
+                continue;
+            }
+            asked.round += 1;
+            asked.due = elapsed + jittered(asked.pause(), mixed(self.seed, number as u64, asked.round));
+            match self.workers[asked.worker].try_send(number) {
+                Ok(()) => asked.queued = Some(elapsed),
+                // Its thread has ended: the reader broke.
+                Err(_) => late.push((number, "what asks Windows has ended".to_owned())),
             }
         }
         for (number, reason) in late {
@@ -302,10 +207,36 @@ impl LiveState {
         next.max(Duration::from_millis(20))
     }
 
+    /// What has not answered by its limit, and what waits behind it, each told once.
+    fn late(&mut self, elapsed: Duration) -> Vec<(usize, String)> {
+        let limit = LIMIT.as_secs();
+        let is_over = |since: &Duration| elapsed.saturating_sub(*since) >= LIMIT;
+        let mut hangs: Vec<Option<&'static str>> = vec![None; self.workers.len()];
+        for asked in self
+            .asked
+            .iter()
+            .filter(|asked| asked.since.as_ref().is_some_and(is_over))
+        {
+            hangs[asked.worker] = Some(asked.what.name());
+        }
+        let mut late = Vec::new();
+        for (number, asked) in self.asked.iter_mut().enumerate().filter(|(_, asked)| !asked.told) {
+            let reason = match (asked.since, asked.queued, hangs[asked.worker]) {
+                (Some(since), ..) if is_over(&since) => format!("no answer within {limit} s"),
+                (None, Some(queued), Some(before)) if is_over(&queued) => {
+                    format!("not asked: {before} before it has not answered within {limit} s")
+                }
+                _ => continue,
+            };
+            asked.told = true;
+            late.push((number, reason));
+        }
+        late
+    }
+
     fn take(&mut self, number: usize, read: Result<Got, String>, elapsed: Duration) {
         if let Some(asked) = self.asked.get_mut(number) {
-            asked.since = None;
-            asked.told = false;
+            (asked.since, asked.queued, asked.told) = (None, None, false);
             self.say(number, read, elapsed);
         }
     }
@@ -314,43 +245,75 @@ impl LiveState {
     fn say(&mut self, number: usize, read: Result<Got, String>, elapsed: Duration) {
         let at = self.shown(elapsed);
         let objects = |got: Got| match got {
-            Got::Objects(bags) => bags,
-            Got::Events(_) => Vec::new(),
+            Got::Objects(objects) => objects,
+            Got::Events(_) => Objects::default(),
         };
         match self.asked[number].what {
             What::Class(class) => {
-                let decoded = read.map(objects).map(|bags| {
-                    // It was asked here, whatever name the object has for the computer.
-                    let all = bags.into_iter().map(|mut bag| {
-                        bag.computer = None;
-                        decode(&bag, &self.node, at)
-                    });
-                    all.filter_map(std::result::Result::ok).flatten().collect()
+                self.pace(number, read.is_ok(), elapsed);
+                let mut note = None;
+                let decoded = read.map(objects).map(|objects| {
+                    let (observations, said) = self.decoded(objects, at);
+                    note = said;
+                    observations
                 });
+                let every = self.asked[number].what.every();
                 let said = self.differ.read(&self.node, class.names[0], class.kind, decoded, at);
-                self.waiting.extend(said);
+                self.waiting.extend(said.into_iter().map(|row| match row.kind {
+                    Kind::Source => of_source(row, every, note.take()),
+                    _ => row,
+                }));
             }
             What::Set(set) => {
                 let outcome = read.map(objects).map(|objects| {
-                    self.samples.extend(self.readings.read(set, &self.node, &objects, at));
-                    objects.len() as u64
+                    self.samples
+                        .extend(self.readings.read(set, &self.node, &objects.bags, at));
+                    objects.bags.len() as u64
                 });
+                self.pace(number, outcome.is_ok(), elapsed);
                 self.say_of_set(number, Kind::Counters, outcome, elapsed);
             }
             What::Channel(channel) => {
-                let answered = read.is_ok();
+                // One event that cannot be read is no reason to ask for the others more seldom.
+                self.pace(number, read.is_ok(), elapsed);
                 let outcome = read.and_then(|got| match got {
                     Got::Events(texts) => self.take_events(&texts),
                     Got::Objects(_) => Ok(0),
                 });
                 self.say_of_set(number, channel.kind, outcome, elapsed);
-                // One event that cannot be read is no reason to ask for the others more seldom.
-                if answered {
-                    self.asked[number].failed = 0;
-                    self.asked[number].due = elapsed + LOG_EVERY;
-                }
             }
         }
+    }
+
+    /// What fails again and again is asked more seldom.
+    fn pace(&mut self, number: usize, answered: bool, elapsed: Duration) {
+        let mixed = mixed(self.seed, number as u64, self.asked[number].round);
+        let asked = &mut self.asked[number];
+        if answered {
+            asked.failed = 0;
+        } else {
+            asked.failed = asked.failed.saturating_add(1);
+            asked.due = elapsed + jittered(asked.pause(), mixed);
+        }
+    }
+
+    /// Observations of objects, and what is to be said of how they were read.
+    fn decoded(&self, objects: Objects, at: i64) -> (Vec<Observation>, Option<String>) {
+        let (mut observations, mut refused) = (Vec::new(), Vec::new());
+        let count = objects.bags.len();
+        for mut bag in objects.bags {
+            // It was asked here, whatever name the object has for the computer.
+            bag.computer = None;
+            match decode(&bag, &self.node, at) {
+                Ok(decoded) => observations.extend(decoded),
+                Err(why) => refused.push(why),
+            }
+        }
+        let undecoded = refused
+            .first()
+            .map(|why| format!("{} of {count} objects could not be decoded: {why}", refused.len()));
+        let notes: Vec<String> = objects.note.into_iter().chain(undecoded).collect();
+        (observations, (!notes.is_empty()).then(|| notes.join("; ")))
     }
 
     /// Takes what events say; how many there were, or why nothing could be made of one of them.
@@ -372,13 +335,6 @@ impl LiveState {
     fn say_of_set(&mut self, number: usize, kind: Kind, outcome: Result<u64, String>, elapsed: Duration) {
         let at = self.shown(elapsed);
         let asked = &mut self.asked[number];
-        if outcome.is_ok() {
-            asked.failed = 0;
-        } else {
-            asked.failed = asked.failed.saturating_add(1);
-            let pause = asked.what.every().saturating_mul(1 << asked.failed.min(10));
-            asked.due = elapsed + pause.min(SELDOM);
-        }
         let known = asked
             .said
             .as_ref()
@@ -391,8 +347,19 @@ impl LiveState {
                 outcome,
                 full: false,
             };
-            self.waiting.push_back(poll.observation(&self.node, at));
+            let every = asked.what.every();
+            let row = poll.observation(&self.node, at);
+            self.waiting.push_back(of_source(row, every, None));
         }
+    }
+}
+
+/// A source with the rate it is read at while it answers, and how it was asked.
+fn of_source(row: Observation, every: Duration, note: Option<String>) -> Observation {
+    let row = row.with("every_s", every.as_secs());
+    match note {
+        Some(note) => row.with("note", note),
+        None => row,
     }
 }
 

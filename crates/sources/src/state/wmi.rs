@@ -3,8 +3,9 @@
 use fathom_state::{Bag, Raw};
 use wmi::{AuthLevel, IWbemClassWrapper, Variant, WMIConnection, WMIError};
 
-/// Most objects of one class: extents of a large pool are many.
-const MOST: usize = 200_000;
+use super::walks::{self, Asks, MOST, Objects, PATH};
+use crate::check::known::is_guarded;
+use crate::check::wmi::reason;
 
 /// Objects within objects beyond this are not read.
 const DEEPEST: u32 = 4;
@@ -34,74 +35,71 @@ impl Namespace {
         Self { path, connection: None }
     }
 
-    fn objects(&mut self, class: &'static str) -> Result<Vec<Bag>, WMIError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let connection = WMIConnection::with_namespace_path(self.path)?;
-                // These two answer only a connection whose packets are encrypted.
-                if self.path.ends_with("MSCluster") || self.path.ends_with("MicrosoftVolumeEncryption") {
-                    connection.set_proxy_blanket(AuthLevel::PktPrivacy)?;
-                }
-                connection
-            }
-        };
-        let connection = self.connection.insert(connection);
-        // A query for a class that is not there fails only at its first row, and not with every provider.
-        connection.get_object(class)?;
-        match class {
-            "MSFT_StorageReliabilityCounter" => reliability(connection),
-            // Given out by a method of each virtual disk, whose array of objects is not read yet.
-            "MSFT_PhysicalExtent" => Err(WMIError::ConvertVariantError(
-                "extents are given out by GetPhysicalExtent, which is not asked yet".to_owned(),
-            )),
-            _ => rows(connection, &format!("SELECT * FROM {class}")),
-        }
-    }
-}
-
-impl Namespace {
     /// The objects of a class.
     ///
     /// # Errors
     ///
     /// As [`super::live::Reader::read`].
-    pub fn read(&mut self, class: &'static str) -> Result<Vec<Bag>, String> {
-        let read = self.objects(class);
+    pub fn read(&mut self, class: &'static str) -> Result<Objects, String> {
+        // A query for a class that is not there fails only at its first row, and not with every provider.
+        let there = self.connected().and_then(|connection| connection.get_object(class));
+        let read = match there {
+            Ok(_) => walks::read(self, class),
+            Err(error) => Err(reason(&error)),
+        };
         if read.is_err() {
             // A service that was restarted does not know the old connection.
             self.connection = None;
         }
-        read.map_err(|error| crate::check::wmi::reason(&error))
+        read
     }
-}
 
-fn rows(connection: &WMIConnection, query: &str) -> Result<Vec<Bag>, WMIError> {
-    let mut bags = Vec::new();
-    for row in connection.exec_query(query)?.take(MOST) {
-        bags.push(bag(&row?, 0)?);
-    }
-    Ok(bags)
-}
-
-/// Counters are reached from their drive, and are of it: they name no drive themselves.
-fn reliability(connection: &WMIConnection) -> Result<Vec<Bag>, WMIError> {
-    let mut bags = Vec::new();
-    for disk in connection.exec_query("SELECT * FROM MSFT_PhysicalDisk")?.take(MOST) {
-        let disk = disk?;
-        let Variant::String(unique_id) = disk.get_property("UniqueId")? else {
-            continue;
+    fn connected(&mut self) -> Result<&WMIConnection, WMIError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let connection = WMIConnection::with_namespace_path(self.path)?;
+                if is_guarded(self.path) {
+                    connection.set_proxy_blanket(AuthLevel::PktPrivacy)?;
+                }
+                connection
+            }
         };
-        let query = format!(
-            "ASSOCIATORS OF {{{}}} WHERE ResultClass = MSFT_StorageReliabilityCounter",
-            disk.path()?
-        );
-        for mut counters in rows(connection, &query)? {
-            counters.set("PhysicalDiskUniqueId", Raw::Text(unique_id.clone()));
-            bags.push(counters);
-        }
+        Ok(self.connection.insert(connection))
     }
-    Ok(bags)
+
+    fn query(&mut self, query: &str) -> Result<Vec<Bag>, WMIError> {
+        let mut bags = Vec::new();
+        for row in self.connected()?.exec_query(query)? {
+            let row = row?;
+            let mut bag = bag(&row, 0)?;
+            if let Ok(path) = row.path() {
+                bag.set(PATH, Raw::Text(path));
+            }
+            bags.push(bag);
+            // Of more than are taken nothing is said anyway.
+            if bags.len() > MOST {
+                break;
+            }
+        }
+        Ok(bags)
+    }
+
+    fn execute(&mut self, path: &str, method: &str) -> Result<Option<Bag>, WMIError> {
+        let out = self.connected()?.exec_method(path, method, None)?;
+        out.map(|out| bag(&out, 0)).transpose()
+    }
+}
+
+impl Asks for Namespace {
+    fn rows(&mut self, query: &str) -> Result<Vec<Bag>, String> {
+        self.query(query).map_err(|error| reason(&error))
+    }
+
+    fn call(&mut self, path: &str, method: &str) -> Result<Bag, String> {
+        let out = self.execute(path, method).map_err(|error| reason(&error))?;
+        out.ok_or_else(|| "it gave nothing out".to_owned())
+    }
 }
 
 fn bag(object: &IWbemClassWrapper, depth: u32) -> Result<Bag, WMIError> {

@@ -183,3 +183,63 @@ fn without_the_providers_clock_the_readings_own_counts() {
         ("network.sent_bytes_per_s", 2_000.0)
     );
 }
+
+/// On a node of another language the names of sets and counters are in it, as PDH and people see them; the properties of the raw classes are
+/// not, and names of instances are the administrator's own in any language.
+#[test]
+fn names_in_the_nodes_language_change_nothing_and_are_never_taken_for_a_counter() {
+    let english = [("RemoteWriteLatency", 5_000_000), ("RemoteWriteLatency_Base", 900)];
+    let later = [("RemoteWriteLatency", 17_000_000), ("RemoteWriteLatency_Base", 2_900)];
+    let german = |object: Bag, value: u64| {
+        // What a localized class has beside its properties.
+        let object = object.with("Caption", Raw::Text("Clusterdatentr\u{e4}gerindikatoren".to_owned()));
+        object.with("Remote: Schreibwartezeit", Raw::Integer(value.into()))
+    };
+    let mut readings = Readings::default();
+    let name = "Datentr\u{e4}ger 7";
+    let first = german(object(name, 1_000_000, &english), 1);
+    readings.read(set(DISKS), &"n1".into(), &[first], 0);
+    let second = german(object(name, 101_000_000, &later), 9_999);
+    let said = readings.read(set(DISKS), &"n1".into(), &[second], 10_000_000_000);
+    let told: Vec<_> = said
+        .iter()
+        .map(|sample| (sample.id.as_str(), sample.name.as_str(), sample.value))
+        .collect();
+    assert_eq!(told, [(name, "cluster_disk.remote_write_mean_ns", 600_000.0)]);
+    // An object with localized names alone says nothing, and no zero.
+    let mut readings = Readings::default();
+    for ticks in [1_000_000, 101_000_000] {
+        let only = german(object(name, ticks, &[]), ticks);
+        assert_eq!(
+            readings.read(set(DISKS), &"n1".into(), &[only], i64::try_from(ticks).unwrap()),
+            []
+        );
+    }
+}
+
+#[test]
+fn the_scheduler_is_read_at_every_priority() {
+    let scheduler = set("Win32_PerfRawData_ClusBfltPerfProvider_ClusterStorageDiskScheduler");
+    let has = |property: &str| scheduler.counters.iter().any(|counter| counter.property == property);
+    for (side, who) in [("Que", "Usr"), ("Que", "Sys"), ("Dsp", "Usr"), ("Dsp", "Sys")] {
+        for priority in ["Normal", "High", "IdlePerLow"] {
+            assert!(
+                has(&format!("{side}Per{who}{priority}AvgsecPerDataRequest")),
+                "{side} {who} {priority}"
+            );
+        }
+    }
+    let high = second(
+        scheduler.class,
+        "disk_scheduler.drive_system_high_mean_ns",
+        &[
+            ("DspPerSysHighAvgsecPerDataRequest", 10),
+            ("DspPerSysHighAvgsecPerDataRequest_Base", 1),
+        ],
+        &[
+            ("DspPerSysHighAvgsecPerDataRequest", 50_010),
+            ("DspPerSysHighAvgsecPerDataRequest_Base", 6),
+        ],
+    );
+    assert_eq!(high, Some(1_000_000.0));
+}

@@ -4,7 +4,10 @@ use fathom_model::state::Kind;
 
 use super::Take::{Code, Count, Text, Texts};
 use super::{Class, Identity, property};
-use crate::codes::{CONVERSION, CSV_STATE, DRAIN, NODE_STATE, NODE_STATUS, PROTECTION, SEVERITY, UNDOCUMENTED};
+use crate::codes::{
+    CONVERSION, CSV_BACKUP, CSV_BLOCK_REASON, CSV_FAULT, CSV_FILE_SYSTEM_REASON, CSV_STATE, DRAIN, NODE_STATE,
+    NODE_STATUS, PROTECTION, RESOURCE_STATE, SEVERITY, UNDOCUMENTED,
+};
 
 pub(super) const CLASSES: &[Class] = &[
     Class {
@@ -42,12 +45,12 @@ pub(super) const CLASSES: &[Class] = &[
             property(
                 &["FileSystemRedirectedIOReason"],
                 "file_system_redirected_reason",
-                Code(&UNDOCUMENTED),
+                Code(&CSV_FILE_SYSTEM_REASON),
             ),
             property(
                 &["BlockRedirectedIOReason"],
                 "block_redirected_reason",
-                Code(&UNDOCUMENTED),
+                Code(&CSV_BLOCK_REASON),
             ),
         ],
     },
@@ -62,9 +65,11 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["Name"], "name", Text),
             property(&["VolumeName"], "path", Text),
             property(&["OwnerNode.Name", "OwnerNode"], "owner", Text),
-            property(&["FaultState"], "fault_state", Code(&UNDOCUMENTED)),
-            property(&["BackupState"], "backup_state", Code(&UNDOCUMENTED)),
-            property(&["State"], "state", Text),
+            property(&["FaultState"], "fault_state", Code(&CSV_FAULT)),
+            property(&["BackupState"], "backup_state", Code(&CSV_BACKUP)),
+            // Of its resource, which whoever asks the cluster puts beside it; a cmdlet's object is the resource itself.
+            property(&["ResourceName"], "resource", Text),
+            property(&["ResourceState", "State"], "state", Code(&RESOURCE_STATE)),
         ],
     },
     Class {

@@ -2,7 +2,7 @@
 
 use fathom_model::state::Kind;
 
-use super::Take::{Bool, Code, Count, Text};
+use super::Take::{Bool, Bytes, Code, Count, Text, Texts};
 use super::{Class, Identity, property};
 use crate::codes::{SBL_DEVICE, UNDOCUMENTED};
 
@@ -32,6 +32,27 @@ pub(super) const CLASSES: &[Class] = &[
         ],
     },
     Class {
+        // Held by the device; read out of it with the device's GUID beside.
+        names: &["ClusPortPathInformation"],
+        namespace: r"root\wmi",
+        kind: Kind::SblPath,
+        identity: Identity::All(&["DeviceGuid", "PathId"]),
+        marks: &[&["PathState", "InActiveList"]],
+        each: None,
+        properties: &[
+            property(&["DeviceGuid"], "device_guid", Text),
+            property(&["DeviceNumber"], "device_number", Count),
+            property(&["PathId"], "path", Count),
+            property(&["NodeName"], "node", Text),
+            property(&["NodeId"], "node_number", Count),
+            property(&["PathState"], "state", Code(&UNDOCUMENTED)),
+            property(&["InActiveList"], "active", Bool),
+            property(&["InStandbyList"], "standby", Bool),
+            property(&["InReadOnlyList"], "in_read_only_list", Bool),
+            property(&["IsReadOnly"], "read_only", Bool),
+        ],
+    },
+    Class {
         names: &["ClusBfltDeviceInformation"],
         namespace: r"root\wmi",
         kind: Kind::SblTarget,
@@ -52,17 +73,25 @@ pub(super) const CLASSES: &[Class] = &[
     Class {
         names: &["MSFT_SBLTargetDisk"],
         namespace: r"root\Microsoft\Windows\Storage",
-        kind: Kind::SblTarget,
+        kind: Kind::SblDisk,
         identity: Identity::First(&["Identifier", "DeviceNumber"]),
-        marks: &[&["Identifier", "CurrentUsage", "IsSblCacheDevice"]],
+        // As support scripts print it, which name no drive: `SBLDiskCacheState`.
+        marks: &[
+            &["Identifier", "CurrentUsage", "IsSblCacheDevice"],
+            &["SBLDiskCacheState", "SBLCacheUsageCurrent"],
+        ],
         each: None,
         properties: &[
             property(&["Identifier"], "device_guid", Text),
             property(&["DeviceNumber"], "device_number", Count),
-            property(&["State"], "cache_state", Code(&UNDOCUMENTED)),
+            property(&["State", "SBLDiskCacheState"], "cache_state", Code(&UNDOCUMENTED)),
             property(&["CacheMode"], "cache_mode", Code(&UNDOCUMENTED)),
-            property(&["CurrentUsage"], "usage", Code(&UNDOCUMENTED)),
-            property(&["DesiredUsage"], "desired_usage", Code(&UNDOCUMENTED)),
+            property(&["CurrentUsage", "SBLCacheUsageCurrent"], "usage", Code(&UNDOCUMENTED)),
+            property(
+                &["DesiredUsage", "SBLCacheUsageDesired"],
+                "desired_usage",
+                Code(&UNDOCUMENTED),
+            ),
             property(&["SblAttributes"], "attribute_bits", Count),
             property(&["IsFlash"], "flash", Bool),
             property(&["IsSblCacheDevice"], "cache_device", Bool),
@@ -70,6 +99,117 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["ReadTotalErrorCount"], "read_errors", Count),
             property(&["WriteMediaErrorCount"], "write_media_errors", Count),
             property(&["WriteTotalErrorCount"], "write_errors", Count),
+        ],
+    },
+    Class {
+        names: &["MSFT_SBLTargetCacheConfiguration"],
+        namespace: r"root\Microsoft\Windows\Storage",
+        kind: Kind::SblNode,
+        identity: Identity::First(&["Identifier"]),
+        marks: &[&["CacheBehavior", "CachePageSizeinKB", "ProvisioningStage"]],
+        each: None,
+        properties: &[
+            property(&["SpacesDirectEnabled"], "spaces_direct", Bool),
+            property(&["CurrentState"], "cache_state", Code(&UNDOCUMENTED)),
+            property(&["DesiredState"], "desired_cache_state", Code(&UNDOCUMENTED)),
+            property(&["CurrentStateProgress"], "cache_state_progress", Count),
+            property(&["CurrentStateProgressMax"], "cache_state_progress_of", Count),
+            property(&["CurrentCacheModeHDD"], "cache_mode_hdd", Code(&UNDOCUMENTED)),
+            property(&["CurrentCacheModeSSD"], "cache_mode_ssd", Code(&UNDOCUMENTED)),
+            property(&["DesiredCacheModeHDD"], "desired_cache_mode_hdd", Code(&UNDOCUMENTED)),
+            property(&["DesiredCacheModeSSD"], "desired_cache_mode_ssd", Code(&UNDOCUMENTED)),
+            property(&["CachePageSizeinKB"], "cache_page_kib", Count),
+            property(&["CacheBehavior"], "cache_behavior_bits", Count),
+            property(&["FlashReservePercent"], "flash_reserve_percent", Count),
+            property(&["FlashMetadataReserveBytes"], "flash_metadata_reserve_bytes", Bytes),
+            property(&["ProvisioningStage"], "provisioning_stage", Count),
+            property(&["ProvisioningStageMax"], "provisioning_stage_of", Count),
+        ],
+    },
+    Class {
+        // Held by ClusBfltCacheStoresInformation.
+        names: &["ClusBfltCacheStoreInformation"],
+        namespace: r"root\wmi",
+        kind: Kind::SblCacheStore,
+        identity: Identity::First(&["Id", "DeviceGuid"]),
+        marks: &[&["StoreSize", "PageSize"]],
+        each: None,
+        properties: &[
+            property(&["Id"], "store_id", Text),
+            property(&["DeviceGuid"], "device_guid", Text),
+            property(&["key"], "key", Text),
+            property(&["PathId"], "path", Count),
+            property(&["Status"], "status", Code(&UNDOCUMENTED)),
+            property(&["StoreSize"], "size_bytes", Bytes),
+            // In which unit is not documented.
+            property(&["PageSize"], "page_size", Count),
+        ],
+    },
+    Class {
+        // Given out by methods of ClusBfltPathMethods whose arguments are not documented: read where a file has it.
+        names: &["ClusBfltHddBindingInformation"],
+        namespace: "",
+        kind: Kind::SblBinding,
+        identity: Identity::First(&["BindingId"]),
+        marks: &[&["BindingId", "CacheStoreId"]],
+        each: None,
+        properties: &[
+            property(&["BindingId"], "binding_id", Text),
+            property(&["CacheStoreId"], "store_id", Text),
+            property(&["CacheStoreDeviceId"], "store_device_guid", Text),
+            property(&["CacheStoreKey"], "key", Text),
+            property(&["PageSize"], "page_size", Count),
+        ],
+    },
+    Class {
+        // Held by ClusBfltSsdBindingRecords, which the same methods give out.
+        names: &["ClusBfltHddBindingRecord"],
+        namespace: "",
+        kind: Kind::SblBinding,
+        identity: Identity::First(&["BindingId"]),
+        marks: &[&["BindingId", "cDirtyPages"]],
+        each: None,
+        properties: &[
+            property(&["BindingId"], "binding_id", Text),
+            property(&["DeviceGuid"], "device_guid", Text),
+            property(&["DeviceSize"], "size_bytes", Bytes),
+            property(&["cPages"], "pages", Count),
+            property(&["cPagesL2"], "pages_l2", Count),
+            property(&["cDirtyPages"], "dirty_pages", Count),
+            property(&["cDirtySlots"], "dirty_slots", Count),
+            property(&["cRefs"], "references", Count),
+            property(&["Flags"], "flags", Count),
+        ],
+    },
+    Class {
+        // One line a node of the reports StorageBusConnectivity and StorageBusCache (text::report).
+        names: &["SddcStorageBus"],
+        namespace: "",
+        kind: Kind::SblNode,
+        identity: Identity::First(&["Identifier"]),
+        marks: &[],
+        each: None,
+        properties: &[
+            property(&["Disks"], "disks", Count),
+            property(&["Enclosures"], "enclosures", Count),
+            property(&["ScaleUnits"], "scale_units", Count),
+            property(&["CacheDevices"], "cache_devices", Count),
+            property(&["CapacityDevices"], "capacity_devices", Count),
+            property(&["CacheSaid"], "cache_said", Texts),
+        ],
+    },
+    Class {
+        // Get-AzsSupportStorageDirtyCount: counter set Storage Spaces Drt.
+        names: &["StorageSpacesDrt"],
+        namespace: "",
+        kind: Kind::DirtyRegions,
+        identity: Identity::First(&["Disk"]),
+        marks: &[&["Disk", "DirtyCount", "Threshold"]],
+        each: None,
+        properties: &[
+            property(&["Disk"], "name", Text),
+            property(&["DirtyCount"], "dirty_count", Count),
+            property(&["Threshold"], "dirty_count_limit", Count),
         ],
     },
 ];

@@ -16,6 +16,7 @@ fn fill(folder: &Path) {
     fs::write(folder.join("Node_HV01/ClusPort.xml"), PORT).expect("written");
     fs::write(folder.join("Node_HV01/broken.xml"), &PORT[..80]).expect("written");
     fs::write(folder.join("log.log"), "nothing").expect("written");
+    fs::write(folder.join("System.EVTX"), "nothing").expect("written");
 }
 
 fn read(path: &Path) -> StateImport {
@@ -40,6 +41,12 @@ fn a_folder_and_its_archive_say_the_same() {
     assert_eq!(said(&from_folder), wanted);
     let faults: Vec<&StateFile> = from_folder.files.iter().filter(|file| file.fault.is_some()).collect();
     assert!(faults.len() == 1 && faults[0].path.ends_with("broken.xml"));
+    // What was not read is said, with the folder.
+    let left_out = from_folder.files.last().expect("the folder itself");
+    assert_eq!(
+        left_out.refused,
+        BTreeMap::from([("file not read, for it is .evtx".to_owned(), 1)])
+    );
 
     let path = folder.path().join("HealthTest.zip");
     let mut archive = zip::ZipWriter::new(File::create(&path).expect("a file"));
@@ -77,4 +84,107 @@ fn what_is_a_nodes_own_needs_a_node() {
     assert_eq!((unknown.observations.len(), unknown.files[0].refused.len()), (0, 1));
     let known = read_state(&[path], Some(&"HV07".into()), &"c".into(), Some(7)).expect("it reads");
     assert_eq!(said(&known), [(Kind::SblDevice, "HV07".to_owned(), "{a}".to_owned())]);
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+/// 2023-11-14 22:13:20 and 2024-01-01 00:00:00.
+const OLD: i64 = 1_700_000_000 * SECOND;
+const NEW: i64 = 1_704_067_200 * SECOND;
+
+fn times(import: &StateImport) -> Vec<(Kind, String, i64)> {
+    let rows = import.observations.iter();
+    rows.map(|row| (row.kind, row.id.clone(), row.observed_unix_nanos))
+        .collect()
+}
+
+#[test]
+fn each_file_of_a_folder_has_its_own_time() {
+    let home = tempfile::tempdir().expect("a folder");
+    let touch = |name: &str, text: &str, at: i64| {
+        let path = home.path().join(name);
+        fs::write(&path, text).expect("written");
+        let at = UNIX_EPOCH + std::time::Duration::from_nanos(at.unsigned_abs());
+        File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(at))
+            .expect("set");
+    };
+    touch("GetPhysicalDisk.json", DISK, OLD);
+    touch("GetPhysicalDisk2.json", &DISK.replace("eui.1", "eui.2"), NEW);
+    let import = read_state(&[home.path().to_owned()], None, &"c".into(), None).expect("it reads");
+    let wanted = [
+        (Kind::Disk, "eui.1".to_owned(), OLD),
+        // The reading of the kind is as old as its first file: nothing of that is gone by the second.
+        (Kind::Source, "disk/import".to_owned(), OLD),
+        (Kind::Disk, "eui.2".to_owned(), NEW),
+    ];
+    assert_eq!(times(&import), wanted);
+    let mut picture = history::Picture::at(NEW);
+    import.observations.iter().for_each(|row| picture.add(row));
+    assert_eq!(picture.of(Kind::Disk).count(), 2);
+}
+
+#[test]
+fn members_of_an_archive_have_their_own_times_and_a_broken_one_is_noted() {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().join("HealthTest.zip");
+    let mut archive = zip::ZipWriter::new(File::create(&path).expect("a file"));
+    let options = |day: u8| {
+        let at = zip::DateTime::from_date_and_time(2023, 11, day, 22, 13, 20).expect("a time");
+        zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .last_modified_time(at)
+    };
+    let other = DISK.replace("eui.1", "eui.broken");
+    for (name, text, day) in [
+        ("GetPhysicalDisk.json", DISK, 14),
+        ("Broken.json", &other, 15),
+        ("Node_HV01/ClusPort.xml", PORT, 16),
+    ] {
+        archive.start_file(name, options(day)).expect("a member");
+        archive.write_all(text.as_bytes()).expect("written");
+    }
+    archive.finish().expect("an archive");
+    // One member's bytes are other ones than its checksum says.
+    let mut bytes = fs::read(&path).expect("it is there");
+    let at = bytes
+        .windows(10)
+        .position(|part| part == b"eui.broken")
+        .expect("stored as it is");
+    bytes[at] = b'X';
+    fs::write(&path, bytes).expect("written");
+
+    let import = read_state(&[path], None, &"c".into(), None).expect("the rest is read");
+    let rows: Vec<_> = times(&import)
+        .into_iter()
+        .filter(|(kind, ..)| *kind != Kind::Source)
+        .collect();
+    let day = 86_400 * SECOND;
+    assert_eq!(
+        rows,
+        [
+            (Kind::Disk, "eui.1".to_owned(), OLD),
+            (Kind::SblDevice, "{a}".to_owned(), OLD + 2 * day)
+        ]
+    );
+    let broken: Vec<&StateFile> = import.files.iter().filter(|file| file.fault.is_some()).collect();
+    assert!(
+        broken.len() == 1 && broken[0].path.ends_with("Broken.json"),
+        "{broken:?}"
+    );
+}
+
+#[test]
+fn reports_of_a_support_folder_are_read() {
+    let home = tempfile::tempdir().expect("a folder");
+    let report = "Report: StorageBusConnectivity\nHV01 has 48 disks, 4 enclosures, and 0 scaleunit\n";
+    fs::write(home.path().join("SDDCReport.txt"), report).expect("written");
+    let import = read(home.path());
+    assert_eq!(
+        said(&import),
+        [(Kind::SblNode, "HV01".to_owned(), "storage bus".to_owned())]
+    );
+    assert!(is_state(&home.path().join("SDDCReport.txt")) && is_state(&home.path().join("x.LOG")));
 }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use fathom_state::Raw;
+use fathom_model::state::Scope;
+use fathom_state::{Bag, Raw, schema};
 
 use super::*;
 
@@ -14,7 +15,7 @@ struct Fake {
 }
 
 impl Reader for Fake {
-    fn read(&mut self, name: &'static str) -> Result<Vec<Bag>, String> {
+    fn read(&mut self, name: &'static str) -> Result<Objects, String> {
         if let Some(gate) = self.gate.take() {
             let _ = gate.lock().expect("nobody panics").recv();
         }
@@ -24,7 +25,7 @@ impl Reader for Fake {
                 Err("no such class".to_owned())
             } else {
                 let object = Bag::default().with("Name", Raw::Text("to n2".to_owned()));
-                Ok(vec![object.with("StallsSendCreditPersec", Raw::Integer(self.total))])
+                Ok(vec![object.with("StallsSendCreditPersec", Raw::Integer(self.total))].into())
             };
         };
         let mut bag = Bag::default();
@@ -35,7 +36,7 @@ impl Reader for Fake {
         }
         match class.kind {
             Kind::QosDcbx => Err("no such class".to_owned()),
-            _ => Ok(vec![bag.with("Name", Raw::Text("one".to_owned()))]),
+            _ => Ok(vec![bag.with("Name", Raw::Text("one".to_owned()))].into()),
         }
     }
 
@@ -116,10 +117,23 @@ fn only_the_reporter_asks_for_the_cluster() {
     );
     // Named by the coordinator it reads the rest too, and says everything anew.
     reporter.store(true, Ordering::Relaxed);
-    let said = gather(&mut source, AT + Duration::from_secs(60), |said| {
+    let said = gather(&mut source, AT + Duration::from_secs(140), |said| {
         sources(said).len() >= all
     });
     assert!(said.iter().any(|row| row.kind == Kind::Disk));
+    // Each says how often it is read.
+    let rate = |class: &str| {
+        let row = said.iter().find(|row| row.text("class") == Some(class));
+        row.and_then(|row| row.number("every_s"))
+    };
+    assert_eq!(
+        (
+            rate("MSFT_PhysicalExtent"),
+            rate("MSFT_StorageJob"),
+            rate("MSFT_NetAdapter")
+        ),
+        (Some(300), Some(10), Some(60))
+    );
     assert!(
         said.iter()
             .filter(|row| row.flag("available") == Some(true)
@@ -137,13 +151,21 @@ fn what_hangs_is_said_and_hangs_alone() {
     };
     let said = gather(&mut source, AT, others);
     assert!(said.iter().all(|row| row.kind != Kind::SmbConnection));
-    let late = |said: &[Observation]| {
-        said.iter()
-            .filter(|row| row.text("reason") == Some("no answer within 30 s"))
-            .count()
-            == 2
+    let is_asked = |asked: &Asked| asked.since.is_some() && asked.what.name().starts_with("MSFT_Smb");
+    while !source.asked.iter().any(is_asked) {
+        source.poll(AT, 1000).expect("it polls");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let late = |said: &[Observation], reason: &str| {
+        let own = |row: &&Observation| row.text("class").is_some_and(|class| class.starts_with("MSFT_Smb"));
+        let all = said.iter().filter(own).filter_map(|row| row.text("reason"));
+        all.filter(|own| own.starts_with(reason)).count()
     };
-    gather(&mut source, AT + LIMIT, late);
+    let said = gather(&mut source, AT + LIMIT, |said| {
+        late(said, "no answer within 30 s") + late(said, "not asked: ") == 2
+    });
+    // What was never asked did not fail to answer.
+    assert_eq!((late(&said, "no answer"), late(&said, "not asked: MSFT_Smb")), (1, 1));
     go.send(()).expect("it waits");
     let answered = |said: &[Observation]| said.iter().any(|row| row.kind == Kind::SmbConnection);
     gather(&mut source, AT + LIMIT, answered);
@@ -180,7 +202,7 @@ fn counters_are_read_as_rates_and_one_that_is_not_there_ever_more_seldom() {
                     said.extend(batch.observations);
                     samples.extend(batch.samples);
                 }
-                StatePolled::Later(_) if source.asked.iter().any(|asked| asked.since.is_some()) => {
+                StatePolled::Later(_) if source.asked.iter().any(|asked| asked.queued.is_some()) => {
                     thread::sleep(Duration::from_millis(1));
                 }
                 StatePolled::Later(_) => break,
@@ -189,7 +211,7 @@ fn counters_are_read_as_rates_and_one_that_is_not_there_ever_more_seldom() {
         }
     }
     let stalls: Vec<&Sample> = samples.iter().filter(is_stall).collect();
-    assert!((10..=12).contains(&stalls.len()), "{}", stalls.len());
+    assert!((9..=13).contains(&stalls.len()), "{}", stalls.len());
     assert!(
         stalls
             .iter()
@@ -232,4 +254,53 @@ fn what_happens_is_said_once_with_its_own_time_and_a_channel_that_is_off_is_said
         log(said).iter().any(|(available, _)| *available == Some(true))
     });
     assert!(again.iter().all(|row| row.kind != Kind::SmbEvent));
+}
+
+#[test]
+fn a_class_that_keeps_failing_is_asked_ever_more_seldom_and_at_its_own_rate_again_once_it_answers() {
+    let class = "MSFT_NetQosDcbxSettingData";
+    let (mut source, _reporter) = start(false, None);
+    let number = source
+        .asked
+        .iter()
+        .position(|asked| asked.what.name() == class)
+        .unwrap();
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let at = source.asked[number].due;
+        source.say(number, Err("no such class".to_owned()), at);
+        waits.push((source.asked[number].due - at).as_secs_f64());
+        source.asked[number].round += 1;
+    }
+    for (wait, wanted) in waits.iter().zip([120.0, 240.0, 480.0, 600.0, 600.0, 600.0]) {
+        assert!((wait / wanted - 1.0).abs() <= 0.101, "{waits:?}");
+    }
+    // No two are the same.
+    assert!(waits[3] != waits[4] && waits[4] != waits[5], "{waits:?}");
+    source.say(number, Ok(Got::Objects(Objects::default())), Duration::ZERO);
+    assert_eq!(
+        (source.asked[number].failed, source.asked[number].pause()),
+        (0, Duration::from_secs(60))
+    );
+}
+
+#[test]
+fn what_goes_to_the_drives_keeps_nothing_else_waiting() {
+    let (source, _reporter) = start(true, None);
+    let worker = |class: &str| {
+        source
+            .asked
+            .iter()
+            .find(|asked| asked.what.name() == class)
+            .map(|asked| asked.worker)
+    };
+    let slow = ["MSFT_StorageReliabilityCounter", "MSFT_PhysicalExtent"].map(worker);
+    assert!(slow[0].is_some() && slow[0] != slow[1]);
+    let others = source
+        .asked
+        .iter()
+        .filter(|asked| !slow.contains(&Some(asked.worker)))
+        .count();
+    assert_eq!(others, source.asked.len() - 2);
+    assert_eq!(worker("MSFT_StorageJob"), worker("MSFT_PhysicalDisk"));
 }
