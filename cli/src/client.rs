@@ -381,6 +381,8 @@ impl Client {
             code => Error::Answer {
                 message: status.message().to_owned(),
                 usage: code == Code::InvalidArgument || (code == Code::NotFound && self.asks_for_another(status)),
+                absent: code == Code::NotFound
+                    && reason(status).is_some_and(|reason| ABSENT.contains(&reason.as_str())),
             },
         }
     }
@@ -389,10 +391,18 @@ impl Client {
 /// Reasons of NOT_FOUND that say that an option names something which is not there.
 const ANOTHER: [&str; 2] = ["NO_CLUSTER", "UNKNOWN_NAME"];
 
+/// Those that say that what was asked for by its identity is not there: it may be elsewhere.
+const ABSENT: [&str; 3] = ["NO_IO", "NO_FINDING", "NO_RESOURCE"];
+
+/// What a status is about, for programs.
+fn reason(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
 impl Client {
     /// Whether what was not found is what an option names, and not what there may be later.
     fn asks_for_another(&self, status: &Status) -> bool {
-        let reason = status.get_details_error_info().map(|info| info.reason);
+        let reason = reason(status);
         // Without a name the only cluster is meant, and before the first daemon connects there is none.
         reason.is_some_and(|reason| {
             ANOTHER.contains(&reason.as_str()) && (reason != "NO_CLUSTER" || !self.cluster.is_empty())
@@ -423,13 +433,18 @@ pub(crate) fn filter(which: &Which, op: Option<fathom_model::Op>) -> wire::IoFil
     }
 }
 
-/// What the system said at the bottom of an error: the rest says "transport error" in several ways.
+/// What the system said at the bottom of an error: the rest says "transport error" in several ways. Where a library says where to read
+/// about it, that is left out: it is about programming.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
     }
-    last.to_string()
+    let text = last.to_string();
+    match text.split_once(": https://") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
 }
 
 /// Runs an asynchronous command on a runtime of its own.
@@ -442,11 +457,11 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T>
     let Some(deadline) = scope::deadline() else {
         return runtime.block_on(command);
     };
-    let patience = deadline.saturating_duration_since(Instant::now());
-    let answered = runtime.block_on(async { tokio::time::timeout(patience, command).await });
+    let left = deadline.at.saturating_duration_since(Instant::now());
+    let answered = runtime.block_on(async { tokio::time::timeout(left, command).await });
     // What is still on its way is given up with the connection.
     runtime.shutdown_background();
     answered.unwrap_or(Err(Error::Deadline {
-        seconds: patience.as_secs(),
+        patience: deadline.patience,
     }))
 }

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::scope;
 
+/// The cluster that is meant where no option says any.
+const CLUSTER: &str = "FATHOM_CLUSTER";
+
 /// How long answers of several clusters are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,8 +31,9 @@ pub(crate) struct Connection {
     coordinator: Option<String>,
     /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
     /// between them for all at once, or @NAME of a selection
-    /// in the context file (may be repeated) [default: the only one]
-    #[arg(long, value_name = "NAME", env = "FATHOM_CLUSTER")]
+    /// in the context file (may be repeated) [default: FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and
+    /// `clusters` are about all]
+    #[arg(long, value_name = "NAME")]
     cluster: Vec<String>,
     /// All clusters of this site, or those of them that --cluster selects (may be repeated)
     #[arg(long, value_name = "NAME")]
@@ -37,7 +41,7 @@ pub(crate) struct Connection {
     /// All clusters of the fleet
     #[arg(long, conflicts_with_all = ["cluster", "site"])]
     all_clusters: bool,
-    /// How long to wait for answers where several clusters are asked; who has not answered is named [default: 30s]
+    /// How long to wait for an answer; of several clusters, who has not answered is named [default: 30s for several]
     #[arg(long, value_name = "TIME")]
     deadline: Option<Span>,
     /// Certificates of the authorities to trust (PEM)
@@ -106,9 +110,20 @@ impl Connection {
         self.context(file, cluster)
     }
 
-    /// The same for a question about the fleet.
-    pub(crate) fn resolve_for_fleet(&self) -> Result<(Context, Meant)> {
+    /// The same for a question about several clusters.
+    pub(crate) fn resolve_for_several(&self) -> Result<(Context, Meant)> {
         let file = self.file()?;
+        let meant = self.meant_by(&file)?;
+        Ok((self.context(file, String::new())?, meant))
+    }
+
+    /// The same for a question about the fleet: about all of it where no option says which clusters. The cluster that others ask about by
+    /// default would leave the rest out in silence.
+    pub(crate) fn resolve_for_fleet(&self) -> Result<(Context, Meant)> {
+        let file = ContextFile {
+            cluster: None,
+            ..self.file()?
+        };
         let meant = self.meant_by(&file)?;
         Ok((self.context(file, String::new())?, meant))
     }
@@ -118,17 +133,23 @@ impl Connection {
         self.meant_by(&self.file()?)
     }
 
-    /// Until when answers of several are waited for.
+    /// For how long answers of several are waited for.
     pub(crate) fn patience(&self) -> Duration {
-        self.deadline.map_or(PATIENCE, |deadline| deadline.0)
+        self.deadline().unwrap_or(PATIENCE)
+    }
+
+    /// For how long an answer is waited for, where an option says so.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.0)
     }
 
     fn file(&self) -> Result<ContextFile> {
-        match (&self.context, default_path()) {
-            (Some(path), _) => read(path),
-            (None, Some(path)) if path.is_file() => read(&path),
-            _ => Ok(ContextFile::default()),
-        }
+        let file = match (&self.context, default_path()) {
+            (Some(path), _) => read(path)?,
+            (None, Some(path)) if path.is_file() => read(&path)?,
+            _ => ContextFile::default(),
+        };
+        Ok(file.under(std::env::var(CLUSTER).ok()))
     }
 
     fn meant_by(&self, file: &ContextFile) -> Result<Meant> {
@@ -183,7 +204,10 @@ fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String
             Some(name) => {
                 let some = saved.get(name).ok_or_else(|| Error::NoSelection {
                     name: name.to_owned(),
-                    known: saved.keys().cloned().collect::<Vec<_>>().join(", "),
+                    known: match saved.is_empty() {
+                        true => "none".to_owned(),
+                        false => saved.keys().cloned().collect::<Vec<_>>().join(", "),
+                    },
                 })?;
                 selection.terms.extend(some.iter().cloned());
             }
@@ -194,6 +218,12 @@ fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String
 }
 
 impl ContextFile {
+    /// The environment's cluster over that of the file. It is no option: whoever says which clusters he means overrides both.
+    fn under(self, cluster: Option<String>) -> Self {
+        let cluster = cluster.filter(|cluster| !cluster.is_empty()).or(self.cluster);
+        Self { cluster, ..self }
+    }
+
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).map_err(|error| Error::Context {
             path: path.to_owned(),

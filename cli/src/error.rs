@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::exit::Code;
 
@@ -34,12 +35,15 @@ pub(crate) enum Error {
     /// No cluster is what was selected.
     #[error("no cluster is what --cluster and --site select; `fathom clusters` lists all")]
     NoneMeant,
+    /// There is no such site.
+    #[error("there is no site `{site}`, nothing was forgotten; `fathom fleet sites` lists them")]
+    NoSite { site: String },
     /// Of all clusters that were asked none answered.
     #[error("of {asked} clusters none answered; why stands above")]
     NobodyAnswered { asked: usize },
     /// An answer did not come in time.
-    #[error("no answer within {seconds} s; --deadline gives more time")]
-    Deadline { seconds: u64 },
+    #[error("no answer within {patience:?}; --deadline gives more time")]
+    Deadline { patience: Duration },
     /// The address is not one.
     #[error("`{address}` is not the address of a coordinator; give one such as https://coordinator.example:7443")]
     Address { address: String },
@@ -52,9 +56,9 @@ pub(crate) enum Error {
     /// The TLS handshake failed.
     #[error("coordinator {address}: {problem}")]
     Tls { address: String, problem: String },
-    /// The coordinator answered with an error.
+    /// The coordinator answered with an error: that an option is wrong, that what was asked for by its identity is not there, or another.
     #[error("coordinator: {message}")]
-    Answer { message: String, usage: bool },
+    Answer { message: String, usage: bool, absent: bool },
     /// What answered is no coordinator, or one of another version.
     #[error("what answers at {address} does not speak this protocol: {message}; is it a coordinator of this version?")]
     Protocol { address: String, message: String },
@@ -130,6 +134,7 @@ impl Error {
             | Self::OnlyOne
             | Self::NoSelection { .. }
             | Self::NoneMeant
+            | Self::NoSite { .. }
             | Self::Mixed
             | Self::NoExtents
             | Self::NoCode { .. }

@@ -4,10 +4,10 @@
 //! A thread has at most one scope. A command neither knows nor minds: it asks about the cluster of its scope, and says everything through
 //! here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,24 @@ use crate::render::table::many_lines;
 
 thread_local! {
     static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
+    /// Until when an answer is waited for, where a command is about one cluster or about the fleet.
+    static LIMIT: Cell<Option<Deadline>> = const { Cell::new(None) };
+}
+
+/// Until when an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// How long that was from the beginning, as it was asked for.
+    pub(crate) patience: Duration,
+}
+
+impl Deadline {
+    /// From now on for so long; what no clock reads is for ever.
+    pub(crate) fn after(patience: Duration) -> Option<Self> {
+        let at = Instant::now().checked_add(patience)?;
+        Some(Self { at, patience })
+    }
 }
 
 /// One of several clusters that a command is asked of, and what it said.
@@ -24,15 +42,15 @@ thread_local! {
 pub(crate) struct Scope {
     /// What to say in questions.
     pub(crate) cluster: String,
-    /// Until when an answer is waited for.
-    pub(crate) deadline: Instant,
+    /// Until when an answer is waited for; `None`: for ever.
+    pub(crate) deadline: Option<Deadline>,
     pub(crate) text: String,
     pub(crate) document: Option<Map<String, Value>>,
     pub(crate) notes: Vec<String>,
 }
 
 impl Scope {
-    pub(crate) fn new(cluster: String, deadline: Instant) -> Self {
+    pub(crate) fn new(cluster: String, deadline: Option<Deadline>) -> Self {
         Self {
             cluster,
             deadline,
@@ -62,9 +80,17 @@ pub(crate) fn cluster() -> Option<String> {
     with(|scope| scope.cluster.clone())
 }
 
-/// Until when an answer is waited for, in a scope.
-pub(crate) fn deadline() -> Option<Instant> {
-    with(|scope| scope.deadline)
+/// Until when an answer is waited for, where that is bounded.
+pub(crate) fn deadline() -> Option<Deadline> {
+    with(|scope| scope.deadline).unwrap_or_else(|| LIMIT.get())
+}
+
+/// Runs a command whose answers are waited for so long, if that is bounded.
+pub(crate) fn within<T>(patience: Option<Duration>, command: impl FnOnce() -> T) -> T {
+    let before = LIMIT.replace(patience.and_then(Deadline::after));
+    let result = command();
+    LIMIT.set(before);
+    result
 }
 
 /// An answer for people.

@@ -21,6 +21,9 @@ use fleet::{FleetFile, Own};
 
 mod objectives;
 
+/// One certificate may have so many requests open: `fathom` asks sixteen clusters at a time, and several people may share a program's.
+const MAX_REQUESTS: u32 = 256;
+
 /// Options of the coordinator. Each can also stand in the file, under the same name without the dashes.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
@@ -57,6 +60,9 @@ pub struct Options {
     /// Most events of a cluster in memory; nodes that are ahead wait beyond it [default: 4000000]
     #[arg(long, value_name = "COUNT")]
     pub memory_events: Option<usize>,
+    /// Most requests that one certificate may have open at once, and as many watches beside them [default: 256]
+    #[arg(long, value_name = "COUNT")]
+    pub max_requests: Option<u32>,
     /// What it is in a fleet.
     #[command(flatten)]
     pub fleet: FleetOptions,
@@ -76,6 +82,7 @@ struct File {
     commit_size: Option<ByteSize>,
     lateness: Option<Span>,
     memory_events: Option<usize>,
+    max_requests: Option<u32>,
     fleet: FleetFile,
     webhook: Vec<webhook::Entry>,
     objective: Vec<objectives::Entry>,
@@ -96,6 +103,8 @@ pub struct Config {
     pub key: PathBuf,
     /// How each cluster is joined and stored.
     pub ingest: Ingest,
+    /// Most requests that one certificate may have open at once, and as many watches beside them: people and programs, not daemons and sites.
+    pub max_requests: u32,
     /// What it is in a fleet.
     pub fleet: Fleet,
 }
@@ -191,6 +200,10 @@ impl Config {
         if memory_events < 100_000 {
             faults.push("memory-events must be at least 100000: a window and its lateness have to fit".to_owned());
         }
+        let max_requests = options.max_requests.or(file.max_requests).unwrap_or(MAX_REQUESTS);
+        if max_requests == 0 {
+            faults.push("max-requests must be more than 0: nobody could ask anything".to_owned());
+        }
         let own = Own {
             ca: &ca,
             certificate: &certificate,
@@ -215,6 +228,7 @@ impl Config {
             ca,
             certificate,
             key,
+            max_requests,
             ingest: Ingest {
                 silence: span(options.silence, file.silence, defaults.silence),
                 commit_every: span(options.commit_every, file.commit_every, defaults.commit_every),

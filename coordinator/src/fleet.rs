@@ -155,8 +155,8 @@ impl Sites {
         }
     }
 
-    /// Forgets a site that is missing.
-    pub(crate) fn forget(&self, site: &str) -> Result<(), Status> {
+    /// Forgets a site that is missing; whether there was one.
+    pub(crate) fn forget(&self, site: &str) -> Result<bool, Status> {
         self.change(|known| known.forget(site))
     }
 

@@ -23,6 +23,7 @@ mod grpc;
 mod ingest;
 pub mod offline;
 mod query;
+mod quota;
 mod site;
 mod webhook;
 
@@ -64,6 +65,7 @@ use grpc::findings::{Findings, WhatIf};
 use grpc::health::Health;
 use grpc::query::Query;
 use ingest::Clusters;
+use quota::QuotaLayer;
 use site::Site;
 use site::feed::Feed;
 
@@ -180,6 +182,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         // What one stream may hold is far less: answers that nobody takes do not hold up other streams of a connection.
         .initial_connection_window_size(CONNECTION_BYTES)
+        .layer(QuotaLayer::new(config.max_requests))
         .layer(layer)
         .add_routes(answering)
         .add_service(collect)

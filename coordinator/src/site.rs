@@ -13,12 +13,15 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+pub(crate) use policy::is_watch;
+
 use crate::config::{Fleet, Policy, Uplink};
 use crate::error::{Error, Result};
 use crate::ingest::Clusters;
 
 mod conversation;
 pub(crate) mod feed;
+mod places;
 mod policy;
 mod question;
 

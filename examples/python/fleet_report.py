@@ -5,6 +5,9 @@ Everything that the command line does is an RPC. This program makes its client f
 and asks what `fathom fleet`, `fathom clusters` and `fathom findings` ask; with --ack it says of the costliest finding
 that somebody works on it, and sends the same request twice to show that twice is once.
 
+It also asks once without the generated code: the server itself says what its messages are (reflection), which is all that a
+tool needs that has none of our files.
+
     python3 -m venv venv && venv/bin/pip install -r examples/python/requirements.txt
     venv/bin/python examples/python/fleet_report.py --coordinator 127.0.0.1:7443 \
         --ca ca.crt --cert you.crt --key you.key
@@ -21,6 +24,7 @@ import tempfile
 import uuid
 
 import grpc
+from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
@@ -51,6 +55,19 @@ def all_pages(call, request, field):
         request.page_token = answer.next_page_token
 
 
+def by_reflection(channel, reflected, service, method, **fields):
+    """Calls a method of which nothing is known but its name; its answer as JSON has it."""
+    pool = descriptor_pool.DescriptorPool(reflected)
+    described = pool.FindServiceByName(service).methods_by_name[method]
+    request = message_factory.GetMessageClass(described.input_type)(**fields)
+    call = channel.unary_unary(
+        f"/{service}/{method}",
+        request_serializer=type(request).SerializeToString,
+        response_deserializer=message_factory.GetMessageClass(described.output_type).FromString,
+    )
+    return json_format.MessageToDict(call(request, timeout=30), preserving_proto_field_name=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--coordinator", required=True, help="HOST:PORT")
@@ -69,7 +86,12 @@ def main():
         findings = importlib.import_module("fathom.query.v1.findings_pb2")
         findings_stub = importlib.import_module("fathom.query.v1.findings_pb2_grpc").FindingsServiceStub(channel)
 
-        report = {"services": sorted(ProtoReflectionDescriptorDatabase(channel).get_services()), "clusters": []}
+        reflected = ProtoReflectionDescriptorDatabase(channel)
+        report = {"services": sorted(reflected.get_services()), "clusters": []}
+        health = by_reflection(channel, reflected, "fathom.fleet.v1.FleetService", "GetFleetHealth", clusters=True)
+        report["entries"] = [
+            {key: entry.get(key, "") for key in ("level", "site", "cluster", "state")} for entry in health["entries"]
+        ]
         costliest = None
         for cluster in all_pages(fleet_stub.ListClusters, fleet.ListClustersRequest(), "clusters"):
             row = {

@@ -13,4 +13,5 @@ pub mod damage;
 pub mod fixture;
 pub mod fleet;
 pub mod process;
+pub mod schema;
 pub mod stored;

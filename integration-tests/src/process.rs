@@ -142,6 +142,21 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Lets it stand still, as a machine that hangs: its connections stay open.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
     /// Asks it to stop and waits; its exit code.
     pub fn terminate(&mut self) -> i32 {
         let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
@@ -254,11 +269,24 @@ impl Program {
     /// Asks a coordinator, as the user `user`.
     #[must_use]
     pub fn ask(&self, certificates: &Certificates, address: &str, arguments: &[&str]) -> Ran {
+        self.ask_in(certificates, address, arguments, &[])
+    }
+
+    /// The same in an environment with these variables.
+    #[must_use]
+    pub fn ask_in(
+        &self,
+        certificates: &Certificates,
+        address: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Ran {
         let connection = certificates.options("user");
         let options = ["--coordinator", address]
             .into_iter()
             .chain(connection.iter().map(String::as_str));
-        self.run(arguments.iter().copied().chain(options))
+        let mut command = self.command(arguments.iter().copied().chain(options));
+        Ran::of(command.envs(variables.iter().copied()).output().unwrap())
     }
 
     /// Starts a command that goes on.

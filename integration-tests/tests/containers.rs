@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fathom_integration_tests::process::{Certificates, Program, assert_fails};
 use fathom_integration_tests::stored;
 use fathom_lab::replay::{Options, replay};
+use serde_json::Value;
 
 #[path = "containers/engine.rs"]
 mod engine;
@@ -185,7 +186,37 @@ impl Lab {
         assert_eq!(answer.counts.len(), SITES.len() - 1, "the other answers: {answer:#?}");
         let says = format!("partial: site {} has been missing since", site.name);
         assert!(answer.err.contains(&says), "{}", answer.err);
+        let health = self.health(4);
+        let missing = health["missing"].as_array().unwrap();
+        assert_eq!(
+            (missing.len(), &missing[0]["site"]),
+            (1, &Value::from(site.name)),
+            "{health:#}"
+        );
         answer
+    }
+
+    /// How the fleet says that all are, with this exit code; each site and cluster stands there once, whoever is missing.
+    fn health(&self, code: i32) -> Value {
+        let ran = ask(&self.fleet, self.fleet.host(), &["fleet", "-o", "json"]);
+        assert_eq!(ran.code, code, "{}", ran.err);
+        let health = ran.json();
+        for (list, of) in [("sites", "site"), ("clusters", "cluster")] {
+            let rows = health[list].as_array().unwrap().iter();
+            let names: Vec<&str> = rows.map(|row| row[of].as_str().unwrap()).collect();
+            let expected: Vec<&str> = SITES
+                .iter()
+                .map(|site| if of == "site" { site.0 } else { site.1 })
+                .collect();
+            assert_eq!(names, expected, "{health:#}");
+        }
+        let counts = health["fleet"]["clusters"].as_object().unwrap().values();
+        assert_eq!(
+            counts.filter_map(Value::as_u64).sum::<u64>(),
+            SITES.len() as u64,
+            "{health:#}"
+        );
+        health
     }
 
     /// A daemon reaches its coordinator, and neither the fleet coordinator nor another site, by name or by address.
@@ -315,6 +346,7 @@ impl Lab {
             self.sites.iter().all(as_expected)
         };
         self.complete("the fleet has exactly what was recorded", exact);
+        assert_eq!(self.health(0)["missing"].as_array().unwrap().len(), 0);
         for site in &self.sites {
             assert_eq!(site.counts(), site.expected, "{}", site.name);
         }

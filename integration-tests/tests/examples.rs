@@ -15,6 +15,11 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples")
 }
 
+/// CI says `CI=true`: there nothing may be left out.
+fn nothing_may_be_left_out() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
 /// A Python with what the example needs; what is in the way, where there is none.
 fn python(home: &Path) -> Result<PathBuf, String> {
     let run = |command: &mut Command| {
@@ -43,7 +48,9 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
     let python = match python(home.path()) {
         Ok(python) => python,
         Err(missing) => {
-            eprintln!("left out: the Python example needs python3 with venv, and pip with a way to PyPI: {missing}");
+            let needs = "the Python example needs python3 with venv, and pip with a way to PyPI";
+            assert!(!nothing_may_be_left_out(), "it cannot run: {needs}: {missing}");
+            eprintln!("left out: {needs}: {missing}");
             return;
         }
     };
@@ -107,6 +114,15 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
     assert!(
         services.contains(&"fathom.fleet.v1.FleetService".into()),
         "{services:?}"
+    );
+    // The same is known of the fleet without our files, by reflection alone.
+    let entries = told["entries"].as_array().unwrap();
+    let levels: Vec<&str> = entries.iter().map(|entry| entry["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["fleet", "site", "cluster"], "{entries:#?}");
+    assert_eq!(
+        (&entries[2]["site"], &entries[2]["cluster"]),
+        (&Value::from("berlin"), &told["clusters"][0]["cluster"]),
+        "{entries:#?}"
     );
 
     // Who is missing is named, and the exit code says that somebody is.

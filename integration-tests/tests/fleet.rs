@@ -16,6 +16,9 @@ use serde_json::Value;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
+#[path = "fleet/answers.rs"]
+mod answers;
+
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
 }
@@ -37,7 +40,18 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
     let setup = Setup::new(program());
     let fleet = setup.fleet();
     let berlin = setup.site("berlin", &["--label", "country=de", "--cluster-label", "c1:tier=gold"]);
-    let oslo = setup.site("oslo", &["--label", "country=no", "--fleet-max-rows", "2000"]);
+    let oslo = setup.site(
+        "oslo",
+        &[
+            "--label",
+            "country=no",
+            "--fleet-max-rows",
+            "2000",
+            // Two clusters, and one answer at once: the second waits.
+            "--fleet-max-queries",
+            "1",
+        ],
+    );
     setup.play(&berlin, "berlin", "c1", "fault-network-slow", &NODES);
     setup.play(&berlin, "berlin", "both", "reads-by-hand", &["n0", "n1", "n2"]);
     setup.play(&oslo, "oslo", "c2", "fault-slow-drive", &NODES);
@@ -151,6 +165,8 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
     policies_hold(&setup, &fleet, &oslo);
     streams_flow(&setup, &fleet);
     health_rolls_up(&setup, &fleet, &expected);
+    answers::selections_hold(&setup, &fleet);
+    answers::refusals_have_their_domain(&setup, &fleet);
 }
 
 /// From rollups: how all are, and how long operations took over all of them, each counted once.
@@ -283,6 +299,22 @@ fn streams_flow(setup: &Setup, fleet: &Process) {
         let after = heard().await;
         assert!(after.0 == "connected" && after.1 > before.1, "{before:?} {after:?}");
         drop(stalled);
+        // A watch holds up no question, however few the site answers at once.
+        let watched = wire::WatchFindingsRequest {
+            cluster: "c2".to_owned(),
+            ..wire::WatchFindingsRequest::default()
+        };
+        let mut findings = FindingsServiceClient::new(channel.clone());
+        let mut watches = findings.watch_findings(watched).await.unwrap().into_inner();
+        assert_eq!(watches.message().await.unwrap().unwrap().open.len(), 1);
+        for cluster in ["c2", "oslo/both"] {
+            let request = wire::GetLatencyRequest {
+                cluster: cluster.to_owned(),
+                ..wire::GetLatencyRequest::default()
+            };
+            client.get_latency(request).await.unwrap();
+        }
+        drop(watches);
         // A deadline goes all the way down.
         let mut late = Request::new(wire::WatchFindingsRequest {
             cluster: "c1".to_owned(),
@@ -316,6 +348,8 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     let whole = setup.ask(&fleet, &["why", "--all-clusters", "-o", "json"]);
     assert_eq!(whole.code, 0, "{}", whole.err);
     assert_eq!(whole.json()["missing"].as_array().unwrap().len(), 0);
+
+    answers::deadlines_hold(&setup, &fleet, &oslo);
 
     // A watch of a cluster whose site dies ends with that, and does not hang.
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -367,8 +401,18 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     );
     let health = setup.fleet_health(&fleet, |health| health["fleet"]["clusters"]["unknown"] == 1);
     assert_eq!(health["missing"][0]["site"], "oslo", "{health:#}");
-    assert_eq!(setup.ask(&fleet, &["fleet"]).code, 4);
+    let ran = setup.ask(&fleet, &["fleet"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("and with it 1 cluster\n"), "{}", ran.err);
     watch_goes_on(&setup, &fleet, &runtime);
+
+    answers::document_is_as_its_schema_says(
+        &setup
+            .ask(&fleet, &["findings", "--all", "--all-clusters", "-o", "json"])
+            .json(),
+    );
+    let before = setup.ask(&fleet, &["fleet", "-o", "json"]).json();
+    assert_eq!(before["fleet"]["last_hour"]["lost"], 1, "{before:#}");
 
     // What is known is kept within seconds; then the fleet coordinator is killed. The site that lives goes on, and much is said there meanwhile.
     std::thread::sleep(Duration::from_secs(4));
@@ -397,6 +441,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
         .unwrap()
         .abs_diff(since.as_i64().unwrap());
     assert!(apart < 5_000_000_000, "{still:#?} {since}");
+    answers::what_changed_is_known_after_a_restart(&setup, &fleet, &before);
 
     // The site comes back: what its policy allows is done through the fleet, and stands in its own store.
     let oslo = setup.site("oslo", &allow);
@@ -408,17 +453,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     assert_eq!(setup.ask(&oslo, &["findings", "-o", "json"]).json()["muted"], 1);
     let whole = setup.ask(&fleet, &["findings", "--all", "--all-clusters", "-o", "json"]);
     assert_eq!(whole.code, 0, "{}", whole.err);
-    // What examples/powershell/fleet-report.ps1 reads.
-    let document = whole.json();
-    assert_eq!(document["schema"], 1);
-    for cluster in document["clusters"].as_array().unwrap() {
-        assert!(cluster["site"].is_string() && cluster["cluster"].is_string());
-        let finding = cluster["answer"]["findings"][0].as_object().unwrap();
-        for key in ["code", "node", "disk", "severity", "cost_ns"] {
-            assert!(finding.contains_key(key), "{key}");
-        }
-        assert!(finding["cost_ns"].is_u64());
-    }
+    answers::document_is_as_its_schema_says(&whole.json());
     let found: usize = (whole.json()["clusters"].as_array().unwrap().iter())
         .map(|cluster| cluster["answer"]["findings"].as_array().unwrap().len())
         .sum();
@@ -433,6 +468,7 @@ fn watch_goes_on(setup: &Setup, fleet: &Process, runtime: &tokio::runtime::Runti
         let mut first = async |token: &str| {
             let request = fleet_wire::WatchFleetHealthRequest {
                 resume_token: token.to_owned(),
+                ..fleet_wire::WatchFleetHealthRequest::default()
             };
             let mut watch = client.watch_fleet_health(request).await.unwrap().into_inner();
             let next = tokio::time::timeout(Duration::from_secs(2), watch.message()).await;
@@ -448,6 +484,19 @@ fn watch_goes_on(setup: &Setup, fleet: &Process, runtime: &tokio::runtime::Runti
         assert!(first(&all.resume_token).await.is_err(), "nothing looks different since");
         let foreign = first("00000000deadbeef.3").await.unwrap();
         assert!(foreign.is_all, "a token of another process is one for everything");
+        let of_berlin = fleet_wire::Selection {
+            sites: vec!["berlin".to_owned()],
+            ..fleet_wire::Selection::default()
+        };
+        let request = fleet_wire::WatchFleetHealthRequest {
+            selection: Some(of_berlin),
+            ..fleet_wire::WatchFleetHealthRequest::default()
+        };
+        let mut watch = client.watch_fleet_health(request).await.unwrap().into_inner();
+        let some = watch.message().await.unwrap().unwrap();
+        let sites: Vec<&str> = some.entries.iter().map(|entry| entry.site.as_str()).collect();
+        assert_eq!(sites, ["", "berlin", "berlin"], "{some:#?}");
+        assert_ne!(some.entries[0].state, "unknown", "counted from what is selected alone");
     });
 }
 

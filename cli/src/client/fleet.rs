@@ -32,13 +32,14 @@ impl Client {
         }
     }
 
-    /// All sites by name.
-    pub(crate) async fn sites(&self) -> Result<Vec<wire::SiteStatus>> {
+    /// All sites that are meant, by name.
+    pub(crate) async fn sites(&self, selection: wire::Selection) -> Result<Vec<wire::SiteStatus>> {
         let (mut sites, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = wire::ListSitesRequest {
                 page_size: 0,
                 page_token,
+                selection: Some(selection.clone()),
             };
             let answer = self.fleet_service().list_sites(request).await;
             let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
@@ -80,10 +81,9 @@ impl Client {
     /// How the fleet is and what comes to look different, message by message, until the coordinator ends it.
     pub(crate) async fn watch_fleet(
         &self,
-        token: String,
+        request: wire::WatchFleetHealthRequest,
         mut each: impl FnMut(wire::WatchFleetHealthResponse) -> Result<()>,
     ) -> Result<()> {
-        let request = wire::WatchFleetHealthRequest { resume_token: token };
         let answer = self.fleet_service().watch_fleet_health(request).await;
         let mut stream = answer.map_err(|status| self.failure(&status))?.into_inner();
         let mut token = String::new();
@@ -108,7 +108,10 @@ impl Client {
     pub(crate) async fn forget_site(&self, site: &str) -> Result<()> {
         let request = wire::ForgetSiteRequest { site: site.to_owned() };
         let answer = self.fleet_service().forget_site(request).await;
-        answer.map(drop).map_err(|status| self.failure(&status))
+        match answer.map_err(|status| self.failure(&status))?.into_inner().was_known {
+            true => Ok(()),
+            false => Err(Error::NoSite { site: site.to_owned() }),
+        }
     }
 
     /// The name of the only cluster that a fleet has. A coordinator of before there were fleets knows none but its own.

@@ -12,15 +12,19 @@ use crate::exit::Code;
 use crate::render::json;
 use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
-use crate::scope::tell;
+use crate::scope::{self, tell};
 
 /// How a site that cannot be asked is named.
 pub(super) const MISSING: &str = "missing";
 
 pub(crate) fn run(arguments: &ClustersArgs, output: Output) -> Result<Code> {
+    scope::within(arguments.connection.deadline(), || list(arguments, output))
+}
+
+fn list(arguments: &ClustersArgs, output: Output) -> Result<Code> {
     let (context, meant) = arguments.connection.resolve_for_fleet()?;
     let selection = selection(meant);
-    let is_narrow = selection != wire::Selection::default();
+    let is_narrow = is_narrow(&selection);
     let clusters = block_on(async { Client::connect(&context).await?.clusters(selection).await })?;
     if clusters.is_empty() && is_narrow {
         return Err(Error::NoneMeant);
@@ -42,6 +46,11 @@ pub(super) fn selection(meant: Meant) -> wire::Selection {
             ..wire::Selection::default()
         },
     }
+}
+
+/// Whether not all clusters are meant: then one at least has to be there.
+pub(super) fn is_narrow(selection: &wire::Selection) -> bool {
+    *selection != wire::Selection::default()
 }
 
 /// Says which sites are missing, with their clusters; the exit code that this means.

@@ -5,7 +5,6 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use fathom_identity::explain::chain;
 use fathom_proto::fleet::v1 as wire;
@@ -20,7 +19,8 @@ use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json;
 use crate::render::table::one_line;
-use crate::scope::{Scope, tell};
+use crate::render::units::date_time;
+use crate::scope::{self, Deadline, Scope, tell};
 
 /// So many clusters are asked at once.
 const AT_ONCE: usize = 16;
@@ -34,19 +34,25 @@ struct Said {
 impl Said {
     /// Whether this is an answer: that something is not there is one, that nobody can be reached is none.
     fn is_answer(&self) -> bool {
-        matches!(self.result, Ok(_) | Err(Error::Answer { usage: true, .. }))
+        self.is_absent() || matches!(self.result, Ok(_) | Err(Error::Answer { usage: true, .. }))
+    }
+
+    /// Whether this cluster does not have what was asked for by its identity.
+    fn is_absent(&self) -> bool {
+        matches!(self.result, Err(Error::Answer { absent: true, .. }))
     }
 }
 
 /// Asks one cluster, or all that are meant.
 pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> Result<Code> + Sync)) -> Result<Code> {
     if let Meant::One(_) = connection.meant()? {
-        return ask();
+        return scope::within(connection.deadline(), ask);
     }
-    let (context, meant) = connection.resolve_for_fleet()?;
-    let deadline = Instant::now() + connection.patience();
+    let (context, meant) = connection.resolve_for_several()?;
+    let deadline = Deadline::after(connection.patience());
     let selection = super::clusters::selection(meant);
-    let clusters = block_on(async { Client::connect(&context).await?.clusters(selection).await })?;
+    let listed = || block_on(async { Client::connect(&context).await?.clusters(selection).await });
+    let clusters = scope::within(Some(connection.patience()), listed)?;
     if clusters.is_empty() {
         return Err(Error::NoneMeant);
     }
@@ -57,22 +63,26 @@ pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> R
     if answered.is_empty() {
         return Err(Error::NobodyAnswered { asked: clusters.len() });
     }
-    // Where no cluster has what is asked for, the question is wrong, as it is for one.
+    let is_partial = missing || answered.len() < said.len();
     let codes: Vec<Code> = answered
         .iter()
         .filter_map(|said| said.result.as_ref().ok().copied())
         .collect();
     Ok(match &codes[..] {
+        // Nobody who was asked has it; those who were not may.
+        [] if is_partial && answered.iter().any(|said| said.is_absent()) => Code::Partial,
+        [] if answered.iter().any(|said| said.is_absent()) => Code::Failed,
+        // Where no cluster has what is asked for, the question is wrong, as it is for one.
         [] => Code::Usage,
         codes if codes.contains(&Code::Trouble) => Code::Trouble,
-        codes if missing || answered.len() < said.len() || codes.contains(&Code::Partial) => Code::Partial,
+        codes if is_partial || codes.contains(&Code::Partial) => Code::Partial,
         _ => Code::Fine,
     })
 }
 
 fn ask_all(
     reached: &[&wire::ClusterStatus],
-    deadline: Instant,
+    deadline: Option<Deadline>,
     ask: &(dyn Fn() -> Result<Code> + Sync),
 ) -> Result<Vec<Said>> {
     let next = AtomicUsize::new(0);
@@ -131,7 +141,7 @@ fn show(
                 });
             let failed = answers().filter(|(_, said)| !said.is_answer()).map(|(cluster, said)| {
                 json!({
-                    "site": cluster.site, "cluster": cluster.cluster, "cause": "no_answer", "since_unix_ns": null,
+                    "site": cluster.site, "cluster": cluster.cluster, "cause": "no_answer", "since_unix_ns": heard(cluster),
                     "error": said.result.as_ref().err().map(|error| chain(error)),
                 })
             });
@@ -146,6 +156,7 @@ fn show(
             }
         }
     }
+    let is_found = said.iter().any(|said| said.result.is_ok());
     for (cluster, said) in answers() {
         let name = format!("{}/{}", one_line(&cluster.site), one_line(&cluster.cluster));
         for note in &said.scope.notes {
@@ -153,9 +164,21 @@ fn show(
         }
         match &said.result {
             Ok(_) => {}
+            // What has one place is not missing everywhere else.
+            Err(_) if said.is_absent() && is_found => {}
             Err(error) if said.is_answer() => tell!("{name}: {}", one_line(&chain(error))),
-            Err(error) => tell!("partial: {name} gave no answer: {}", one_line(&chain(error))),
+            Err(error) => {
+                let heard = heard(cluster).map_or_else(String::new, |heard| {
+                    format!(" (its site was heard last at {})", date_time(heard))
+                });
+                tell!("partial: {name} gave no answer{heard}: {}", one_line(&chain(error)));
+            }
         }
     }
     Ok(note_missing(clusters) == Code::Partial)
+}
+
+/// When a cluster's site was heard last; `None` where that is not known.
+fn heard(cluster: &wire::ClusterStatus) -> Option<i64> {
+    Some(cluster.heard_unix_nanos).filter(|heard| *heard != 0)
 }

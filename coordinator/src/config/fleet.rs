@@ -91,9 +91,12 @@ pub struct FleetOptions {
     /// Longest time for a question of the fleet; watches are not limited [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub fleet_max_time: Option<Span>,
-    /// Most questions of the fleet at once [default: 32]
+    /// Most questions of the fleet at once; more wait for their turn [default: 32]
     #[arg(long, value_name = "COUNT")]
     pub fleet_max_queries: Option<u32>,
+    /// Most watches of the fleet at once, beside the questions [default: 32]
+    #[arg(long, value_name = "COUNT")]
+    pub fleet_max_watches: Option<u32>,
 }
 
 /// What is allowed, or that nothing is.
@@ -117,6 +120,7 @@ pub(super) struct FleetFile {
     max_bytes: Option<ByteSize>,
     max_time: Option<Span>,
     max_queries: Option<u32>,
+    max_watches: Option<u32>,
 }
 
 /// What a coordinator is in a fleet.
@@ -160,8 +164,10 @@ pub struct Policy {
     pub max_answer_bytes: u64,
     /// Longest time of a question that is no watch.
     pub max_time: Duration,
-    /// Most questions at once.
+    /// Most questions at once that are no watches.
     pub max_queries: u32,
+    /// Most watches at once.
+    pub max_watches: u32,
 }
 
 impl Default for Policy {
@@ -172,6 +178,7 @@ impl Default for Policy {
             max_answer_bytes: 64 * 1024 * 1024,
             max_time: Duration::from_secs(60),
             max_queries: 32,
+            max_watches: 32,
         }
     }
 }
@@ -221,11 +228,12 @@ impl Fleet {
             [options.fleet_max_bytes, file.max_bytes],
             [options.fleet_max_time, file.max_time],
             [options.fleet_max_queries, file.max_queries],
+            [options.fleet_max_watches, file.max_watches],
             allows(&options.fleet_allow, file.allow, faults),
         );
-        if policy.max_rows == 0 || policy.max_answer_bytes == 0 || policy.max_time.is_zero() || policy.max_queries == 0
-        {
-            faults.push("fleet-max-rows, -bytes, -time and -queries have to be more than 0; --fleet-allow nothing allows nothing".to_owned());
+        let counts = [policy.max_queries, policy.max_watches];
+        if policy.max_rows == 0 || policy.max_answer_bytes == 0 || policy.max_time.is_zero() || counts.contains(&0) {
+            faults.push("fleet-max-rows, -bytes, -time, -queries and -watches have to be more than 0; --fleet-allow nothing allows nothing".to_owned());
         }
         if let Some(address) = address.as_ref().filter(|address| !address.starts_with("https://")) {
             faults.push(format!(
@@ -297,6 +305,7 @@ fn policy(
     bytes: [Option<ByteSize>; 2],
     time: [Option<Span>; 2],
     queries: [Option<u32>; 2],
+    watches: [Option<u32>; 2],
     allows: BTreeSet<Group>,
 ) -> Policy {
     let defaults = Policy::default();
@@ -311,6 +320,7 @@ fn policy(
             .next()
             .map_or(defaults.max_time, |span| span.0),
         max_queries: queries.into_iter().flatten().next().unwrap_or(defaults.max_queries),
+        max_watches: watches.into_iter().flatten().next().unwrap_or(defaults.max_watches),
     }
 }
 

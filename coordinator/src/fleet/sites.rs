@@ -14,6 +14,7 @@ use fathom_rollup::Applied;
 use tonic::Status;
 
 use super::Outbox;
+use super::kept::memory;
 use crate::grpc::status;
 
 mod cluster;
@@ -131,14 +132,20 @@ impl Known {
                 ..fathom_rollup::Config::default()
             }),
         };
-        for site in kept.sites {
-            let mut restored = Site {
+        match memory::from_kept(&kept, now, MISSING_AFTER) {
+            Some(memory) => known.fleet.recall(memory, now),
+            None => known.fleet.begin(now),
+        }
+        // This coordinator's own clusters are told anew.
+        for site in kept.sites.into_iter().filter(|site| !site.is_own) {
+            // Of many clusters there are several pieces.
+            let mut restored = known.sites.remove(&site.site).unwrap_or_else(|| Site {
                 labels: site.labels,
                 version: site.version,
                 policy: site.policy,
                 heard_unix_nanos: site.heard_unix_nanos,
                 ..Site::default()
-            };
+            });
             for kept in site.clusters {
                 let key = ClusterKey::new(site.site.as_str(), kept.cluster.as_str());
                 let rollup = kept.rollup.clone().map(rollup_from_wire).transpose();
@@ -166,25 +173,29 @@ impl Known {
         self.fleet.tick(now);
     }
 
-    /// What a successor needs.
-    pub(crate) fn kept(&self) -> wire::KeptFleet {
+    /// What a successor needs of everything together, and of which clusters the rest has to be asked for, by site.
+    pub(crate) fn kept(&self, now: i64) -> (fathom_rollup::Memory, Vec<(String, Vec<String>)>) {
         let joined = self.sites.iter().filter(|(_, site)| !site.is_own);
-        let sites = joined.map(|(name, site)| wire::KeptSite {
-            site: name.clone(),
+        let names = joined.map(|(name, site)| (name.clone(), site.clusters.keys().cloned().collect()));
+        (self.fleet.memory(now), names.collect())
+    }
+
+    /// The rest of some clusters of a site; `None` where that is not there any more.
+    pub(crate) fn kept_of(&self, name: &str, clusters: &[String]) -> Option<wire::KeptSite> {
+        let site = self.sites.get(name)?;
+        let kept = clusters.iter().filter_map(|cluster| {
+            let rollup = self.fleet.rollup(&ClusterKey::new(name, cluster.as_str()));
+            Some(site.clusters.get(cluster)?.kept(cluster, rollup))
+        });
+        Some(wire::KeptSite {
+            site: name.to_owned(),
             labels: site.labels.clone(),
             version: site.version.clone(),
             policy: site.policy.clone(),
             heard_unix_nanos: site.heard_unix_nanos,
-            clusters: (site.clusters.iter())
-                .map(|(cluster, known)| {
-                    known.kept(
-                        cluster,
-                        self.fleet.rollup(&ClusterKey::new(name.as_str(), cluster.as_str())),
-                    )
-                })
-                .collect(),
-        });
-        wire::KeptFleet { sites: sites.collect() }
+            clusters: kept.collect(),
+            ..wire::KeptSite::default()
+        })
     }
 
     /// This coordinator itself, as a site.
@@ -354,15 +365,15 @@ impl Known {
         }
     }
 
-    /// Forgets a missing site.
-    pub(crate) fn forget(&mut self, name: &str) -> Result<(), Status> {
+    /// Forgets a missing site; whether there was one.
+    pub(crate) fn forget(&mut self, name: &str) -> Result<bool, Status> {
         match self.sites.get(name).map(Site::reach) {
             Some(Reach::Connected | Reach::Own) => Err(status::site_is_here(name)),
             Some(Reach::Missing) => {
                 self.drop_site(name);
-                Ok(())
+                Ok(true)
             }
-            None => Ok(()),
+            None => Ok(false),
         }
     }
 

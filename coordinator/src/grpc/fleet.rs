@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use fathom_model::fleet::{Entry, Percentiles};
+use fathom_model::fleet::Percentiles;
 use fathom_model::rollup::ClusterKey;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::fleet_service_server::FleetService;
-use fathom_rollup::Selection;
+use fathom_rollup::{Partial, Selection};
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use tokio::sync::mpsc;
@@ -15,18 +15,19 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{paging::page, status};
+use super::{paging::sealed_page, status};
 use crate::fleet::Sites;
 use crate::fleet::sites::{Known, Site};
+
+mod watch;
+
+use watch::Watch;
 
 /// A watch says what is new at most this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Messages of a watch on their way. When it is full the watch waits, and says the newest when it goes on.
 const QUEUE: usize = 4;
-
-/// Entries in a message of a watch.
-const SOME: usize = 500;
 
 /// Answers from what sites told.
 #[derive(Clone)]
@@ -46,41 +47,6 @@ impl Fleet {
         }
     }
 
-    /// What looks different since a version, in messages; the version after it.
-    fn news(&self, version: u64) -> (Vec<wire::WatchFleetHealthResponse>, u64) {
-        let now = SystemClock.now_unix_nanos();
-        let (delta, entries) = self.sites.look(|known| {
-            let fleet = known.fleet();
-            let delta = fleet.changed_since(version);
-            let mut entries: Vec<Entry> = vec![fleet.fleet_entry(now)];
-            let mut sites: Vec<&str> = delta.changed.iter().map(|key| key.site.as_str()).collect();
-            sites.sort_unstable();
-            sites.dedup();
-            entries.extend(sites.into_iter().filter_map(|site| fleet.site_entry(site, now)));
-            entries.extend(delta.changed.iter().filter_map(|key| fleet.cluster_entry(key, now)));
-            (delta, entries)
-        });
-        if delta.changed.is_empty() && delta.gone.is_empty() && !delta.is_all {
-            return (Vec::new(), delta.version);
-        }
-        let mut messages: Vec<wire::WatchFleetHealthResponse> = entries
-            .chunks(SOME)
-            .map(|some| wire::WatchFleetHealthResponse {
-                entries: some.iter().map(Into::into).collect(),
-                ..wire::WatchFleetHealthResponse::default()
-            })
-            .collect();
-        if let Some(first) = messages.first_mut() {
-            first.is_all = delta.is_all;
-            first.gone = delta.gone.into_iter().map(name).collect();
-        }
-        if let Some(last) = messages.last_mut() {
-            // Whoever breaks off before has not seen all of it, and begins at the same place again.
-            last.resume_token = format!("{:016x}.{}", self.incarnation, delta.version);
-        }
-        (messages, delta.version)
-    }
-
     /// The version that a token is of; 0, which is everything, where it is of another process.
     fn version_of(&self, token: &str) -> Result<u64, Status> {
         if token.is_empty() {
@@ -93,15 +59,10 @@ impl Fleet {
         match parsed {
             Some((incarnation, version)) if incarnation == self.incarnation => Ok(version),
             Some(_) => Ok(0),
-            None => Err(status::invalid("resume_token is not one of an earlier message")),
+            None => Err(status::invalid_of_fleet(
+                "resume_token is not one of an earlier message; leave it out to begin anew",
+            )),
         }
-    }
-}
-
-fn name(key: ClusterKey) -> wire::ClusterName {
-    wire::ClusterName {
-        site: key.site,
-        cluster: key.cluster,
     }
 }
 
@@ -114,9 +75,28 @@ fn unheard(clusters: Vec<(ClusterKey, Option<i64>)>) -> Vec<wire::UnheardCluster
     clusters.collect()
 }
 
+fn partial(clusters: Vec<Partial>) -> Vec<wire::PartialCluster> {
+    let clusters = clusters.into_iter().map(|own| wire::PartialCluster {
+        site: own.cluster.site,
+        cluster: own.cluster.cluster,
+        unknown_nodes: own.unknown_nodes,
+        counted_from_unix_nanos: own.counted_from_unix_ns,
+    });
+    clusters.collect()
+}
+
 fn selected(selection: Option<wire::Selection>) -> Result<Selection, Status> {
     let selection = selection.unwrap_or_default();
-    Selection::parse(&selection.terms, &selection.sites).map_err(|error| status::invalid(format!("selection: {error}")))
+    Selection::parse(&selection.terms, &selection.sites)
+        .map_err(|error| status::invalid_of_fleet(format!("selection: {error}")))
+}
+
+/// One page of a list by names.
+fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
+    if size < 0 {
+        return Err(status::invalid_of_fleet("page_size is negative"));
+    }
+    sealed_page(items, size, token).ok_or_else(status::bad_page_token)?
 }
 
 fn site_status(name: &str, site: &Site) -> wire::SiteStatus {
@@ -172,14 +152,18 @@ fn clusters(known: &Known, selection: &Selection) -> Vec<(String, wire::ClusterS
     found
 }
 
+/// Whether a site is meant: it has a cluster that is, or sites alone were named and it is one of them.
+fn is_meant(name: &str, site: &Site, selection: &Selection) -> bool {
+    let mut clusters = site.clusters.iter();
+    selection.is_all()
+        || (selection.is_of_sites() && selection.may_have_site(name))
+        || clusters.any(|(cluster, of)| selection.has(&ClusterKey::new(name, cluster.as_str()), &site.labels_of(of)))
+}
+
 /// Sites that are missing, with clusters that are meant.
 fn missing(known: &Known, selection: &Selection) -> Vec<wire::SiteStatus> {
-    let is_meant = |name: &str, site: &Site| {
-        let mut clusters = site.clusters.iter();
-        clusters.any(|(cluster, of)| selection.has(&ClusterKey::new(name, cluster.as_str()), &site.labels_of(of)))
-    };
     let missing = known.sites().filter(|(_, site)| site.missing_since().is_some());
-    let meant = missing.filter(|(name, site)| selection.is_all() || is_meant(name, site));
+    let meant = missing.filter(|(name, site)| is_meant(name, site, selection));
     meant.map(|(name, site)| site_status(name, site)).collect()
 }
 
@@ -190,9 +174,11 @@ impl FleetService for Fleet {
         request: Request<wire::ListSitesRequest>,
     ) -> Result<Response<wire::ListSitesResponse>, Status> {
         let request = request.into_inner();
+        let selection = selected(request.selection)?;
         let all = self.sites.look(|known| {
             let sites = known
                 .sites()
+                .filter(|(name, site)| is_meant(name, site, &selection))
                 .map(|(name, site)| (name.to_owned(), site_status(name, site)));
             sites.collect()
         });
@@ -230,7 +216,7 @@ impl FleetService for Fleet {
             }
             let (changes, from) = match request.changes_nanos {
                 0 => (Vec::new(), None),
-                nanos => fleet.changes(&selection, now.saturating_sub_unsigned(nanos)),
+                nanos => fleet.changes(&selection, now.saturating_sub_unsigned(nanos), now),
             };
             wire::GetFleetHealthResponse {
                 entries: entries.iter().map(Into::into).collect(),
@@ -247,16 +233,17 @@ impl FleetService for Fleet {
         &self,
         request: Request<wire::WatchFleetHealthRequest>,
     ) -> Result<Response<Self::WatchFleetHealthStream>, Status> {
-        let mut version = self.version_of(&request.into_inner().resume_token)?;
+        let request = request.into_inner();
+        let mut watch = Watch::new(selected(request.selection)?, self.version_of(&request.resume_token)?);
         let (outbox, responses) = mpsc::channel(QUEUE);
         let (own, shutdown) = (self.clone(), self.tasks.shutdown().clone());
         self.tasks.spawn("watch of the fleet", Kind::Background, async move {
             let mut changed = own.sites.watch();
             loop {
                 changed.borrow_and_update();
-                let (messages, now) = own.news(version);
-                version = now;
-                for message in messages {
+                let now = SystemClock.now_unix_nanos();
+                let news = own.sites.look(|known| watch.news(known.fleet(), now));
+                for message in news.messages(own.incarnation) {
                     if outbox.send(Ok(message)).await.is_err() {
                         return;
                     }
@@ -265,7 +252,7 @@ impl FleetService for Fleet {
                     () = outbox.closed() => return,
                     _ = shutdown.requested() => {
                         // Whoever watches goes on with the next coordinator.
-                        let _ = outbox.try_send(Err(status::stopping()));
+                        let _ = outbox.try_send(Err(status::stopping_of_fleet()));
                         return;
                     }
                     news = changed.changed() => if news.is_err() { return },
@@ -288,6 +275,7 @@ impl FleetService for Fleet {
             compared: found.compared,
             clusters: found.clusters,
             unheard: unheard(found.unheard),
+            partial: partial(found.partial),
         }))
     }
 
@@ -306,6 +294,7 @@ impl FleetService for Fleet {
             latency: latency.collect(),
             clusters: merged.clusters,
             unheard: unheard(merged.unheard),
+            partial: partial(merged.partial),
             from_unix_nanos: merged.span_unix_ns.map(|(from, _)| from),
             to_unix_nanos: merged.span_unix_ns.map(|(_, to)| to),
         }))
@@ -316,8 +305,10 @@ impl FleetService for Fleet {
         request: Request<wire::ForgetSiteRequest>,
     ) -> Result<Response<wire::ForgetSiteResponse>, Status> {
         let site = request.into_inner().site;
-        self.sites.forget(&site)?;
-        tracing::info!(site, "site forgotten");
-        Ok(Response::new(wire::ForgetSiteResponse {}))
+        let was_known = self.sites.forget(&site)?;
+        if was_known {
+            tracing::info!(site, "site forgotten");
+        }
+        Ok(Response::new(wire::ForgetSiteResponse { was_known }))
     }
 }

@@ -28,6 +28,33 @@ pub(super) fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result
     Ok((taken, next))
 }
 
+/// The same with tokens that are known for ones of an earlier answer: another text, which would leave rows out in silence, is none.
+/// `None`: the token is not one of an earlier answer.
+pub(super) fn sealed_page<T>(
+    items: Vec<(String, T)>,
+    size: i32,
+    token: &str,
+) -> Option<Result<(Vec<T>, String), Status>> {
+    let found = page(items, size, unsealed(token)?);
+    Some(found.map(|(taken, next)| (taken, sealed(&next))))
+}
+
+/// A name with its checksum before it; nothing of nothing.
+fn sealed(name: &str) -> String {
+    match name {
+        "" => String::new(),
+        name => format!("{:08x}{name}", crc32fast::hash(name.as_bytes())),
+    }
+}
+
+fn unsealed(token: &str) -> Option<&str> {
+    if token.is_empty() {
+        return Some("");
+    }
+    let (_, name) = token.split_at_checked(8)?;
+    (!name.is_empty() && sealed(name) == token).then_some(name)
+}
+
 /// Which rows of a list are wanted, by their places in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stretch {
@@ -63,3 +90,6 @@ impl Stretch {
         (&rows[from..until], next)
     }
 }
+
+#[cfg(test)]
+mod tests;

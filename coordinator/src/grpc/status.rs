@@ -17,6 +17,7 @@ pub(crate) use fleet::*;
 const COLLECT: &str = "fathom.collect.v1";
 const QUERY: &str = "fathom.query.v1";
 const CONTROL: &str = "fathom.control.v1";
+const FLEET: &str = "fathom.fleet.v1";
 
 const STOPPING: &str = "the coordinator is stopping; try again";
 
@@ -162,6 +163,15 @@ pub(crate) fn refused_order(reason: &str, message: impl Into<String>) -> Status 
     status(Code::InvalidArgument, CONTROL, reason, message)
 }
 
+/// Whoever asks has as many requests open as he may.
+pub(crate) fn too_many_requests(is_about_fleet: bool, most: u32) -> Status {
+    let domain = if is_about_fleet { FLEET } else { QUERY };
+    let message = format!(
+        "this certificate has {most} requests open, and that is the most at once; wait for some to end (the coordinator's --max-requests)"
+    );
+    status(Code::ResourceExhausted, domain, "TOO_MANY_REQUESTS", message)
+}
+
 /// A question that cannot be answered as asked.
 pub(crate) fn invalid(message: impl Into<String>) -> Status {
     status(Code::InvalidArgument, QUERY, "INVALID", message)
@@ -176,3 +186,6 @@ pub(crate) fn not_found(reason: &str, message: impl Into<String>) -> Status {
 pub(crate) const fn query_protocol() -> u32 {
     QUERY_PROTOCOL
 }
+
+#[cfg(test)]
+mod tests;

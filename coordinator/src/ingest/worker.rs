@@ -247,7 +247,7 @@ impl Running {
             state: state::StateStreams::new(&kept.state_streams),
             findings: findings::Findings::resume(kept.findings),
             health: health::Health::resume(kept.health, kept.troubled),
-            rollups: rollup::Rollups::new(now),
+            rollups: rollup::Rollups::new(now, kept.ios > 0),
             owner,
         };
         running.publish();

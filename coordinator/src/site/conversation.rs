@@ -11,7 +11,7 @@ use fathom_proto::fleet::v1::join_request::Message as Request;
 use fathom_proto::fleet::v1::join_response::Message as Response;
 use fathom_proto::fleet::v1::site_service_client::SiteServiceClient;
 use fathom_runtime::clock::{Clock, SystemClock};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::feed::Feed;
+use super::places::Places;
 use super::question::Desk;
 use super::{Ended, Site};
 
@@ -93,7 +94,7 @@ impl Site {
                 site: self.config.site.clone(),
                 policy: self.policy.clone(),
                 services: self.services.clone(),
-                places: Semaphore::new(self.policy.max_queries as usize),
+                places: Places::new(&self.policy),
             }),
             answers,
             open: HashMap::new(),

@@ -12,6 +12,7 @@ pub(super) fn to_wire(policy: &Policy) -> wire::SitePolicy {
         max_answer_bytes: policy.max_answer_bytes,
         max_time_nanos: u64::try_from(policy.max_time.as_nanos()).unwrap_or(u64::MAX),
         max_queries: policy.max_queries,
+        max_watches: policy.max_watches,
     }
 }
 
@@ -31,7 +32,7 @@ pub(super) fn group(method: &str) -> Option<Group> {
 }
 
 /// Whether a method goes on until somebody ends it.
-pub(super) fn is_watch(method: &str) -> bool {
+pub(crate) fn is_watch(method: &str) -> bool {
     method.rsplit('/').next().is_some_and(|name| name.starts_with("Watch"))
 }
 

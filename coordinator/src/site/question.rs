@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fathom_proto::fleet::v1 as wire;
@@ -12,7 +12,7 @@ use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use http_body::Body as _;
 use http_body_util::Full;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::body::Body;
@@ -20,6 +20,7 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tower::ServiceExt as _;
 
+use super::places::Places;
 use super::policy::is_watch;
 use crate::config::Policy;
 use crate::fleet::answer::{to_wire, trailers_of};
@@ -38,7 +39,7 @@ pub(super) struct Desk {
     pub(super) policy: Policy,
     pub(super) services: Routes,
     /// One a question that may be answered at once.
-    pub(super) places: Semaphore,
+    pub(super) places: Places,
 }
 
 impl Desk {
@@ -80,10 +81,12 @@ impl Desk {
             let allows = self.policy.allows_text();
             return refused(&status::site_policy(&self.site, &question.method, &allows));
         }
-        let Ok(_place) = self.places.try_acquire() else {
+        let asked = question.deadline_nanos.map(Duration::from_nanos);
+        let begun = Instant::now();
+        let Some(_place) = self.places.take(is_watch(&question.method), asked).await else {
             return refused(&status::site_busy(&self.site));
         };
-        let asked = question.deadline_nanos.map(Duration::from_nanos);
+        let asked = asked.map(|asked| asked.saturating_sub(begun.elapsed()));
         let own = (!is_watch(&question.method)).then_some(self.policy.max_time);
         let Some(time) = asked.into_iter().chain(own).min() else {
             return self.forward(question, outbox).await;

@@ -163,18 +163,19 @@ pub struct Changed {
     pub better: u64,
     /// To not being heard.
     pub lost: u64,
-    /// To being heard again.
+    /// To being heard again; where what was heard is worse than `unknown`, it is among `worse` too.
     pub heard: u64,
     /// Updates of firmware, a driver or the system that were seen.
     pub updates: u64,
-    /// From when on changes are counted, where older ones of this stretch were given up for their number; `None`: all are counted.
+    /// From when on changes are counted, where older ones of this stretch were given up for their number or nobody counted then; `None`: all
+    /// are counted.
     pub counted_from_unix_ns: Option<i64>,
 }
 
 /// Something that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Its number: they rise by one as long as the process runs.
+    /// Its number: they rise by one, over restarts too as far as the coordinator kept what there was.
     pub number: u64,
     /// When.
     pub at_unix_ns: i64,

@@ -37,7 +37,7 @@ use fathom_model::rollup::{Axis, ClusterKey, CohortKey, CohortRow};
 use fathom_model::sketch::Sketch;
 
 use crate::Selection;
-use crate::fleet::{Cluster, Fleet, times};
+use crate::fleet::{Cluster, Fleet, Partial, times};
 
 mod compare;
 mod stats;
@@ -71,6 +71,8 @@ pub struct Cohorts {
     pub clusters: u64,
     /// Clusters that were asked for and not looked at, since they are not heard: since when, `None` where nothing ever came.
     pub unheard: Vec<(ClusterKey, Option<i64>)>,
+    /// Clusters that were looked at and were not seen whole.
+    pub partial: Vec<Partial>,
 }
 
 /// In the order of [`Measure::ALL`]: times as logarithms, so that differences are factors.
@@ -98,6 +100,7 @@ impl Fleet {
             }
         }
         answer.clusters = heard.len() as u64;
+        answer.partial = heard.iter().filter_map(|cluster| cluster.partial()).collect();
         let mut products: BTreeMap<(Axis, &str), Vec<Place<'_>>> = BTreeMap::new();
         for (number, cluster) in heard.iter().enumerate() {
             for row in cluster.rollup.iter().flat_map(|rollup| &rollup.cohorts) {

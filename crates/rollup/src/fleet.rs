@@ -22,7 +22,9 @@
 //! # Restart
 //!
 //! Keep the last rollups with the times that they came at, and give them to [`Fleet::restore`]. What was restored is `unknown` until a
-//! rollup comes, and then at once as that says.
+//! rollup comes, and then at once as that says. Keep how everything was shown and what changed too, and give that to [`Fleet::recall`]
+//! before: then a state lasts over the restart, and changes of the last hour and day are still counted. Without it they are counted from
+//! [`Fleet::begin`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,18 +35,22 @@ use fathom_model::rollup::{ClusterKey, ClusterRollup};
 mod answers;
 mod cluster;
 mod history;
+mod recall;
 mod shown;
 mod software;
 mod totals;
 mod watched;
 
 pub use answers::Merged;
+pub use cluster::Partial;
+pub use recall::Memory;
 pub use watched::Delta;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use software::{Software, times};
 
 use history::History;
+use recall::Recalled;
 use totals::Totals;
 use watched::Watched;
 
@@ -105,6 +111,8 @@ pub struct Fleet {
     unsettled: BTreeSet<Id>,
     history: History,
     watched: Watched,
+    /// What a predecessor showed, until everything was heard again or was waited for.
+    recalled: Recalled,
 }
 
 impl Fleet {
@@ -121,6 +129,7 @@ impl Fleet {
             unsettled: BTreeSet::new(),
             history: History::new(config.most_changes),
             watched: Watched::default(),
+            recalled: Recalled::default(),
         }
     }
 
@@ -165,6 +174,8 @@ impl Fleet {
         }
         self.unsettled.remove(&id);
         self.watched.forget(id, key);
+        self.recalled.unheard.remove(&id);
+        self.settle_recalled();
         true
     }
 
@@ -196,6 +207,7 @@ impl Fleet {
                 self.change(id, now_unix_ns, |_| ());
             }
         }
+        self.tick_recalled(now_unix_ns);
     }
 
     fn take(&mut self, rollup: ClusterRollup, heard_unix_ns: i64, now_unix_ns: i64, restored: bool) -> Applied {
@@ -233,6 +245,9 @@ impl Fleet {
         for update in updates {
             self.history.push(now_unix_ns, id, What::Update(update), String::new());
         }
+        if !restored && self.recalled.unheard.remove(&id) {
+            self.settle_recalled();
+        }
         if is_same { Applied::Same } else { Applied::New }
     }
 
@@ -244,15 +259,18 @@ impl Fleet {
         if self.names.len() >= self.config.most_clusters {
             return None;
         }
-        let id = Id::try_from(self.clusters.len()).ok()?;
-        let cluster = Cluster::new(key.clone(), now_unix_ns);
+        let (id, before) = self.recalled_id(key)?;
+        let cluster = Cluster::new(key.clone(), before, now_unix_ns);
         self.all.count(id, &cluster, now_unix_ns);
         self.sites
             .entry(key.site.clone())
             .or_default()
             .count(id, &cluster, now_unix_ns);
         self.names.insert(key.clone(), id);
-        self.clusters.push(Some(Box::new(cluster)));
+        if cluster.before.is_some() {
+            self.recalled.unheard.insert(id);
+        }
+        *self.clusters.get_mut(id as usize)? = Some(Box::new(cluster));
         self.watched.touch(id);
         Some(id)
     }
@@ -280,10 +298,14 @@ impl Fleet {
         // Of a cluster that this process never heard there is nothing to say but that it is not known.
         let is_first = !cluster.was_said && !cluster.is_missing;
         if is_first || (cluster.was_said && after != before) {
-            let from = cluster.was_said.then_some(before);
+            let own = cluster.was_said.then_some(before);
+            let from = own.or_else(|| cluster.before.take().map(|(state, _)| state));
             cluster.was_said = true;
-            let (what, why) = (What::State { from, to: after }, cluster.reason().to_owned());
-            self.history.push(now_unix_ns, id, what, why);
+            // As a predecessor showed it: then nothing changed.
+            if from != Some(after) {
+                let (what, why) = (What::State { from, to: after }, cluster.reason().to_owned());
+                self.history.push(now_unix_ns, id, what, why);
+            }
         }
         if cluster.face() != seen_before {
             self.watched.touch(id);
@@ -331,12 +353,13 @@ impl Fleet {
     }
 
     fn named(&self, kept: &history::Kept) -> Option<Change> {
-        let cluster = self.cluster(kept.cluster)?;
+        let known = self.cluster(kept.cluster).map(|cluster| &cluster.key);
+        let key = known.or_else(|| self.recalled.key(kept.cluster))?;
         Some(Change {
             number: kept.number,
             at_unix_ns: kept.at_unix_ns,
-            site: cluster.key.site.clone(),
-            cluster: cluster.key.cluster.clone(),
+            site: key.site.clone(),
+            cluster: key.cluster.clone(),
             what: kept.what.clone(),
             reason: kept.reason.clone(),
         })

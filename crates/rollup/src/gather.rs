@@ -10,7 +10,8 @@
 //! - asks it for a rollup every 10 s, and at once when health or findings changed ([`Gather::rollup`]), with a number that rises.
 //!
 //! Rows are counted in pieces of [`Gather::PIECE_NANOS`] of the caller's clock, of which the last [`Gather::PIECES`] are in a rollup: the last
-//! hour. What a restart of the coordinator forgets comes back within an hour; rows of files can be given at the start to have it at once.
+//! hour. What a restart of the coordinator forgets comes back within an hour; until then the rollup says from when on it counts
+//! ([`Gather::counting_from`]).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,6 +35,8 @@ pub use inventory::Inventory;
 pub struct Gather {
     pieces: VecDeque<Piece>,
     inventory: Inventory,
+    /// Rows that came before this are not counted, and there were some; `None`: there were none.
+    counting_from_unix_ns: Option<i64>,
 }
 
 /// What was counted in a stretch of time.
@@ -76,6 +79,15 @@ impl Gather {
     /// So many pieces are in a rollup.
     pub const PIECES: i64 = 6;
 
+    /// Of a cluster that had rows before this time, which are not counted.
+    #[must_use]
+    pub fn counting_from(unix_ns: i64) -> Self {
+        Self {
+            counting_from_unix_ns: Some(unix_ns),
+            ..Self::default()
+        }
+    }
+
     /// Says what the cluster's devices are from now on.
     pub fn set_inventory(&mut self, inventory: Inventory) {
         self.inventory = inventory;
@@ -113,11 +125,12 @@ impl Gather {
     pub fn rollup(&mut self, scene: &Scene<'_>) -> ClusterRollup {
         let number = scene.now_unix_ns.div_euclid(Self::PIECE_NANOS);
         self.drop_old(number);
-        let first = self.pieces.front().map(|piece| piece.number * Self::PIECE_NANOS);
+        let hour = (number + 1 - Self::PIECES) * Self::PIECE_NANOS;
+        let first = self.counting_from_unix_ns.unwrap_or(hour).max(hour);
         let mut rollup = ClusterRollup::new(scene.key, scene.revision);
         let labels = scene.labels.iter().take(MOST_LABELS);
         rollup.labels = labels.map(|(name, value)| (cut(name), cut(value))).collect();
-        rollup.from_unix_ns = first.unwrap_or(scene.now_unix_ns).min(scene.now_unix_ns);
+        rollup.from_unix_ns = first.min(scene.now_unix_ns);
         rollup.to_unix_ns = scene.now_unix_ns;
         set_health(&mut rollup, scene.health);
         set_findings(&mut rollup, scene.findings);

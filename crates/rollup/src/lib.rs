@@ -23,7 +23,7 @@ pub mod selection;
 
 pub use fathom_model::sketch::Sketch;
 
-pub use fleet::{Applied, Config, Fleet};
+pub use fleet::{Applied, Config, Fleet, Memory, Partial};
 pub use gather::{Gather, Inventory, Scene};
 pub use selection::Selection;
 

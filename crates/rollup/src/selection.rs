@@ -130,6 +130,19 @@ impl Selection {
         at_site && (self.terms.is_empty() || self.terms.iter().any(|parts| parts.iter().all(fits_part)))
     }
 
+    /// Whether it names sites alone.
+    #[must_use]
+    pub const fn is_of_sites(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Whether what fits may come to fit no more: labels change, names do not.
+    #[must_use]
+    pub fn is_by_label(&self) -> bool {
+        let mut parts = self.terms.iter().flatten();
+        parts.any(|part| matches!(part, Part::Label { .. }))
+    }
+
     /// Whether clusters of a site may be among them.
     #[must_use]
     pub fn may_have_site(&self, site: &str) -> bool {

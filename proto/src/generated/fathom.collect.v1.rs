@@ -1029,7 +1029,10 @@ pub mod collect_service_client {
         }
         /// One stream of one node. The first request is a Hello, the first response a Welcome. The coordinator answers every
         /// fault of the daemon by ending the call with a status whose details hold a google.rpc.ErrorInfo of domain
-        /// "fathom.collect.v1"; what had been acknowledged before stays so.
+        /// "fathom.collect.v1"; what had been acknowledged before stays so. Its reason never changes: NO_HELLO, SECOND_HELLO, MALFORMED, NAME,
+        /// NOT_OPEN, ORDINALS_SKIPPED, UNKNOWN_DEVICE, DEVICE_CHANGED, FOREIGN_NODE (INVALID_ARGUMENT), TOPOLOGY_CONFLICT (ALREADY_EXISTS),
+        /// PROTOCOL_VERSION (FAILED_PRECONDITION), REPLACED (ABORTED), UNKNOWN_MESSAGE (UNIMPLEMENTED), STOPPING, DISK_FULL, FENCED,
+        /// NO_RESOURCES (UNAVAILABLE), STORE, COORDINATOR (INTERNAL).
         pub async fn collect(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::CollectRequest>,
@@ -1077,7 +1080,10 @@ pub mod collect_service_server {
             + 'static;
         /// One stream of one node. The first request is a Hello, the first response a Welcome. The coordinator answers every
         /// fault of the daemon by ending the call with a status whose details hold a google.rpc.ErrorInfo of domain
-        /// "fathom.collect.v1"; what had been acknowledged before stays so.
+        /// "fathom.collect.v1"; what had been acknowledged before stays so. Its reason never changes: NO_HELLO, SECOND_HELLO, MALFORMED, NAME,
+        /// NOT_OPEN, ORDINALS_SKIPPED, UNKNOWN_DEVICE, DEVICE_CHANGED, FOREIGN_NODE (INVALID_ARGUMENT), TOPOLOGY_CONFLICT (ALREADY_EXISTS),
+        /// PROTOCOL_VERSION (FAILED_PRECONDITION), REPLACED (ABORTED), UNKNOWN_MESSAGE (UNIMPLEMENTED), STOPPING, DISK_FULL, FENCED,
+        /// NO_RESOURCES (UNAVAILABLE), STORE, COORDINATOR (INTERNAL).
         async fn collect(
             &self,
             request: tonic::Request<tonic::Streaming<super::CollectRequest>>,

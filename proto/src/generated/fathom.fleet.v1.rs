@@ -51,7 +51,8 @@ pub struct ClusterRollup {
     /// Which one this is. Needed.
     #[prost(message, optional, tag = "4")]
     pub revision: ::core::option::Option<RollupRevision>,
-    /// From when on latencies, errors and operations are counted.
+    /// From when on latencies, errors and operations are counted. Less than 50 minutes before `to_unix_nanos`: what the last hour had before
+    /// is not in it, since the site's coordinator was started anew.
     #[prost(int64, tag = "5")]
     pub from_unix_nanos: i64,
     /// Until when; states and findings are as they were then. Not before `from_unix_nanos`.
@@ -287,20 +288,21 @@ pub struct ChangeCount {
     /// To not being heard.
     #[prost(uint64, tag = "3")]
     pub lost: u64,
-    /// To being heard again.
+    /// To being heard again; where what was heard is worse than `unknown`, it is among `worse` too.
     #[prost(uint64, tag = "4")]
     pub heard: u64,
     /// Updates of firmware, drivers or the system that were seen.
     #[prost(uint64, tag = "5")]
     pub updates: u64,
-    /// From when on changes are counted, where older ones of the stretch were given up for their number. Absent: all are counted.
+    /// From when on changes are counted, where older ones of the stretch were given up for their number, or where nobody counted then.
+    /// Absent: all are counted.
     #[prost(int64, optional, tag = "6")]
     pub counted_from_unix_nanos: ::core::option::Option<i64>,
 }
 /// Something that changed at a cluster.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FleetChange {
-    /// Its number: they rise by one for as long as the fleet coordinator runs.
+    /// Its number: they rise by one, over restarts of the fleet coordinator too as far as it kept what there was.
     #[prost(uint64, tag = "1")]
     pub number: u64,
     /// When.
@@ -525,9 +527,12 @@ pub struct SitePolicy {
     /// Longest time that a question may take; watches are not limited.
     #[prost(uint64, tag = "4")]
     pub max_time_nanos: u64,
-    /// Most questions at once.
+    /// Most questions at once, watches left out.
     #[prost(uint32, tag = "5")]
     pub max_queries: u32,
+    /// Most watches at once. 0: a version before this was counted apart; watches are among `max_queries`.
+    #[prost(uint32, tag = "6")]
+    pub max_watches: u32,
 }
 /// Clusters of a site.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -731,6 +736,23 @@ pub struct ClusterName {
     #[prost(string, tag = "2")]
     pub cluster: ::prost::alloc::string::String,
 }
+/// A cluster that is in an answer and was not seen whole.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PartialCluster {
+    /// The site.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// The cluster.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Nodes of it that its site does not hear: what only they see is missing. 0: all are heard.
+    #[prost(uint64, tag = "3")]
+    pub unknown_nodes: u64,
+    /// From when on it is counted, on its site's clock: what was before is not in it although it lies in the last hour, since the site's
+    /// coordinator was started anew in between. Absent: all of the hour is counted.
+    #[prost(int64, optional, tag = "4")]
+    pub counted_from_unix_nanos: ::core::option::Option<i64>,
+}
 /// A cluster that was asked for and of which nothing is known now.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnheardCluster {
@@ -750,9 +772,12 @@ pub struct ListSitesRequest {
     /// At most this many. 0: 1000.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// From an earlier answer. Empty: from the beginning.
+    /// From an earlier answer. Empty: from the beginning. INVALID_ARGUMENT when it is none.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
+    /// Those that have such clusters; where it names sites alone, those sites, with clusters or without. Absent: all.
+    #[prost(message, optional, tag = "3")]
+    pub selection: ::core::option::Option<Selection>,
 }
 /// The sites by name.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -804,7 +829,7 @@ pub struct ListClustersRequest {
     /// At most this many. 0: 1000.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
-    /// From an earlier answer. Empty: from the beginning.
+    /// From an earlier answer. Empty: from the beginning. INVALID_ARGUMENT when it is none.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -867,7 +892,11 @@ pub struct ForgetSiteRequest {
 }
 /// It is forgotten. Forgotten again it is forgotten still.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ForgetSiteResponse {}
+pub struct ForgetSiteResponse {
+    /// Whether there was such a site.
+    #[prost(bool, tag = "1")]
+    pub was_known: bool,
+}
 /// Asks how the fleet is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetFleetHealthRequest {
@@ -877,20 +906,22 @@ pub struct GetFleetHealthRequest {
     /// Each of these clusters too, and not only the fleet and its sites.
     #[prost(bool, tag = "2")]
     pub clusters: bool,
-    /// What changed in the last so many nanoseconds too; at most what is kept, a day and more. 0: nothing of it.
+    /// What changed in the last so many nanoseconds too; a day is kept. 0: nothing of it.
     #[prost(uint64, tag = "3")]
     pub changes_nanos: u64,
 }
 /// How the fleet is.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetFleetHealthResponse {
-    /// The fleet, or of a selection what was selected together; then sites by name; then clusters by site and name.
+    /// The fleet, or of a selection what was selected together; then sites by name, each counted from its selected clusters alone; then
+    /// clusters by site and name.
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<FleetEntry>,
     /// What changed, the oldest first.
     #[prost(message, repeated, tag = "2")]
     pub changes: ::prost::alloc::vec::Vec<FleetChange>,
-    /// From when on no change is missing, where older ones were given up for their number. Absent: none is.
+    /// From when on no change is missing, where older ones are not there: for their age, for their number, or since nobody counted then.
+    /// Absent: none is missing.
     #[prost(int64, optional, tag = "3")]
     pub changes_from_unix_nanos: ::core::option::Option<i64>,
     /// Sites that are missing now, with clusters that were asked for.
@@ -900,9 +931,12 @@ pub struct GetFleetHealthResponse {
 /// Asks what comes to look different.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchFleetHealthRequest {
-    /// From an earlier message: what looks different since. Empty, or of another process: everything.
+    /// From an earlier message: what looks different since. Empty, or of another process: everything. It is of a watch of the same selection.
     #[prost(string, tag = "1")]
     pub resume_token: ::prost::alloc::string::String,
+    /// Which clusters; entries of the fleet and of sites are counted from these alone. Absent: all.
+    #[prost(message, optional, tag = "2")]
+    pub selection: ::core::option::Option<Selection>,
 }
 /// How things look.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -913,7 +947,7 @@ pub struct WatchFleetHealthResponse {
     /// The fleet first, then sites and clusters that look different.
     #[prost(message, repeated, tag = "2")]
     pub entries: ::prost::alloc::vec::Vec<FleetEntry>,
-    /// Clusters that are there no more.
+    /// Clusters that are there no more, or do not fit the selection any more.
     #[prost(message, repeated, tag = "3")]
     pub gone: ::prost::alloc::vec::Vec<ClusterName>,
     /// To go on after this message.
@@ -945,6 +979,9 @@ pub struct ListCohortsResponse {
     /// Clusters that were not, since nothing is heard of them.
     #[prost(message, repeated, tag = "5")]
     pub unheard: ::prost::alloc::vec::Vec<UnheardCluster>,
+    /// Of those that were looked at, clusters that were not seen whole.
+    #[prost(message, repeated, tag = "6")]
+    pub partial: ::prost::alloc::vec::Vec<PartialCluster>,
 }
 /// Asks how long operations took.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -971,6 +1008,9 @@ pub struct GetFleetLatencyResponse {
     /// Until when the latest counts. Absent: none is in it.
     #[prost(int64, optional, tag = "5")]
     pub to_unix_nanos: ::core::option::Option<i64>,
+    /// Of those that are in it, clusters that were not seen whole.
+    #[prost(message, repeated, tag = "6")]
+    pub partial: ::prost::alloc::vec::Vec<PartialCluster>,
 }
 /// How long operations took at a tap.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2147,9 +2187,31 @@ pub mod fleet_service_server {
 /// All sites that ever joined and were not forgotten.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct KeptFleet {
-    /// The sites.
+    /// The sites. One of many clusters is in several pieces, each with the same of the site and with other clusters.
     #[prost(message, repeated, tag = "1")]
     pub sites: ::prost::alloc::vec::Vec<KeptSite>,
+    /// What changed in the last day, the oldest first.
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<FleetChange>,
+    /// From when on no change is missing. Absent: the version that wrote this kept none.
+    #[prost(int64, optional, tag = "3")]
+    pub changes_from_unix_nanos: ::core::option::Option<i64>,
+    /// How the fleet was shown. Absent: it had no clusters, or the version that wrote this did not say.
+    #[prost(message, optional, tag = "4")]
+    pub shown: ::core::option::Option<KeptState>,
+    /// When this was written. 0: the version that wrote it did not say.
+    #[prost(int64, tag = "5")]
+    pub written_unix_nanos: i64,
+}
+/// How something was shown.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeptState {
+    /// The state.
+    #[prost(string, tag = "1")]
+    pub state: ::prost::alloc::string::String,
+    /// Since when.
+    #[prost(int64, tag = "2")]
+    pub since_unix_nanos: i64,
 }
 /// A site as it was last.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2175,6 +2237,12 @@ pub struct KeptSite {
     /// Its clusters.
     #[prost(message, repeated, tag = "6")]
     pub clusters: ::prost::alloc::vec::Vec<KeptCluster>,
+    /// It is the fleet coordinator itself, which tells its own clusters anew: of these only how they were shown is kept.
+    #[prost(bool, tag = "7")]
+    pub is_own: bool,
+    /// How it was shown. Absent: it had no clusters, or the version that wrote this did not say.
+    #[prost(message, optional, tag = "8")]
+    pub shown: ::core::option::Option<KeptState>,
 }
 /// A cluster of a site as it was last.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2200,4 +2268,7 @@ pub struct KeptCluster {
     /// When it came.
     #[prost(int64, tag = "6")]
     pub rollup_heard_unix_nanos: i64,
+    /// How it was shown. Absent: nobody had told of it yet, or the version that wrote this did not say.
+    #[prost(message, optional, tag = "7")]
+    pub shown: ::core::option::Option<KeptState>,
 }

@@ -22,8 +22,8 @@ use crate::context::{Context, ContextFile};
 use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json;
-use crate::scope::Scope;
 use crate::scope::tell;
+use crate::scope::{Deadline, Scope};
 
 /// A cluster of the demo: where it is and what is wrong with it.
 struct Simulated {
@@ -283,7 +283,7 @@ fn show(context_file: &Path, guilty: &str, output: Output) -> Result<()> {
         let options = ["--context", &context, "-o", format];
         let arguments = Arguments::try_parse_from(["fathom"].iter().chain(step).chain(&options));
         let arguments = arguments.map_err(|error| Error::Output(std::io::Error::other(error)))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Deadline::after(PATIENCE);
         // Of this very demo: who is missing in it is missing on purpose.
         let (result, scope) = Scope::new(guilty.to_owned(), deadline).run(|| crate::run(arguments));
         result?;

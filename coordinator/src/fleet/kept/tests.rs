@@ -13,21 +13,33 @@ fn kept() -> wire::KeptFleet {
         }],
         ..wire::KeptSite::default()
     };
-    wire::KeptFleet { sites: vec![site] }
+    wire::KeptFleet {
+        sites: vec![site],
+        ..wire::KeptFleet::default()
+    }
+}
+
+fn encode(kept: wire::KeptFleet) -> Vec<u8> {
+    let store = tempfile::tempdir().unwrap();
+    write(store.path(), std::iter::once(kept)).unwrap();
+    std::fs::read(path(store.path())).unwrap()
 }
 
 #[test]
 fn comes_back_and_is_replaced_whole() {
     let store = tempfile::tempdir().unwrap();
     assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
-    write(store.path(), &encode(&wire::KeptFleet::default())).unwrap();
-    write(store.path(), &encode(&kept())).unwrap();
+    write(store.path(), std::iter::once(wire::KeptFleet::default())).unwrap();
+    write(store.path(), std::iter::once(kept())).unwrap();
     assert_eq!(read(store.path()).unwrap(), kept());
+    // In pieces it is the same, one after the other.
+    write(store.path(), [kept(), kept()].into_iter()).unwrap();
+    assert_eq!(read(store.path()).unwrap().sites.len(), 2);
 }
 
 #[test]
 fn damaged_file_is_put_aside() {
-    let whole = encode(&kept());
+    let whole = encode(kept());
     for cut in 0..whole.len() {
         assert!(decode(&whole[..cut]).is_err(), "{cut}");
     }
@@ -37,7 +49,7 @@ fn damaged_file_is_put_aside() {
         assert!(decode(&bytes).is_err(), "{at}");
     }
     let store = tempfile::tempdir().unwrap();
-    write(store.path(), &encode(&kept())).unwrap();
+    write(store.path(), std::iter::once(kept())).unwrap();
     std::fs::write(path(store.path()), &whole[..20]).unwrap();
     assert_eq!(read(store.path()).unwrap(), wire::KeptFleet::default());
     assert!(path(store.path()).with_extension("damaged").is_file());

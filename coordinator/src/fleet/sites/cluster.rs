@@ -100,6 +100,7 @@ impl Cluster {
             open: findings.map_or_else(Vec::new, |findings| findings.open.values().cloned().collect()),
             rollup: rollup.map(|(rollup, _)| rollup.into()),
             rollup_heard_unix_nanos: rollup.map_or(0, |(_, heard)| heard),
+            shown: None,
         }
     }
 }

@@ -30,6 +30,37 @@ fn known() -> Known {
     known
 }
 
+/// What a successor is given.
+fn kept(known: &Known, now: i64) -> wire::KeptFleet {
+    let (shown, names) = known.kept(now);
+    let mut whole = memory::to_kept(&shown, |site| names.iter().any(|(name, _)| name == site), now);
+    for (site, clusters) in names {
+        // In pieces of one cluster.
+        for cluster in clusters {
+            let mut piece = known.kept_of(&site, &[cluster]).unwrap();
+            memory::add_shown(&mut piece, &shown);
+            whole.sites.push(piece);
+        }
+    }
+    whole
+}
+
+fn rollup(site: &str, cluster: &str, number: u64, state: &str) -> wire::JoinRequest {
+    let rollup = wire::ClusterRollup {
+        site: site.to_owned(),
+        cluster: cluster.to_owned(),
+        revision: Some(wire::RollupRevision {
+            started_unix_nanos: 1,
+            number,
+        }),
+        state: state.to_owned(),
+        ..wire::ClusterRollup::default()
+    };
+    wire::JoinRequest {
+        message: Some(Message::Rollup(rollup)),
+    }
+}
+
 fn change(sequence: u64, id: &str, state: &str) -> query::FindingChange {
     query::FindingChange {
         sequence,
@@ -169,7 +200,7 @@ fn restart_remembers_who_is_missing_since_when() {
     before
         .take("berlin", 1, update("c1", vec![change(1, "a", "open")]), 7)
         .unwrap();
-    let mut after = Known::restore(before.kept(), 7);
+    let mut after = Known::restore(kept(&before, 7), 7);
     after.add_own("local", BTreeMap::new(), "2");
     let berlin = &after.sites["berlin"];
     assert_eq!((berlin.reach(), berlin.missing_since()), (Reach::Missing, Some(7)));
@@ -179,7 +210,66 @@ fn restart_remembers_who_is_missing_since_when() {
     let (out, _in) = outbox();
     let (welcome, _) = after.join(hello("berlin", &["c2"]), 1, out, 8).unwrap();
     assert_eq!(welcome.positions.len(), 1, "c1 is not there any more");
-    assert_eq!(after.kept().sites.len(), 1, "this coordinator itself is not kept");
+    let sites = kept(&after, 9).sites;
+    assert_eq!(
+        sites.len(),
+        1,
+        "this coordinator itself is not kept where it has no clusters"
+    );
+}
+
+#[test]
+fn restart_remembers_states_and_changes_of_sites_and_its_own() {
+    const SECOND: i64 = 1_000_000_000;
+    let mut before = known();
+    let (out, _in) = outbox();
+    before.join(hello("berlin", &["c1", "c2"]), 1, out, SECOND).unwrap();
+    before
+        .take("berlin", 1, rollup("berlin", "c1", 1, "ok"), 2 * SECOND)
+        .unwrap();
+    before
+        .take("berlin", 1, rollup("berlin", "c2", 1, "ok"), 2 * SECOND)
+        .unwrap();
+    before
+        .take("berlin", 1, rollup("berlin", "c2", 2, "critical"), 3 * SECOND)
+        .unwrap();
+    let own = wire::OfferedClusters {
+        clusters: hello("", &["mine"]).clusters,
+    };
+    let offer = wire::JoinRequest {
+        message: Some(Message::Clusters(own)),
+    };
+    before.take_own(offer.clone(), 2 * SECOND).unwrap();
+    before
+        .take_own(rollup("local", "mine", 1, "degraded"), 2 * SECOND)
+        .unwrap();
+
+    let at = 20 * SECOND;
+    let mut after = Known::restore(kept(&before, at), at);
+    after.add_own("local", BTreeMap::new(), "1");
+    assert_eq!(after.sites["berlin"].clusters.len(), 2, "pieces are put together");
+    let (out, _in) = outbox();
+    after.join(hello("berlin", &["c1", "c2"]), 1, out, at).unwrap();
+    after.take("berlin", 1, rollup("berlin", "c1", 1, "ok"), at).unwrap();
+    after
+        .take("berlin", 1, rollup("berlin", "c2", 2, "critical"), at)
+        .unwrap();
+    after.take_own(offer, at).unwrap();
+    after.take_own(rollup("local", "mine", 1, "degraded"), at).unwrap();
+    let (is, was) = (after.fleet.fleet_entry(at), before.fleet.fleet_entry(at));
+    assert_eq!((is.state, is.since_unix_ns), (was.state, 3 * SECOND));
+    assert_eq!((is.last_hour, is.last_day), (was.last_hour, was.last_day));
+    assert_eq!(is.last_hour.worse, 1);
+    let mine = after
+        .fleet
+        .cluster_entry(&ClusterKey::new("local", "mine"), at)
+        .unwrap();
+    assert_eq!(mine.since_unix_ns, 2 * SECOND);
+
+    // Whoever was away for longer does not know what changed meanwhile.
+    let late = Known::restore(kept(&before, at), at + 3600 * SECOND);
+    let day = late.fleet.fleet_entry(at + 3600 * SECOND).last_day;
+    assert_eq!((day.worse, day.counted_from_unix_ns), (1, Some(at + 3600 * SECOND)));
 }
 
 #[test]

@@ -6,9 +6,7 @@ use fathom_identity::holder::Holder;
 use fathom_proto::FLEET_PROTOCOL;
 use tonic::{Code, Status};
 
-use super::{QUERY, status};
-
-const FLEET: &str = "fathom.fleet.v1";
+use super::{FLEET, QUERY, STOPPING, status};
 
 /// The clusters that are named in a message; of more only how many.
 const NAMED: usize = 20;
@@ -40,6 +38,21 @@ pub(crate) fn rfc3339(unix_nanos: i64) -> String {
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// A question about the fleet that cannot be answered as asked.
+pub(crate) fn invalid_of_fleet(message: impl Into<String>) -> Status {
+    status(Code::InvalidArgument, FLEET, "INVALID", message)
+}
+
+/// A page's token is not one of an earlier answer.
+pub(crate) fn bad_page_token() -> Status {
+    invalid_of_fleet("page_token is not one of an earlier answer; leave it out to begin anew")
+}
+
+/// The coordinator is stopping, to who watches the fleet.
+pub(crate) fn stopping_of_fleet() -> Status {
+    status(Code::Unavailable, FLEET, "STOPPING", STOPPING)
+}
+
 /// A site is not connected.
 pub(crate) fn site_missing(site: &str, since_unix_nanos: i64) -> Status {
     let since = rfc3339(since_unix_nanos);
@@ -55,13 +68,13 @@ pub(crate) fn cut_off(site: &str) -> Status {
 
 /// A site takes no more questions.
 pub(crate) fn site_busy(site: &str) -> Status {
-    let message = format!("site {site} answers as many questions as it may; try again");
+    let message = format!("site {site} answers as many questions as it may, and none ended in time; try again");
     status(Code::ResourceExhausted, FLEET, "SITE_BUSY", message)
 }
 
 /// There is no such site.
 pub(crate) fn no_site(site: &str) -> Status {
-    let message = format!("there is no site `{site}`; `fathom fleet` lists them");
+    let message = format!("there is no site `{site}`; `fathom fleet sites` lists them");
     status(Code::NotFound, FLEET, "NO_SITE", message)
 }
 

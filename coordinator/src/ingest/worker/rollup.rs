@@ -40,10 +40,13 @@ pub(super) struct Rollups {
 }
 
 impl Rollups {
-    /// Of a coordinator that was started at this time.
-    pub(super) fn new(started_unix_ns: i64) -> Self {
+    /// Of a coordinator that was started at this time; whether the cluster had I/Os before, which are not counted.
+    pub(super) fn new(started_unix_ns: i64, had_ios: bool) -> Self {
         Self {
-            gather: Gather::default(),
+            gather: match had_ios {
+                true => Gather::counting_from(started_unix_ns),
+                false => Gather::default(),
+            },
             devices: BTreeMap::new(),
             has_devices: false,
             revision: Revision {

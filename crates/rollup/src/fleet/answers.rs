@@ -9,7 +9,7 @@ use fathom_model::sketch::Sketch;
 use fathom_model::{Op, Tap};
 
 use super::history::Tally;
-use super::{Cluster, Fleet, Id, Totals};
+use super::{Cluster, Fleet, Id, Partial, Totals};
 use crate::Selection;
 
 /// What operations took over several clusters.
@@ -23,6 +23,8 @@ pub struct Merged {
     pub unheard: Vec<(ClusterKey, Option<i64>)>,
     /// From when on the earliest of them counts, and until when the latest, on the sites' clocks; `None` where there is none.
     pub span_unix_ns: Option<(i64, i64)>,
+    /// Clusters that are in it and were not seen whole.
+    pub partial: Vec<Partial>,
 }
 
 impl Fleet {
@@ -62,16 +64,29 @@ impl Fleet {
         Some(self.site_of(site, totals, tally.of(&())))
     }
 
-    /// How each site with a selected cluster is, by name: as a whole, with the clusters that are not selected too.
+    /// How each site with a selected cluster is, by name: counted from its selected clusters alone.
     #[must_use]
     pub fn site_entries(&self, selection: &Selection, now_unix_ns: i64) -> Vec<Entry> {
-        let tally: Tally<&str> = self
-            .history
-            .tally(now_unix_ns, |id| Some(self.cluster(id)?.key.site.as_str()));
-        let mut sites: Vec<&str> = self.selected(selection).map(|(_, own)| own.key.site.as_str()).collect();
-        sites.dedup();
-        let entry = |site: &str| Some(self.site_of(site, self.sites.get(site)?, tally.of(&site)));
-        sites.into_iter().filter_map(entry).collect()
+        let tally: Tally<&str> = self.history.tally(now_unix_ns, |id| {
+            let cluster = self.cluster(id)?;
+            let is_its = selection.is_all() || selection.has(&cluster.key, cluster.labels());
+            is_its.then_some(cluster.key.site.as_str())
+        });
+        if selection.is_all() {
+            let sites = self.sites.iter();
+            return sites
+                .map(|(site, totals)| self.site_of(site, totals, tally.of(&site.as_str())))
+                .collect();
+        }
+        let mut sites: BTreeMap<&str, Vec<(Id, &Cluster)>> = BTreeMap::new();
+        for (id, cluster) in self.selected(selection) {
+            sites.entry(&cluster.key.site).or_default().push((id, cluster));
+        }
+        let entry = |(site, clusters): (&str, Vec<_>)| {
+            let totals = together(clusters.into_iter(), now_unix_ns);
+            self.site_of(site, &totals, tally.of(&site))
+        };
+        sites.into_iter().map(entry).collect()
     }
 
     /// How a cluster is; its children are nodes, devices, links and volumes.
@@ -97,10 +112,7 @@ impl Fleet {
         if selection.is_all() {
             return self.fleet_entry(now_unix_ns);
         }
-        let mut totals = Totals::default();
-        for (id, cluster) in self.selected(selection) {
-            totals.count(id, cluster, now_unix_ns);
-        }
+        let totals = together(self.selected(selection), now_unix_ns);
         let is_its = |id| {
             let cluster = self.cluster(id)?;
             selection.has(&cluster.key, cluster.labels()).then_some(())
@@ -108,20 +120,19 @@ impl Fleet {
         let tally = self.history.tally(now_unix_ns, is_its);
         let mut entry = entry_of(Level::Fleet, &totals, tally.of(&()));
         self.add_clusters(&mut entry, &totals);
-        let worst = entry.worst.first().and_then(|child| child.since_unix_ns);
-        entry.since_unix_ns = worst.unwrap_or(now_unix_ns);
         entry
     }
 
-    /// What changed at selected clusters from a time on, the oldest first, and from when on none is missing where some were given up.
+    /// What changed at selected clusters from a time on, the oldest first, and from when on none is missing where some are not there: a
+    /// day is kept, in a bounded number, from when on somebody counted.
     #[must_use]
-    pub fn changes(&self, selection: &Selection, from_unix_ns: i64) -> (Vec<Change>, Option<i64>) {
+    pub fn changes(&self, selection: &Selection, from_unix_ns: i64, now_unix_ns: i64) -> (Vec<Change>, Option<i64>) {
         let kept = self.history.since(from_unix_ns).filter(|kept| {
             let cluster = self.cluster(kept.cluster);
-            cluster.is_some_and(|cluster| selection.has(&cluster.key, cluster.labels()))
+            selection.is_all() || cluster.is_some_and(|cluster| selection.has(&cluster.key, cluster.labels()))
         });
         let changes = kept.filter_map(|kept| self.named(kept)).collect();
-        (changes, self.history.counted_from_unix_ns(from_unix_ns))
+        (changes, self.history.counted_from_unix_ns(from_unix_ns, now_unix_ns))
     }
 
     /// What operations took over the selected clusters that are heard.
@@ -135,6 +146,7 @@ impl Fleet {
                 continue;
             };
             merged.clusters += 1;
+            merged.partial.extend(cluster.partial());
             let (from, to) = merged.span_unix_ns.unwrap_or((i64::MAX, i64::MIN));
             merged.span_unix_ns = Some((from.min(rollup.from_unix_ns), to.max(rollup.to_unix_ns)));
             for own in &rollup.latency {
@@ -146,6 +158,13 @@ impl Fleet {
             .map(|((tap, op), sketch)| TapLatency { tap, op, sketch });
         merged.latency = latency.collect();
         merged
+    }
+
+    /// Whether a cluster is selected; one that is not there is not.
+    #[must_use]
+    pub fn is_selected(&self, key: &ClusterKey, selection: &Selection) -> bool {
+        let cluster = self.names.get(key).and_then(|id| self.cluster(*id));
+        cluster.is_some_and(|cluster| selection.has(&cluster.key, cluster.labels()))
     }
 
     /// The keys of selected clusters, by site and name.
@@ -189,6 +208,20 @@ impl Fleet {
             format!("cluster {}: {}", cluster.key, cluster.reason())
         })
     }
+}
+
+/// Several clusters counted together, for one answer. Nobody watched them together: a state other than ok lasts since the first of them that
+/// is in it came to be so, ok since the last of them did.
+fn together<'a>(clusters: impl Iterator<Item = (Id, &'a Cluster)>, now_unix_ns: i64) -> Totals {
+    let mut totals = Totals::default();
+    let mut latest: Option<i64> = None;
+    for (id, cluster) in clusters {
+        totals.count(id, cluster, now_unix_ns);
+        latest = latest.max(Some(cluster.shown.since_unix_ns));
+    }
+    let since = totals.worst_since_unix_ns().or(latest);
+    totals.set_since(since.unwrap_or(now_unix_ns));
+    totals
 }
 
 type Changes = (fathom_model::fleet::Changed, fathom_model::fleet::Changed);
@@ -235,3 +268,6 @@ fn cluster_of(id: Id, cluster: &Cluster, changed: Changes) -> Entry {
     }
     entry
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use fathom_model::fleet::Update;
 use fathom_model::health::State;
-use fathom_model::rollup::{ClusterKey, ClusterRollup, Counts};
+use fathom_model::rollup::{ClusterKey, ClusterRollup, Counted, Counts};
 
 use super::shown::Shown;
 use super::{Config, Software};
+use crate::Gather;
+
+/// A rollup counts so much or more, but where its site's coordinator was started in between: all pieces but the one that goes on.
+const SURE_NANOS: i64 = Gather::PIECE_NANOS * (Gather::PIECES - 1);
 
 /// A cluster.
 #[derive(Debug)]
@@ -24,12 +28,17 @@ pub(crate) struct Cluster {
     pub(super) shown: Shown,
     /// Whether a change of its state was ever told.
     pub(super) was_said: bool,
+    /// How a predecessor of this process showed it, and since when, where nothing was said of it since.
+    pub(super) before: Option<(State, i64)>,
     pub(crate) software: Software,
     why: String,
 }
 
 impl Cluster {
-    pub(super) fn new(key: ClusterKey, now_unix_ns: i64) -> Self {
+    /// Nothing came of it; a predecessor may have shown it.
+    pub(super) fn new(key: ClusterKey, before: Option<(State, i64)>, now_unix_ns: i64) -> Self {
+        // One that was not known is not known since then.
+        let unknown_since = before.filter(|(state, _)| *state == State::Unknown);
         Self {
             key,
             labels: BTreeMap::new(),
@@ -37,8 +46,9 @@ impl Cluster {
             heard_unix_ns: None,
             is_missing: true,
             is_fresh: true,
-            shown: Shown::new(State::Unknown, now_unix_ns),
-            was_said: false,
+            shown: Shown::new(State::Unknown, unknown_since.map_or(now_unix_ns, |(_, since)| since)),
+            was_said: unknown_since.is_some(),
+            before: before.filter(|_| unknown_since.is_none()),
             software: Software::default(),
             why: "nothing came of it yet".to_owned(),
         }
@@ -97,6 +107,8 @@ impl Cluster {
         let heard = self.heard_unix_ns.unwrap_or(now_unix_ns);
         let since = lasted.map(|lasted| heard.saturating_sub(lasted));
         if std::mem::take(&mut self.is_fresh) {
+            let as_before = self.before.filter(|(state, _)| *state == rollup.state);
+            let since = as_before.map(|(_, since)| since).or(since);
             self.shown.set(rollup.state, since.unwrap_or(now_unix_ns));
             return true;
         }
@@ -112,6 +124,24 @@ impl Cluster {
     /// Whether its state is to be shown differently by now.
     pub(super) fn is_due(&self, config: &Config, now_unix_ns: i64) -> bool {
         self.shown.due_unix_ns(config).is_some_and(|due| due <= now_unix_ns)
+    }
+
+    /// How a successor is to take it for having been shown; `None`: nothing was ever said of it.
+    pub(super) fn said(&self) -> Option<(State, i64)> {
+        let own = (self.shown.state, self.shown.since_unix_ns);
+        self.before.or_else(|| self.was_said.then_some(own))
+    }
+
+    /// What was not seen of one that is heard; `None`: nothing is missing.
+    pub(crate) fn partial(&self) -> Option<Partial> {
+        let rollup = self.rollup.as_ref()?;
+        let unknown_nodes = rollup.counts.of(Counted::Node, State::Unknown);
+        let is_short = rollup.to_unix_ns.saturating_sub(rollup.from_unix_ns) < SURE_NANOS;
+        (unknown_nodes > 0 || is_short).then(|| Partial {
+            cluster: self.key.clone(),
+            unknown_nodes,
+            counted_from_unix_ns: is_short.then_some(rollup.from_unix_ns),
+        })
     }
 
     /// The worst reason for the state that is shown; empty when it is ok.
@@ -154,6 +184,17 @@ impl Cluster {
             }),
         }
     }
+}
+
+/// A cluster that is in an answer and was not seen whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// Which.
+    pub cluster: ClusterKey,
+    /// Nodes that its site does not hear.
+    pub unknown_nodes: u64,
+    /// From when on it is counted, where that is not all of the last hour, on its site's clock.
+    pub counted_from_unix_ns: Option<i64>,
 }
 
 /// What a watch shows of a cluster.

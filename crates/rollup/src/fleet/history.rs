@@ -1,4 +1,4 @@
-//! What changed in the last day, in a bounded number of changes.
+//! What changed in the last day, in a bounded number of changes, and from when on that is all.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -19,6 +19,8 @@ pub(super) struct History {
     number: u64,
     /// The newest change that was given up for the number of them.
     given_up_unix_ns: Option<i64>,
+    /// From when on changes were counted at all; `None`: since ever.
+    began_unix_ns: Option<i64>,
 }
 
 /// A change of a cluster.
@@ -37,6 +39,17 @@ impl History {
             most,
             ..Self::default()
         }
+    }
+
+    /// Nobody counted before this.
+    pub(super) const fn begin(&mut self, at_unix_ns: i64) {
+        self.began_unix_ns = Some(at_unix_ns);
+    }
+
+    /// Takes what a predecessor counted, the oldest first.
+    pub(super) fn resume(&mut self, kept: Kept) {
+        self.number = self.number.max(kept.number);
+        self.kept.push_back(kept);
     }
 
     pub(super) fn push(&mut self, at_unix_ns: i64, cluster: Id, what: What, reason: String) {
@@ -67,9 +80,18 @@ impl History {
         self.kept.range(at..)
     }
 
-    /// From when on all changes are kept; `None`: all of the last day are.
-    pub(super) fn counted_from_unix_ns(&self, from_unix_ns: i64) -> Option<i64> {
-        self.given_up_unix_ns.filter(|given_up| *given_up >= from_unix_ns)
+    /// From when on no change is missing, as far as that was not given up for its age; `None`: since ever.
+    pub(super) fn complete_from_unix_ns(&self) -> Option<i64> {
+        self.given_up_unix_ns.max(self.began_unix_ns)
+    }
+
+    /// From when on all changes of a stretch that ends now are kept; `None`: all of it are.
+    pub(super) fn counted_from_unix_ns(&self, from_unix_ns: i64, now_unix_ns: i64) -> Option<i64> {
+        let too_old = now_unix_ns.saturating_sub(DAY);
+        let complete = self
+            .complete_from_unix_ns()
+            .filter(|complete| *complete >= from_unix_ns);
+        complete.max((from_unix_ns < too_old).then_some(too_old))
     }
 
     /// How often each group changed in the last hour and day; who is in which group is said by `group`.
@@ -86,8 +108,8 @@ impl History {
         }
         Tally {
             by_group,
-            hour_from: self.counted_from_unix_ns(hour),
-            day_from: self.counted_from_unix_ns(day),
+            hour_from: self.counted_from_unix_ns(hour, now_unix_ns),
+            day_from: self.counted_from_unix_ns(day, now_unix_ns),
         }
     }
 }
@@ -117,8 +139,14 @@ const fn count(changed: &mut Changed, what: &What) {
         What::State { to: State::Unknown, .. } => changed.lost += 1,
         What::State {
             from: Some(State::Unknown),
-            ..
-        } => changed.heard += 1,
+            to,
+        } => {
+            changed.heard += 1;
+            // What comes back in a worse state than not being known is worse, however it was before.
+            if (*to as u8) > (State::Unknown as u8) {
+                changed.worse += 1;
+            }
+        }
         What::State { from: Some(from), to } => {
             if (*to as u8) > (*from as u8) {
                 changed.worse += 1;

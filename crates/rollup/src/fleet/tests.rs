@@ -110,12 +110,14 @@ fn a_cluster_whose_site_was_cut_off_is_unknown_soon() {
 }
 
 #[test]
-fn what_comes_back_critical_is_so_at_once() {
+fn what_comes_back_critical_is_so_at_once_and_worse() {
     let mut fleet = one();
     let at = START + 3600 * SECOND;
     fleet.tick(at);
     fleet.apply(rollup("berlin", "c1", 2, State::Critical, at), at);
     assert_eq!(fleet.state(&key("c1")), Some(State::Critical));
+    let hour = fleet.fleet_entry(at).last_hour;
+    assert_eq!((hour.lost, hour.heard, hour.worse), (1, 1, 1));
 }
 
 #[test]
@@ -252,8 +254,15 @@ fn answers_are_about_those_that_were_asked_for() {
     assert_eq!(entry.worst[0].name, "paris/c1");
     assert_eq!(fleet.cluster_entries(&c1, START).len(), 2);
     assert_eq!(fleet.keys(&c1).count(), 2);
-    let (changes, _) = fleet.changes(&c1, START);
+    let (changes, _) = fleet.changes(&c1, START, START);
     assert_eq!(changes.len(), 2);
+    // A site under a selection is what is selected of it.
+    let sites = fleet.site_entries(&c1, START);
+    let of = |at: usize| (sites[at].site.as_str(), sites[at].state, sites[at].clusters.total());
+    assert_eq!(
+        (of(0), of(1)),
+        (("berlin", State::Ok, 1), ("paris", State::Degraded, 1))
+    );
     let merged = fleet.latency(&c1);
     let [own] = &merged.latency[..] else {
         panic!("one tap and operation")
@@ -280,11 +289,15 @@ fn changes_are_counted_by_hour_and_day_and_bounded() {
     for number in 0..20 {
         fleet.apply(rollup("berlin", &format!("d{number}"), 1, State::Ok, at), at + number);
     }
-    let (changes, complete_from) = fleet.changes(&Selection::all(), START);
+    let (changes, complete_from) = fleet.changes(&Selection::all(), START, at);
     assert_eq!((changes.len(), complete_from), (10, Some(at + 9)));
     assert_eq!(changes.first().map(|change| change.number), Some(13));
     let day = fleet.fleet_entry(at + SECOND).last_day;
     assert_eq!((day.worse, day.counted_from_unix_ns), (0, Some(at + 9)));
+    // No more than a day is kept, whatever is asked for.
+    let later = at + 30 * HOUR;
+    let (_, complete_from) = fleet.changes(&Selection::all(), later - 48 * HOUR, later);
+    assert_eq!(complete_from, Some(later - 24 * HOUR));
 }
 
 #[test]

@@ -84,6 +84,16 @@ impl Totals {
         }
     }
 
+    /// Since when the one of the worst that has been so for longest is; `None` where all are ok.
+    pub(super) fn worst_since_unix_ns(&self) -> Option<i64> {
+        self.worst.first().map(|(_, since, _)| *since)
+    }
+
+    /// Says since when it is in the state that it is in.
+    pub(super) fn set_since(&mut self, since_unix_ns: i64) {
+        self.state = Some((self.state().0, since_unix_ns));
+    }
+
     /// When the one that was not heard for longest was heard; `None` where one never was.
     pub(super) fn heard_unix_ns(&self) -> Option<i64> {
         self.heard.first().and_then(|(heard, _)| *heard)

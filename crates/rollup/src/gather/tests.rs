@@ -253,7 +253,18 @@ fn the_last_hour_is_counted_and_what_is_older_is_not() {
         (rollup.from_unix_ns, rollup.to_unix_ns),
         (begin + 3 * Gather::PIECE_NANOS, at)
     );
-    assert_eq!(count(&rolled(&mut gather, &[], &[], at + 2 * 3600 * SECOND)), 0);
+    let idle = at + 2 * 3600 * SECOND;
+    let rollup = rolled(&mut gather, &[], &[], idle);
+    assert_eq!(count(&rollup), 0);
+    assert!(
+        idle - rollup.from_unix_ns >= 5 * Gather::PIECE_NANOS,
+        "of an hour without I/O everything is counted"
+    );
+    // After a restart it is said from when on.
+    let mut gather = Gather::counting_from(at);
+    assert_eq!(rolled(&mut gather, &[], &[], at + SECOND).from_unix_ns, at);
+    let later = rolled(&mut gather, &[], &[], at + 6 * Gather::PIECE_NANOS);
+    assert!(later.from_unix_ns > at);
 }
 
 fn entry(kind: Kind, name: &str, state: State) -> Entry {
