@@ -151,13 +151,18 @@ pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
                 && other.cost_ns - other.hidden_ns > culprit.cost_ns.saturating_add(culprit.cost_ns / 4)
         };
         let mut same = report.culprits.iter_mut().filter(|other| other.is_same(culprit));
-        if let Some(same) = same.next().filter(|same| !both_ways(same)) {
-            *same = with_hidden(culprit, same);
-            culprit.clone_from(same);
+        match same.next() {
+            Some(same) if both_ways(same) => (same.node, same.peer) = (culprit.node.clone(), culprit.peer.clone()),
+            Some(same) => {
+                *same = with_hidden(culprit, same);
+                culprit.clone_from(same);
+            }
+            None => {}
         }
         report.culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
     }
-    report.culprit = culprit;
+    // What the second pass does not find, being of the tail alone, the watch may have.
+    report.culprit = culprit.or_else(|| report.culprits.first().cloned());
 }
 
 /// The account of the second pass with what writes cost that do not show the drive or the far side: those the watch alone knows to be of it.

@@ -89,7 +89,7 @@ impl Writerless {
         let sentence = |(volume, writes): (&str, u64)| {
             format!(
                 "{writes} writes of {volume} were seen at all nodes of their copies that are heard, and as writes by no initiator: \
-                 events of an initiator are lost, or it has no daemon; they are in no figure"
+                 events of an initiator are lost or late, or it has no daemon; they are in no figure"
             )
         };
         self.writes(topology, catalog).into_iter().map(sentence).collect()

@@ -190,8 +190,12 @@ impl Culprit {
     /// Whether both are of one suspect, whatever is said of it. What is `unknown` is behind a node, whoever asked it.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let peers = self.peer == other.peer || self.kind == "unknown";
-        (&self.kind, &self.node, &self.disk) == (&other.kind, &other.node, &other.disk) && peers
+        let ends = |culprit: &Self| (culprit.node.clone(), culprit.peer.clone());
+        let (own, theirs) = (ends(self), ends(other));
+        let peers = own.1 == theirs.1 || self.kind == "unknown";
+        // A link is the same from either end.
+        let turned = self.kind == "link" && (&own.0, &own.1) == (&theirs.1, &theirs.0);
+        (&self.kind, &self.disk) == (&other.kind, &other.disk) && (own.0 == theirs.0 && peers || turned)
     }
 }
 

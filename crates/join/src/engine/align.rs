@@ -26,6 +26,9 @@ const MOST_PER_KEY: usize = 8;
 /// And with all services of the key no more pairs than this: what has so many services tells nothing, and waits for long.
 const MOST_PAIRS_PER_KEY: usize = 1 << 17;
 
+/// Of so many requests one that the bus target does not show may be lost, overwritten or split; more of them ask for the drive's own.
+const FEW_LOST: usize = 8;
+
 /// What is known about a node's clock, as seen from an initiator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReport {
@@ -320,8 +323,37 @@ impl Engine {
     }
 
     /// The services at a tap of a far stream that have the keys of some requests, and ended in a stretch of time; each disk's
-    /// offsets are shifted by so much more than is known.
+    /// offsets are shifted by so much more than is known. Where the bus target lost many, what the drive did for those stands in.
     pub(super) fn services(
+        &self,
+        (far, tap): (StreamIndex, Tap),
+        within: (i64, i64),
+        requests: &[&Request],
+        shifts: &FxHashMap<DiskIndex, i64>,
+    ) -> FxHashMap<Key, Spans> {
+        let mut found = self.services_at((far, tap), within, requests, shifts);
+        if tap != Tap::Target || !self.gives(far, Tap::Device) {
+            return found;
+        }
+        let is_lost = |request: &&&Request| found[&request.key()].is_empty();
+        let lost: Vec<&Request> = requests.iter().filter(is_lost).copied().collect();
+        if lost.len() * FEW_LOST <= requests.len() {
+            return found;
+        }
+        // As late and as early as the coarser times of drives allow: what is drawn from them holds with the slack of targets.
+        let (fine, coarse) = (self.resolution(far, Tap::Target), self.resolution(far, Tap::Device));
+        let more = coarse.saturating_sub(fine).max(0);
+        let surely = |(start, end): (i64, i64)| {
+            let middle = start + (end - start) / 2;
+            ((start + more).min(middle), (end - more).max(middle))
+        };
+        for (key, spans) in self.services_at((far, Tap::Device), within, &lost, shifts) {
+            found.insert(key, spans.into_iter().map(surely).collect());
+        }
+        found
+    }
+
+    fn services_at(
         &self,
         (far, tap): (StreamIndex, Tap),
         (from, until): (i64, i64),

@@ -185,16 +185,16 @@ impl Engine {
             None => io.event,
         };
         let (start, end) = (outer.start_unix_nanos, outer.end_unix_nanos());
+        // Its node was silent, and what was seen of its I/Os had been set aside when it came: so the clock may not be known either.
+        let until = self.set_aside.get(&io.node);
+        let late = until.is_some_and(|&until| io.event.end_unix_nanos() < until);
         let Some((low, high)) = self.span_offset(own, far, (start, end)) else {
-            return Some(Missing::Unaligned);
+            return Some(if late { Missing::Late } else { Missing::Unaligned });
         };
         let uncovered = self.uncovered(far, (start.saturating_add(low), end.saturating_add(high)));
         let displaced = self.shifts.is_displaced(place.disk, tap) && !self.caches.has(place.disk);
         let displaced = displaced.then_some(Missing::Displaced);
         let indistinct = (tap == Tap::Device && found.indistinct).then_some(Missing::Indistinct);
-        // Its node was silent, and what was seen of its I/Os had been set aside when it came.
-        let until = self.set_aside.get(&io.node);
-        let late = until.is_some_and(|&until| io.event.end_unix_nanos() < until);
         let otherwise = if late { Missing::Late } else { Missing::Absent };
         Some(indistinct.or(uncovered).or(displaced).unwrap_or(otherwise))
     }
