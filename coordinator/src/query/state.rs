@@ -7,7 +7,7 @@ use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Scope, Value};
 use fathom_state::disks::Beside;
 use fathom_state::history::{Fact, Picture};
-use fathom_state::{disks, jobs, qos, rdma, vms};
+use fathom_state::{disks, jobs, pools, qos, rdma, vms};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
@@ -119,10 +119,14 @@ impl StateSnapshot {
             .of(Kind::Node)
             .map(|fact| NodeId::new(fact.observation.id.as_str()));
         nodes.extend(of_topology.chain(of_cluster).map(|node| (node, None)));
+        let is_listed = picture.of(Kind::Node).next().is_some();
         for (node, heard) in picture.heard() {
-            let is_node = nodes.keys().any(|known| known.as_str().eq_ignore_ascii_case(node.as_str()));
-            // What files say of a whole cluster is said under its name, and that is no node.
-            let is_cluster = node.as_str().eq_ignore_ascii_case(self.cluster.id.as_str());
+            let is_node = nodes
+                .keys()
+                .any(|known| known.as_str().eq_ignore_ascii_case(node.as_str()));
+            // What files say of a whole cluster is said under its name, ours or the one that it has in Windows, and that is no node.
+            let is_named = node.as_str().eq_ignore_ascii_case(self.cluster.id.as_str());
+            let is_cluster = is_named || (is_listed && !picture.says_of_itself(node));
             if !is_node && is_cluster && picture.is_of_files(node) {
                 continue;
             }
@@ -148,6 +152,11 @@ impl StateSnapshot {
         } else {
             BTreeMap::new()
         };
+        let mut pools = if wants(Kind::Pool) {
+            pools::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
         let mut machines = if wants(Kind::Vm) || wants(Kind::Vhd) {
             vms::beside(&picture)
         } else {
@@ -158,10 +167,13 @@ impl StateSnapshot {
             let mut more = match own.kind {
                 Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
                 Kind::StorageJob => jobs.remove(&own.id).unwrap_or_default(),
+                Kind::Pool => pools.remove(&own.id).unwrap_or_default(),
                 _ => Beside::default(),
             };
             match own.kind {
-                Kind::StorageJob => more.known.extend(courses.get(&own.id).map(of_course).unwrap_or_default()),
+                Kind::StorageJob => more
+                    .known
+                    .extend(courses.get(&own.id).map(of_course).unwrap_or_default()),
                 Kind::Vm | Kind::Vhd => more.known = machines.remove(&own.key()).unwrap_or_default(),
                 _ => {}
             }

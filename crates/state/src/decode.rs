@@ -112,6 +112,7 @@ fn one(bag: &Bag, class: &Class, node: NodeId, observed_unix_nanos: i64) -> Resu
         class: class.names[0].to_owned(),
     })?;
     let mut observation = Observation::new(node, class.kind, id, observed_unix_nanos);
+    let is_whole = is_whole(bag, class);
     for property in class.properties {
         // Of several names the first that holds something; a null of one does not hide another.
         let given: Vec<&Raw> = property.from.iter().filter_map(|name| bag.get(name)).collect();
@@ -120,6 +121,10 @@ fn one(bag: &Bag, class: &Class, node: NodeId, observed_unix_nanos: i64) -> Resu
             .find(|raw| !matches!(raw, Raw::Null))
             .or_else(|| given.first())
         else {
+            if is_whole {
+                let reason = "not given".to_owned();
+                observation.unavailable.insert(property.to.to_owned(), reason);
+            }
             continue;
         };
         match take(raw, property.take) {
@@ -141,6 +146,14 @@ fn one(bag: &Bag, class: &Class, node: NodeId, observed_unix_nanos: i64) -> Resu
         observation.id = node_name(&observation.id).to_owned();
     }
     Ok(observation)
+}
+
+/// Whether an object is one of the class itself, so that what it does not have its source did not give. What is printed shows a few columns
+/// of many, and of machines and their files an object is made of what was found.
+fn is_whole(bag: &Bag, class: &Class) -> bool {
+    let named = bag.class.as_deref();
+    let is_named = named.is_some_and(|named| class.names.iter().any(|name| name.eq_ignore_ascii_case(named)));
+    is_named && !matches!(class.kind, Kind::Vm | Kind::Vhd)
 }
 
 fn identity(bag: &Bag, identity: Identity) -> Option<String> {

@@ -141,7 +141,9 @@ impl Picture {
 
     fn poll(&mut self, node: &NodeId, kind: Kind, class: &str, at: i64, is_full: bool) {
         let of_node = self.polls.entry((node.clone(), kind)).or_default();
-        let polled = of_node.entry(class.to_owned()).or_insert(Polled { seen: at, full: None });
+        let polled = of_node
+            .entry(class.to_owned())
+            .or_insert(Polled { seen: at, full: None });
         polled.seen = polled.seen.max(at);
         if is_full {
             polled.full = polled.full.max(Some(at));
@@ -174,7 +176,10 @@ impl Picture {
             // Whoever reads it next reads all of it: nobody else goes on saying what one node said.
             Scope::Cluster => {
                 let whole = self.whole.get(&own.kind).into_iter().flatten();
-                whole.filter(|(class, _)| speaks_of(class, own)).map(|(_, at)| *at).max()
+                whole
+                    .filter(|(class, _)| speaks_of(class, own))
+                    .map(|(_, at)| *at)
+                    .max()
             }
         };
         // Everything was said later, and this was not among it.
@@ -231,6 +236,13 @@ impl Picture {
     pub fn is_of_files(&self, node: &NodeId) -> bool {
         let mut own = self.polls.iter().filter(|((read_by, _), _)| read_by == node);
         own.all(|(_, classes)| classes.keys().all(|class| class == FILES))
+    }
+
+    /// Whether anything was read in a node's name that each node has of its own.
+    #[must_use]
+    pub fn says_of_itself(&self, node: &NodeId) -> bool {
+        let mut read = self.polls.keys();
+        read.any(|(read_by, kind)| read_by == node && kind.scope() == Scope::Node)
     }
 
     /// Whether a node's readings of a kind have ever succeeded; of what the cluster has one of, whether anybody's have.

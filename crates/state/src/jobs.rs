@@ -2,7 +2,7 @@
 //!
 //! What Windows says of a job is where it stands. Its rate is what it moved between two readings, and a job that falls back has begun
 //! anew: the sign of a repair that is stuck (domain/thresholds.md). What it is and what it is about Windows says in its name
-//! ([`about`]).
+//! ([`about()`]).
 
 use std::collections::BTreeMap;
 

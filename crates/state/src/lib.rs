@@ -32,6 +32,7 @@ pub mod history;
 pub mod jobs;
 pub mod json;
 pub mod performance;
+pub mod pools;
 pub mod qos;
 pub mod rdma;
 pub mod schema;

@@ -130,7 +130,10 @@ pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
     for wanted in WANTED {
         let mut things: BTreeMap<(String, String), BTreeMap<NodeId, Fact>> = BTreeMap::new();
         // What is no node has no settings, whoever said so.
-        for fact in picture.of(wanted.kind).filter(|fact| nodes.contains(&fact.observation.node)) {
+        for fact in picture
+            .of(wanted.kind)
+            .filter(|fact| nodes.contains(&fact.observation.node))
+        {
             let observation = &fact.observation;
             let name = observation.get(wanted.name).map_or_else(String::new, Value::to_string);
             let keyword = observation.text("keyword").unwrap_or_default().to_owned();

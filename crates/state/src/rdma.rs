@@ -138,8 +138,11 @@ fn mark_priorities(picture: &Picture, pairs: &mut [Pair]) {
         pair.priority = set.first().copied().filter(|_| set.len() == 1);
         if set.len() > 1 {
             let all: Vec<String> = set.iter().map(u64::to_string).collect();
-            pair.notes
-                .push(format!("policies of {} set the priorities {}", pair.client, all.join(" and ")));
+            pair.notes.push(format!(
+                "policies of {} set the priorities {}",
+                pair.client,
+                all.join(" and ")
+            ));
         }
     }
 }

@@ -52,7 +52,12 @@ fn null_and_wrong_types_are_unavailable_with_the_reason_and_never_zero() {
     assert_eq!(disk.unavailable["slot"], "null");
     assert_eq!(disk.unavailable["can_pool"], "`maybe` is not yes or no");
     assert_eq!(disk.get("allocated_bytes"), Some(&Value::Signed(-1)));
-    // What was not given is in neither.
+    // What an object of the class does not have was not given; what is printed shows a few columns of many, and says nothing of the others.
+    assert_eq!(disk.unavailable["enclosure"], "not given");
+    let mut printed = json::bags(DISK).expect("JSON");
+    printed[0].class = None;
+    let disk = only(&printed);
+    assert_eq!(disk.kind, Kind::Disk);
     assert!(!disk.attributes.contains_key("enclosure") && !disk.unavailable.contains_key("enclosure"));
 }
 

@@ -1,10 +1,12 @@
 //! What follows from observations: pictures of a moment, pairs of nodes, drift of settings, courses of jobs.
 
+use std::collections::BTreeMap;
+
 use fathom_model::NodeId;
 use fathom_model::state::{Code, Kind, Observation, Value};
 use fathom_state::history::{Differ, Picture, Poll};
 use fathom_state::rdma::Transport;
-use fathom_state::{disks, jobs, qos, rdma};
+use fathom_state::{disks, jobs, pools, qos, rdma};
 
 fn disk(at: i64, health: &str) -> Observation {
     Observation::new("n1".into(), Kind::Disk, "d1", at).with("health", health)
@@ -331,7 +333,11 @@ fn a_pair_has_the_priority_of_its_clients_policies_and_says_when_its_directions_
     // Over TCP the policy of the NetDirect port marks nothing.
     assert_eq!((pairs[0].priority, pairs[1].priority), (Some(3), None));
     assert_eq!(pairs[0].notes, ["the other way, n2 to n1, it is tcp"]);
-    assert!(pairs[1].notes.contains(&"the other way, n1 to n2, it is rdma".to_owned()));
+    assert!(
+        pairs[1]
+            .notes
+            .contains(&"the other way, n1 to n2, it is rdma".to_owned())
+    );
     all.push(policy("n1", "Other", "net_direct_port", 5));
     let pairs = rdma::matrix(&picture(99, &all), &nodes, &all);
     assert_eq!(pairs[0].priority, None);
@@ -366,7 +372,8 @@ fn a_setting_has_its_age_and_why_it_was_not_read_since() {
     };
     let seen = nodes.iter().map(|node| setting.seen.get(node).copied());
     assert_eq!(seen.collect::<Vec<_>>(), [Some(60), Some(10)]);
-    assert_eq!(setting.failed, [("n2".into(), "access denied".to_owned())].into());
+    let failed = BTreeMap::from([(nodes[1].clone(), "access denied".to_owned())]);
+    assert_eq!(setting.failed, failed);
     assert_eq!(setting.values.len(), 2);
 }
 
@@ -375,9 +382,7 @@ fn what_stands_beside_a_disk_has_its_own_age_and_its_reasons() {
     let mut counters = Observation::new("n1".into(), Kind::DiskReliability, "d1", 10)
         .with("disk_id", "d1")
         .with("wear_percent", 4_u64);
-    counters
-        .unavailable
-        .insert("read_errors".to_owned(), "null".to_owned());
+    counters.unavailable.insert("read_errors".to_owned(), "null".to_owned());
     let all = [
         counters,
         disk(10, "Healthy"),
@@ -387,7 +392,8 @@ fn what_stands_beside_a_disk_has_its_own_age_and_its_reasons() {
     let beside = &disks::beside(&picture(1200, &all))["d1"];
     assert_eq!(beside.known["wear_percent"], Value::Unsigned(4));
     assert_eq!(beside.known["reliability_seen_unix_ns"], Value::Unsigned(20));
-    assert_eq!(beside.unknown, [("read_errors".to_owned(), "null".to_owned())].into());
+    let unknown = BTreeMap::from([("read_errors".to_owned(), "null".to_owned())]);
+    assert_eq!(beside.unknown, unknown);
 }
 
 #[test]
@@ -421,7 +427,11 @@ fn a_job_says_what_it_does_to_which_volume_and_the_disks_only_where_they_are_kno
     assert!(repair.unknown.contains_key("disks"));
     let optimize = &said["S2D on c-Optimize"];
     assert_eq!(
-        (text(optimize, "job_kind"), text(optimize, "pool"), text(optimize, "volume")),
+        (
+            text(optimize, "job_kind"),
+            text(optimize, "pool"),
+            text(optimize, "volume")
+        ),
         (Some("optimize".to_owned()), Some("S2D on c".to_owned()), None)
     );
     let regeneration = &said["Regeneration"];
@@ -441,4 +451,37 @@ fn a_job_says_what_it_does_to_which_volume_and_the_disks_only_where_they_are_kno
         (text(repair, "disks"), text(repair, "disks_by")),
         (Some("d2".to_owned()), Some("extents".to_owned()))
     );
+}
+
+#[test]
+fn a_pool_says_which_media_it_is_of_beside_those_that_cache() {
+    let pool = |id: &str, primordial: bool| {
+        Observation::new("n1".into(), Kind::Pool, id, 10)
+            .with("unique_id", id)
+            .with("primordial", primordial)
+    };
+    let disk = |id: &str, media: Code, usage: i64| {
+        Observation::new("n1".into(), Kind::Disk, id, 10)
+            .with("media", media)
+            .with("usage", code(usage, "as it is"))
+            .with("cannot_pool_reason", vec![code(2, "In a Pool").into()])
+    };
+    let mut all = vec![
+        pool("p", false),
+        pool("all", true),
+        disk("d1", code(4, "SSD"), 5),
+        disk("d2", code(3, "HDD"), 1),
+    ];
+    let said = pools::beside(&picture(99, &all));
+    assert_eq!(said.len(), 1);
+    assert_eq!(said["p"].known["mixed_media"], Value::Bool(false));
+    assert_eq!(said["p"].known["media"].to_string(), "HDD");
+    all.push(disk("d3", code(4, "SSD"), 1));
+    let said = pools::beside(&picture(99, &all));
+    assert_eq!(said["p"].known["mixed_media"], Value::Bool(true));
+    assert_eq!(said["p"].known["media"].to_string(), "HDD, SSD");
+    // Of two pools a disk that names none is of nobody knows which.
+    all.push(pool("q", false));
+    let said = pools::beside(&picture(99, &all));
+    assert!(said["p"].unknown.contains_key("media"));
 }

@@ -16,8 +16,8 @@ use tonic::Status;
 use super::{Query, page, status};
 use crate::grpc::paging::Stretch;
 use crate::query::counters::{Asked, counters};
-use crate::query::{known_node, run};
 use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
+use crate::query::{known_node, run};
 
 /// How often a watch looks for what is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -121,7 +121,7 @@ fn condition(scene: &Scene<'_>, sign: Sign, disk: &Observation) -> Condition {
         let beside = beside(scene.picture);
         let node = beside
             .get(&disk.id)
-            .and_then(|more| more.get("connected_node"))
+            .and_then(|more| more.known.get("connected_node"))
             .and_then(Value::as_str);
         let number = scene.picture.of(Kind::DiskView).find_map(|view| {
             let view = view.observation;

@@ -118,9 +118,8 @@ impl Scene {
         if !broken.is_empty() {
             return Ok((broken, "extents"));
         }
-        let is_out = |disk: &&Observation| {
-            is_other(disk.get("health"), HEALTHY) || code(disk.get("usage")) == Some(RETIRED)
-        };
+        let is_out =
+            |disk: &&Observation| is_other(disk.get("health"), HEALTHY) || code(disk.get("usage")) == Some(RETIRED);
         let out: BTreeSet<&str> = self.disks.iter().filter(is_out).map(|disk| disk.id.as_str()).collect();
         if out.is_empty() {
             return Err("no extent of it that is known is not OK, and no disk is retired or not healthy");
