@@ -124,6 +124,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom disks --node n1\n  fathom disks --at 2026-09-22T03:13:00Z     as they were then\n  fathom disks --name eui.0025 -o json       with what is unknown, and why"
     )]
     Disks(StateArgs),
+    /// The storage bus: drives as each node reaches them, and as the node that has them holds them
+    #[command(
+        after_help = "Examples:\n  fathom sbl --node n1\n  fathom sbl --name S3Z1 --at 2026-09-22T03:13:00Z     one drive, as every node reached it then"
+    )]
+    Sbl(StateArgs),
     /// Virtual machines: where they run, and which VHDX files they have on which volume
     #[command(
         after_help = "Examples:\n  fathom vms --volume vol0\n  fathom vms --node n1 --at 2026-09-22T03:13:00Z     as they were then\n  fathom vms --name web -o json                      with what is unknown, and why"

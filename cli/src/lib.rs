@@ -74,6 +74,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Pools(a) => over(&a.connection, output, &|| state::run(&state::POOLS, &a, output)),
         Command::Sources(a) => over(&a.connection, output, &|| state::run(&state::SOURCES, &a, output)),
         Command::SmbEvents(a) => over(&a.connection, output, &|| state::run(&state::SMB_EVENTS, &a, output)),
+        Command::Sbl(a) => over(&a.connection, output, &|| state::sbl(&a, output)),
         Command::Extents(a) => over(&a.connection, output, &|| state::extents(&a, output)),
         Command::Vms(a) => over(&a.state.connection, output, &|| state::vms::run(&a, output)),
         Command::Rdma(a) => over(&a.connection, output, &|| state::network::rdma(&a, output)),

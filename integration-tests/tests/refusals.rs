@@ -170,10 +170,16 @@ fn client_certificate_that_the_coordinator_refuses_is_explained_in_the_same_word
     // Once for all of them: they came from one address within a minute.
     coordinator.kill();
     let said = coordinator.said();
-    let told: Vec<&str> = said.lines().filter(|line| line.contains("connection refused")).collect();
+    let told: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("connection refused"))
+        .collect();
     assert_eq!(told.len(), 1, "{said}");
     assert!(told[0].contains("peer=127.0.0.1:"), "{said}");
-    assert!(told[0].contains("from an authority that our CA file does not hold"), "{said}");
+    assert!(
+        told[0].contains("from an authority that our CA file does not hold"),
+        "{said}"
+    );
 }
 
 #[test]

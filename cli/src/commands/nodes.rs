@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::args::{Output, StateArgs};
 use crate::client::{Client, block_on};
-use crate::commands::state::{Beside, NODES, both, has};
+use crate::commands::state::{Beside, HEALTH_FAULTS, NODES, both, has};
 use crate::commands::{note, print, unseen};
 use crate::error::Result;
 use crate::exit::Code;
@@ -16,13 +16,14 @@ use crate::render::units::{count, date_time, signed_nanos};
 use crate::scope::tell;
 
 /// What of a past moment is not known of nodes.
-const OF_NOW: &str = "what daemons give, lose and do, and what the clocks are, is known of now alone: left out of a past moment";
+const OF_NOW: &str =
+    "what daemons give, lose and do, and what the clocks are, is known of now alone: left out of a past moment";
 
 pub(crate) fn run(arguments: &StateArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
     let (cluster, now, beside) = block_on(async {
         let client = Client::connect(&context).await?;
-        let beside = Beside::ask(&client, &[&NODES], arguments).await?;
+        let beside = Beside::ask(&client, &[&NODES, &HEALTH_FAULTS], arguments).await?;
         let now = match arguments.at {
             None => Some(client.nodes().await?),
             Some(_) => None,

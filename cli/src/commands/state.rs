@@ -1,4 +1,4 @@
-//! `fathom disks`, `jobs`, `pools`, `sources`, `extents`: resources of a cluster as they were at a moment.
+//! `fathom disks`, `jobs`, `pools`, `sbl`, `sources`, `extents`: resources of a cluster as they were at a moment.
 
 mod beside;
 pub(crate) mod counters;
@@ -25,7 +25,9 @@ use crate::render::units::date_time;
 use crate::scope::tell;
 
 pub(crate) use beside::{Beside, both, has};
-pub(crate) use tables::{CSVS, DISKS, JOBS, NODES, POOLS, SMB_EVENTS, SOURCES, Table, VIRTUAL_DISKS};
+pub(crate) use tables::{
+    BITLOCKER, CSVS, DISKS, FILE_SYSTEMS, HEALTH_FAULTS, JOBS, NODES, POOLS, SMB_EVENTS, SOURCES, Table, VIRTUAL_DISKS,
+};
 
 /// A node whose newest reading is older than this at the moment that is asked about has not reported: every class is read at least this
 /// often but for the reliability of drives.
@@ -107,6 +109,49 @@ pub(crate) fn run(table: &Table, arguments: &StateArgs, output: Output) -> Resul
     Ok(code)
 }
 
+/// The storage bus: drives as each node reaches them, and as the node that has them holds them.
+pub(crate) fn sbl(arguments: &StateArgs, output: Output) -> Result<Code> {
+    let context = arguments.connection.resolve()?;
+    let kinds: Vec<&str> = [&tables::SBL_DEVICES, &tables::SBL_TARGETS]
+        .into_iter()
+        .flat_map(|table| table.kinds)
+        .copied()
+        .collect();
+    let (cluster, (resources, coverage), known) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let answer = client.resources(filter(&kinds, arguments), arguments.at).await?;
+        let known = match answer.0.is_empty() {
+            true => names(&client, &kinds, arguments).await?,
+            false => None,
+        };
+        Ok((client.cluster().await?, answer, known))
+    })?;
+    let resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    let (devices, targets): (Vec<Shown>, Vec<Shown>) =
+        resources.into_iter().partition(|row| tables::SBL_DEVICES.has(row));
+    let at = coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
+    match output {
+        Output::Json => {
+            let list = |rows: &[Shown]| -> serde_json::Value { rows.iter().map(|row| row.json(at)).collect() };
+            let lists = [
+                (tables::SBL_DEVICES.name, list(&devices)),
+                (tables::SBL_TARGETS.name, list(&targets)),
+            ];
+            document_with(&cluster, lists, coverage.as_ref(), &[])?;
+        }
+        Output::Table => {
+            let (devices, targets) = (
+                tables::SBL_DEVICES.lines(&devices, at),
+                tables::SBL_TARGETS.lines(&targets, at),
+            );
+            print(&format!("{devices}\n{targets}"))?;
+        }
+    }
+    let code = note(coverage.as_ref());
+    tell_unknown(arguments, known.as_deref());
+    Ok(code)
+}
+
 /// So many names are told where one is not known.
 const NAMED: usize = 48;
 
@@ -179,7 +224,9 @@ pub(crate) fn extents(arguments: &ExtentsArgs, output: Output) -> Result<Code> {
         extents.retain(|extent| extent.observation.text("virtual_disk_id") == Some(id));
     }
     if extents.is_empty() && id.is_none() && !disks.is_empty() {
-        let known = disks.iter().map(|disk| disk.observation.text("name").unwrap_or(&disk.observation.id));
+        let known = disks
+            .iter()
+            .map(|disk| disk.observation.text("name").unwrap_or(&disk.observation.id));
         let known: Vec<String> = known.map(str::to_owned).collect();
         return Err(Error::NoVolume {
             name: volume.clone(),
@@ -198,7 +245,10 @@ fn volume_id<'a>(disks: &'a [Shown], volume: &str) -> Option<&'a str> {
     let is_it = |disk: &&Shown| {
         let own = &disk.observation;
         let names = [Some(own.id.as_str()), own.text("name"), own.text("unique_id")];
-        names.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(volume))
+        names
+            .into_iter()
+            .flatten()
+            .any(|name| name.eq_ignore_ascii_case(volume))
     };
     let own = &disks.iter().find(is_it)?.observation;
     Some(own.text("unique_id").unwrap_or(&own.id))

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::args::{Output, StateArgs};
 use crate::client::{Client, block_on};
-use crate::commands::state::{Beside, CSVS, VIRTUAL_DISKS, both, has};
+use crate::commands::state::{BITLOCKER, Beside, CSVS, FILE_SYSTEMS, Table, VIRTUAL_DISKS, both, has};
 use crate::commands::{note, print, source, tell_source, unseen};
 use crate::error::Result;
 use crate::exit::Code;
@@ -13,6 +13,9 @@ use crate::render::json;
 use crate::render::table::Grid;
 use crate::render::units::{bytes, count, maybe_nanos};
 use crate::scope::tell;
+
+/// What state says of volumes.
+const LISTS: [&Table; 4] = [&VIRTUAL_DISKS, &CSVS, &FILE_SYSTEMS, &BITLOCKER];
 
 /// What of a past moment is not known of volumes.
 const OF_NOW: &str =
@@ -22,7 +25,7 @@ pub(crate) fn run(arguments: &StateArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
     let (cluster, now, mut beside) = block_on(async {
         let client = Client::connect(&context).await?;
-        let beside = Beside::ask(&client, &[&VIRTUAL_DISKS, &CSVS], arguments).await?;
+        let beside = Beside::ask(&client, &LISTS, arguments).await?;
         let now = match arguments.at {
             None => Some(client.volumes().await?),
             Some(_) => None,
@@ -104,7 +107,9 @@ fn keep_those_of(beside: &mut Beside, volumes: &[&wire::VolumeStatus]) {
     for csv in beside.of(&CSVS) {
         let own = &csv.observation;
         // Clusters call it `Cluster Virtual Disk (NAME)`.
-        let within = own.text("name").and_then(|name| Some(name.split_once('(')?.1.trim_end_matches(')')));
+        let within = own
+            .text("name")
+            .and_then(|name| Some(name.split_once('(')?.1.trim_end_matches(')')));
         named.extend(own.text("volume").into_iter().chain(within).map(str::to_owned));
     }
     beside.retain(&VIRTUAL_DISKS, |disk| {

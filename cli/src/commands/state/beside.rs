@@ -28,9 +28,16 @@ impl Beside {
             known: None,
         };
         let mut moment = arguments.at;
-        for table in tables {
-            let mut wanted = filter(table.kinds, arguments);
-            if table.is_of_no_node {
+        let mut rows = Vec::new();
+        // Asked for together: each question reads all of state.
+        for of_no_node in [false, true] {
+            let own = tables.iter().filter(|table| table.is_of_no_node == of_no_node);
+            let kinds: Vec<&str> = own.flat_map(|table| table.kinds).copied().collect();
+            if kinds.is_empty() {
+                continue;
+            }
+            let mut wanted = filter(&kinds, arguments);
+            if of_no_node {
                 wanted.node = String::new();
             }
             let (resources, coverage) = match client.resources(wanted, moment).await {
@@ -41,8 +48,14 @@ impl Beside {
             // All lists are of one moment, whatever came meanwhile.
             moment = moment.or_else(|| coverage.as_ref()?.at_unix_nanos);
             beside.coverage = beside.coverage.or(coverage);
-            let rows = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
-            beside.tables.push((table, rows));
+            for resource in &resources {
+                rows.push(Shown::from_wire(resource)?);
+            }
+        }
+        for table in tables {
+            let (own, others) = rows.into_iter().partition(|row: &Shown| table.has(row));
+            rows = others;
+            beside.tables.push((table, own));
         }
         if beside.tables.iter().all(|(_, rows)| rows.is_empty()) {
             let kinds: Vec<&str> = tables.iter().flat_map(|table| table.kinds).copied().collect();
@@ -109,7 +122,7 @@ impl Beside {
     pub(crate) fn note(&self, arguments: &StateArgs, others: &[String]) -> Code {
         let name = arguments.name.as_ref();
         if !others.iter().any(|other| has(name, other)) {
-            let known = self.known.iter().map(|known| [known, others].concat()).next();
+            let known = self.known.as_ref().map(|known| [known.as_slice(), others].concat());
             tell_unknown(arguments, known.as_deref());
         }
         match self.is_of_events() {

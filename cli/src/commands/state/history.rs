@@ -81,6 +81,8 @@ fn changes(before: &Observation, after: &Observation) -> String {
         .collect();
     let said = |row: &Observation, name: &str| match (row.get(name), row.unavailable.get(name)) {
         (Some(value), _) => value.to_string(),
+        // Nodes of before it was said left it out.
+        (None, Some(why)) if why == "not given" => "unknown".to_owned(),
         (None, Some(why)) => format!("unknown ({why})"),
         (None, None) => "unknown".to_owned(),
     };

@@ -22,6 +22,13 @@ pub(crate) struct Table {
     pub(crate) other_age: Option<(&'static str, &'static str)>,
 }
 
+impl Table {
+    /// Whether a resource is one of those that it lists.
+    pub(crate) fn has(&self, row: &Shown) -> bool {
+        self.kinds.contains(&row.observation.kind.as_str())
+    }
+}
+
 pub(crate) const DISKS: Table = Table {
     name: "disks",
     kinds: &["disk"],
@@ -94,6 +101,10 @@ pub(crate) const POOLS: Table = Table {
         ("status", |row| text(row, "operational_status")),
         (">size", |row| size(row, "size_bytes")),
         (">allocated", |row| size(row, "allocated_bytes")),
+        ("media", |row| {
+            let mixed = row.get("mixed_media").and_then(Value::as_bool) == Some(true);
+            format!("{}{}", text(row, "media"), if mixed { " (mixed)" } else { "" })
+        }),
         ("read-only", |row| text(row, "read_only")),
         ("why", |row| text(row, "read_only_reason")),
         ("repair", |row| text(row, "repair_policy")),
@@ -133,6 +144,92 @@ pub(crate) const CSVS: Table = Table {
             text(row, "file_system_redirected_reason")
         }),
         ("redirected, block", |row| text(row, "block_redirected_reason")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const FILE_SYSTEMS: Table = Table {
+    name: "file_systems",
+    kinds: &["file_system"],
+    columns: &[
+        ("file system", |row| text(row, "name")),
+        ("of", |row| text(row, "file_system")),
+        ("path", |row| text(row, "path")),
+        ("health", |row| text(row, "health")),
+        ("status", |row| text(row, "operational_status")),
+        (">size", |row| size(row, "size_bytes")),
+        (">free", |row| size(row, "free_bytes")),
+        (">cluster", |row| size(row, "cluster_bytes")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const BITLOCKER: Table = Table {
+    name: "bitlocker",
+    kinds: &["bitlocker"],
+    columns: &[
+        ("encryption of", |row| text(row, "volume")),
+        ("on", |row| row.observation.node.to_string()),
+        ("protection", |row| text(row, "protection")),
+        ("conversion", |row| text(row, "conversion")),
+        ("method", |row| text(row, "method")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const HEALTH_FAULTS: Table = Table {
+    name: "health_faults",
+    kinds: &["health_fault"],
+    columns: &[
+        ("the Health Service says", |row| text(row, "type")),
+        ("severity", |row| text(row, "severity")),
+        ("of", |row| text(row, "object")),
+        ("where", |row| text(row, "location")),
+        ("why", |row| text(row, "reason")),
+        ("what to do", |row| text(row, "recommended")),
+    ],
+    is_of_no_node: true,
+    other_age: None,
+};
+
+pub(crate) const SBL_DEVICES: Table = Table {
+    name: "sbl_devices",
+    kinds: &["sbl_device"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("reaches", device),
+        (">number", |row| text(row, "device_number")),
+        ("at", |row| text(row, "connected_node")),
+        ("state", |row| text(row, "state")),
+        ("type", |row| text(row, "type")),
+        (">paths", |row| text(row, "paths")),
+        ("active", |row| text(row, "active")),
+        ("read-only", |row| text(row, "read_only")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const SBL_TARGETS: Table = Table {
+    name: "sbl_targets",
+    kinds: &["sbl_target"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("holds", device),
+        (">number", |row| text(row, "device_number")),
+        (">path", |row| text(row, "path")),
+        ("path type", |row| text(row, "path_type")),
+        ("status", |row| text(row, "status")),
+        ("cache state", |row| text(row, "cache_state")),
+        ("cache mode", |row| text(row, "cache_mode")),
+        ("usage", |row| text(row, "usage")),
+        ("is cache", |row| text(row, "cache_device")),
+        (">errors r/w", |row| {
+            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
+        }),
     ],
     is_of_no_node: false,
     other_age: None,
@@ -207,6 +304,13 @@ pub(crate) const EXTENTS: Table = Table {
 /// A value, or a dash where it is not known: why not is in JSON.
 pub(super) fn text(row: &Shown, name: &str) -> String {
     row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// A drive as the storage bus names it.
+fn device(row: &Shown) -> String {
+    let own = &row.observation;
+    let name = own.text("serial_number").or_else(|| own.text("device_guid"));
+    name.unwrap_or(&own.id).to_owned()
 }
 
 /// Several values, of many the first.
