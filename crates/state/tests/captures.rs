@@ -410,7 +410,7 @@ fn a_report_says_what_each_node_sees_of_the_bus() {
     assert_eq!(drive.unavailable["serial_number"], "null");
     assert_eq!(
         drive.get("sample_periods").map(ToString::to_string).as_deref(),
-        Some("64ms: 4, 2048ms: 1")
+        Some("16ms: 4, 64ms: 1")
     );
     let firmware = decoded
         .observations
