@@ -70,8 +70,8 @@ fn list_end(lines: &[&str], from: usize) -> usize {
         let goes_on = match list_entry(line) {
             None => is_indented(line),
             Some((name, _)) => {
-                let own = lines[from..until].iter().filter_map(|line| list_entry(line));
-                line.find(':') == lines[from].find(':') && own.into_iter().all(|(own, _)| own != name)
+                let mut own = lines[from..until].iter().filter_map(|line| list_entry(line));
+                line.find(':') == lines[from].find(':') && own.all(|(own, _)| own != name)
             }
         };
         if !(is_indented(last) && goes_on) {

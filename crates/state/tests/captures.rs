@@ -293,8 +293,11 @@ fn a_health_fault_has_its_reason() {
     );
 }
 
-/// What a capture holds: observations by kind, and how many objects nothing is made of.
-const EXPECTED: &[(&str, &[(&str, usize)], usize)] = &[
+/// A file, its observations by kind, and how many objects nothing is made of.
+type Expected = (&'static str, &'static [(&'static str, usize)], usize);
+
+/// What each capture holds.
+const EXPECTED: &[Expected] = &[
     ("cannot-pool.txt", &[("disk", 3)], 0),
     // No resource: one value of the performance history, rounded for display.
     ("clusterperf-storage-degraded.txt", &[], 1),
@@ -410,7 +413,7 @@ fn a_report_says_what_each_node_sees_of_the_bus() {
     assert_eq!(drive.unavailable["serial_number"], "null");
     assert_eq!(
         drive.get("sample_periods").map(ToString::to_string).as_deref(),
-        Some("64ms: 4, 2048ms: 1")
+        Some("16ms: 4, 64ms: 1")
     );
     let firmware = decoded
         .observations
@@ -442,7 +445,7 @@ fn a_validations_tables_have_the_node_above_them() {
         .find(|row| row.text("serial_number") == Some("8931b571b1280010"))
         .expect("a drive");
     assert_eq!(boss.unavailable["page_83h_id"], "null");
-    let interface = of(Kind::SmbInterface).last().expect("an interface");
+    let interface = of(Kind::SmbInterface).next_back().expect("an interface");
     assert_eq!(
         (interface.node.as_str(), interface.number("link_bits_per_s")),
         ("AxNode2", Some(25_000_000_000))

@@ -8,7 +8,7 @@ pub(super) fn bags(lines: &[&str]) -> Vec<Bag> {
     let mut bags: Vec<Bag> = Vec::new();
     let mut at = 0;
     while at < lines.len() {
-        let rows: Vec<Vec<&str>> = lines[at..].iter().map_while(|line| cells(line)).collect();
+        let rows: Vec<Vec<&str>> = lines[at..].iter().map_while(cells).collect();
         let above = at.checked_sub(1).and_then(|above| host(lines[above]));
         at += rows.len().max(1);
         let Some((heads, values)) = rows.split_first() else {
@@ -65,9 +65,9 @@ fn object(heads: &[&str], row: &[&str]) -> Bag {
 /// Names and values of one object: of data center bridging whether the host takes the switch's settings.
 fn pairs(rows: &[Vec<&str>]) -> Option<Bag> {
     let said = rows.iter().find(|row| row.first() == Some(&"DCB Willing Status"))?;
-    let willing = match said.get(1)? {
-        &"Enabled" => true,
-        &"Disabled" => false,
+    let willing = match *said.get(1)? {
+        "Enabled" => true,
+        "Disabled" => false,
         _ => return None,
     };
     let mut bag = Bag::default();

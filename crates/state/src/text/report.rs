@@ -62,7 +62,7 @@ fn of_bus<'a>(report: &str, node: Option<&'a str>, line: &'a str, buses: &mut BT
             .map(|(name, number)| Some((*name, number.parse().ok()?)))
             .collect();
         let Some(parsed) = parsed else { return false };
-        let bus = buses.entry(node).or_insert_with(new);
+        let bus = buses.entry(node).or_insert_with(empty_bus);
         for (name, number) in parsed {
             bus.set(name, Raw::Integer(number));
         }
@@ -79,7 +79,7 @@ fn of_bus<'a>(report: &str, node: Option<&'a str>, line: &'a str, buses: &mut BT
             numbers(node, &[("CacheDevices", *cache), ("CapacityDevices", *capacity)])
         }
         ("StorageBusCache", [_, ..], Some(node)) => {
-            let bus = buses.entry(node).or_insert_with(new);
+            let bus = buses.entry(node).or_insert_with(empty_bus);
             let mut said = match bus.take("CacheSaid") {
                 Some(Raw::List(said)) => said,
                 _ => Vec::new(),
@@ -92,7 +92,7 @@ fn of_bus<'a>(report: &str, node: Option<&'a str>, line: &'a str, buses: &mut BT
     }
 }
 
-fn new() -> Bag {
+fn empty_bus() -> Bag {
     let mut bus = Bag::default();
     bus.class = Some("SddcStorageBus".to_owned());
     bus.with("Identifier", Raw::Text("storage bus".to_owned()))
