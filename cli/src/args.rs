@@ -192,7 +192,7 @@ pub(crate) enum Command {
     Latency(LatencyArgs),
     /// Whom to blame, with the evidence
     #[command(
-        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --check           exit with 3 when somebody is to blame\n  fathom why --node t1         of the writes that t1 began or has a copy of; another node may be to blame for them"
+        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --since 2h --until 1h\n  fathom why ID                one write: where its time went\n  fathom why --check           exit with 3 when somebody is to blame\n  fathom why --node t1         of the writes that t1 began or has a copy of; another node may be to blame for them"
     )]
     Why(WhyArgs),
     /// What is wrong now, each under one name from when it is found until it is over
@@ -206,7 +206,7 @@ pub(crate) enum Command {
     /// What writes would have taken without a disk, a link or a node
     #[command(
         name = "whatif",
-        after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without link:n1-n2\n  fathom whatif --without job:Repair       a storage job, by its name or identity\n  fathom whatif --recording DIR            without a coordinator"
+        after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without link:n1-n2\n  fathom whatif --without job:vol0-Repair  a storage job, by its name or identity (fathom jobs has both)\n  fathom whatif --recording DIR            without a coordinator"
     )]
     WhatIf(WhatIfArgs),
     /// Two stretches of time side by side: latencies, last copies, findings, state, and what of it changed
@@ -325,6 +325,9 @@ pub(crate) struct Which {
     /// Only those of the last stretch of time, counted back from the cluster's newest I/O, such as 15m
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = stretch)]
     pub(crate) since: Option<Span>,
+    /// Only those up to so long before the cluster's newest I/O, such as 5m: with --since 15m ten minutes
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = stretch)]
+    pub(crate) until: Option<Span>,
 }
 
 /// What an answer is made of.
@@ -445,9 +448,15 @@ impl By {
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
+    /// One write, by its name as `fathom writes` prints it: where its time went and what it waited for
+    #[arg(value_name = "ID", conflicts_with_all = ["check", "vm", "volume", "node", "disk", "since", "until", "wanted"])]
+    pub(crate) id: Option<String>,
     /// Exit with 3 when somebody is to blame
     #[arg(long)]
     pub(crate) check: bool,
+    /// Only of the volume that this virtual machine is on; other machines on it are named
+    #[arg(long, value_name = "NAME", conflicts_with = "volume")]
+    pub(crate) vm: Option<String>,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use fathom_proto::control::v1::control_service_client::ControlServiceClient;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use fathom_runtime::clock::{Clock, SystemClock};
+use fathom_runtime::units::Span;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -421,15 +422,15 @@ fn refused(address: &str) -> Error {
 /// The filter that the options mean.
 pub(crate) fn filter(which: &Which, op: Option<fathom_model::Op>) -> wire::IoFilter {
     let text = |option: &Option<String>| option.clone().unwrap_or_default();
+    // 0 would say nothing on the wire; longer than any clock reads is as good as the longest.
+    let nanos = |time: Span| u64::try_from(time.0.as_nanos()).map_or(MOST_NANOS, |nanos| nanos.clamp(1, MOST_NANOS));
     wire::IoFilter {
         op: op.map_or_else(String::new, |op| op.as_str().to_owned()),
         volume: text(&which.volume),
         node: text(&which.node),
         disk: text(&which.disk),
-        // 0 would say nothing on the wire; longer than any clock reads is as good as the longest.
-        since_nanos: which.since.map_or(0, |since| {
-            u64::try_from(since.0.as_nanos()).map_or(MOST_NANOS, |nanos| nanos.clamp(1, MOST_NANOS))
-        }),
+        since_nanos: which.since.map_or(0, nanos),
+        until_nanos: which.until.map_or(0, nanos),
     }
 }
 

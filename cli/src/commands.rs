@@ -14,6 +14,7 @@ pub(crate) mod ios;
 pub(crate) mod latency;
 pub(crate) mod ledger;
 pub(crate) mod nodes;
+pub(crate) mod of_vm;
 pub(crate) mod profile;
 pub(crate) mod replay;
 pub(crate) mod roles;

@@ -112,6 +112,12 @@ pub(crate) enum Error {
     /// There is no page of a code.
     #[error("there is no code `{code}` (known: {known})")]
     NoCode { code: String, known: String },
+    /// There is no such virtual machine.
+    #[error("no virtual machine is called `{name}` (known: {known})")]
+    NoVm { name: String, known: String },
+    /// A virtual machine is not on one volume.
+    #[error("{name} has its files on {volumes}; ask with --volume for one")]
+    VmVolumes { name: String, volumes: String },
     /// What is to be left out is not there.
     #[error(transparent)]
     NotAway(#[from] fathom_lab::diagnosis::what_if::NotAway),
@@ -139,6 +145,8 @@ impl Error {
             | Self::NoExtents
             | Self::NoCode { .. }
             | Self::NoVolume { .. }
+            | Self::NoVm { .. }
+            | Self::VmVolumes { .. }
             | Self::NotAway(_)
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }

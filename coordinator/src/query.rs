@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use fathom_diagnose::culprit::Case;
 use fathom_diagnose::detail::detail;
+use fathom_diagnose::jobs::settle;
 use fathom_diagnose::latency::{By, Latencies};
-use fathom_diagnose::overview::{self, Overview};
+use fathom_diagnose::overview::Overview;
 use fathom_model::report::{Clock, IoDetail, Latency, Report};
 use fathom_model::{Catalog, Io, IoId, JoinedRows, Op};
 use fathom_store::{FileEntry, Span, read_rows};
@@ -37,6 +38,8 @@ pub(crate) struct Snapshot {
     newest: Option<i64>,
     /// I/Os that completed before this are left out; of tables where a minute begins.
     from: Option<i64>,
+    /// I/Os that completed after this are left out; of tables where a minute ends.
+    until: Option<i64>,
 }
 
 /// An I/O as an answer shows it, with what the detail does not hold.
@@ -95,12 +98,16 @@ impl Snapshot {
         let from = newest
             .zip(filter.since_nanos)
             .map(|(newest, since)| newest.saturating_sub_unsigned(since));
+        let until = newest
+            .zip(filter.until_nanos)
+            .map(|(newest, until)| newest.saturating_sub_unsigned(until));
         Self {
             cluster,
             view,
             filter,
             newest,
             from,
+            until,
         }
     }
 
@@ -132,7 +139,10 @@ impl Snapshot {
                 Some(from) => from,
                 None => i64::MIN,
             },
-            until_unix_nanos: i64::MAX,
+            until_unix_nanos: match self.until {
+                Some(until) => until,
+                None => i64::MAX,
+            },
         }
     }
 
@@ -172,7 +182,7 @@ impl Snapshot {
         if self.filter.keeps_all() {
             return take(rows, catalog);
         }
-        let kept = self.filter.apply(rows, catalog, self.from);
+        let kept = self.filter.apply(rows, catalog, self.span());
         if kept.is_empty() {
             ControlFlow::Continue(())
         } else {
@@ -182,18 +192,28 @@ impl Snapshot {
 
     /// Everything at once, by what is known of the clocks. What was not heard is the caller's to add.
     pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<(Report, Option<Found>)> {
-        let (overview, names) = self.overview(clocks)?;
+        let (mut overview, names) = self.overview(clocks)?;
         let warnings = self
             .view
             .topology
             .as_deref()
             .map(|topology| overview.writerless(topology, &names));
+        let foreign = overview.take_foreign();
         let (mut report, case) = overview.finish(&names);
         report.unseen.warnings = warnings.unwrap_or_default();
+        let mut culprit = None;
         if let Some(mut case) = case {
             self.gather(&mut case, names.clone())?;
-            overview::blame(&mut report, case.close(&names));
+            culprit = case.close(&names);
         }
+        // What was read of jobs is only looked for where something may be theirs.
+        let is_found = culprit.is_some() || !report.culprits.is_empty();
+        let running = if is_found && !foreign.is_empty() {
+            self.running()?
+        } else {
+            Vec::new()
+        };
+        settle(&mut report, culprit, &running, &foreign);
         let slowest = match &report.slowest_write {
             Some(slowest) => slowest
                 .id
@@ -231,10 +251,11 @@ impl Snapshot {
                     Cow::Owned(rows)
                 }
             };
+            overview.see(&rows.unmatched, &catalog);
             let rows = if self.filter.keeps_all() {
                 rows
             } else {
-                Cow::Owned(self.filter.apply(&rows, &catalog, self.from))
+                Cow::Owned(self.filter.apply(&rows, &catalog, self.span()))
             };
             overview.add(rows, &catalog);
         }
@@ -310,6 +331,7 @@ impl Snapshot {
             filter: Filter::default(),
             newest: self.newest,
             from: None,
+            until: None,
         }
     }
 

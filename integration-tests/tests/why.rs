@@ -216,6 +216,147 @@ fn paused_node_is_in_maintenance_and_a_job_that_begins_anew_is_stuck() {
     assert_eq!(state(&health, "adapter", &format!("{other}/SMB1")), "ok");
 }
 
+#[test]
+fn repair_that_writes_wait_for_is_named_as_the_job_online_and_offline() {
+    let setup = Setup::new();
+    let recording = setup.simulate("run", "repair", &["--seconds", "60", "--nodes", "3"], "");
+    let coordinator = setup.coordinator(&[]);
+    setup.play(&coordinator, &recording);
+    let all = setup.json(&coordinator, &["findings", "--all"]);
+    let all = all["findings"].as_array().unwrap();
+    let jobs: Vec<&Value> = all
+        .iter()
+        .filter(|finding| finding["code"] == "JOB_COSTS_WRITES")
+        .collect();
+    assert_eq!(jobs.len(), 1, "{all:?}");
+    let job = jobs[0];
+    assert_eq!(
+        (&job["kind"], &job["resource"]),
+        (&json!("job"), &json!("repair-0")),
+        "{job}"
+    );
+    assert_eq!(job["disks"].as_array().unwrap().len(), 2, "{job}");
+    let cost = job["cost_ns"].as_u64().unwrap();
+    let sum = |rows: &str| -> u64 {
+        let rows = job[rows].as_array().unwrap().iter();
+        rows.map(|row| row["cost_ns"].as_u64().unwrap()).sum()
+    };
+    assert!(cost > 0, "{job}");
+    assert_eq!((sum("victims"), sum("initiators")), (cost, cost), "{job}");
+    for other in all.iter().filter(|finding| finding["code"] != "JOB_COSTS_WRITES") {
+        assert_eq!(other["part_of"], job["id"], "{other}");
+    }
+    check_readings(&setup, &coordinator, job);
+    let why = setup.json(&coordinator, &["why"]);
+    let culprit = &why["culprit"];
+    assert_eq!(
+        (
+            &culprit["kind"],
+            &culprit["resource"],
+            &culprit["node"],
+            &culprit["disk"]
+        ),
+        (&json!("job"), &json!("repair-0"), &Value::Null, &Value::Null),
+        "{why}"
+    );
+    let rows = why["culprits"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["kind"] == "job"), "{why}");
+    let found = culprit["cost_ns"].as_u64().unwrap();
+    assert!(
+        found.abs_diff(cost) <= cost / 10,
+        "why says {found}, the finding {cost}"
+    );
+
+    let folder = recording.to_str().unwrap();
+    let offline = program()
+        .run(["findings", "--recording", folder, "--all", "-o", "json"])
+        .json();
+    let offline = offline["findings"].as_array().unwrap().clone();
+    let same = offline.iter().find(|finding| finding["id"] == job["id"]);
+    assert_eq!(
+        same.map(|finding| &finding["code"]),
+        Some(&json!("JOB_COSTS_WRITES")),
+        "{offline:?}"
+    );
+    // Without its state nobody is named for sure, and no link at all.
+    for entry in std::fs::read_dir(&recording).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("state.") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let alone = program().run(["replay", folder, "-o", "json"]).json();
+    let culprits = alone["culprits"].as_array().unwrap().iter();
+    for culprit in culprits
+        .chain(std::iter::once(&alone["culprit"]))
+        .filter(|culprit| !culprit.is_null())
+    {
+        assert_ne!(culprit["kind"], "link", "{culprit}");
+        assert!(culprit["confidence"].as_f64().unwrap() <= 0.5, "{culprit}");
+    }
+}
+
+#[test]
+fn one_write_is_taken_apart_and_a_stretch_may_end_before_the_newest() {
+    let setup = Setup::new();
+    let coordinator = setup.coordinator(&[]);
+    setup.play(
+        &coordinator,
+        &fathom_integration_tests::fixture::recording("fault-slow-drive"),
+    );
+    let slowest = setup.json(&coordinator, &["why"])["slowest_write_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let write = setup.json(&coordinator, &["why", &slowest]);
+    let (io, parts) = (&write["io"], &write["io"]["parts"]);
+    let known = |part: &str| parts[part][0].as_u64().unwrap();
+    let whole = io["duration_ns"].as_u64().unwrap();
+    assert_eq!(
+        known("before_ns") + known("legs_ns") + known("after_ns"),
+        whole,
+        "{write}"
+    );
+    assert!(io["legs"][0]["parts"]["drive_ns"].as_u64().unwrap() > 0, "{write}");
+    let count = |more: &[&str]| {
+        let mut asked = vec!["why"];
+        asked.extend(more);
+        setup.json(&coordinator, &asked)["joined"]["writes"].as_u64().unwrap()
+    };
+    let (all, last, before) = (count(&[]), count(&["--since", "5s"]), count(&["--until", "5s"]));
+    assert!(last > 0 && before > 0, "{last} {before}");
+    assert!(
+        all - 1 <= last + before && last + before <= all + 1,
+        "{all}: {last} and {before}"
+    );
+    assert_fails(
+        &setup.ask(&coordinator, &["why", "--since", "5s", "--until", "6s"]),
+        2,
+        &["ends before it begins"],
+    );
+    assert_fails(
+        &setup.ask(&coordinator, &["findings", "--code", "NOPE"]),
+        2,
+        &["DISK_SLOW", "JOB_COSTS_WRITES"],
+    );
+}
+
+#[test]
+fn what_is_slow_at_a_paused_node_is_no_incident() {
+    let setup = Setup::new();
+    let more = "[[faults]]\nfrom-seconds = 0.0\n[faults.what.paused]\nnode = 1\n";
+    let recording = setup.simulate("run", "slow-disk", &["--seconds", "60", "--nodes", "3"], more);
+    let coordinator = setup.coordinator(&[]);
+    setup.play(&coordinator, &recording);
+    let open = setup.open(&coordinator);
+    assert!(!open.is_empty());
+    assert!(
+        open.iter().all(|finding| finding["severity"] == "maintenance"),
+        "{open:?}"
+    );
+    assert_eq!(setup.ask(&coordinator, &["findings", "--check"]).code, 0);
+}
+
 /// The first message of a watch of health.
 async fn watched(setup: &Setup, address: &str, token: &str) -> wire::WatchHealthResponse {
     let mut client = HealthServiceClient::new(setup.certificates.channel(address).await);

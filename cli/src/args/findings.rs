@@ -82,7 +82,7 @@ pub(crate) struct WhatIfArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10000))]
     pub(crate) limit: u32,
     /// Join this recording now instead of asking a coordinator
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["volume", "node", "disk", "since", "wanted"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["volume", "node", "disk", "since", "until", "wanted"])]
     pub(crate) recording: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,

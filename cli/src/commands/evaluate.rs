@@ -100,7 +100,10 @@ fn text(evaluation: &Evaluation) -> String {
     }
     let mut text = grid.lines("");
     let named = evaluation.time_to_name_p90_s.map_or_else(
-        || "not named in 90 of 100 cases".to_owned(),
+        || match evaluation.n {
+            0 => "nothing to be named in time".to_owned(),
+            _ => "more than 10 of 100 not named at all, so that p90 of naming is not known".to_owned(),
+        },
         |seconds| format!("within {seconds} s (p90)"),
     );
     let _ = writeln!(
@@ -126,10 +129,15 @@ fn text(evaluation: &Evaluation) -> String {
     );
     let _ = writeln!(
         text,
-        "Healthy: {} cluster-days with {} writes, {} false findings",
+        "Healthy: {} cluster-days with {} writes, {} false findings{}",
         evaluation.healthy_cluster_days,
         count(evaluation.healthy_writes),
         count(evaluation.false_findings),
+        evaluation
+            .false_findings_a_day_at_most
+            .map_or_else(String::new, |most| format!(
+                ", at most {most} a cluster-day at 95 % sureness"
+            )),
     );
     let _ = writeln!(
         text,

@@ -9,7 +9,7 @@ use crate::exit::Code;
 use crate::render::json;
 
 /// A page a code, as they stand in the documentation.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 15] = [
     ("DISK_SLOW", include_str!("../../../docs/findings/DISK_SLOW.md")),
     ("DISK_STALLS", include_str!("../../../docs/findings/DISK_STALLS.md")),
     ("LINK_SLOW", include_str!("../../../docs/findings/LINK_SLOW.md")),
@@ -36,24 +36,31 @@ const PAGES: [(&str, &str); 14] = [
     ),
     ("DISK_WEAR", include_str!("../../../docs/findings/DISK_WEAR.md")),
     ("MTU_MISMATCH", include_str!("../../../docs/findings/MTU_MISMATCH.md")),
+    (
+        "JOB_COSTS_WRITES",
+        include_str!("../../../docs/findings/JOB_COSTS_WRITES.md"),
+    ),
 ];
 
 pub(crate) fn run(arguments: &ExplainArgs, output: Output) -> Result<Code> {
     let Some(asked) = &arguments.code else {
         return list(output);
     };
-    let page = PAGES.iter().find(|(code, _)| code.eq_ignore_ascii_case(asked));
-    let Some((code, page)) = page else {
-        return Err(Error::NoCode {
-            code: asked.clone(),
-            known: PAGES.map(|(code, _)| code).join(", "),
-        });
-    };
+    let (code, page) = page(asked)?;
     match output {
         Output::Json => json::print(json!({"code": code, "title": title(page), "page": page}))?,
         Output::Table => print(page)?,
     }
     Ok(Code::Fine)
+}
+
+/// The code of a name, whatever its case, with its page.
+pub(crate) fn page(asked: &str) -> Result<(&'static str, &'static str)> {
+    let page = PAGES.into_iter().find(|(code, _)| code.eq_ignore_ascii_case(asked));
+    page.ok_or_else(|| Error::NoCode {
+        code: asked.to_owned(),
+        known: PAGES.map(|(code, _)| code).join(", "),
+    })
 }
 
 fn list(output: Output) -> Result<Code> {

@@ -4,16 +4,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use fathom_lab::diagnosis::findings::Tracker;
 use fathom_lab::replay::{Options, replay};
-use fathom_model::finding::{Change, Finding, Note, State};
+use fathom_model::finding::{Change, Finding, Note, Severity, State};
 use fathom_model::unit::show_nanos;
 use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
 use crate::args::{FindingsAction, FindingsArgs, Output, RemarkArgs};
 use crate::client::{Client, Listed, block_on};
-use crate::commands::{note, print, unseen};
+use crate::commands::{explain, note, print, unseen};
 use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
@@ -31,7 +30,7 @@ pub(crate) fn run(arguments: &FindingsArgs, output: Output) -> Result<Code> {
 }
 
 fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
-    let code = arguments.code.clone().unwrap_or_default();
+    let code = code(arguments.code.as_deref())?;
     let (of, listed) = match &arguments.recording {
         Some(recording) => offline(recording, arguments.all, &code)?,
         None => {
@@ -65,7 +64,10 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
         }
     }
     let partial = note(listed.coverage.as_ref());
-    let heard_of = |finding: &&Finding| finding.state == State::Open && finding.muted.is_none();
+    let heard_of = |finding: &&Finding| {
+        let is_incident = finding.severity > Severity::Maintenance;
+        finding.state == State::Open && finding.muted.is_none() && is_incident
+    };
     Ok(
         if arguments.check && listed.findings.iter().any(|finding| heard_of(&finding)) {
             Code::Trouble
@@ -75,14 +77,19 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
     )
 }
 
-/// The same of a recording, in one process.
+/// A code that was asked for, in the case that it is written in; refused where there is none such. Empty of nothing asked.
+fn code(asked: Option<&str>) -> Result<String> {
+    let Some(asked) = asked else {
+        return Ok(String::new());
+    };
+    explain::page(asked).map(|(code, _)| code.to_owned())
+}
+
+/// The same of a recording, with its state, in one process.
 fn offline(folder: &Path, all: bool, code: &str) -> Result<((&'static str, String), Listed)> {
     let recording = fathom_lab::open(folder)?;
     let replayed = replay(&recording, &Options::default())?;
-    let mut tracker = Tracker::default();
-    tracker.add(&replayed.rows, &replayed.catalog);
-    tracker.finish(&replayed.catalog);
-    let kept = tracker.kept();
+    let kept = fathom_lab::state::findings(&recording, &replayed)?;
     let mut findings = kept.findings;
     findings.retain(|finding| (all || finding.state == State::Open) && (code.is_empty() || finding.code == code));
     findings.sort_by_key(|finding| (finding.state == State::Closed, std::cmp::Reverse(finding.cost_ns)));
@@ -105,7 +112,7 @@ fn offline(folder: &Path, all: bool, code: &str) -> Result<((&'static str, Strin
 
 fn watch(arguments: &FindingsArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let code = arguments.code.clone().unwrap_or_default();
+    let code = code(arguments.code.as_deref())?;
     block_on(async {
         let client = Client::connect(&context).await?;
         client

@@ -99,6 +99,7 @@ fn entry(entry: &wire::HealthEntry) -> Value {
     json!({
         "kind": entry.kind, "name": given(&entry.name), "state": entry.state,
         "since_unix_ns": entry.since_unix_nanos, "reasons": reasons.collect::<Vec<_>>(),
+        "more_reasons": entry.more_reasons,
     })
 }
 
@@ -116,6 +117,9 @@ fn show(entry: &wire::HealthEntry) -> String {
     for reason in &entry.reasons {
         let finding = given(&reason.finding).map_or_else(String::new, |finding| format!(", finding {finding}"));
         let _ = writeln!(text, "               {}: {}{finding}", reason.from, reason.text);
+    }
+    if entry.more_reasons > 0 {
+        let _ = writeln!(text, "               and {} more", entry.more_reasons);
     }
     many_lines(&text).into_owned()
 }

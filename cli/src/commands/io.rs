@@ -7,16 +7,22 @@ use serde_json::json;
 use crate::args::{Output, WriteArgs};
 use crate::client::{Client, block_on};
 use crate::commands::{note, print, unseen};
+use crate::context::Connection;
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::waterfall;
 
 pub(crate) fn run(arguments: &WriteArgs, output: Output) -> Result<Code> {
-    let context = arguments.connection.resolve()?;
+    one(&arguments.id, &arguments.connection, output)
+}
+
+/// One I/O by its name.
+pub(crate) fn one(id: &str, connection: &Connection, output: Output) -> Result<Code> {
+    let context = connection.resolve()?;
     let (cluster, (io, answer)) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.io(&arguments.id).await?))
+        Ok((client.cluster().await?, client.io(id).await?))
     })?;
     let io = io_from_wire(&io);
     let covers = answer.covers.as_ref().map(covered_from_wire);

@@ -1,4 +1,4 @@
-//! `fathom why`: whom to blame.
+//! `fathom why`: whom to blame, in a stretch of time; or what one write waited for.
 
 use fathom_proto::convert::query::report_from_wire;
 use fathom_proto::query::v1 as wire;
@@ -6,22 +6,29 @@ use serde_json::json;
 
 use crate::args::{Output, WhyArgs};
 use crate::client::{Client, block_on, filter};
-use crate::commands::{note, print, source, tell_source};
+use crate::commands::{io, note, of_vm, print, source, tell_source};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::report;
 
 pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
+    if let Some(id) = &arguments.id {
+        return io::one(id, &arguments.connection, output);
+    }
     let context = arguments.connection.resolve()?;
-    let (cluster, answer) = block_on(async {
+    let (cluster, vm, answer) = block_on(async {
         let client = Client::connect(&context).await?;
-        Ok((
-            client.cluster().await?,
-            client
-                .report(filter(&arguments.which, None), arguments.source.word())
-                .await?,
-        ))
+        let mut asked = filter(&arguments.which, None);
+        let vm = match &arguments.vm {
+            Some(name) => Some(of_vm::find(&client, name).await?),
+            None => None,
+        };
+        if let Some(vm) = &vm {
+            asked.volume.clone_from(&vm.volume);
+        }
+        let answer = client.report(asked, arguments.source.word()).await?;
+        Ok((client.cluster().await?, vm, answer))
     })?;
     let report = report_from_wire(&answer)?;
     match output {
@@ -32,6 +39,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
                 "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
                 "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
                 "source": source(answer.source.as_ref()), "slowest_write_id": slowest(&answer),
+                "vm": vm.as_ref().map(|vm| json!({"name": vm.name, "volume": vm.volume, "others": vm.others})),
             }))?;
         }
         Output::Table => {
@@ -41,6 +49,9 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
             text.push('\n');
             text.push_str(&report::joined(&report));
             print(&text)?;
+            if let Some(vm) = &vm {
+                vm.tell();
+            }
             tell_source(answer.source.as_ref());
         }
     }

@@ -248,6 +248,7 @@ fn who(culprit: &Culprit) -> String {
         ("disk", Some(disk), _) => format!("disk {node}/{disk}"),
         ("link", _, Some(peer)) => format!("link {peer} -> {node}"),
         ("node", _, _) => format!("node {node}"),
+        ("job", _, _) => format!("job {}", culprit.resource.as_deref().unwrap_or_default()),
         ("unknown", _, _) => format!("unknown, behind node {node}"),
         (kind, _, _) => format!("{kind} {node}"),
     }

@@ -1,6 +1,6 @@
 //! Quantities for people.
 
-use fathom_model::unit::show_nanos;
+use fathom_model::unit::{show_bytes, show_nanos};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -51,12 +51,7 @@ pub(crate) fn count(value: u64) -> String {
 
 /// Bytes with a binary unit where it is exact.
 pub(crate) fn bytes(value: u64) -> String {
-    let units = [("TiB", 40_u32), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match units.into_iter().find(|(_, bits)| value >= 1 << bits) {
-        Some((name, bits)) if value.trailing_zeros() >= bits => format!("{} {name}", value >> bits),
-        Some((name, bits)) => format!("{:.1} {name}", value as f64 / (1_u64 << bits) as f64),
-        None => format!("{value} B"),
-    }
+    show_bytes(value)
 }
 
 /// A duration, or a dash where it is not known.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fathom_model::report::{Covered, CoveredBy, IoDetail, LegDetail};
+use fathom_model::report::{Bounds, Covered, CoveredBy, IoDetail, LegDetail};
 use fathom_model::unit::show_nanos;
 
 use super::table::Grid;
@@ -85,6 +85,15 @@ pub(crate) fn show(io: &IoDetail) -> String {
             show_nanos(after)
         );
     }
+    if let (None, Some(parts)) = (outside_legs(io), &io.parts) {
+        let _ = writeln!(
+            text,
+            "  at {} itself: {} before the first leg, {} after the last",
+            io.node,
+            bounds(parts.before_ns),
+            bounds(parts.after_ns)
+        );
+    }
     match &io.slowest {
         Some(slowest) => {
             let lead = slowest.lead_ns.map_or_else(String::new, |lead| {
@@ -100,6 +109,11 @@ pub(crate) fn show(io: &IoDetail) -> String {
                 "  it waited for copy {} on {}/{}{lead}{sure}",
                 slowest.copy, slowest.node, slowest.disk
             );
+            let is_it = |leg: &&LegDetail| (leg.part, leg.copy) == (slowest.part, slowest.copy);
+            let parts = io.legs.iter().find(is_it).map(|leg| leg.parts);
+            if let Some((there, back)) = parts.and_then(|parts| parts.there_ns.zip(parts.back_ns)) {
+                let _ = writeln!(text, "  on its way {} there, {} back", bounds(there), bounds(back));
+            }
         }
         None => {
             let may: Vec<String> = io
@@ -119,6 +133,14 @@ pub(crate) fn show(io: &IoDetail) -> String {
         }
     }
     text
+}
+
+/// What lies between two bounds, or is known.
+fn bounds([low, high]: Bounds) -> String {
+    if low == high {
+        return show_nanos(low);
+    }
+    format!("{} to {}", show_nanos(low), show_nanos(high))
 }
 
 /// What a flush made durable, or when a write was; nothing where neither is known.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use fathom_diagnose::findings::Said;
+use fathom_diagnose::findings::{Code, Said};
 use fathom_diagnose::ledger::{Job, Times};
 use fathom_diagnose::what_if::{Away, NotAway, Without};
 use fathom_model::finding::{Finding, State};
@@ -104,6 +104,7 @@ impl FindingsService for Findings {
     ) -> Result<Response<wire::ListFindingsResponse>, Status> {
         let request = request.into_inner();
         let stretch = Stretch::parse(request.page_size, &request.page_token)?;
+        check_code(&request.code)?;
         let cluster = self.query.cluster(&request.cluster).await?;
         let coverage = Query::coverage_of(&cluster).await?;
         let view = cluster.view();
@@ -145,6 +146,7 @@ impl FindingsService for Findings {
         request: Request<wire::WatchFindingsRequest>,
     ) -> Result<Response<Self::WatchFindingsStream>, Status> {
         let request = request.into_inner();
+        check_code(&request.code)?;
         let cluster = self.query.cluster(&request.cluster).await?;
         let view = cluster.view();
         let mut open: Vec<Finding> = Vec::new();
@@ -335,6 +337,17 @@ impl WhatIf {
     }
 }
 
+/// Refuses a code that no finding has.
+fn check_code(code: &str) -> Result<(), Status> {
+    if code.is_empty() || Code::parse(code).is_some() {
+        return Ok(());
+    }
+    let known = Code::ALL.map(Code::as_str).join(", ");
+    Err(status::invalid(format!(
+        "code: there is no finding code `{code}` (known: {known})"
+    )))
+}
+
 /// The job that somebody means by its identity, or by its name where one alone has it.
 fn which_job(known: &[Known], named: &str) -> Result<usize, Status> {
     if let Some(at) = known.iter().position(|known| known.job.id == named) {
@@ -349,7 +362,11 @@ fn which_job(known: &[Known], named: &str) -> Result<usize, Status> {
             one.job.id, other.job.id
         ))),
         (None, _) => {
-            let ids: Vec<&str> = known.iter().map(|known| known.job.id.as_str()).collect();
+            let told = |known: &Known| match known.last.text("name") {
+                Some(name) if !name.is_empty() && name != known.job.id => format!("{name} ({})", known.job.id),
+                _ => known.job.id.clone(),
+            };
+            let ids: Vec<String> = known.iter().map(told).collect();
             let ids = if ids.is_empty() {
                 "none".to_owned()
             } else {

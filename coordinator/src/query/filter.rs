@@ -2,6 +2,7 @@
 
 use fathom_model::{Catalog, Io, JoinedRows, Leg, NodeId, Op, PhysicalDisk, Topology, Unmatched};
 use fathom_proto::query::v1 as wire;
+use fathom_store::Span;
 use tonic::Status;
 
 use crate::grpc::status;
@@ -17,12 +18,18 @@ pub(crate) struct Filter {
     pub(crate) node: Option<String>,
     pub(crate) disk: Option<String>,
     pub(crate) since_nanos: Option<u64>,
+    pub(crate) until_nanos: Option<u64>,
 }
 
 impl Filter {
     pub(crate) fn from_wire(filter: Option<wire::IoFilter>) -> Result<Self, Status> {
         let filter = filter.unwrap_or_default();
         let given = |text: String| (!text.is_empty()).then_some(text);
+        if filter.since_nanos > 0 && filter.until_nanos >= filter.since_nanos {
+            return Err(status::invalid(
+                "filter.until_nanos: it ends before it begins; both are counted back from the newest I/O, and the end is the shorter",
+            ));
+        }
         let op = given(filter.op).map(|op| op.parse::<Op>()).transpose();
         Ok(Self {
             op: op.map_err(|error| status::invalid(format!("filter.op: {error}")))?,
@@ -30,6 +37,7 @@ impl Filter {
             node: given(filter.node),
             disk: given(filter.disk),
             since_nanos: (filter.since_nanos > 0).then_some(filter.since_nanos),
+            until_nanos: (filter.until_nanos > 0).then_some(filter.until_nanos),
         })
     }
 
@@ -85,12 +93,12 @@ impl Filter {
     }
 
     /// The rows that pass.
-    pub(crate) fn apply(&self, rows: &JoinedRows, catalog: &Catalog, from: Option<i64>) -> JoinedRows {
+    pub(crate) fn apply(&self, rows: &JoinedRows, catalog: &Catalog, within: Span) -> JoinedRows {
         let mut kept = JoinedRows::default();
         for io in rows
             .ios
             .iter()
-            .filter(|io| self.keeps(io, rows.legs_of(io), catalog, from))
+            .filter(|io| self.keeps(io, rows.legs_of(io), catalog, within))
         {
             let first = kept.legs.len();
             kept.legs.extend_from_slice(rows.legs_of(io));
@@ -104,13 +112,13 @@ impl Filter {
         kept.unmatched = rows
             .unmatched
             .iter()
-            .filter(|event| self.keeps_unmatched(event, catalog, from))
+            .filter(|event| self.keeps_unmatched(event, catalog, within))
             .cloned()
             .collect();
         kept
     }
 
-    fn keeps(&self, io: &Io, legs: &[Leg], catalog: &Catalog, from: Option<i64>) -> bool {
+    fn keeps(&self, io: &Io, legs: &[Leg], catalog: &Catalog, within: Span) -> bool {
         let on_disk = |leg: &Leg| {
             let disk = catalog.disk(leg.disk);
             self.disk.as_ref().is_none_or(|name| disk.name == *name)
@@ -128,11 +136,11 @@ impl Filter {
                 .volume
                 .as_ref()
                 .is_none_or(|volume| catalog.volume(io.volume).as_str() == volume)
-            && from.is_none_or(|from| io.event.end_unix_nanos() >= from)
+            && is_within(io.event.end_unix_nanos(), within)
     }
 
     /// An event of no I/O has no volume: whoever asks for one does not get it.
-    fn keeps_unmatched(&self, event: &Unmatched, catalog: &Catalog, from: Option<i64>) -> bool {
+    fn keeps_unmatched(&self, event: &Unmatched, catalog: &Catalog, within: Span) -> bool {
         self.volume.is_none()
             && self.op.is_none_or(|op| event.op == op)
             && self
@@ -143,8 +151,12 @@ impl Filter {
                 .disk
                 .as_ref()
                 .is_none_or(|disk| event.disk.is_some_and(|index| catalog.disk(index).name == *disk))
-            && from.is_none_or(|from| event.event.end_unix_nanos() >= from)
+            && is_within(event.event.end_unix_nanos(), within)
     }
+}
+
+const fn is_within(at: i64, span: Span) -> bool {
+    span.from_unix_nanos <= at && at <= span.until_unix_nanos
 }
 
 /// Refuses a node that is not among those that are known, in whatever case; where none is known any will do.

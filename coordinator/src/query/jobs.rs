@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use fathom_diagnose::compare::Span as Stretch;
+use fathom_diagnose::jobs::Running;
 use fathom_diagnose::ledger::{Entry, Job, Ledger, Times};
 use fathom_diagnose::what_if::{JobAway, WhatIf, WithoutJob};
 use fathom_model::Catalog;
@@ -13,6 +14,7 @@ use fathom_store::paths::Table;
 use fathom_store::{Span, read_rows, read_seconds};
 
 use super::Snapshot;
+use super::state::StateSnapshot;
 use super::sums::{Source, Wanted};
 use crate::error::Result;
 
@@ -34,6 +36,19 @@ const fn stretch((from_unix_nanos, until_unix_nanos): (i64, i64)) -> Span {
 }
 
 impl Snapshot {
+    /// Storage jobs that are known to have run, as state says. Blocks: files are read.
+    pub(super) fn running(&self) -> Result<Vec<Running>> {
+        let state = StateSnapshot::new(self.cluster.clone(), None);
+        let known = state.jobs()?.into_iter().map(|known| Running {
+            name: known.last.text("name").unwrap_or(&known.job.id).to_owned(),
+            id: known.job.id,
+            from_unix_nanos: known.job.from_unix_nanos,
+            until_unix_nanos: Some(known.job.until_unix_nanos),
+            moved_bytes: known.course.moved_bytes,
+        });
+        Ok(known.collect())
+    }
+
     /// What jobs did and cost, in their order. Blocks: files are read, of rows twice.
     pub(crate) fn ledger(&self, jobs: Vec<Job>, wanted: Wanted) -> Result<(Vec<Entry>, Source)> {
         let Some((from_unix_nanos, until_unix_nanos)) = Ledger::new(jobs.clone()).span() else {
@@ -123,12 +138,14 @@ impl Snapshot {
         let from = self.span().from_unix_nanos;
         let around = away.span().map_or(from, |(around, _)| around);
         let mut what_if = WhatIf::default();
-        let span = stretch((from.min(around), i64::MAX));
+        let until = self.span().until_unix_nanos;
+        let last = away.span().map_or(until, |(_, around)| around);
+        let span = stretch((from.min(around), until.max(last)));
         self.since_ever()
             .each_in(span, Catalog::clone(&self.view.catalog), &mut |rows, _| {
                 for io in &rows.ios {
                     away.add(io);
-                    if io.event.end_unix_nanos() >= from {
+                    if (from..=until).contains(&io.event.end_unix_nanos()) {
                         what_if.add(rows, io);
                     }
                 }
@@ -146,7 +163,7 @@ impl Snapshot {
         })
     }
 
-    /// The same without a beginning: what is usual may lie before it.
+    /// The same without a beginning and an end: what is usual may lie before and after.
     fn since_ever(&self) -> Self {
         Self {
             cluster: self.cluster.clone(),
@@ -154,6 +171,7 @@ impl Snapshot {
             filter: self.filter.clone(),
             newest: self.newest,
             from: None,
+            until: None,
         }
     }
 }

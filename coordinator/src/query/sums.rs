@@ -124,7 +124,7 @@ pub(super) struct Sums {
 }
 
 impl Snapshot {
-    /// Chooses what an answer is made of, and moves the beginning to where it can be told. `can` says why tables cannot tell, if so.
+    /// Chooses what an answer is made of, and moves the beginning and the end to where they can be told. `can` says why tables cannot tell, if so.
     pub(crate) fn choose(
         &mut self,
         wanted: Wanted,
@@ -140,6 +140,10 @@ impl Snapshot {
             self.from = self
                 .from
                 .map(|from| Bucket::of(from, Bucket::COARSE_NANOS).from_unix_nanos);
+            self.until = self.until.map(|until| {
+                let bucket = Bucket::of(until, Bucket::COARSE_NANOS);
+                bucket.from_unix_nanos.saturating_add(Bucket::COARSE_NANOS - 1)
+            });
         }
         Ok(by_tables)
     }
@@ -204,7 +208,7 @@ impl Snapshot {
             let rows = if self.filter.keeps_all() {
                 rows
             } else {
-                kept = self.filter.apply(rows, names, self.from);
+                kept = self.filter.apply(rows, names, self.span());
                 &kept
             };
             for io in &rows.ios {
@@ -318,12 +322,12 @@ impl Snapshot {
             *files += 1;
             let read = read_rows(&self.cluster.blobs, &self.cluster.id, file, names);
             if let Some(rows) = runtime.block_on(read)? {
-                let kept = self.filter.apply(&rows, names, self.from);
+                let kept = self.filter.apply(&rows, names, self.span());
                 kept.unmatched.iter().for_each(|event| summary.add_unmatched(event));
             }
         }
         for rows in &self.view.hot {
-            let kept = self.filter.apply(rows, &self.view.catalog, self.from);
+            let kept = self.filter.apply(rows, &self.view.catalog, self.span());
             kept.unmatched.iter().for_each(|event| summary.add_unmatched(event));
         }
         report.unseen.unmatched = summary.unmatched(names);
@@ -351,7 +355,7 @@ impl Snapshot {
         let felt = findings.into_values().filter(|finding| {
             let is_of_writes = matches!(
                 finding.kind.as_str(),
-                "disk" | "link" | "node" | "initiator" | "unknown"
+                "disk" | "link" | "node" | "initiator" | "unknown" | "job"
             );
             let is_in = finding.first_unix_ns <= span.until_unix_nanos && finding.last_unix_ns >= span.from_unix_nanos;
             let is_its = self.filter.volume.as_ref().is_none_or(|volume| {

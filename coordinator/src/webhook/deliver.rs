@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fathom_model::finding::{Change, Finding};
+use fathom_model::finding::{Change, Finding, Severity};
 use fathom_runtime::backoff::Backoff;
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::shutdown::Shutdown;
@@ -91,7 +91,10 @@ async fn follow(cluster: &Cluster, webhook: &Webhook) {
             }
         };
         for change in &changes {
-            tell(cluster, webhook, change, &mut backoff).await;
+            // What is at a node that is worked on is no incident: it is passed over, and the number with it.
+            if change.finding.severity > Severity::Maintenance {
+                tell(cluster, webhook, change, &mut backoff).await;
+            }
             after = change.sequence;
             let message = Message::Told {
                 webhook: webhook.name().to_owned(),

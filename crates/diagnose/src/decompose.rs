@@ -1,100 +1,101 @@
-//! Where the time of one write went.
+//! Where the time of one I/O went.
 //!
 //! Every nanosecond of the I/O is in exactly one of: before the first copy was sent, while copies were under way, after the last was
 //! acknowledged. While they were under way it waited for the last one, and the end of that, beyond the second-last, is the price of
 //! the last copy. Each leg is cut into the way, the far side's queue and the drive, as far as it was seen. What was not seen is `None`
-//! and never zero.
+//! and never zero; what depends on a clock that is known to within an error, or on what was not seen, lies between two bounds.
 
+use fathom_model::report::{Bounds, IoParts, LegParts};
 use fathom_model::{Io, JoinedRows, Leg};
 
-/// The parts of one I/O, in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decomposition {
-    /// All of it.
-    pub whole_nanos: u64,
-    /// From its start until the first copy was sent; `None` where not every leg's beginning is known on the initiator's clock.
-    pub before_nanos: Option<u64>,
-    /// From the first copy sent until the last was acknowledged.
-    pub legs_nanos: Option<u64>,
-    /// From the last acknowledgement until its end.
-    pub after_nanos: Option<u64>,
-    /// How long the last copy kept it waiting beyond the second-last.
-    pub last_copy_nanos: Option<u64>,
-    /// Its legs, in the order of the fan-out.
-    pub legs: Vec<LegParts>,
-}
-
-/// The parts of one leg, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LegParts {
-    /// All of it, as the initiator saw it; of a copy on the initiator's own node the drive's time.
-    pub whole_nanos: Option<u64>,
-    /// On the network, both ways: the leg less the target's time. `None` where either was not seen, and on the initiator's own node.
-    pub network_nanos: Option<u64>,
-    /// In the far side's queue: the target's time less the drive's.
-    pub queue_nanos: Option<u64>,
-    /// Network and queue as one number, where the target was not seen: the leg less the drive's time.
-    pub way_and_queue_nanos: Option<u64>,
-    /// At the drive.
-    pub drive_nanos: Option<u64>,
-}
-
-/// Takes an I/O apart.
+/// Takes an I/O apart: itself, where it has legs, and its legs in the order of the fan-out.
 #[must_use]
-pub fn decompose(rows: &JoinedRows, io: &Io) -> Decomposition {
+pub fn decompose(rows: &JoinedRows, io: &Io) -> (Option<IoParts>, Vec<LegParts>) {
     let legs = rows.legs_of(io);
-    let (before_nanos, legs_nanos, after_nanos) = match span(io, legs) {
-        Some((first, last)) => {
-            let apart = |from: i64, until: i64| u64::try_from(until.saturating_sub(from)).unwrap_or(0);
-            let before = apart(io.event.start_unix_nanos, first).min(io.event.duration_nanos);
-            let after = apart(last, io.event.end_unix_nanos()).min(io.event.duration_nanos - before);
-            (
-                Some(before),
-                Some(io.event.duration_nanos - before - after),
-                Some(after),
-            )
-        }
-        None => (None, None, None),
-    };
-    Decomposition {
-        whole_nanos: io.event.duration_nanos,
-        before_nanos,
-        legs_nanos,
-        after_nanos,
-        last_copy_nanos: io.slowest.and_then(|slowest| slowest.lead_nanos),
-        legs: legs.iter().map(of_leg).collect(),
-    }
+    (whole(io, legs), legs.iter().map(of_leg).collect())
 }
 
-/// From the first copy sent to the last acknowledged, on the initiator's clock, where every leg was seen.
-fn span(io: &Io, legs: &[Leg]) -> Option<(i64, i64)> {
-    if legs.len() != io.legs_expected as usize {
+fn whole(io: &Io, legs: &[Leg]) -> Option<IoParts> {
+    let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+    let expected = io.legs_expected as usize;
+    if legs.is_empty() && expected == 0 {
         return None;
     }
-    let mut span: Option<(i64, i64)> = None;
-    for leg in legs {
-        // When a failed attempt before it began is not known.
-        if !leg.more.initiator.is_empty() {
-            return None;
-        }
-        let seen = leg.initiator.or_else(|| leg.service().filter(|_| leg.local))?;
-        let (start, end) = (seen.start_unix_nanos, seen.end_unix_nanos());
-        span = Some(span.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
+    let mut first = [end, end];
+    let mut last = [start, start];
+    let unseen = (legs.len() < expected).then_some(([start, end], [start, end]));
+    for (begins, ends) in legs.iter().map(|leg| span(io, leg)).chain(unseen) {
+        let [begins, ends] = [begins, ends].map(|of| of.map(|at| at.clamp(start, end)));
+        first = [first[0].min(begins[0]), first[1].min(begins[1])];
+        last = [last[0].max(ends[0]), last[1].max(ends[1])];
     }
-    span
+    let apart = |from: i64, until: i64| u64::try_from(until.saturating_sub(from)).unwrap_or(0);
+    Some(IoParts {
+        before_ns: [apart(start, first[0]), apart(start, first[1])],
+        legs_ns: [apart(first[1], last[0]), apart(first[0], last[1])],
+        after_ns: [apart(last[1], end), apart(last[0], end)],
+        last_copy_ns: io.slowest.and_then(|slowest| slowest.lead_nanos),
+    })
+}
+
+/// Between what a leg began and between what it ended, on the initiator's clock.
+fn span(io: &Io, leg: &Leg) -> ([i64; 2], [i64; 2]) {
+    let (start, end) = (io.event.start_unix_nanos, io.event.end_unix_nanos());
+    if let Some(seen) = leg.initiator.or_else(|| leg.service().filter(|_| leg.local)) {
+        let begins = if leg.more.initiator.is_empty() {
+            [seen.start_unix_nanos; 2]
+        } else {
+            // When a failed attempt before it began is not known.
+            [start, seen.start_unix_nanos]
+        };
+        return (begins, [seen.end_unix_nanos(); 2]);
+    }
+    let Some((far, clock)) = leg.service().zip(leg.clock) else {
+        return ([start, end], [start, end]);
+    };
+    // It was sent before the far side had it, and acknowledged after that was done.
+    let here = |at: i64| at.saturating_sub(clock.offset_nanos);
+    let begins = here(far.start_unix_nanos).saturating_add_unsigned(clock.error_nanos);
+    let ends = here(far.end_unix_nanos()).saturating_sub_unsigned(clock.error_nanos);
+    ([start, begins], [ends, end])
 }
 
 fn of_leg(leg: &Leg) -> LegParts {
     let nanos = |tap: Option<fathom_model::Observation>| tap.map(|seen| seen.duration_nanos);
     let (whole, target, drive) = (nanos(leg.initiator), nanos(leg.target), nanos(leg.device));
     let less = |whole: Option<u64>, part: Option<u64>| Some(whole?.saturating_sub(part?));
+    let there_ns = there(leg);
+    let both_ways = less(whole, nanos(leg.service()));
     LegParts {
-        whole_nanos: whole.or_else(|| nanos(leg.service()).filter(|_| leg.local)),
-        network_nanos: less(whole, target).filter(|_| !leg.local),
-        queue_nanos: less(target, drive),
-        way_and_queue_nanos: less(whole, drive).filter(|_| !leg.local && target.is_none()),
-        drive_nanos: drive,
+        whole_ns: whole.or_else(|| nanos(leg.service()).filter(|_| leg.local)),
+        way_ns: less(whole, target).filter(|_| !leg.local),
+        there_ns,
+        back_ns: there_ns
+            .zip(both_ways)
+            .map(|([low, high], all)| [all - high, all - low]),
+        queue_ns: less(target, drive),
+        way_and_queue_ns: less(whole, drive).filter(|_| !leg.local && target.is_none()),
+        drive_ns: drive,
     }
+}
+
+/// How long a leg took until the far side had it: the two ways together are known by durations, which of them is by the far side's clock.
+fn there(leg: &Leg) -> Option<Bounds> {
+    let (seen, far, clock) = (leg.initiator?, leg.service()?, leg.clock?);
+    if leg.local {
+        return None;
+    }
+    let all = seen.duration_nanos.saturating_sub(far.duration_nanos);
+    let there = far
+        .start_unix_nanos
+        .saturating_sub(clock.offset_nanos)
+        .saturating_sub(seen.start_unix_nanos);
+    let error = clock.error_nanos;
+    let within = |nanos: i64| u64::try_from(nanos).unwrap_or(0).min(all);
+    Some([
+        within(there.saturating_sub_unsigned(error)),
+        within(there.saturating_add_unsigned(error)),
+    ])
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::report::{IoDetail, LegDetail, SlowestDetail};
+use fathom_model::report::{IoDetail, LegDetail, LegParts, SlowestDetail};
 use fathom_model::{Catalog, Io, JoinedRows, Leg, Missing, Observation, Tap};
+
+use crate::decompose::decompose;
 
 /// An I/O of `rows` in full.
 #[must_use]
 pub fn detail(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> IoDetail {
     let legs = rows.legs_of(io);
     let has_targets = legs.iter().any(|leg| leg.target.is_some());
+    let (parts, legs_parts) = decompose(rows, io);
     IoDetail {
         id: io.id(catalog).to_string(),
         node: catalog.node(io.node).to_string(),
@@ -36,12 +39,14 @@ pub fn detail(rows: &JoinedRows, io: &Io, catalog: &Catalog) -> IoDetail {
         }),
         legs: legs
             .iter()
-            .map(|leg| leg_detail(io, leg, has_targets, catalog))
+            .zip(legs_parts)
+            .map(|(leg, parts)| leg_detail(io, leg, parts, has_targets, catalog))
             .collect(),
+        parts,
     }
 }
 
-fn leg_detail(io: &Io, leg: &Leg, has_targets: bool, catalog: &Catalog) -> LegDetail {
+fn leg_detail(io: &Io, leg: &Leg, parts: LegParts, has_targets: bool, catalog: &Catalog) -> LegDetail {
     let since = |seen: Observation, offset: i64| {
         let start = seen
             .start_unix_nanos
@@ -93,6 +98,7 @@ fn leg_detail(io: &Io, leg: &Leg, has_targets: bool, catalog: &Catalog) -> LegDe
             .map(|seen| seen.ordinal)
             .chain(leg.more.device.iter().copied())
             .collect(),
+        parts,
     }
 }
 

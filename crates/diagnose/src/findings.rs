@@ -15,22 +15,30 @@
 //!
 //! It reads no clock: when people say something of a finding is given to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use fathom_model::condition::Sign;
 use fathom_model::finding::{Change, ChangeKind, Finding, State};
-use fathom_model::{Catalog, Io, JoinedRows};
+use fathom_model::{Catalog, Io, JoinedRows, NodeId, Unmatched};
 use serde::{Deserialize, Serialize};
 
-use crate::watch::{BIN_NANOS, Named, OVER_SECONDS, Watch};
+use crate::jobs::Foreign;
+use crate::watch::{BIN_NANOS, OVER_SECONDS, Watch};
 
 mod code;
 mod conditions;
+mod effect;
+mod fold;
+mod jobs;
 mod note;
+mod severity;
 mod tracked;
+mod victims;
 
 pub use code::Code;
 pub use note::{NoSuchFinding, Said};
 
+use severity::Scale;
 use tracked::{Object, Tracked};
 
 /// What comes back within this many seconds after it was closed is the same finding.
@@ -69,6 +77,13 @@ pub struct Tracker {
     looked: Option<i64>,
     /// Conditions of state that stand, by object.
     standing: BTreeMap<String, conditions::Standing>,
+    /// Storage jobs that run, or did until just now, by their ids.
+    jobs: BTreeMap<String, jobs::Known>,
+    /// What moved at drives for no write in the last minutes.
+    foreign: Foreign,
+    scale: Scale,
+    /// What Windows says of drives, by node and name.
+    drives: BTreeMap<(String, String), String>,
 }
 
 impl Tracker {
@@ -114,10 +129,30 @@ impl Tracker {
 
     /// Takes I/Os with their legs, in the order in which their windows closed.
     pub fn add(&mut self, rows: &JoinedRows, catalog: &Catalog) {
-        for io in &rows.ios {
-            self.watch.add(rows, io);
-            self.look(catalog);
-            self.count_victims(rows, io, catalog);
+        self.add_unmatched(&rows.unmatched, catalog);
+        rows.ios.iter().for_each(|io| self.add_io(rows, io, catalog));
+    }
+
+    /// Takes events of no I/O, before the I/Os of the same time.
+    pub fn add_unmatched(&mut self, events: &[Unmatched], catalog: &Catalog) {
+        events.iter().for_each(|event| self.foreign.add(event, catalog));
+    }
+
+    /// Takes one of the I/Os.
+    pub fn add_io(&mut self, rows: &JoinedRows, io: &Io, catalog: &Catalog) {
+        self.watch.add(rows, io);
+        self.look(catalog);
+    }
+
+    /// Takes what Windows says of drives, by node and name: it may be otherwise than what writes feel.
+    pub fn set_drives(&mut self, drives: BTreeMap<(String, String), String>) {
+        self.drives = drives;
+    }
+
+    /// Says which nodes are worked on: what is felt there from now on is no incident.
+    pub fn set_maintenance(&mut self, nodes: &BTreeSet<NodeId>) {
+        if self.scale.maintenance != *nodes {
+            self.scale.maintenance.clone_from(nodes);
         }
     }
 
@@ -135,6 +170,16 @@ impl Tracker {
     /// Findings that are open and those that were closed last, as they are now.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.tracked.iter().map(|tracked| &tracked.finding)
+    }
+
+    /// Nodes between which copies of writes went since this began, the first by name first.
+    #[must_use]
+    pub fn ways(&self, catalog: &Catalog) -> BTreeSet<(NodeId, NodeId)> {
+        let named = self.watch.ways().map(|(one, other)| {
+            let (one, other) = (catalog.node(one).clone(), catalog.node(other).clone());
+            if one < other { (one, other) } else { (other, one) }
+        });
+        named.collect()
     }
 
     /// What a successor needs to go on.
@@ -156,6 +201,7 @@ impl Tracker {
         }
         self.looked = now;
         let Some(now) = now else { return };
+        self.release(catalog, now);
         let found: Vec<_> = self
             .watch
             .findings()
@@ -171,24 +217,25 @@ impl Tracker {
             let at = self.find(&object, found, now);
             let (at, kind) = match at {
                 Some(at) if self.tracked[at].finding.state == State::Open => {
-                    let kind = self.tracked[at].follow(found, catalog, now);
+                    let kind = self.tracked[at].follow(found, catalog, &self.scale, now);
                     (at, kind)
                 }
                 // What it was closed for is no news.
                 Some(at) if !self.tracked[at].is_back(found) => continue,
                 Some(at) => {
-                    self.tracked[at].reopen(found, catalog);
+                    self.tracked[at].reopen(found, catalog, &self.scale);
                     (at, Some(ChangeKind::Reopened))
                 }
                 None => {
                     let occurrence = self.occurrences.entry(object.key()).or_default();
                     *occurrence += 1;
                     let id = object.id(*occurrence);
-                    self.tracked.push(Tracked::open(id, found, catalog, now));
+                    self.tracked.push(Tracked::open(id, found, catalog, &self.scale, now));
                     (self.tracked.len() - 1, Some(ChangeKind::Opened))
                 }
             };
             if let Some(kind) = kind {
+                self.tracked[at].quote(&self.drives);
                 self.changed(at, kind, now.saturating_mul(BIN_NANOS));
             }
         }
@@ -201,6 +248,9 @@ impl Tracker {
         });
         self.fold_symptoms(now.saturating_mul(BIN_NANOS));
         self.watch.forget_over();
+        let now_unix_ns = now.saturating_mul(BIN_NANOS);
+        self.foreign
+            .forget_before(now_unix_ns.saturating_sub(2 * jobs::BACK_NANOS));
         self.prune(now);
     }
 
@@ -220,8 +270,9 @@ impl Tracker {
     fn close(&mut self, now: i64, goes_on: impl Fn(&Tracked) -> bool) {
         for at in 0..self.tracked.len() {
             let tracked = &self.tracked[at];
-            // What state shows is over when state says so.
-            if tracked.finding.state == State::Closed || tracked.object.sign.is_some() {
+            // What state shows is over when state says so, and a job that costs nothing is nothing that it shows.
+            let is_of_state = tracked.object.sign.is_some_and(|sign| sign != Sign::JobRuns);
+            if tracked.finding.state == State::Closed || is_of_state {
                 continue;
             }
             let part_of = if goes_on(tracked) { None } else { self.whole_of(at) };
@@ -267,43 +318,6 @@ impl Tracker {
         });
     }
 
-    /// Which volumes' writes waited for what is open.
-    fn count_victims(&mut self, rows: &JoinedRows, io: &Io, catalog: &Catalog) {
-        if self
-            .tracked
-            .iter()
-            .all(|tracked| tracked.finding.state == State::Closed)
-        {
-            return;
-        }
-        let shares = crate::blame::blame(rows, io)
-            .map(|blame| blame.shares)
-            .unwrap_or_default();
-        let legs = rows.legs_of(io);
-        let open = self.tracked.iter_mut();
-        for tracked in open.filter(|tracked| tracked.finding.state == State::Open) {
-            let mut findings = self.watch.findings().iter();
-            let Some(found) = findings.find(|found| tracked.follows(found)) else {
-                continue;
-            };
-            let holder = io
-                .slowest
-                .and_then(|slowest| slowest.leg.checked_sub(io.legs.start))
-                .and_then(|at| legs.get(at))
-                .map_or(io.node, |leg| leg.node);
-            let own = shares
-                .iter()
-                .filter(|(suspect, nanos)| *nanos > 0 && found.is_about(*suspect, holder));
-            let nanos: u64 = own.map(|(_, nanos)| nanos).sum();
-            let volume = catalog.volume(io.volume).as_str();
-            if nanos > 0 {
-                tracked.felt_by(volume, Some(nanos));
-            } else if found.named == Named::Initiator(io.node) && io.op == fathom_model::Op::Write {
-                tracked.felt_by(volume, None);
-            }
-        }
-    }
-
     /// Lets go of findings that are over and cannot come back, but for some.
     fn prune(&mut self, now: i64) {
         let since = now.saturating_sub(REOPEN_SECONDS).saturating_mul(BIN_NANOS);
@@ -318,4 +332,4 @@ impl Tracker {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 use fathom_model::fan_out::MoreOrdinals;
 use fathom_model::{
     Catalog, ClockStatement, Incarnation, Io, IoClass, JoinedRows, Leg, LegMethod, Observation, Op, PhysicalDisk,
-    Slowest, StreamId, StreamIndex, StreamKind, Tap,
+    Slowest, StreamId, StreamIndex, StreamKind, Tap, Unmatched, UnmatchedCause,
 };
 
 pub(crate) const START: i64 = 1_790_000_000_000_000_000;
@@ -154,6 +154,28 @@ impl Cluster {
         };
         self.rows.ios.push(io);
     }
+}
+
+/// Large writes to the drive of copy 1 that are of no write, 20 MiB a second, of a stretch in seconds since the start.
+pub(crate) fn moved(from: i64, until: i64) -> Vec<Unmatched> {
+    let one = |at: i64| Unmatched {
+        event: Observation {
+            stream: StreamIndex(3),
+            ordinal: at.unsigned_abs(),
+            start_unix_nanos: START + at * 50_000_000,
+            duration_nanos: 2_000_000,
+            status: 0,
+        },
+        tap: Tap::Device,
+        node: fathom_model::NodeIndex(3),
+        disk: Some(fathom_model::DiskIndex(1)),
+        device: "disk0".to_owned(),
+        op: Op::Write,
+        offset: 0,
+        length: 1 << 20,
+        cause: UnmatchedCause::Foreign,
+    };
+    (from * 20..until * 20).map(one).collect()
 }
 
 /// Healthy times with some deterministic spread.

@@ -4,6 +4,7 @@
 //!
 //! - An open finding makes what it is about `degraded`, a critical one `critical`; a muted one too.
 //! - A node that is not heard is `unknown`, and so are its disks, the links that it has an end of, and the volumes with a copy there.
+//! - A way between two nodes that no copy of a write took has no state of its own: it is left out where nothing is said of it.
 //! - A node has the worst state of itself, its disks and its adapters, and all their reasons. All its drives are in a finding of them all.
 //! - A volume has the state of the findings that its writes waited for; where that is not known of a finding, of those about what holds a
 //!   copy of it.
@@ -25,7 +26,7 @@ mod damped;
 
 pub use damped::Damped;
 
-/// So many reasons are named.
+/// So many reasons are named, and the rest is counted.
 const REASONS: usize = 50;
 
 /// What health is told from.
@@ -41,6 +42,8 @@ pub struct Scene<'a> {
     pub maintenance: &'a BTreeSet<NodeId>,
     /// Adapters that carry the storage bus, where state says.
     pub adapters: &'a BTreeSet<(NodeId, String)>,
+    /// Nodes between which copies of writes went, the first by name first: of a way that nothing took nothing is known.
+    pub ways: &'a BTreeSet<(NodeId, NodeId)>,
 }
 
 /// How everything is: the cluster, then nodes, disks, links and volumes by name. Nothing where no topology is known.
@@ -90,6 +93,12 @@ fn entry(kind: Kind, name: String, reasons: BTreeSet<Reason>) -> Entry {
     let mut reasons: Vec<Reason> = reasons.into_iter().collect();
     reasons.sort_by(|a, b| b.state.cmp(&a.state).then_with(|| a.cmp(b)));
     let state = reasons.first().map_or(State::Ok, |reason| reason.state);
+    let more_reasons = reasons.len().saturating_sub(REASONS);
+    // What is worse than an unknown may fill the list and does not hide it.
+    let unknown = reasons.iter().position(|reason| reason.state == State::Unknown);
+    if let Some(at) = unknown.filter(|at| *at >= REASONS) {
+        reasons.swap(REASONS - 1, at);
+    }
     reasons.truncate(REASONS);
     Entry {
         kind,
@@ -97,6 +106,7 @@ fn entry(kind: Kind, name: String, reasons: BTreeSet<Reason>) -> Entry {
         state,
         since_unix_ns: None,
         reasons,
+        more_reasons: more_reasons as u64,
     }
 }
 
@@ -177,7 +187,7 @@ impl Scene<'_> {
             .collect()
     }
 
-    /// The ways between each two nodes.
+    /// The ways between each two nodes that copies took, or of which something else is known.
     fn links(&self) -> Vec<(String, BTreeSet<Reason>)> {
         let mut names: Vec<&str> = self.topology.nodes.iter().map(|node| node.id.as_str()).collect();
         names.sort_unstable();
@@ -191,7 +201,10 @@ impl Scene<'_> {
                 let mut reasons: BTreeSet<Reason> = own.map(|finding| self.because(finding)).collect();
                 reasons.extend(self.silence(one));
                 reasons.extend(self.silence(other));
-                links.push((format!("{one}-{other}"), reasons));
+                let is_used = |way: &(NodeId, NodeId)| way.0.as_str() == *one && way.1.as_str() == *other;
+                if !reasons.is_empty() || self.ways.iter().any(is_used) {
+                    links.push((format!("{one}-{other}"), reasons));
+                }
             }
         }
         links

@@ -23,6 +23,7 @@ pub mod findings;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+pub mod jobs;
 pub mod last_copy;
 pub mod latency;
 pub mod ledger;

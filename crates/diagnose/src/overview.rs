@@ -13,6 +13,7 @@ use fathom_model::{Catalog, JoinedRows, Op, Topology, Unmatched};
 
 use crate::culprit::{Case, Search, timestamp};
 use crate::detail::detail;
+use crate::jobs::{Foreign, Running, settle};
 use crate::last_copy::LastCopies;
 use crate::latency::{By, Latencies};
 use crate::order::Line;
@@ -31,6 +32,7 @@ pub struct Overview<'a> {
     line: Line<'a>,
     in_order: InOrder,
     writerless: Writerless,
+    foreign: Foreign,
 }
 
 /// What depends on the order of writes.
@@ -53,6 +55,7 @@ impl<'a> Overview<'a> {
             clocks,
             in_order: InOrder::default(),
             writerless: Writerless::default(),
+            foreign: Foreign::default(),
         }
     }
 
@@ -78,10 +81,21 @@ impl<'a> Overview<'a> {
         }
     }
 
+    /// Looks at events of no I/O for what moves at drives for no write: at all of them, whichever writes are asked about.
+    pub fn see(&mut self, events: &[Unmatched], catalog: &Catalog) {
+        events.iter().for_each(|event| self.foreign.add(event, catalog));
+    }
+
     /// Writes that no initiator has seen, as a cluster is laid out: a sentence a volume, for the caller to add to what is odd.
     #[must_use]
     pub fn writerless(&self, topology: &Topology, catalog: &Catalog) -> Vec<String> {
         self.writerless.sentences(topology, catalog)
+    }
+
+    /// What moved at drives for no write, for [`settle`].
+    #[must_use]
+    pub fn take_foreign(&mut self) -> Foreign {
+        std::mem::take(&mut self.foreign)
     }
 
     /// Says that no I/O which is still to be added has completed before a time on its initiator's clock.
@@ -245,6 +259,7 @@ fn culprit(finding: &Finding) -> Culprit {
         node: Some(finding.node.clone()).filter(|node| !node.is_empty()),
         disk: finding.disk.clone(),
         peer: finding.peer.clone(),
+        resource: finding.resource.clone().filter(|_| finding.kind == "job"),
         confidence: finding.confidence,
         cost_ns: finding.cost_ns,
         hidden_ns: 0,
@@ -254,19 +269,27 @@ fn culprit(finding: &Finding) -> Culprit {
     }
 }
 
-/// Both passes over rows in memory, of a cluster that is laid out so.
+/// Both passes over rows in memory, of a cluster that is laid out so and in which these storage jobs are known to have run.
 #[must_use]
-pub fn report(rows: &JoinedRows, catalog: &Catalog, clocks: Vec<Clock>, topology: &Topology) -> Report {
+pub fn report(
+    rows: &JoinedRows,
+    catalog: &Catalog,
+    clocks: Vec<Clock>,
+    topology: &Topology,
+    running: &[Running],
+) -> Report {
     let mut overview = Overview::new(clocks);
+    overview.see(&rows.unmatched, catalog);
     overview.add(Cow::Borrowed(rows), catalog);
     let warnings = overview.writerless(topology, catalog);
+    let foreign = overview.take_foreign();
     let (mut report, case) = overview.finish(catalog);
     report.unseen.warnings = warnings;
     let culprit = case.and_then(|mut case| {
         rows.ios.iter().for_each(|io| case.add(rows, io, catalog));
         case.close(catalog)
     });
-    blame(&mut report, culprit);
+    settle(&mut report, culprit, running, &foreign);
     report
 }
 

@@ -26,9 +26,12 @@ mod tally;
 pub(crate) use finding::unseen_there;
 pub use finding::{Finding, Named, Shown};
 
+use crate::blame::Suspect;
+
 use judge::Scene;
 use measure::Known;
 use tally::{Bin, Numbers, Window};
+pub use tally::{Wait, Waiting};
 
 /// Width of a bin, by completion on the reference clock.
 pub(crate) const BIN_NANOS: i64 = 1_000_000_000;
@@ -99,13 +102,8 @@ impl Watch {
         let bin = self.open.entry(second).or_default();
         let measures = measure::measure(rows, io, second, &mut self.known);
         let pasts = &self.known.pasts;
-        bin.add(
-            &mut self.numbers,
-            &measures,
-            pasts,
-            io.event.duration_nanos,
-            Shown::of(io),
-        );
+        let write = (io.event.duration_nanos, io.volume, Shown::of(io));
+        bin.add(&mut self.numbers, &measures, pasts, write);
         self.judge_until(self.newest - LATE_BINS);
     }
 
@@ -120,6 +118,15 @@ impl Watch {
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Nodes between which copies of writes went.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (NodeIndex, NodeIndex)> {
+        let suspects = self.numbers.suspects().iter();
+        suspects.filter_map(|suspect| match *suspect {
+            Suspect::Link { node, peer } | Suspect::Unseen { node, peer } if node != peer => Some((node, peer)),
+            _ => None,
+        })
     }
 
     /// The last second that was judged, on the reference clock; none before the first write.

@@ -52,6 +52,8 @@ pub struct Evaluation {
     pub healthy_writes: u64,
     /// What was named in healthy clusters at any time.
     pub false_findings: u64,
+    /// At most so many false findings a healthy cluster-day, at 95 % sureness; null without any such day.
+    pub false_findings_a_day_at_most: Option<f64>,
     /// What was named at the end in clusters with faults and is none of them.
     pub wrong_findings: u64,
     /// Findings of clusters with faults whose evidence does not lead to events.
@@ -397,6 +399,7 @@ fn summary(outcomes: Vec<Outcome>) -> Evaluation {
     evaluation.what_if_error_p90 = errors.get(p90).map(|error| (error * 1e4).round() / 1e4);
     let p90 = (times.len() * 9).div_ceil(10).max(1) - 1;
     evaluation.time_to_name_p90_s = times.get(p90).copied().filter(|time| time.is_finite());
+    evaluation.false_findings_a_day_at_most = at_most(evaluation.false_findings, evaluation.healthy_cluster_days);
     evaluation.healthy_cluster_days = (evaluation.healthy_cluster_days * 1e3).floor() / 1e3;
     evaluation.by_kind = kinds
         .into_iter()
@@ -412,6 +415,16 @@ fn summary(outcomes: Vec<Outcome>) -> Evaluation {
         .collect();
     evaluation.scenarios = outcomes;
     evaluation
+}
+
+/// The upper bound of a rate, at 95 % sureness: of nothing counted the rule of three; else that of Poisson's by Wilson and Hilferty (1931).
+fn at_most(counted: u64, days: f64) -> Option<f64> {
+    let count = counted as f64 + 1.0;
+    let bound = match counted {
+        0 => 3.0,
+        _ => count * (1.0 - 1.0 / (9.0 * count) + 1.645 / (3.0 * count.sqrt())).powi(3),
+    };
+    (days > 0.0).then(|| (bound / days * 1e3).ceil() / 1e3)
 }
 
 /// A culprit in one word.
@@ -430,6 +443,7 @@ fn show_name(name: &Name) -> String {
     match (disk, peer) {
         (Some(disk), _) => format!("{kind} {node}/{disk}"),
         (None, Some(peer)) => format!("{kind} {node}-{peer}"),
+        (None, None) if node.is_empty() => kind.clone(),
         (None, None) => format!("{kind} {node}"),
     }
 }

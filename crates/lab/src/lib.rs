@@ -3,7 +3,7 @@
 //! [`replay`] plays a recording through the same source and the same engine that daemons and coordinator use; [`export`] writes
 //! its fan-outs as JSON Lines; [`score`] holds fan-outs against a recording's truth, wherever they were joined; [`simulate`] writes
 //! recordings of clusters that nobody has at hand; [`import`] reads what Windows' tracing wrote;
-//! [`evaluate`] measures how well the diagnosis names what is wrong with such clusters.
+//! [`evaluate`] measures how well the diagnosis names what is wrong with such clusters; [`state`] reads what recordings say of state.
 
 mod error;
 pub mod evaluate;
@@ -13,6 +13,7 @@ pub mod replay;
 pub mod report;
 pub mod score;
 pub mod simulate;
+pub mod state;
 
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fathom_capture::Recording;
+use fathom_diagnose::jobs::Running;
 use fathom_join::{ClockReport, Config, End, Engine, StreamInfo};
 use fathom_model::{
     Catalog, ClusterId, Incarnation, JoinedRows, NodeId, StreamId, StreamIndex, StreamKind, Tap, Topology,
@@ -11,6 +12,7 @@ use fathom_sources::replay::{Options as SourceOptions, ReplaySource};
 use fathom_sources::{Polled, Source};
 
 use crate::error::{Error, Result};
+use crate::state;
 
 /// How a recording is replayed.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct Replayed {
     pub warnings: Vec<String>,
     /// How the cluster is laid out.
     pub topology: Topology,
+    /// Storage jobs that its state says to have run; none where it has no state.
+    pub jobs: Vec<Running>,
 }
 
 /// Plays all nodes of a recording through the join.
@@ -105,6 +109,7 @@ pub fn replay(recording: &Recording, options: &Options) -> Result<Replayed> {
         missing_nodes,
         warnings,
         topology: recording.topology().clone(),
+        jobs: state::jobs(recording)?,
     })
 }
 

@@ -20,7 +20,7 @@ pub fn report(replayed: &Replayed) -> Report {
             error_ns: Some(clock.error_nanos),
         })
         .collect();
-    let mut report = overview::report(&replayed.rows, catalog, clocks, &replayed.topology);
+    let mut report = overview::report(&replayed.rows, catalog, clocks, &replayed.topology, &replayed.jobs);
     let missing = replayed.missing_nodes.iter();
     report.unseen.nodes = missing
         .map(|node| UnseenNode {

@@ -1,7 +1,7 @@
 //! Simulated clusters as recordings.
 
 mod description;
-mod state;
+pub(crate) mod state;
 
 use std::fs;
 use std::path::Path;

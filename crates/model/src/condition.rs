@@ -38,6 +38,8 @@ pub enum Sign {
     TcpFallback,
     /// A storage job begins anew again and again, or stands still.
     JobStuck,
+    /// A storage job runs: wrong only where writes wait for what it moves.
+    JobRuns,
     /// Nodes mark or pause traffic differently.
     QosDrift,
     /// Windows says that a drive is not well.
@@ -50,14 +52,41 @@ pub enum Sign {
 
 impl Sign {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TcpFallback,
         Self::JobStuck,
+        Self::JobRuns,
         Self::QosDrift,
         Self::DiskUnhealthy,
         Self::DiskWear,
         Self::MtuMismatch,
     ];
+
+    /// This, and what else the same readings show.
+    #[must_use]
+    pub const fn with_its_like(self) -> &'static [Self] {
+        match self {
+            Self::TcpFallback => &[Self::TcpFallback],
+            Self::JobStuck | Self::JobRuns => &[Self::JobStuck, Self::JobRuns],
+            Self::QosDrift => &[Self::QosDrift],
+            Self::DiskUnhealthy => &[Self::DiskUnhealthy],
+            Self::DiskWear => &[Self::DiskWear],
+            Self::MtuMismatch => &[Self::MtuMismatch],
+        }
+    }
+}
+
+/// What a reading says of a storage job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobReading {
+    /// Its name, as Windows has it; its id where it has none.
+    pub name: String,
+    /// When it began, by the time that it says to have run for, on the clock of whoever read it; when it was read first where it does not say.
+    pub began_unix_ns: i64,
+    /// Bytes that it has moved; none where it does not say.
+    pub moved_bytes: Option<u64>,
+    /// Bytes that it has to move; none where it does not say.
+    pub total_bytes: Option<u64>,
 }
 
 /// Something that is wrong now.
@@ -75,6 +104,8 @@ pub struct Condition {
     pub peer: Option<String>,
     /// The job or the adapter.
     pub resource: Option<String>,
+    /// What is read of the job, of a `job`.
+    pub job: Option<JobReading>,
     /// How bad it is.
     pub severity: Severity,
     /// Whether it says that something is slow and not why: what writes feel of it is the same thing, better told.

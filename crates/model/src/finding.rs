@@ -13,6 +13,8 @@ use crate::report::Evidence;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// It is at a node that the cluster has paused or drains: work that was to be expected, and no incident. Nobody is told of it.
+    Maintenance,
     /// Writes take longer than they should.
     Warning,
     /// Writes take half as long again for it, or one waited a second.
@@ -21,12 +23,13 @@ pub enum Severity {
 
 impl Severity {
     /// All, the least first.
-    pub const ALL: [Self; 2] = [Self::Warning, Self::Critical];
+    pub const ALL: [Self; 3] = [Self::Maintenance, Self::Warning, Self::Critical];
 
     /// As columns, JSON and the wire have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Maintenance => "maintenance",
             Self::Warning => "warning",
             Self::Critical => "critical",
         }
@@ -73,15 +76,26 @@ pub struct Note {
     pub request: String,
 }
 
-/// Whom it cost.
+/// Whose writes it cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Victim {
     /// The volume.
     pub volume: String,
-    /// Writes to it that it made longer, since it was found.
+    /// Writes to it that it made longer, since it began.
     pub writes: u64,
-    /// What they waited for it; null where that is not known a volume.
+    /// Its part of the finding's cost: those of all volumes add up to it. Null where that is not known a volume.
     pub cost_ns: Option<u64>,
+}
+
+/// A node whose writes it cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VictimNode {
+    /// The initiator.
+    pub node: String,
+    /// Its writes that it made longer, since it began.
+    pub writes: u64,
+    /// Its part of the finding's cost: those of all nodes add up to it.
+    pub cost_ns: u64,
 }
 
 /// Something that is worse than its like.
@@ -102,7 +116,10 @@ pub struct Finding {
     /// What it is called that is none of these: the job, the adapter.
     #[serde(default)]
     pub resource: Option<String>,
-    /// How bad it has been at its worst.
+    /// Drives that it works on, as NODE/DISK, of a `job`; empty of all else, and where they were not seen.
+    #[serde(default)]
+    pub disks: Vec<String>,
+    /// How bad it has been at its worst; `maintenance` for as long as it was felt only at a node in maintenance.
     pub severity: Severity,
     /// Whether it is over.
     pub state: State,
@@ -122,6 +139,9 @@ pub struct Finding {
     pub cost_ns: u64,
     /// Whom it cost, the most first; empty where that is not known.
     pub victims: Vec<Victim>,
+    /// The same by the node that wrote; empty where that is not known.
+    #[serde(default)]
+    pub initiators: Vec<VictimNode>,
     /// Why, with writes that show it.
     pub evidence: Vec<Evidence>,
     /// Readings of state that show it; empty of what writes alone show.

@@ -98,8 +98,11 @@ pub struct Entry {
     pub state: State,
     /// Since when, on the coordinator's clock; null where that is not known.
     pub since_unix_ns: Option<i64>,
-    /// Why, the worst first; empty when it is ok.
+    /// Why, the worst first; empty when it is ok. Of many some are left out, and of the states that there are one each is there.
     pub reasons: Vec<Reason>,
+    /// How many more reasons there are.
+    #[serde(default)]
+    pub more_reasons: u64,
 }
 
 /// A stretch of time in which a cluster was in one state.

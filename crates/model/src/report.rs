@@ -161,8 +161,8 @@ pub struct LastCopy {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Culprit {
     /// `disk`, `link` (`node` is the far node, `peer` the initiator), `node` (its bus target), `initiator` (time of its writes
-    /// outside all legs), or `unknown` when something is worse and the evidence does not say what. An open word: later versions
-    /// add more.
+    /// outside all legs), `job` (`resource` is its id), or `unknown` when something is worse and the evidence does not say what. An
+    /// open word: later versions add more.
     pub kind: String,
     /// The node.
     pub node: Option<String>,
@@ -170,6 +170,9 @@ pub struct Culprit {
     pub disk: Option<String>,
     /// The initiator, of a `link` or an `unknown`.
     pub peer: Option<String>,
+    /// The id of the storage job, of a `job`; null of all else.
+    #[serde(default)]
+    pub resource: Option<String>,
     /// How sure: how much of the time added in the bad stretches this explains, less where the evidence cannot tell two suspects
     /// apart.
     pub confidence: f64,
@@ -195,7 +198,8 @@ impl Culprit {
         let peers = own.1 == theirs.1 || self.kind == "unknown";
         // A link is the same from either end.
         let turned = self.kind == "link" && (&own.0, &own.1) == (&theirs.1, &theirs.0);
-        (&self.kind, &self.disk) == (&other.kind, &other.disk) && (own.0 == theirs.0 && peers || turned)
+        (&self.kind, &self.disk, &self.resource) == (&other.kind, &other.disk, &other.resource)
+            && (own.0 == theirs.0 && peers || turned)
     }
 }
 
@@ -264,6 +268,44 @@ pub struct IoDetail {
     pub slowest: Option<SlowestDetail>,
     /// Its legs, by part and copy.
     pub legs: Vec<LegDetail>,
+    /// Where its time went; null of one without legs, and of a coordinator of before this was told.
+    #[serde(default)]
+    pub parts: Option<IoParts>,
+}
+
+/// The least and the most that something may be, in nanoseconds; the same where it is known.
+pub type Bounds = [u64; 2];
+
+/// Where the time of an I/O went. Where every leg was seen at the initiator the three are exact and add up to the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct IoParts {
+    /// From its start until the first leg was sent.
+    pub before_ns: Bounds,
+    /// From then until the last leg was acknowledged.
+    pub legs_ns: Bounds,
+    /// From then until its end.
+    pub after_ns: Bounds,
+    /// How long the last copy kept it waiting beyond the second-last, as part of `legs_ns`; null where that is not known well enough.
+    pub last_copy_ns: Option<u64>,
+}
+
+/// Where the time of a leg went; what was not seen is null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct LegParts {
+    /// All of it, as the initiator saw it; of a copy on the initiator's own node the drive's time.
+    pub whole_ns: Option<u64>,
+    /// On the network, both ways: the leg less the target's time. Null on the initiator's own node too.
+    pub way_ns: Option<u64>,
+    /// Until the far side had it: the target, or where that was not seen the drive.
+    pub there_ns: Option<Bounds>,
+    /// From when the far side was done until the initiator knew.
+    pub back_ns: Option<Bounds>,
+    /// In the far side's queue: the target's time less the drive's.
+    pub queue_ns: Option<u64>,
+    /// Network and queue as one number, where the target was not seen: the leg less the drive's time.
+    pub way_and_queue_ns: Option<u64>,
+    /// At the drive.
+    pub drive_ns: Option<u64>,
 }
 
 /// The copy that an I/O waited for.
@@ -327,6 +369,9 @@ pub struct LegDetail {
     pub target_ordinal: Option<u64>,
     /// Ordinals of the drive's events; several where it split the request.
     pub device_ordinals: Vec<u64>,
+    /// Where its time went.
+    #[serde(default)]
+    pub parts: LegParts,
 }
 
 /// A node's clock as seen from an initiator.

@@ -100,7 +100,9 @@ impl Conditions {
         (observation.flag("available") == Some(true)).then(|| {
             // A reading that was said in full may end what it does not name.
             if observation.flag("full") == Some(true) || sign == Sign::JobStuck {
-                self.told.remove(&sign);
+                sign.with_its_like().iter().for_each(|sign| {
+                    self.told.remove(sign);
+                });
             }
             Read {
                 sign,
@@ -128,6 +130,7 @@ impl Conditions {
                 Sign::DiskUnhealthy => disks::unhealthy(&scene),
                 Sign::DiskWear => disks::worn(&scene),
                 Sign::JobStuck => jobs::stuck(&scene),
+                Sign::JobRuns => jobs::running(&scene),
             };
             // Maintenance is not an incident.
             conditions.retain(|condition| {
@@ -188,7 +191,7 @@ struct Scene<'a> {
 const fn signs_of(kind: Kind) -> &'static [Sign] {
     match kind {
         Kind::SmbConnection | Kind::SmbInterface => &[Sign::TcpFallback, Sign::MtuMismatch],
-        Kind::StorageJob => &[Sign::JobStuck],
+        Kind::StorageJob => &[Sign::JobStuck, Sign::JobRuns],
         Kind::QosPolicy | Kind::QosFlowControl | Kind::QosTrafficClass | Kind::QosDcbx | Kind::AdapterQos => {
             &[Sign::QosDrift]
         }

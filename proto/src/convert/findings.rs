@@ -1,6 +1,6 @@
 //! `findings.proto` of `fathom.query.v1` and the model's findings ([`fathom_model::finding`]).
 
-use fathom_model::finding::{Change, ChangeKind, Finding, Note, ObservationRef, Severity, State, Victim};
+use fathom_model::finding::{Change, ChangeKind, Finding, Note, ObservationRef, Severity, State, Victim, VictimNode};
 use fathom_model::report;
 use fathom_model::tap::UnknownName;
 
@@ -34,6 +34,8 @@ impl From<&Finding> for wire::Finding {
             sequence: finding.sequence,
             resource: finding.resource.clone().unwrap_or_default(),
             observations: finding.observations.iter().map(observation_to_wire).collect(),
+            disks: finding.disks.clone(),
+            initiators: finding.initiators.iter().map(initiator_to_wire).collect(),
         }
     }
 }
@@ -43,6 +45,14 @@ fn victim_to_wire(victim: &Victim) -> wire::Victim {
         volume: victim.volume.clone(),
         writes: victim.writes,
         cost_nanos: victim.cost_ns,
+    }
+}
+
+fn initiator_to_wire(initiator: &VictimNode) -> wire::VictimNode {
+    wire::VictimNode {
+        node: initiator.node.clone(),
+        writes: initiator.writes,
+        cost_nanos: initiator.cost_ns,
     }
 }
 
@@ -122,6 +132,16 @@ pub fn finding_from_wire(finding: &wire::Finding) -> Result<Finding> {
         disk: given(&finding.disk),
         peer: given(&finding.peer),
         resource: given(&finding.resource),
+        disks: finding.disks.clone(),
+        initiators: finding
+            .initiators
+            .iter()
+            .map(|initiator| VictimNode {
+                node: initiator.node.clone(),
+                writes: initiator.writes,
+                cost_ns: initiator.cost_nanos,
+            })
+            .collect(),
         severity: severity.ok_or_else(|| named("finding.severity", &finding.severity))?,
         state: state.ok_or_else(|| named("finding.state", &finding.state))?,
         confidence: finding.confidence,

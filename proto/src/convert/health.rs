@@ -12,6 +12,7 @@ impl From<&Entry> for wire::HealthEntry {
             state: entry.state.as_str().to_owned(),
             since_unix_nanos: entry.since_unix_ns,
             reasons: entry.reasons.iter().map(reason).collect(),
+            more_reasons: entry.more_reasons,
         }
     }
 }

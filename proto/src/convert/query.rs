@@ -6,6 +6,8 @@ use super::{Error, Result};
 use crate::collect::v1 as collect;
 use crate::query::v1 as wire;
 
+mod parts;
+
 /// An I/O for the wire. `ordinals` beyond those of the detail do not exist: nothing is lost.
 #[must_use]
 pub fn io_to_wire(io: &report::IoDetail, ordinal: u64, attempts: &[Vec<u64>]) -> wire::Io {
@@ -37,6 +39,7 @@ pub fn io_to_wire(io: &report::IoDetail, ordinal: u64, attempts: &[Vec<u64>]) ->
             .enumerate()
             .map(|(at, leg)| leg_to_wire(leg, attempts.get(at).unwrap_or(&none)))
             .collect(),
+        parts: io.parts.as_ref().map(parts::io_to_wire),
     }
 }
 
@@ -93,6 +96,7 @@ fn leg_to_wire(leg: &report::LegDetail, attempts: &[u64]) -> wire::Leg {
         attempt_ordinals: attempts.to_vec(),
         target_ordinal: leg.target_ordinal,
         device_ordinals: leg.device_ordinals.clone(),
+        parts: Some(parts::leg_to_wire(&leg.parts)),
     }
 }
 
@@ -120,6 +124,7 @@ pub fn io_from_wire(io: &wire::Io) -> report::IoDetail {
             confidence: slowest.confidence,
         }),
         legs: io.legs.iter().map(leg_from_wire).collect(),
+        parts: io.parts.as_ref().and_then(parts::io_from_wire),
     }
 }
 
@@ -150,6 +155,7 @@ fn leg_from_wire(leg: &wire::Leg) -> report::LegDetail {
         initiator_ordinal: leg.initiator_ordinal,
         target_ordinal: leg.target_ordinal,
         device_ordinals: leg.device_ordinals.clone(),
+        parts: leg.parts.as_ref().map(parts::leg_from_wire).unwrap_or_default(),
     }
 }
 
@@ -253,6 +259,7 @@ impl From<&report::Culprit> for wire::Culprit {
             node: text(&culprit.node),
             disk: text(&culprit.disk),
             peer: text(&culprit.peer),
+            resource: text(&culprit.resource),
             confidence: culprit.confidence,
             cost_nanos: culprit.cost_ns,
             hidden_nanos: culprit.hidden_ns,
@@ -278,6 +285,7 @@ impl From<&wire::Culprit> for report::Culprit {
             node: given(&culprit.node),
             disk: given(&culprit.disk),
             peer: given(&culprit.peer),
+            resource: given(&culprit.resource),
             confidence: culprit.confidence,
             cost_ns: culprit.cost_nanos,
             hidden_ns: culprit.hidden_nanos,

@@ -384,6 +384,9 @@ pub struct IoFilter {
     /// Completed at most this long before the cluster's newest I/O. 0: since ever.
     #[prost(uint64, tag = "5")]
     pub since_nanos: u64,
+    /// Completed at least this long before the cluster's newest I/O. 0: up to it.
+    #[prost(uint64, tag = "6")]
+    pub until_nanos: u64,
 }
 /// What was not complete about an answer.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -729,6 +732,60 @@ pub struct Io {
     /// Its legs, by part and copy.
     #[prost(message, repeated, tag = "14")]
     pub legs: ::prost::alloc::vec::Vec<Leg>,
+    /// Where its time went. Absent: it has no legs, or of a coordinator of before this was told.
+    #[prost(message, optional, tag = "15")]
+    pub parts: ::core::option::Option<IoParts>,
+}
+/// Where the time of an I/O went. Where every leg was seen at the initiator the three are exact and add up to the whole.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IoParts {
+    /// From its start until the first leg was sent.
+    #[prost(message, optional, tag = "1")]
+    pub before: ::core::option::Option<Bounds>,
+    /// From then until the last leg was acknowledged.
+    #[prost(message, optional, tag = "2")]
+    pub legs: ::core::option::Option<Bounds>,
+    /// From then until its end.
+    #[prost(message, optional, tag = "3")]
+    pub after: ::core::option::Option<Bounds>,
+    /// How long the last copy kept it waiting beyond the second-last, as part of `legs`. Absent: not known well enough.
+    #[prost(uint64, optional, tag = "4")]
+    pub last_copy_nanos: ::core::option::Option<u64>,
+}
+/// Where the time of a leg went.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LegParts {
+    /// All of it, as the initiator saw it; of a copy on the initiator's own node the drive's time. Absent: not seen.
+    #[prost(uint64, optional, tag = "1")]
+    pub whole_nanos: ::core::option::Option<u64>,
+    /// On the network, both ways: the leg less the target's time. Absent: one of them was not seen, or it is on the initiator's own node.
+    #[prost(uint64, optional, tag = "2")]
+    pub way_nanos: ::core::option::Option<u64>,
+    /// Until the far side had it: the target, or where that was not seen the drive. Absent: not seen, or its clock is not known.
+    #[prost(message, optional, tag = "3")]
+    pub there: ::core::option::Option<Bounds>,
+    /// From when the far side was done until the initiator knew. Absent: as `there`.
+    #[prost(message, optional, tag = "4")]
+    pub back: ::core::option::Option<Bounds>,
+    /// In the far side's queue: the target's time less the drive's. Absent: one of them was not seen.
+    #[prost(uint64, optional, tag = "5")]
+    pub queue_nanos: ::core::option::Option<u64>,
+    /// Network and queue as one number: the leg less the drive's time. Absent: the target was seen, or one of these was not.
+    #[prost(uint64, optional, tag = "6")]
+    pub way_and_queue_nanos: ::core::option::Option<u64>,
+    /// At the drive. Absent: not seen.
+    #[prost(uint64, optional, tag = "7")]
+    pub drive_nanos: ::core::option::Option<u64>,
+}
+/// The least and the most that something may be; the same where it is known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Bounds {
+    /// The least.
+    #[prost(uint64, tag = "1")]
+    pub low_nanos: u64,
+    /// The most.
+    #[prost(uint64, tag = "2")]
+    pub high_nanos: u64,
 }
 /// The copy that an I/O waited for.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -819,6 +876,9 @@ pub struct Leg {
     /// Ordinals of the drive's events; several where it split the request. Empty: not seen.
     #[prost(uint64, repeated, tag = "21")]
     pub device_ordinals: ::prost::alloc::vec::Vec<u64>,
+    /// Where its time went. Absent: of a coordinator of before this was told.
+    #[prost(message, optional, tag = "22")]
+    pub parts: ::core::option::Option<LegParts>,
 }
 /// A stretch of time since an I/O's start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1096,7 +1156,7 @@ pub struct LastCopy {
 /// Who is to blame.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Culprit {
-    /// `disk`, `link`, `node`, `initiator` or `unknown`; later versions add more.
+    /// `disk`, `link`, `node`, `initiator`, `job` or `unknown`; later versions add more.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
     /// The node. Empty: not known.
@@ -1127,6 +1187,9 @@ pub struct Culprit {
     /// this was told apart.
     #[prost(uint64, tag = "10")]
     pub hidden_nanos: u64,
+    /// The id of the storage job, of a `job`. Empty: it is none.
+    #[prost(string, tag = "11")]
+    pub resource: ::prost::alloc::string::String,
 }
 /// One reason.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2621,7 +2684,7 @@ pub struct Finding {
     /// The other end of a link. Empty: none.
     #[prost(string, tag = "6")]
     pub peer: ::prost::alloc::string::String,
-    /// `warning` or `critical`: how bad it has been at its worst.
+    /// `warning` or `critical`: how bad it has been at its worst; `maintenance` for as long as it was felt only at a node in maintenance.
     #[prost(string, tag = "7")]
     pub severity: ::prost::alloc::string::String,
     /// `open` or `closed`.
@@ -2675,6 +2738,12 @@ pub struct Finding {
     /// Readings of state that show it. Empty: it is shown by writes alone.
     #[prost(message, repeated, tag = "24")]
     pub observations: ::prost::alloc::vec::Vec<ObservationRef>,
+    /// Drives that a storage job works on, as NODE/DISK. Empty: it is about no job, or they were not seen.
+    #[prost(string, repeated, tag = "25")]
+    pub disks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The nodes whose writes it cost, the most first. Empty: not known, or of a coordinator of before these were told.
+    #[prost(message, repeated, tag = "26")]
+    pub initiators: ::prost::alloc::vec::Vec<VictimNode>,
 }
 /// A reading of state, by which it can be asked for again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2698,12 +2767,25 @@ pub struct Victim {
     /// The volume.
     #[prost(string, tag = "1")]
     pub volume: ::prost::alloc::string::String,
-    /// Writes that it made longer, since it was found.
+    /// Writes that it made longer, since it began.
     #[prost(uint64, tag = "2")]
     pub writes: u64,
-    /// What they waited for it. Absent: not known a volume.
+    /// Its part of the finding's `cost_nanos`; those of all volumes add up to it. Absent: not known a volume.
     #[prost(uint64, optional, tag = "3")]
     pub cost_nanos: ::core::option::Option<u64>,
+}
+/// A node whose writes waited.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VictimNode {
+    /// The initiator.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// Its writes that it made longer, since it began.
+    #[prost(uint64, tag = "2")]
+    pub writes: u64,
+    /// Its part of the finding's `cost_nanos`; those of all nodes add up to it.
+    #[prost(uint64, tag = "3")]
+    pub cost_nanos: u64,
 }
 /// What somebody said of a finding.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2966,9 +3048,12 @@ pub struct HealthEntry {
     /// Since when, on the coordinator's clock. Absent: it has been so since the coordinator first saw the cluster.
     #[prost(int64, optional, tag = "4")]
     pub since_unix_nanos: ::core::option::Option<i64>,
-    /// Why, the worst first; everything that is not ok below it is among them. Empty: it is ok.
+    /// Why, the worst first; of what is not ok below it at most 50, an unknown always among them. Empty: it is ok.
     #[prost(message, repeated, tag = "5")]
     pub reasons: ::prost::alloc::vec::Vec<HealthReason>,
+    /// How many more reasons there are. 0: none, and of a coordinator of before they were counted.
+    #[prost(uint64, tag = "6")]
+    pub more_reasons: u64,
 }
 /// Why something is not ok.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

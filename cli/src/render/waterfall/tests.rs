@@ -1,6 +1,6 @@
 //! A waterfall shows each leg where it was, and what is not known.
 
-use fathom_model::report::SlowestDetail;
+use fathom_model::report::{IoParts, LegParts, SlowestDetail};
 
 use super::*;
 
@@ -26,6 +26,7 @@ fn leg(copy: u32, spans: [Option<[i64; 2]>; 3]) -> LegDetail {
         initiator_ordinal: None,
         target_ordinal: None,
         device_ordinals: Vec::new(),
+        parts: LegParts::default(),
     }
 }
 
@@ -58,6 +59,7 @@ fn io() -> IoDetail {
             confidence: 1.0,
         }),
         legs: vec![leg(0, first), second],
+        parts: None,
     }
 }
 
@@ -100,4 +102,30 @@ fn what_it_waited_for_is_not_made_up() {
     assert!(show(&io).contains("it may be t0/disk0 or t1/disk0"));
     io.legs.iter_mut().for_each(|leg| leg.candidate = false);
     assert!(show(&io).contains("is not known\n"));
+}
+
+#[test]
+fn what_the_clock_and_what_was_seen_do_not_tell_is_between_two_bounds() {
+    let mut io = io();
+    io.legs[1].initiator_ns = None;
+    io.parts = Some(IoParts {
+        before_ns: [0, 1_000_000],
+        legs_ns: [8_000_000, 10_000_000],
+        after_ns: [500_000, 1_000_000],
+        last_copy_ns: Some(7_000_000),
+    });
+    io.legs[0].parts = LegParts {
+        there_ns: Some([900_000, 1_100_000]),
+        back_ns: Some([900_000, 1_100_000]),
+        ..LegParts::default()
+    };
+    let text = show(&io);
+    assert!(
+        text.contains("at i0 itself: 0 ns to 1.00 ms before the first leg, 500 us to 1.00 ms after the last"),
+        "{text}"
+    );
+    assert!(
+        text.contains("on its way 900 us to 1.10 ms there, 900 us to 1.10 ms back"),
+        "{text}"
+    );
 }

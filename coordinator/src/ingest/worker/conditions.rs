@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fathom_model::Topology;
+use fathom_model::condition::Sign;
 use fathom_model::state::{Kind, Observation};
 use fathom_state::conditions::Conditions;
 
@@ -123,8 +124,14 @@ impl Running {
                 continue;
             };
             if let Some(read) = self.by_state.now.add(observation) {
-                let standing = self.by_state.now.of(read.sign);
-                self.findings.read(&read, standing);
+                self.findings.set_maintenance(self.by_state.now.maintenance());
+                if read.sign == Sign::DiskUnhealthy {
+                    self.findings.set_drives(self.by_state.now.drives());
+                }
+                for sign in read.sign.with_its_like() {
+                    let standing = self.by_state.now.of(*sign);
+                    self.findings.read(*sign, &read, standing);
+                }
             }
         }
     }

@@ -4,12 +4,14 @@
 //! record: a successor has the findings as they were after the rows that it finds. Changes are said to anybody only from a record, so
 //! that no number is ever given twice.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fathom_diagnose::findings::{Kept, Said, Tracker, WARM_SECONDS};
 use fathom_diagnose::objectives::Minutes;
 use fathom_diagnose::tally::Tally;
-use fathom_model::condition::Condition;
+use fathom_model::condition::{Condition, Sign};
 use fathom_model::finding::{Change, Finding, Note};
-use fathom_model::{Catalog, ClusterId, Io, JoinedRows};
+use fathom_model::{Catalog, ClusterId, Io, JoinedRows, NodeId};
 use fathom_state::conditions::Read;
 use fathom_store::blobs::Blobs;
 use fathom_store::paths::Table;
@@ -101,11 +103,26 @@ impl Findings {
         }
     }
 
-    /// Takes what stands by state after a reading.
-    pub(super) fn read(&mut self, read: &Read, standing: &[Condition]) {
+    /// Takes what Windows says of drives.
+    pub(super) fn set_drives(&mut self, drives: BTreeMap<(String, String), String>) {
+        self.tracker.set_drives(drives);
+    }
+
+    /// Takes which nodes are worked on.
+    pub(super) fn set_maintenance(&mut self, nodes: &BTreeSet<NodeId>) {
+        self.tracker.set_maintenance(nodes);
+    }
+
+    /// Takes what stands of a sign after a reading.
+    pub(super) fn read(&mut self, sign: Sign, read: &Read, standing: &[Condition]) {
         let node = read.node.as_str();
-        self.tracker.read(read.sign, standing, node, read.at_unix_nanos);
+        self.tracker.read(sign, standing, node, read.at_unix_nanos);
         self.changes.append(&mut self.tracker.take_changes());
+    }
+
+    /// Nodes between which copies of writes went, as far as this coordinator has seen.
+    pub(super) fn ways(&self, catalog: &Catalog) -> BTreeSet<(NodeId, NodeId)> {
+        self.tracker.ways(catalog)
     }
 
     /// Takes back what people said up to now.
@@ -157,6 +174,7 @@ impl Findings {
 impl Running {
     /// Takes up what a predecessor found: after questions can be answered, since files are read, and before anything is joined.
     pub(super) async fn warm_findings(&mut self) -> Result<()> {
+        self.findings.set_maintenance(self.by_state.now.maintenance());
         let (owner, catalog) = (&self.owner, self.engine.catalog());
         self.findings
             .warm(

@@ -69,6 +69,7 @@ impl Running {
             .collect();
         let maintenance = self.by_state.now.maintenance().clone();
         let adapters = self.by_state.now.adapters();
+        let ways = self.findings.ways(self.engine.catalog());
         let record = self.owner.record();
         let now = health(&Scene {
             topology: &topology.topology,
@@ -76,6 +77,7 @@ impl Running {
             findings: &record.state.findings.findings,
             maintenance: &maintenance,
             adapters: &adapters,
+            ways: &ways,
         });
         let changed = self.health.damped.update(now, now_unix_nanos);
         if changed.is_empty() {

@@ -246,6 +246,7 @@ impl Case {
             node: Some(node.to_string()),
             disk,
             peer,
+            resource: None,
             confidence,
             cost_ns: self.cost_nanos,
             hidden_ns: 0,

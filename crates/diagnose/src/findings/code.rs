@@ -42,11 +42,13 @@ pub enum Code {
     DiskWear,
     /// Adapters of storage have frames of different sizes.
     MtuMismatch,
+    /// Writes wait for what a storage job that runs moves.
+    JobCostsWrites,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DiskSlow,
         Self::DiskStalls,
         Self::LinkSlow,
@@ -61,6 +63,7 @@ impl Code {
         Self::DiskUnhealthy,
         Self::DiskWear,
         Self::MtuMismatch,
+        Self::JobCostsWrites,
     ];
 
     /// As everything that names it has it.
@@ -81,6 +84,7 @@ impl Code {
             Self::DiskUnhealthy => "DISK_UNHEALTHY",
             Self::DiskWear => "DISK_WEAR",
             Self::MtuMismatch => "MTU_MISMATCH",
+            Self::JobCostsWrites => "JOB_COSTS_WRITES",
         }
     }
 
@@ -96,6 +100,7 @@ impl Code {
         match sign {
             Sign::TcpFallback => Self::LinkTcpFallback,
             Sign::JobStuck => Self::JobStuck,
+            Sign::JobRuns => Self::JobCostsWrites,
             Sign::QosDrift => Self::QosDrift,
             Sign::DiskUnhealthy => Self::DiskUnhealthy,
             Sign::DiskWear => Self::DiskWear,
@@ -130,7 +135,7 @@ impl Code {
         }
     }
 
-    /// Read-only commands of Windows to look next, with `NODE`, `DISK` and `PEER` to be filled in. The same stand in its page.
+    /// Read-only commands of Windows to look next, with `NODE`, `DISK`, `PEER` and `JOB` to be filled in. The same stand in its page.
     #[must_use]
     pub const fn commands(self) -> &'static [&'static str] {
         match self {
@@ -180,11 +185,19 @@ impl Code {
                 "Get-SmbServerNetworkInterface -CimSession 'NODE' | Format-Table InterfaceIndex,RdmaCapable,LinkSpeed,IpAddress",
                 "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -LogName 'Microsoft-Windows-SMBClient/Connectivity'",
             ],
+            Self::JobCostsWrites => &[
+                "Get-StorageJob -CimSession 'NODE' | Where-Object Name -eq 'JOB' | Format-List *",
+                "Get-StorageJob -CimSession 'NODE' | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal,ElapsedTime",
+                "Get-VirtualDisk -CimSession 'NODE' | Format-Table FriendlyName,HealthStatus,OperationalStatus,DetachedReason",
+                "Get-StoragePool -CimSession 'NODE' -IsPrimordial $false | Format-Table FriendlyName,HealthStatus,OperationalStatus,RepairPolicy",
+                "Get-PhysicalDisk -CimSession 'NODE' | Where-Object OperationalStatus -ne OK | Format-Table DeviceId,SerialNumber,HealthStatus,OperationalStatus,Usage",
+            ],
             Self::JobStuck => &[
-                "Get-StorageJob | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal,ElapsedTime",
-                "Get-VirtualDisk | Format-Table FriendlyName,HealthStatus,OperationalStatus,DetachedReason",
-                "Get-PhysicalDisk | Where-Object OperationalStatus -ne OK | Format-Table DeviceId,SerialNumber,HealthStatus,OperationalStatus",
-                "Get-PhysicalDisk | Get-StorageReliabilityCounter | Sort-Object ReadLatencyMax -Descending | Select-Object -First 5 DeviceId,ReadErrorsTotal,ReadLatencyMax,WriteLatencyMax",
+                "Get-StorageJob -CimSession 'NODE' | Where-Object Name -eq 'JOB' | Format-List *",
+                "Get-StorageJob -CimSession 'NODE' | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal,ElapsedTime",
+                "Get-VirtualDisk -CimSession 'NODE' | Format-Table FriendlyName,HealthStatus,OperationalStatus,DetachedReason",
+                "Get-PhysicalDisk -CimSession 'NODE' | Where-Object OperationalStatus -ne OK | Format-Table DeviceId,SerialNumber,HealthStatus,OperationalStatus",
+                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Sort-Object ReadLatencyMax -Descending | Select-Object -First 5 DeviceId,ReadErrorsTotal,ReadLatencyMax,WriteLatencyMax",
             ],
             Self::QosDrift => &[
                 "Get-NetQosPolicy -CimSession 'NODE' | Format-Table Name,NetDirectPortMatchCondition,PriorityValue8021Action",
@@ -208,13 +221,16 @@ impl Code {
         }
     }
 
-    /// The same for a finding, with its names.
-    pub(super) fn next(self, finding: &Finding) -> Vec<String> {
+    /// The same for a finding, with its names; those of a job are asked at whoever read it, under the name that it has there.
+    pub(super) fn next(self, finding: &Finding, job: Option<&str>) -> Vec<String> {
         // Within single quotes of PowerShell a quote is doubled and nothing else means anything.
         let quoted = |name: &str| name.replace('\'', "''");
         let disk = finding.disk.as_deref().map(number).map(quoted).unwrap_or_default();
+        let reader = finding.observations.first().map(|read| read.node.as_str());
+        let node = Some(finding.node.as_str()).filter(|node| !node.is_empty()).or(reader);
+        let job = quoted(job.or(finding.resource.as_deref()).unwrap_or_default());
         let (node, peer) = (
-            quoted(&finding.node),
+            quoted(node.unwrap_or_default()),
             quoted(finding.peer.as_deref().unwrap_or_default()),
         );
         let fill = |command: &&str| {
@@ -228,6 +244,7 @@ impl Code {
                     "NODE" => &node,
                     "DISK" => &disk,
                     "PEER" => &peer,
+                    "JOB" => &job,
                     other => other,
                 });
             }

@@ -8,14 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::Catalog;
 use fathom_model::condition::{Condition, ObservationRef, Sign};
 use fathom_model::finding::{ChangeKind, Finding, State};
 use fathom_model::report::Evidence;
 
-use super::tracked::{Object, Tracked, severity};
+use super::effect::{Effect, explains};
+use super::tracked::{Object, Tracked};
 use super::{Code, REOPEN_SECONDS, Tracker};
-use crate::watch::{self, BIN_NANOS, Named};
+use crate::watch::BIN_NANOS;
 
 /// How long a condition has to stand before it is a finding: two readings of what is read most often.
 const HOLD_NANOS: i64 = 5 * BIN_NANOS;
@@ -23,17 +23,11 @@ const HOLD_NANOS: i64 = 5 * BIN_NANOS;
 /// How long it has to be gone before it is over.
 const CLEAR_NANOS: i64 = 30 * BIN_NANOS;
 
-/// An effect was felt no earlier than this before its cause was read: causes are read by the minute.
-const BEFORE_NANOS: i64 = 60 * BIN_NANOS;
-
-/// What may have stood for years explains what is felt only when both began together.
-const TOGETHER_NANOS: i64 = 600 * BIN_NANOS;
-
 /// How sure a condition is: it was read, and Windows may be wrong.
 const CONFIDENCE: f64 = 0.95;
 
 /// So many readings and reasons are kept with a finding.
-const CITED: usize = 8;
+pub(super) const CITED: usize = 8;
 
 /// A condition that stands, or did until just now.
 #[derive(Clone, Debug)]
@@ -69,23 +63,21 @@ impl Standing {
 
     /// Whether a node's readings are about it: of what is the cluster's any reporter's are.
     fn concerns(&self, node: &str) -> bool {
-        let is_of_cluster = matches!(self.sign, Sign::JobStuck | Sign::DiskUnhealthy | Sign::DiskWear);
+        let is_of_cluster = matches!(
+            self.sign,
+            Sign::JobStuck | Sign::JobRuns | Sign::DiskUnhealthy | Sign::DiskWear
+        );
         is_of_cluster || self.readers.contains(node)
     }
-}
-
-/// What a finding of the watch costs goes to the cause that it folds under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Adopted {
-    pub(super) named: Named,
-    pub(super) raised: i64,
-    /// How much of it has been counted.
-    pub(super) counted: u64,
 }
 
 impl Tracker {
     /// Takes what stands of a sign after a node has read, in nanoseconds on that node's clock.
     pub fn read(&mut self, sign: Sign, standing: &[Condition], node: &str, at_unix_ns: i64) {
+        if sign == Sign::JobRuns {
+            self.read_jobs(standing, at_unix_ns);
+            return;
+        }
         let mut there = Vec::new();
         for condition in standing.iter().filter(|condition| condition.sign == sign) {
             let object = Object::of_condition(condition);
@@ -211,7 +203,7 @@ impl Tracker {
         }
     }
 
-    fn close_at(&mut self, at_index: usize, part_of: Option<String>, at: i64) {
+    pub(super) fn close_at(&mut self, at_index: usize, part_of: Option<String>, at: i64) {
         let tracked = &mut self.tracked[at_index];
         tracked.finding.state = State::Closed;
         tracked.finding.closed_unix_ns = Some(at);
@@ -266,193 +258,12 @@ impl Tracker {
                 let standing = self.standing.get(&tracked.object.key());
                 standing.is_some_and(|standing| standing.is_symptom)
             };
-            tracked.finding.state == State::Open && explains(&tracked.finding, effect) && !is_symptom()
+            tracked.finding.state == State::Open && explains(tracked, effect) && !is_symptom()
         })
     }
-
-    /// Folds what the watch found under its cause, if it has one; what was open of it is closed as part of that.
-    pub(super) fn adopt(&mut self, found: &watch::Finding, catalog: &Catalog, now: i64) -> bool {
-        let report = found.report(catalog);
-        let effect = Effect {
-            code: Code::of(found, None),
-            node: report.node.clone().unwrap_or_default(),
-            disk: report.disk.clone(),
-            peer: report.peer.clone(),
-            first_unix_ns: found.first_second().saturating_mul(BIN_NANOS),
-        };
-        let Some(cause) = self.cause_of(&effect) else {
-            return false;
-        };
-        let own = (found.named, found.raised_second);
-        let is_own = |adopted: &&mut Adopted| (adopted.named, adopted.raised) == own;
-        let tracked = &mut self.tracked[cause];
-        if let Some(adopted) = tracked.adopted.iter_mut().find(is_own) {
-            let more = i128::from(found.cost_nanos) - i128::from(adopted.counted);
-            adopted.counted = found.cost_nanos;
-            tracked.carry(more);
-            self.worsen(cause, found, now);
-            return true;
-        }
-        let object = Object::of(&report);
-        let open = |tracked: &Tracked| tracked.object == object && tracked.finding.state == State::Open;
-        let at = now.saturating_mul(BIN_NANOS);
-        if let Some(part) = self.tracked.iter().position(open) {
-            self.absorb(part, cause, at);
-        } else {
-            let tracked = &mut self.tracked[cause];
-            tracked.carry(i128::from(found.cost_nanos));
-            tracked.finding.evidence.extend(report.evidence);
-            tracked.finding.evidence.truncate(CITED);
-            tracked.finding.severity = tracked.finding.severity.max(severity(found));
-            self.changed(cause, ChangeKind::Updated, at);
-        }
-        let adopted = &mut self.tracked[cause].adopted;
-        if !adopted.iter().any(|adopted| (adopted.named, adopted.raised) == own) {
-            adopted.push(Adopted {
-                named: found.named,
-                raised: found.raised_second,
-                counted: found.cost_nanos,
-            });
-        }
-        true
-    }
-
-    /// Closes what writes felt as part of its cause, which has its cost, its victims and its writes from here on.
-    fn absorb(&mut self, part: usize, cause: usize, at: i64) {
-        let whole = self.tracked[cause].finding.id.clone();
-        self.close_at(part, Some(whole), at);
-        let (felt, current) = (self.tracked[part].finding.clone(), self.tracked[part].current);
-        let followed = current.and_then(|(named, raised)| {
-            let mut findings = self.watch.findings().iter();
-            let found = findings.find(|found| (found.named, found.raised_second) == (named, raised))?;
-            Some(Adopted {
-                named,
-                raised,
-                counted: found.cost_nanos,
-            })
-        });
-        // Up to now, and not up to when it was last looked at.
-        let carried = self.tracked[part].carried_nanos;
-        let cost = followed.map_or_else(
-            || i128::from(felt.cost_ns),
-            |followed| carried + i128::from(followed.counted),
-        );
-        let tracked = &mut self.tracked[cause];
-        tracked.adopted.extend(followed);
-        tracked.carry(cost);
-        felt.victims.into_iter().for_each(|victim| tracked.take_victim(victim));
-        tracked.finding.evidence.extend(felt.evidence);
-        tracked.finding.evidence.truncate(CITED);
-        tracked.finding.severity = tracked.finding.severity.max(felt.severity);
-        self.changed(cause, ChangeKind::Updated, at);
-    }
-
-    /// What was felt before its cause was known is part of it from now on.
-    fn fold_effects(&mut self, at: i64) {
-        for part in 0..self.tracked.len() {
-            let tracked = &self.tracked[part];
-            if tracked.finding.state == State::Closed || tracked.object.sign.is_some() {
-                continue;
-            }
-            if let Some(cause) = self.cause_of(&Effect::of(&tracked.finding)) {
-                self.absorb(part, cause, at);
-            }
-        }
-    }
-
-    /// Takes over that a predecessor had folded what the watch found again.
-    pub(super) fn adopt_again(&mut self, found: &watch::Finding, catalog: &Catalog) {
-        let report = found.report(catalog);
-        let effect = Effect {
-            code: Code::of(found, None),
-            node: report.node.unwrap_or_default(),
-            disk: report.disk,
-            peer: report.peer,
-            first_unix_ns: found.first_second().saturating_mul(BIN_NANOS),
-        };
-        if let Some(cause) = self.cause_of(&effect) {
-            self.tracked[cause].adopted.push(Adopted {
-                named: found.named,
-                raised: found.raised_second,
-                counted: found.cost_nanos,
-            });
-        }
-    }
-
-    fn worsen(&mut self, cause: usize, found: &watch::Finding, now: i64) {
-        let finding = &mut self.tracked[cause].finding;
-        let is_worse = severity(found) > finding.severity;
-        finding.severity = finding.severity.max(severity(found));
-        if is_worse || self.tracked[cause].is_due(now) {
-            self.changed(cause, ChangeKind::Updated, now.saturating_mul(BIN_NANOS));
-        }
-    }
 }
 
-/// Something that a condition may explain.
-pub(super) struct Effect {
-    code: Code,
-    node: String,
-    disk: Option<String>,
-    peer: Option<String>,
-    first_unix_ns: i64,
-}
-
-impl Effect {
-    fn of(finding: &Finding) -> Self {
-        Self {
-            code: Code::parse(&finding.code).unwrap_or(Code::UnknownSlow),
-            node: finding.node.clone(),
-            disk: finding.disk.clone(),
-            peer: finding.peer.clone(),
-            first_unix_ns: finding.first_unix_ns,
-        }
-    }
-
-    fn has_end(&self, node: &str) -> bool {
-        self.node == node || self.peer.as_deref() == Some(node)
-    }
-}
-
-/// Whether a condition explains an effect: by what it is about, and by when both began.
-fn explains(cause: &Finding, effect: &Effect) -> bool {
-    let Some(sign) = Code::parse(&cause.code).and_then(Code::sign) else {
-        return false;
-    };
-    let is_way = matches!(effect.code, Code::LinkSlow | Code::LinkStalls);
-    let is_node = effect.code == Code::NodeSlow;
-    let after = effect.first_unix_ns.saturating_sub(cause.first_unix_ns);
-    let is_in_time = after >= -BEFORE_NANOS;
-    match sign {
-        Sign::TcpFallback => {
-            let is_part = effect.code == Code::LinkTcpFallback && cause.kind != "link";
-            let is_larger = effect.code == Code::LinkTcpFallback && effect.peer.is_none();
-            is_in_time
-                && match cause.kind.as_str() {
-                    "link" => is_way && same_ends(cause, effect),
-                    "node" => (is_way || is_node || (is_part && !is_larger)) && effect.has_end(&cause.node),
-                    _ => is_way || is_node || (is_part && !effect.node.is_empty()),
-                }
-        }
-        Sign::QosDrift | Sign::MtuMismatch => {
-            let is_there = cause.node.is_empty() || effect.has_end(&cause.node);
-            is_in_time && after <= TOGETHER_NANOS && (is_way || is_node) && is_there
-        }
-        Sign::DiskUnhealthy | Sign::DiskWear => {
-            let is_disk = matches!(effect.code, Code::DiskSlow | Code::DiskStalls);
-            is_in_time && is_disk && cause.node == effect.node && cause.disk == effect.disk
-        }
-        Sign::JobStuck => false,
-    }
-}
-
-fn same_ends(cause: &Finding, effect: &Effect) -> bool {
-    let ends = (Some(cause.node.as_str()), cause.peer.as_deref());
-    let own = (Some(effect.node.as_str()), effect.peer.as_deref());
-    own == ends || (own.1, own.0) == ends
-}
-
-pub(super) fn reason(condition: &Condition) -> Evidence {
+fn reason(condition: &Condition) -> Evidence {
     Evidence {
         text: condition.text.clone(),
         writes: Vec::new(),
@@ -471,6 +282,7 @@ impl Tracked {
             disk: condition.disk.clone(),
             peer: condition.peer.clone(),
             resource: condition.resource.clone(),
+            disks: Vec::new(),
             severity: condition.severity,
             state: State::Open,
             confidence: CONFIDENCE,
@@ -481,6 +293,7 @@ impl Tracked {
             reopened: 0,
             cost_ns: 0,
             victims: Vec::new(),
+            initiators: Vec::new(),
             evidence: vec![reason(condition)],
             observations: condition.observations.clone(),
             next: Vec::new(),
@@ -491,16 +304,11 @@ impl Tracked {
         };
         let mut tracked = Self::resume(finding);
         tracked.object = object;
-        tracked.finding.next = code.next(&tracked.finding);
+        let job = condition.job.as_ref().map(|job| job.name.as_str());
+        tracked.finding.next = code.next(&tracked.finding, job);
         tracked
-    }
-
-    /// Adds to its cost.
-    fn carry(&mut self, nanos: i128) {
-        let cost = i128::from(self.finding.cost_ns) + nanos;
-        self.finding.cost_ns = u64::try_from(cost.max(0)).unwrap_or(u64::MAX);
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,7 +9,7 @@ const MILLISECOND: i64 = 1_000_000;
 const SECOND: i64 = 1000 * MILLISECOND;
 
 /// So many seconds at 100 writes a second, in turn by `i0` and `i1`.
-pub(super) fn cluster(seconds: i64, worse: impl Fn(i64, usize, &mut Times)) -> Cluster {
+pub(crate) fn cluster(seconds: i64, worse: impl Fn(i64, usize, &mut Times)) -> Cluster {
     let mut cluster = Cluster::new();
     for write in 0..100 * seconds {
         let at = write * 10 * MILLISECOND;
@@ -29,7 +29,7 @@ pub(super) fn cluster(seconds: i64, worse: impl Fn(i64, usize, &mut Times)) -> C
 }
 
 /// The rows of a stretch, in seconds since the start.
-pub(super) fn part(cluster: &Cluster, from: i64, until: i64) -> JoinedRows {
+pub(crate) fn part(cluster: &Cluster, from: i64, until: i64) -> JoinedRows {
     let mut rows = JoinedRows::default();
     let within = |io: &&Io| (from..until).contains(&(io.event.start_unix_nanos - START).div_euclid(SECOND));
     for io in cluster.rows.ios.iter().filter(within) {
@@ -46,7 +46,7 @@ pub(super) fn part(cluster: &Cluster, from: i64, until: i64) -> JoinedRows {
 }
 
 /// Slow between two seconds.
-pub(super) fn slow_between(from: i64, until: i64, copy: usize) -> impl Fn(i64, usize, &mut Times) {
+pub(crate) fn slow_between(from: i64, until: i64, copy: usize) -> impl Fn(i64, usize, &mut Times) {
     move |at, of, times| {
         if of == copy && (from * SECOND..until * SECOND).contains(&at) {
             times.device += 2_000_000;
@@ -165,7 +165,7 @@ fn two_at_once_are_two_findings_and_each_ends_by_itself() {
         kinds(&changes),
         [ChangeKind::Opened, ChangeKind::Opened, ChangeKind::Closed]
     );
-    let ids: std::collections::BTreeSet<&str> = tracker.findings().map(|finding| finding.id.as_str()).collect();
+    let ids: BTreeSet<&str> = tracker.findings().map(|finding| finding.id.as_str()).collect();
     assert_eq!(ids.len(), 2);
 }
 
@@ -299,6 +299,7 @@ fn culprit(node: &str, peer: Option<&str>) -> fathom_model::report::Culprit {
         node: Some(node.to_owned()),
         disk: None,
         peer: peer.map(str::to_owned),
+        resource: None,
         confidence: 1.0,
         cost_ns: 0,
         hidden_ns: 0,

@@ -1,28 +1,26 @@
 //! One finding and how it stands to the watch.
 
+use std::collections::BTreeMap;
+
 use fathom_model::Catalog;
 use fathom_model::condition::{Condition, Sign};
-use fathom_model::finding::{ChangeKind, Finding, Severity, State, Victim};
-use fathom_model::report::Culprit;
+use fathom_model::finding::{ChangeKind, Finding, Severity, State};
+use fathom_model::report::{Culprit, Evidence};
 
 use super::Code;
-use super::conditions::Adopted;
+use super::fold::Adopted;
+use super::severity::Scale;
+use super::victims::Victims;
 use crate::watch::{self, BIN_NANOS, Named};
 
 /// Updates come at most this often, but for those that say that it got worse.
 const UPDATE_NANOS: i64 = 60 * BIN_NANOS;
 
-/// It is critical when it makes writes longer by this share ...
-const CRITICAL_SHARE: f64 = 0.5;
-
-/// ... or made one longer by this much.
-const CRITICAL_NANOS: u64 = 1_000_000_000;
+/// How what Windows says of a drive begins.
+const QUOTED: &str = "Windows says of the drive: ";
 
 /// How much the confidence has to change for an update.
 const CONFIDENCE_STEP: f64 = 0.1;
-
-/// How many volumes are named, the most harmed first.
-const VICTIMS: usize = 100;
 
 /// What a finding is about: of a link both ends are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +130,12 @@ pub(super) struct Tracked {
     pub(super) carried_nanos: i128,
     /// What the watch found that folds under it.
     pub(super) adopted: Vec<Adopted>,
+    /// Who waited for it.
+    pub(super) victims: Victims,
+    /// When what state shows began, on the clock of whoever read it: what was felt of it before it was read does not make it older.
+    pub(super) since: i64,
+    /// That it was opened again and that this has not been said.
+    pub(super) comes_back: bool,
     /// As it was last said, and when.
     said: Option<(Said, i64)>,
 }
@@ -167,7 +171,7 @@ impl Said {
 
 impl Tracked {
     /// Opens one for what the watch found.
-    pub(super) fn open(id: String, found: &watch::Finding, catalog: &Catalog, now: i64) -> Self {
+    pub(super) fn open(id: String, found: &watch::Finding, catalog: &Catalog, scale: &Scale, now: i64) -> Self {
         let report = found.report(catalog);
         let object = Object::of(&report);
         let code = Code::of(found, None);
@@ -178,7 +182,7 @@ impl Tracked {
             node: report.node.unwrap_or_default(),
             disk: report.disk,
             peer: report.peer,
-            severity: severity(found),
+            severity: scale.of(found, catalog),
             state: State::Open,
             confidence: report.confidence,
             opened_unix_ns: now.saturating_mul(BIN_NANOS),
@@ -188,7 +192,9 @@ impl Tracked {
             reopened: 0,
             cost_ns: found.cost_nanos,
             victims: Vec::new(),
+            initiators: Vec::new(),
             resource: None,
+            disks: Vec::new(),
             observations: Vec::new(),
             evidence: report.evidence,
             next: Vec::new(),
@@ -197,10 +203,16 @@ impl Tracked {
             muted: None,
             sequence: 0,
         };
-        finding.next = code.next(&finding);
+        finding.next = code.next(&finding, None);
+        let mut victims = Victims::default();
+        victims.take(found, catalog);
+        victims.show(&mut finding);
         Self {
+            since: finding.first_unix_ns,
+            comes_back: false,
             finding,
             object,
+            victims,
             current: Some((found.named, found.raised_second)),
             felt_second: found.felt_second(),
             carried_nanos: 0,
@@ -214,6 +226,9 @@ impl Tracked {
         Self {
             object: Object::of_finding(&finding),
             adopted: Vec::new(),
+            victims: Victims::resume(&finding),
+            since: finding.first_unix_ns,
+            comes_back: false,
             current: None,
             felt_second: finding.last_unix_ns.div_euclid(BIN_NANOS) - 1,
             carried_nanos: 0,
@@ -224,16 +239,22 @@ impl Tracked {
     }
 
     /// Follows the watch; whether there is something to say.
-    pub(super) fn follow(&mut self, found: &watch::Finding, catalog: &Catalog, now: i64) -> Option<ChangeKind> {
+    pub(super) fn follow(
+        &mut self,
+        found: &watch::Finding,
+        catalog: &Catalog,
+        scale: &Scale,
+        now: i64,
+    ) -> Option<ChangeKind> {
         if self.current != Some((found.named, found.raised_second)) {
             self.attach(found);
         }
-        self.take(found, catalog);
+        self.take(found, catalog, scale);
         let code = Code::of(found, Code::parse(&self.finding.code));
         if code.as_str() != self.finding.code {
             code.as_str().clone_into(&mut self.finding.code);
             self.finding.evidence = found.report(catalog).evidence;
-            self.finding.next = code.next(&self.finding);
+            self.finding.next = code.next(&self.finding, None);
         }
         let (said, _) = self.said.as_ref()?;
         let worse = said.code != self.finding.code || said.severity != self.finding.severity;
@@ -248,36 +269,11 @@ impl Tracked {
             .is_some_and(|(said, at)| due(*at) && said.is_outdated(&self.finding))
     }
 
-    /// Whether it follows, or has folded under it, what the watch found.
-    pub(super) fn follows(&self, found: &watch::Finding) -> bool {
-        let own = (found.named, found.raised_second);
-        self.current == Some(own)
-            || self
-                .adopted
-                .iter()
-                .any(|adopted| (adopted.named, adopted.raised) == own)
-    }
-
-    /// Takes over a victim of what folds under it.
-    pub(super) fn take_victim(&mut self, victim: Victim) {
-        let victims = &mut self.finding.victims;
-        let Some(known) = victims.iter_mut().find(|known| known.volume == victim.volume) else {
-            if victims.len() < VICTIMS {
-                victims.push(victim);
-            }
-            return;
-        };
-        known.writes = known.writes.saturating_add(victim.writes);
-        known.cost_ns = match (known.cost_ns, victim.cost_ns) {
-            (Some(own), Some(more)) => Some(own.saturating_add(more)),
-            (own, more) => own.or(more),
-        };
-    }
-
     /// Follows what the watch found from now on: what that has counted up to now has been counted before.
     pub(super) fn attach(&mut self, found: &watch::Finding) {
         self.current = Some((found.named, found.raised_second));
         self.carried_nanos = i128::from(self.finding.cost_ns) - i128::from(found.cost_nanos);
+        self.victims.skip(found);
     }
 
     /// Whether it was felt since it was closed.
@@ -287,7 +283,7 @@ impl Tracked {
     }
 
     /// Opens it again: it came back.
-    pub(super) fn reopen(&mut self, found: &watch::Finding, catalog: &Catalog) {
+    pub(super) fn reopen(&mut self, found: &watch::Finding, catalog: &Catalog, scale: &Scale) {
         let current = Some((found.named, found.raised_second));
         if self.current != current {
             self.current = current;
@@ -301,13 +297,13 @@ impl Tracked {
         self.finding.evidence = found.report(catalog).evidence;
         let code = Code::of(found, Code::parse(&self.finding.code));
         code.as_str().clone_into(&mut self.finding.code);
-        self.finding.next = code.next(&self.finding);
-        self.take(found, catalog);
+        self.finding.next = code.next(&self.finding, None);
+        self.take(found, catalog, scale);
     }
 
-    fn take(&mut self, found: &watch::Finding, catalog: &Catalog) {
+    fn take(&mut self, found: &watch::Finding, catalog: &Catalog, scale: &Scale) {
         let finding = &mut self.finding;
-        finding.severity = finding.severity.max(severity(found));
+        finding.severity = finding.severity.max(scale.of(found, catalog));
         finding.confidence = finding.confidence.max(found.report(catalog).confidence);
         finding.first_unix_ns = finding
             .first_unix_ns
@@ -315,29 +311,23 @@ impl Tracked {
         finding.last_unix_ns = finding.last_unix_ns.max(felt_until(found));
         let cost = self.carried_nanos + i128::from(found.cost_nanos);
         finding.cost_ns = u64::try_from(cost.max(0)).unwrap_or(u64::MAX);
+        self.victims.take(found, catalog);
+        self.victims.show(&mut self.finding);
         self.felt_second = self.felt_second.max(found.felt_second());
     }
 
-    /// A write to a volume waited for it.
-    pub(super) fn felt_by(&mut self, volume: &str, nanos: Option<u64>) {
-        let victims = &mut self.finding.victims;
-        let is_full = victims.len() >= VICTIMS;
-        match victims.iter_mut().find(|victim| victim.volume == volume) {
-            Some(victim) => {
-                victim.writes += 1;
-                if let Some(nanos) = nanos {
-                    victim.cost_ns = Some(victim.cost_ns.unwrap_or(0).saturating_add(nanos));
-                }
-            }
-            None if !is_full => victims.push(Victim {
-                volume: volume.to_owned(),
-                writes: 1,
-                cost_ns: nanos,
-            }),
-            None => return,
-        }
-        // The most harmed first; a swap a write keeps them so.
-        victims.sort_by(|a, b| (b.cost_ns, b.writes, &a.volume).cmp(&(a.cost_ns, a.writes, &b.volume)));
+    /// Adds what Windows says of the drive, as it says it now.
+    pub(super) fn quote(&mut self, drives: &BTreeMap<(String, String), String>) {
+        let Some(disk) = &self.finding.disk else { return };
+        let Some(said) = drives.get(&(self.finding.node.clone(), disk.clone())) else {
+            return;
+        };
+        let evidence = &mut self.finding.evidence;
+        evidence.retain(|reason| !reason.text.starts_with(QUOTED));
+        evidence.push(Evidence {
+            text: format!("{QUOTED}{said}"),
+            writes: Vec::new(),
+        });
     }
 
     /// Notes that it was said as it is.
@@ -346,15 +336,7 @@ impl Tracked {
     }
 }
 
-pub(super) fn severity(found: &watch::Finding) -> Severity {
-    if found.lengthened() >= CRITICAL_SHARE || found.worst_nanos() >= CRITICAL_NANOS {
-        Severity::Critical
-    } else {
-        Severity::Warning
-    }
-}
-
 /// The end of the last second in which it was felt.
-fn felt_until(found: &watch::Finding) -> i64 {
+pub(super) fn felt_until(found: &watch::Finding) -> i64 {
     (found.felt_second() + 1).saturating_mul(BIN_NANOS)
 }

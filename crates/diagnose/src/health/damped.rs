@@ -75,6 +75,7 @@ impl Damped {
             state: State::Ok,
             since_unix_ns: last.filter(|_| now.kind == Kind::Cluster).map(|last| last.from_unix_ns),
             reasons: Vec::new(),
+            more_reasons: 0,
         });
         let mut shown = Shown { entry, other: None };
         shown.take(now, now_unix_ns);
@@ -132,8 +133,8 @@ impl Shown {
         let (shown, state) = (self.entry.state, now.state);
         if state == shown {
             self.other = None;
-            let is_same = now.reasons == self.entry.reasons;
-            self.entry.reasons = now.reasons;
+            let is_same = (&now.reasons, now.more_reasons) == (&self.entry.reasons, self.entry.more_reasons);
+            (self.entry.reasons, self.entry.more_reasons) = (now.reasons, now.more_reasons);
             return (!is_same).then(|| self.entry.clone());
         }
         let since = match self.other {

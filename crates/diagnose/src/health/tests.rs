@@ -63,6 +63,8 @@ fn finding(kind: &str, node: &str, disk: Option<&str>, severity: Severity) -> Fi
         closed_unix_ns: None,
         reopened: 0,
         cost_ns: 0,
+        disks: Vec::new(),
+        initiators: Vec::new(),
         victims: Vec::new(),
         evidence: Vec::new(),
         next: Vec::new(),
@@ -83,6 +85,9 @@ fn told(findings: &[Finding], unheard: &[&str], maintenance: &[&str]) -> Vec<Ent
         findings,
         maintenance: &maintenance,
         adapters: &[("t1".into(), "SMB1".to_owned())].into(),
+        ways: &[("t0", "t1"), ("t0", "t2"), ("t1", "t2")]
+            .map(|(one, other)| (one.into(), other.into()))
+            .into(),
     })
 }
 
@@ -146,6 +151,42 @@ fn what_is_not_heard_is_never_ok_and_never_hidden() {
     assert_eq!(state(&entries, Kind::Cluster, ""), State::Critical);
     let states: Vec<State> = entries[0].reasons.iter().map(|reason| reason.state).collect();
     assert_eq!(states, [State::Critical, State::Unknown]);
+}
+
+#[test]
+fn unknown_is_among_the_reasons_however_many_are_worse() {
+    let slow = |number: usize| finding("disk", &format!("x{number}"), Some("disk0"), Severity::Warning);
+    let entries = told(&(0..80).map(slow).collect::<Vec<_>>(), &["t2"], &[]);
+    let cluster = &entries[0];
+    assert_eq!((cluster.state, cluster.reasons.len()), (State::Degraded, 50));
+    assert!(cluster.reasons.iter().any(|reason| reason.state == State::Unknown));
+    assert_eq!(cluster.more_reasons, 31);
+}
+
+#[test]
+fn way_that_nothing_took_is_not_ok_but_left_out() {
+    let topology = topology();
+    let (none, nodes, adapters) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    let of = |unheard: &BTreeMap<NodeId, &'static str>| {
+        let entries = health(&Scene {
+            topology: &topology,
+            unheard,
+            findings: &[],
+            maintenance: &nodes,
+            adapters: &adapters,
+            ways: &[("t0".into(), "t1".into())].into(),
+        });
+        let links = entries.into_iter().filter(|entry| entry.kind == Kind::Link);
+        links.map(|entry| (entry.name, entry.state)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&none), [("t0-t1".to_owned(), State::Ok)]);
+    let away = [("t2".into(), "silent")].into();
+    let names: Vec<String> = of(&away).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        ["t0-t1", "t0-t2", "t1-t2"],
+        "what is not heard is never left out"
+    );
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Turned {
 #[test]
 fn report_names_what_is_slow_of_initiators_with_different_clocks() {
     let cluster = cluster();
-    let report = report(&cluster.rows, &cluster.catalog, clocks(), &Topology::default());
+    let report = report(&cluster.rows, &cluster.catalog, clocks(), &Topology::default(), &[]);
     let culprits: Vec<(&str, Option<&str>)> = report
         .culprits
         .iter()
@@ -201,7 +201,7 @@ proptest! {
         disorder in 1_u64..4000,
     ) {
         let cluster = cluster();
-        let expected = report(&cluster.rows, &cluster.catalog, clocks(), &Topology::default());
+        let expected = report(&cluster.rows, &cluster.catalog, clocks(), &Topology::default(), &[]);
         let turned = Turned::new(&cluster.catalog, by);
         let draw = |at: u64| (at ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20;
         // From nearly as they were decided to all over the place.
@@ -215,7 +215,7 @@ proptest! {
         }
         let mut all = JoinedRows::default();
         chunks.iter().for_each(|chunk| all.append(chunk.clone()));
-        prop_assert_eq!(&report(&all, &turned.catalog, clocks(), &Topology::default()), &expected);
+        prop_assert_eq!(&report(&all, &turned.catalog, clocks(), &Topology::default(), &[]), &expected);
         // As a coordinator reads files: by their first row, and what nothing comes before is settled.
         let first = |rows: &JoinedRows| rows.ios.iter().map(|io| io.event.end_unix_nanos()).min().unwrap_or(i64::MAX);
         chunks.sort_by_key(first);

@@ -1,7 +1,7 @@
 //! What was found, and how it is said.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter;
 
 use fathom_model::report::{Culprit, Evidence};
@@ -9,7 +9,7 @@ use fathom_model::unit::show_nanos as show;
 use fathom_model::{Catalog, DiskIndex, Io, IoId, NodeIndex, StreamIndex};
 
 use super::explain::{Case, What};
-use super::tally::{Bin, Numbers};
+use super::tally::{Bin, Numbers, Wait, Waiting};
 use super::{BIN_NANOS, OVER_SECONDS};
 use crate::blame::Suspect;
 use crate::culprit::timestamp;
@@ -131,6 +131,8 @@ pub struct Finding {
     hidden_cost: f64,
     first: i64,
     last: i64,
+    /// Whose writes waited for it, in the seconds in which its cost was counted.
+    waits: BTreeMap<Waiting, Wait>,
     /// The last second in which it was felt.
     felt: i64,
     case: Case,
@@ -149,6 +151,7 @@ impl Finding {
             suspects: case.suspects.clone(),
             hidden: Vec::new(),
             hidden_cost: 0.0,
+            waits: BTreeMap::new(),
             first: time - seconds as i64 + 1,
             last: time,
             felt: time - seconds as i64,
@@ -235,6 +238,9 @@ impl Finding {
         self.cost += unknown.cost;
         self.hidden_cost += unknown.cost;
         self.wrote += unknown.wrote;
+        for (whose, wait) in &unknown.waits {
+            self.waits.entry(*whose).or_default().take(*wait);
+        }
         self.cost_nanos = self.cost.max(0.0) as u64;
         self.first = self.first.min(unknown.first);
         self.take_suspects(&unknown.suspects);
@@ -265,6 +271,9 @@ impl Finding {
             self.cost += cost;
             self.hidden_cost += if self.hidden.contains(&suspect) { cost } else { 0.0 };
             self.wrote += tally.write_nanos as f64;
+            for (whose, wait) in &tally.waits {
+                self.waits.entry(*whose).or_default().take(*wait);
+            }
         }
         self.cost_nanos = self.cost.max(0.0) as u64;
     }
@@ -305,6 +314,12 @@ impl Finding {
     pub(super) fn explains(&self, unknown: &Case, numbers: &Numbers) -> bool {
         let by_ways = self.named.whole_node().is_some() && !self.case.what.may_be(unknown.what);
         !by_ways && self.named.explains(unknown, numbers)
+    }
+
+    /// Whose writes waited for it, since it began.
+    #[must_use]
+    pub const fn waits(&self) -> &BTreeMap<Waiting, Wait> {
+        &self.waits
     }
 
     /// The first second in which it was felt.
@@ -350,25 +365,6 @@ impl Finding {
         self.case.what == What::Drive && matches!(self.named, Named::Node(_))
     }
 
-    /// Whether a suspect is part of what is named. `holder` is the node whose copy the suspect is of.
-    #[must_use]
-    pub fn is_about(&self, suspect: Suspect, holder: NodeIndex) -> bool {
-        match (self.named, suspect) {
-            (Named::Disk(own), Suspect::Disk(disk)) => own == disk,
-            (Named::Link(low, high), Suspect::Link { node, peer } | Suspect::Unseen { node, peer }) => {
-                (node.min(peer), node.max(peer)) == (low, high)
-            }
-            (Named::Node(own), Suspect::Link { node, peer } | Suspect::Unseen { node, peer }) => {
-                own == node || own == peer
-            }
-            (Named::Node(own), Suspect::Node(node) | Suspect::FarSide(node) | Suspect::Initiator(node)) => own == node,
-            (Named::Node(own), Suspect::Disk(_)) => self.is_of_drives() && own == holder,
-            (Named::Unknown(own), Suspect::FarSide(node) | Suspect::Unseen { node, .. }) => own == node,
-            (Named::Initiator(own), Suspect::Initiator(node)) => own == node,
-            _ => false,
-        }
-    }
-
     /// As answers have it.
     #[must_use]
     pub fn report(&self, catalog: &Catalog) -> Culprit {
@@ -393,6 +389,7 @@ impl Finding {
             node: Some(node),
             disk,
             peer,
+            resource: None,
             confidence: ((1.0 - chance - self.case.expected / f64::from(self.case.count.max(1))).clamp(0.0, 0.99)
                 * 100.0)
                 .round()

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use fathom_model::{DiskIndex, NodeIndex};
+use fathom_model::{DiskIndex, NodeIndex, VolumeIndex};
 use rustc_hash::FxHashMap;
 
 use super::finding::Shown;
@@ -37,9 +37,39 @@ pub(super) struct Tally {
     pub(super) past: Option<Box<Past>>,
     /// The write in which it was the most; one that waited for it goes before all that did not.
     pub(super) worst: Option<(u64, Shown)>,
+    /// Whose writes waited for it, in a second; sums over stretches have none.
+    pub(super) waits: Vec<(Waiting, Wait)>,
+}
+
+/// Whose writes wait: a volume's, and the node that writes.
+pub type Waiting = (VolumeIndex, NodeIndex);
+
+/// What writes waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// Writes that waited for nothing else longer.
+    pub writes: u64,
+    /// What was added to writes, in nanoseconds.
+    pub nanos: u64,
+}
+
+impl Wait {
+    /// Adds another's.
+    pub const fn take(&mut self, other: Self) {
+        self.writes = self.writes.saturating_add(other.writes);
+        self.nanos = self.nanos.saturating_add(other.nanos);
+    }
 }
 
 impl Tally {
+    /// Notes whose write waited for it.
+    fn wait(&mut self, whose: Waiting, wait: Wait) {
+        match self.waits.iter_mut().find(|(known, _)| *known == whose) {
+            Some((_, known)) => known.take(wait),
+            None => self.waits.push((whose, wait)),
+        }
+    }
+
     pub(super) fn take(&mut self, other: &Self) {
         self.writes += other.writes;
         self.added_nanos += other.added_nanos;
@@ -148,8 +178,7 @@ impl Bin {
         numbers: &mut Numbers,
         measures: &[Measure],
         pasts: &Pasts,
-        write_nanos: u64,
-        write: Shown,
+        (write_nanos, volume, write): (u64, VolumeIndex, Shown),
     ) {
         if self.writes.is_empty() {
             self.writes = vec![0; BINS];
@@ -157,6 +186,7 @@ impl Bin {
         self.count += 1;
         let at = bin(write_nanos);
         self.writes[at] = self.writes[at].saturating_add(1);
+        let most = measures.iter().map(|measure| measure.added_nanos).max().unwrap_or(0);
         for measure in measures {
             let number = numbers.number(measure.suspect);
             if self.tallies.len() <= number {
@@ -171,6 +201,13 @@ impl Bin {
             {
                 let past = tally.past.get_or_insert_default();
                 past.add(before, nanos, write_nanos.saturating_sub(nanos));
+            }
+            if measure.added_nanos > 0 {
+                let wait = Wait {
+                    writes: u64::from(measure.added_nanos == most),
+                    nanos: measure.added_nanos.min(1 << 50),
+                };
+                tally.wait((volume, write.node), wait);
             }
             if let Some(margin) = margin(measure.above_nanos) {
                 tally.above[margin] += 1;

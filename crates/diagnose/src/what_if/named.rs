@@ -28,7 +28,7 @@ impl std::fmt::Display for NotAway {
         match self {
             Self::Form { given } => write!(
                 f,
-                "`{given}` is none of disk:NODE/DISK, link:NODE-NODE and node:NODE, such as disk:t1/disk0"
+                "`{given}` is none of disk:NODE/DISK, link:NODE-NODE, node:NODE and, where a coordinator is asked, job:JOB; such as disk:t1/disk0"
             ),
             Self::Unknown { what, name, known } => {
                 write!(f, "there is no {what} `{name}` (known: {})", known.join(", "))

@@ -12,6 +12,9 @@ use super::scenario::{Scenario, truth_of};
 /// Seeds after which the kinds of scenarios come again.
 const ROUND: u64 = 20;
 
+/// Which of twice as many has a repair.
+const REPAIR: u64 = 6;
+
 /// Length of a run with faults, in seconds.
 const FAULT_SECONDS: f64 = 90.0;
 
@@ -118,7 +121,13 @@ fn with_faults(seed: u64, count: usize, windows: bool, draw: &mut Draw) -> Scena
     for number in 0..count {
         // Two faults are at two nodes: which of two at one node it was is another question.
         let node = (first + number as u32) % nodes;
-        let what = fault(node, nodes, config.disks.count, draw);
+        let drawn = fault(node, nodes, config.disks.count, draw);
+        // Of 16 single faults one is a repair, in place of what is drawn: so all other seeds are what they were without it.
+        let what = if count == 1 && seed % (2 * ROUND) == REPAIR {
+            repair(node, nodes, config.disks.count, draw)
+        } else {
+            drawn
+        };
         if let FaultKind::MtuMismatch { .. } = what {
             let sizes = vec![
                 SizeShare {
@@ -233,6 +242,19 @@ fn fault(node: u32, nodes: u32, disks: u32, draw: &mut Draw) -> FaultKind {
             node,
             nanos_per_byte: draw.between(20.0, 200.0),
         },
+    }
+}
+
+/// A repair to a drive of a node from one of another.
+fn repair(node: u32, nodes: u32, disks: u32, draw: &mut Draw) -> FaultKind {
+    let mut disk = |node: u32| DiskRef {
+        node,
+        disk: draw.below(disks),
+    };
+    FaultKind::Repair {
+        to: disk(node),
+        from: disk((node + 1) % nodes),
+        queue_depth: 1 + draw.below(8),
     }
 }
 

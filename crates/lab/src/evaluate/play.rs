@@ -1,14 +1,22 @@
 //! A simulated cluster through join and diagnosis, as time passes.
 
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+
+use fathom_capture::StateRow;
+use fathom_diagnose::jobs::{Foreign, fold};
 use fathom_diagnose::watch::{Shown, Watch};
 use fathom_join::{Config as JoinConfig, End, Engine, StreamInfo};
 use fathom_model::report::Culprit;
 use fathom_model::{
     Catalog, ClusterId, Incarnation, IoColumns, JoinedRows, Op, StreamId, StreamIndex, StreamKind, Tap,
 };
+use fathom_simulate::config::FaultKind;
 use fathom_simulate::{Clock, NodeEvents, Simulated};
 
 use crate::error::{Error, Result};
+use crate::simulate::state::timed;
+use crate::state::Standing;
 
 /// Events are given to the join so much true time at once: what was named is known to be named to within this.
 const STEP_NANOS: u64 = 500_000_000;
@@ -52,6 +60,7 @@ pub(super) fn play(simulated: &Simulated, keep: bool) -> Result<Played> {
         players.push(open(&mut engine, simulated, events, clock)?);
     }
     let mut watch = Watch::default();
+    let mut jobs = Jobs::new(simulated);
     let mut played = Played::default();
     let mut kept = JoinedRows::default();
     let mut now = 0;
@@ -67,11 +76,12 @@ pub(super) fn play(simulated: &Simulated, keep: bool) -> Result<Played> {
             played.writes += u64::from(io.op == Op::Write);
             watch.add(&rows, io);
         }
+        jobs.see(&rows, engine.catalog(), now);
         if ended {
             watch.finish();
         }
-        for finding in watch.findings() {
-            let culprit = finding.report(engine.catalog());
+        let found = watch.findings().iter().map(|finding| finding.report(engine.catalog()));
+        for culprit in jobs.fold(found.collect()) {
             if !played.said.iter().any(|(said, _)| same(said, &culprit)) {
                 played.said.push((culprit, now));
             }
@@ -83,7 +93,7 @@ pub(super) fn play(simulated: &Simulated, keep: bool) -> Result<Played> {
             break;
         }
     }
-    played.culprits = watch.report(engine.catalog());
+    played.culprits = jobs.fold(watch.report(engine.catalog()));
     for finding in watch.findings() {
         let shown = |&(_, write): &(u64, Shown)| keep && follows(write, &kept, engine.catalog(), simulated);
         if keep && (finding.shown.is_empty() || !finding.shown.iter().all(shown)) {
@@ -95,11 +105,62 @@ pub(super) fn play(simulated: &Simulated, keep: bool) -> Result<Played> {
     Ok(played)
 }
 
+/// What state says of storage jobs, read as it would be, where the cluster has any.
+struct Jobs {
+    readings: VecDeque<(u64, Vec<StateRow>)>,
+    standing: Standing,
+    foreign: Foreign,
+}
+
+impl Jobs {
+    fn new(simulated: &Simulated) -> Self {
+        let has_jobs = simulated
+            .faults
+            .iter()
+            .any(|mark| matches!(mark.fault.what, FaultKind::Repair { .. }));
+        Self {
+            readings: if has_jobs {
+                timed(simulated).into()
+            } else {
+                VecDeque::new()
+            },
+            standing: Standing::new(&simulated.topology),
+            foreign: Foreign::default(),
+        }
+    }
+
+    /// Takes what was read before a moment, and what moved for no write.
+    fn see(&mut self, rows: &JoinedRows, catalog: &Catalog, now: u64) {
+        rows.unmatched.iter().for_each(|event| self.foreign.add(event, catalog));
+        while self.readings.front().is_some_and(|(at, _)| *at < now) {
+            for row in self.readings.pop_front().into_iter().flat_map(|(_, rows)| rows) {
+                if let StateRow::Observation(observation) = row {
+                    self.standing.add(&observation);
+                }
+            }
+        }
+    }
+
+    /// What was found, with what jobs explain as theirs; the costliest first.
+    fn fold(&self, mut found: Vec<Culprit>) -> Vec<Culprit> {
+        for job in self.standing.jobs() {
+            fold(&mut found, &mut None, &job, &self.foreign);
+            found.sort_by_key(|culprit| Reverse(culprit.cost_ns));
+        }
+        found
+    }
+}
+
 fn same(one: &Culprit, other: &Culprit) -> bool {
     let of = |culprit: &Culprit| {
         let mut ends = [culprit.node.clone(), culprit.peer.clone()];
         ends.sort();
-        (culprit.kind.clone(), ends, culprit.disk.clone())
+        (
+            culprit.kind.clone(),
+            ends,
+            culprit.disk.clone(),
+            culprit.resource.clone(),
+        )
     };
     of(one) == of(other)
 }

@@ -11,9 +11,10 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Name {
-    /// `disk`, `link`, `node`, `initiator` or `unknown`.
+    /// `disk`, `link`, `node`, `initiator`, `job` or `unknown`.
     pub kind: String,
-    /// The node; of a link either end.
+    /// The node; of a link either end. Empty of a `job`, which is of no node.
+    #[serde(default)]
     pub node: String,
     /// The disk, of a `disk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +39,10 @@ impl Name {
     pub fn fits(&self, culprit: &Culprit) -> bool {
         if self.kind != culprit.kind {
             return false;
+        }
+        if self.kind == "job" {
+            // A cluster that is simulated has one at most.
+            return true;
         }
         let (node, peer) = (culprit.node.as_deref(), culprit.peer.as_deref());
         if self.kind == "link" {
@@ -160,7 +165,7 @@ impl File {
     }
 }
 
-const KINDS: [&str; 5] = ["disk", "link", "node", "initiator", "unknown"];
+const KINDS: [&str; 6] = ["disk", "link", "node", "initiator", "job", "unknown"];
 
 fn check_names(config: &Config, truth: &[Truth]) -> std::result::Result<(), String> {
     let nodes: Vec<String> = (0..config.nodes).map(node_name).collect();
@@ -175,6 +180,12 @@ fn check_names(config: &Config, truth: &[Truth]) -> std::result::Result<(), Stri
                     name.kind,
                     KINDS.join(", ")
                 ));
+            }
+            if name.kind == "job" {
+                if !name.node.is_empty() || name.peer.is_some() || name.disk.is_some() {
+                    return Err("a job has neither node, peer nor disk".to_owned());
+                }
+                continue;
             }
             for node in [Some(&name.node), name.peer.as_ref()].into_iter().flatten() {
                 if !nodes.contains(node) {
@@ -233,8 +244,9 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
         | FaultKind::SporadicStalls { on, .. }
         | FaultKind::Wear { on, .. }
         | FaultKind::MixedMedia { on, .. } => vec![disk(on)],
-        // It loads both.
-        FaultKind::Repair { from, to, .. } => vec![disk(to), disk(from)],
+        // State says that it runs; where the drives of both ends are not seen nothing says where.
+        FaultKind::Repair { from, to, .. } if is_unseen(from.node) && is_unseen(to.node) => vec![disk(to), disk(from)],
+        FaultKind::Repair { .. } => vec![Name::new("job", String::new())],
         FaultKind::LinkSlow { on, .. }
         | FaultKind::LinkLossy { on, .. }
         | FaultKind::RdmaFallback { on, .. }

@@ -78,6 +78,38 @@ fn slow_disk_of_a_file_is_scored_named_first_and_within_a_minute() {
     assert_eq!(evaluation.by_kind["slow-disk"].n, 1);
 }
 
+const REPAIR: &str = r#"
+[[scenario]]
+name = "repair"
+[scenario.config]
+seconds = 60.0
+faults = [{ from-seconds = 15.0, what = { repair = { from = { node = 0, disk = 0 }, to = { node = 1, disk = 2 }, queue-depth = 4 } } }]
+"#;
+
+#[test]
+fn repair_is_named_as_the_job_and_no_link_beside_it() {
+    let plan = Plan {
+        seeds: 5..8,
+        scenarios: Some(file(REPAIR).unwrap()),
+        threads: 2,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    for outcome in &evaluation.scenarios {
+        assert_eq!(outcome.named, ["job"], "{outcome:?}");
+        assert_eq!(outcome.faults[0].place, Some(1), "{outcome:?}");
+    }
+    assert_eq!((evaluation.wrong_findings, evaluation.without_evidence), (0, 0));
+}
+
+#[test]
+fn bound_of_false_findings_is_the_rule_of_three_where_there_are_none() {
+    assert_eq!(at_most(0, 0.0), None);
+    assert_eq!(at_most(0, 10.0), Some(0.3));
+    // Poisson: of one counted at most 4.74, of ten at most 16.96.
+    let (one, ten) = (at_most(1, 1.0).unwrap(), at_most(10, 1.0).unwrap());
+    assert!((one - 4.74).abs() < 0.05 && (ten - 16.96).abs() < 0.05, "{one} {ten}");
+}
+
 /// The seeds of tests are for tuning; what is reported is of others.
 const DRIVES: &str = r#"
 [[scenario]]
@@ -184,6 +216,7 @@ fn links_fit_by_their_ends_and_disks_by_node_and_name() {
         node: Some(node.to_owned()),
         disk: disk.map(str::to_owned),
         peer: peer.map(str::to_owned),
+        resource: None,
         confidence: 0.9,
         cost_ns: 1,
         hidden_ns: 0,

@@ -11,8 +11,8 @@ use fathom_state::history::{Differ, Poll};
 
 use crate::error::Result;
 
-/// All nodes' rows, in the order in which they were read.
-pub(super) fn rows(simulated: &Simulated) -> Vec<StateRow> {
+/// All nodes' rows, in the order in which they were read, each with when that was: true time since the run's start.
+pub(crate) fn timed(simulated: &Simulated) -> Vec<(u64, Vec<StateRow>)> {
     let states = States::new(simulated);
     let mut timed: Vec<(u64, Vec<StateRow>)> = Vec::new();
     for node in (0..simulated.config.nodes).filter(|node| states.is_observed(*node)) {
@@ -39,7 +39,12 @@ pub(super) fn rows(simulated: &Simulated) -> Vec<StateRow> {
         }
     }
     timed.sort_by_key(|(at, _)| *at);
-    timed.into_iter().flat_map(|(_, rows)| rows).collect()
+    timed
+}
+
+/// The same without the times.
+fn rows(simulated: &Simulated) -> Vec<StateRow> {
+    timed(simulated).into_iter().flat_map(|(_, rows)| rows).collect()
 }
 
 /// Writes them beside the events.

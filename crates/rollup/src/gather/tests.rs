@@ -280,6 +280,7 @@ fn entry(kind: Kind, name: &str, state: State) -> Entry {
         state,
         since_unix_ns: Some(5),
         reasons: if state == State::Ok { Vec::new() } else { vec![reason] },
+        more_reasons: 0,
     }
 }
 
@@ -336,6 +337,8 @@ fn finding(code: &str, disk: Option<&str>, severity: Severity, muted: bool) -> F
         closed_unix_ns: None,
         reopened: 0,
         cost_ns: 0,
+        disks: Vec::new(),
+        initiators: Vec::new(),
         victims: Vec::new(),
         evidence: Vec::new(),
         observations: Vec::new(),

@@ -1,10 +1,12 @@
 //! Drives that Windows says are not well, and drives that say they are worn out.
 
+use std::collections::BTreeMap;
+
 use fathom_model::condition::{Condition, Sign};
 use fathom_model::finding::Severity;
 use fathom_model::state::{Kind, Observation, Value};
 
-use super::{Scene, cited};
+use super::{Conditions, Scene, cited};
 use crate::disks::{beside, of_disk};
 
 /// Percent of its rated writes from which on a drive is worn (domain/thresholds.md), and from which on it may take no more.
@@ -86,6 +88,37 @@ pub(super) fn unhealthy(scene: &Scene<'_>) -> Vec<Condition> {
         .collect()
 }
 
+impl Conditions {
+    /// What Windows says of each drive, by node and name: also of those of which it says that they are well.
+    #[must_use]
+    pub fn drives(&self) -> BTreeMap<(String, String), String> {
+        let scene = Scene {
+            picture: &self.picture,
+            nodes: &[],
+            places: &self.places,
+            jobs: &self.jobs,
+        };
+        let said = scene.picture.of(Kind::Disk).filter_map(|fact| {
+            let disk = &fact.observation;
+            let place = condition(&scene, Sign::DiskUnhealthy, disk);
+            let health = disk.get("health").map(Value::to_string)?;
+            let status: Vec<String> = disk
+                .get("operational_status")
+                .map_or(&[][..], Value::items)
+                .iter()
+                .map(Value::to_string)
+                .collect();
+            let status = if status.is_empty() {
+                String::new()
+            } else {
+                format!("; operational status {}", status.join(", "))
+            };
+            Some(((place.node, place.disk?), format!("health {health}{status}")))
+        });
+        said.collect()
+    }
+}
+
 /// Drives that have used up what they are rated for.
 pub(super) fn worn(scene: &Scene<'_>) -> Vec<Condition> {
     let counters: Vec<Observation> = scene
@@ -142,6 +175,7 @@ fn condition(scene: &Scene<'_>, sign: Sign, disk: &Observation) -> Condition {
         disk: Some(name),
         peer: None,
         resource: None,
+        job: None,
         severity: Severity::Warning,
         is_symptom: false,
         text: String::new(),

@@ -1,13 +1,14 @@
-//! Storage jobs that begin anew again and again, or stand still.
+//! Storage jobs: that they run, and that they begin anew again and again or stand still.
 //!
 //! Readings of one node alone are held against each other: two nodes' clocks and caches may make a job seem to fall back.
 
 use std::collections::BTreeMap;
 
 use fathom_model::NodeId;
-use fathom_model::condition::{Condition, Sign};
+use fathom_model::condition::{Condition, JobReading, Sign};
 use fathom_model::finding::Severity;
 use fathom_model::state::{Kind, Observation, Value};
+use fathom_model::unit::show_bytes;
 
 use super::{Scene, cited};
 
@@ -29,6 +30,8 @@ pub(super) struct Course {
     /// Who reads it now.
     reader: NodeId,
     at: i64,
+    /// When it was read first, on the clock of whoever did.
+    first: i64,
     done: Option<u64>,
     elapsed: Option<u64>,
     /// When it moved last.
@@ -53,6 +56,7 @@ pub(super) fn follow(jobs: &mut BTreeMap<String, Course>, job: &Observation) {
     let course = jobs.entry(job.id.clone()).or_insert_with(|| Course {
         reader: job.node.clone(),
         at,
+        first: at,
         done,
         elapsed,
         moved: at,
@@ -84,7 +88,7 @@ pub(super) fn stuck(scene: &Scene<'_>) -> Vec<Condition> {
     jobs.filter_map(|fact| {
         let job = &fact.observation;
         let course = scene.jobs.get(&job.id)?;
-        let runs = matches!(job.get("state"), Some(Value::Code(code)) if code.code == Some(RUNNING));
+        let runs = runs(job);
         let still = fact.seen_unix_nanos.saturating_sub(course.moved);
         let why = if runs && course.restarts >= RESTARTS {
             format!("it fell back and began anew {} times", course.restarts)
@@ -114,6 +118,7 @@ pub(super) fn stuck(scene: &Scene<'_>) -> Vec<Condition> {
             disk: None,
             peer: None,
             resource: Some(job.id.clone()),
+            job: Some(reading(job, course)),
             severity: Severity::Warning,
             is_symptom: false,
             text,
@@ -121,6 +126,61 @@ pub(super) fn stuck(scene: &Scene<'_>) -> Vec<Condition> {
         })
     })
     .collect()
+}
+
+/// Jobs that run, whatever they cost.
+pub(super) fn running(scene: &Scene<'_>) -> Vec<Condition> {
+    let jobs = scene.picture.of(Kind::StorageJob);
+    jobs.filter(|fact| runs(&fact.observation))
+        .filter_map(|fact| {
+            let job = &fact.observation;
+            let reading = reading(job, scene.jobs.get(&job.id)?);
+            let moved = match (reading.moved_bytes, reading.total_bytes) {
+                (Some(moved), Some(total)) => {
+                    format!(
+                        " and had moved {} of {} when it was read",
+                        show_bytes(moved),
+                        show_bytes(total)
+                    )
+                }
+                (Some(moved), None) => format!(" and had moved {} when it was read", show_bytes(moved)),
+                (None, _) => String::new(),
+            };
+            Some(Condition {
+                sign: Sign::JobRuns,
+                kind: "job".to_owned(),
+                node: String::new(),
+                disk: None,
+                peer: None,
+                resource: Some(job.id.clone()),
+                severity: Severity::Warning,
+                is_symptom: false,
+                text: format!("job {} runs{moved}", reading.name),
+                observations: cited([job]),
+                job: Some(reading),
+            })
+        })
+        .collect()
+}
+
+fn runs(job: &Observation) -> bool {
+    matches!(job.get("state"), Some(Value::Code(code)) if code.code == Some(RUNNING))
+}
+
+fn reading(job: &Observation, course: &Course) -> JobReading {
+    let name = job.text("name").filter(|name| !name.is_empty());
+    let elapsed = job.number("elapsed_ns");
+    JobReading {
+        name: name.unwrap_or(&job.id).to_owned(),
+        // A job that began anew says for how long it has run since; it was there before.
+        began_unix_ns: elapsed.map_or(course.first, |elapsed| {
+            job.observed_unix_nanos
+                .saturating_sub_unsigned(elapsed)
+                .min(course.first)
+        }),
+        moved_bytes: job.number("processed_bytes"),
+        total_bytes: job.number("total_bytes"),
+    }
 }
 
 fn is_of_abnormal_latency(disk: &Observation) -> bool {

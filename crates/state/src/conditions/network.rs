@@ -23,6 +23,7 @@ fn condition(sign: Sign, kind: &str, node: &str) -> Condition {
         disk: None,
         peer: None,
         resource: None,
+        job: None,
         severity: Severity::Warning,
         is_symptom: false,
         text: String::new(),

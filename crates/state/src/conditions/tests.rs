@@ -304,6 +304,42 @@ fn job_is_stuck_when_it_began_anew_twice_or_stood_still() {
 }
 
 #[test]
+fn job_that_runs_is_told_with_when_it_began_and_what_it_moved_until_it_is_gone() {
+    let mut conditions = Conditions::default();
+    let running = job("a", 3 << 30, 100)
+        .with("total_bytes", 4_u64 << 30)
+        .with("elapsed_ns", 60_000_000_000_u64);
+    read(&mut conditions, "a", Kind::StorageJob, vec![running], 100);
+    let told = conditions.of(Sign::JobRuns).to_vec();
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (told[0].kind.as_str(), told[0].resource.as_deref()),
+        ("job", Some("repair"))
+    );
+    let said = told[0].job.as_ref().unwrap();
+    assert_eq!(
+        (said.name.as_str(), said.moved_bytes, said.total_bytes),
+        ("vol0-Repair", Some(3 << 30), Some(4 << 30))
+    );
+    let observed = told[0].observations[0].at_unix_ns;
+    assert_eq!(said.began_unix_ns, observed - 60_000_000_000);
+    assert!(told[0].text.contains("3 GiB of 4 GiB"), "{}", told[0].text);
+    let suspended = job("a", 3 << 30, 105).with("state", code(5, "Suspended"));
+    read(&mut conditions, "a", Kind::StorageJob, vec![suspended], 105);
+    assert_eq!(conditions.of(Sign::JobRuns), [], "it does not run");
+    read(
+        &mut conditions,
+        "a",
+        Kind::StorageJob,
+        vec![job("a", 3 << 30, 110)],
+        110,
+    );
+    assert_eq!(conditions.of(Sign::JobRuns).len(), 1);
+    read(&mut conditions, "a", Kind::StorageJob, vec![], 115);
+    assert_eq!(conditions.of(Sign::JobRuns), [], "it is gone");
+}
+
+#[test]
 fn node_that_is_paused_is_worked_on_and_what_is_wrong_with_it_is_expected() {
     let mut conditions = connected(|one, other| (one, other) == ("a", "b") || (one, other) == ("b", "a"));
     assert_eq!(conditions.of(Sign::TcpFallback).len(), 1);

@@ -480,6 +480,8 @@ fn change(sequence: u64, at_unix_ns: i64) -> Change {
             closed_unix_ns: None,
             reopened: 0,
             cost_ns: u64::MAX,
+            disks: Vec::new(),
+            initiators: Vec::new(),
             victims: Vec::new(),
             evidence: Vec::new(),
             next: vec!["Get-PhysicalDisk".to_owned()],

@@ -35,6 +35,12 @@ fn finding() -> Finding {
         closed_unix_ns: Some(4),
         reopened: 5,
         cost_ns: 6,
+        disks: vec!["t1/disk0".to_owned()],
+        initiators: vec![VictimNode {
+            node: "i0".to_owned(),
+            writes: 9,
+            cost_ns: 6,
+        }],
         victims: vec![Victim {
             volume: "vol0".to_owned(),
             writes: 9,

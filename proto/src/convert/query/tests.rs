@@ -1,8 +1,8 @@
 //! A report comes back from the wire as it was.
 
 use fathom_model::report::{
-    Clock, Culprit, Evidence, IoDetail, Joined, LastCopy, Latency, LegDetail, MissingCount, Report, SlowestDetail,
-    UnmatchedCount, Unseen, UnseenNode,
+    Clock, Culprit, Evidence, IoDetail, IoParts, Joined, LastCopy, Latency, LegDetail, LegParts, MissingCount, Report,
+    SlowestDetail, UnmatchedCount, Unseen, UnseenNode,
 };
 
 use super::*;
@@ -29,6 +29,12 @@ fn io() -> IoDetail {
         initiator_ordinal: Some(0),
         target_ordinal: None,
         device_ordinals: vec![3, 4],
+        parts: LegParts {
+            whole_ns: Some(1),
+            there_ns: Some([0, 1]),
+            way_and_queue_ns: Some(0),
+            ..LegParts::default()
+        },
     };
     IoDetail {
         id: "i0.00000000.1.2".to_owned(),
@@ -51,6 +57,12 @@ fn io() -> IoDetail {
             confidence: 1.0,
         }),
         legs: vec![leg],
+        parts: Some(IoParts {
+            before_ns: [1, 2],
+            legs_ns: [3, 4],
+            after_ns: [0, 1],
+            last_copy_ns: None,
+        }),
     }
 }
 
@@ -88,6 +100,7 @@ fn report_comes_back() {
             node: Some(text("t1")),
             disk: Some(text("disk0")),
             peer: None,
+            resource: None,
             confidence: 0.9,
             cost_ns: 7,
             hidden_ns: 0,
@@ -103,6 +116,7 @@ fn report_comes_back() {
             node: Some(text("t2")),
             disk: None,
             peer: None,
+            resource: None,
             confidence: 0.8,
             cost_ns: 5,
             hidden_ns: 0,

@@ -16,6 +16,7 @@ fn condition(sign: Sign, kind: &str, node: &str, peer: Option<&str>, disk: Optio
         disk: disk.map(str::to_owned),
         peer: peer.map(str::to_owned),
         resource: None,
+        job: None,
         severity: Severity::Warning,
         is_symptom: false,
         text: "it is so".to_owned(),
@@ -99,7 +100,7 @@ fn successor_goes_on_and_closes_what_is_gone_by_then() {
 }
 
 /// The link of copy 1 is slow from second 20 on.
-fn slow_link() -> crate::fixture::Cluster {
+pub(in crate::findings) fn slow_link() -> crate::fixture::Cluster {
     cluster(90, |at, of, times| {
         if of == 1 && at >= 20 * SECOND {
             times.way += 2_000_000;
