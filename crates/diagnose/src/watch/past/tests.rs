@@ -99,7 +99,7 @@ fn only_way_between_two_nodes_that_slows_is_the_link() {
         "{}",
         link.cost_ns
     );
-    let all = report(&cluster.rows, &cluster.catalog, Vec::new(), &Topology::default());
+    let all = report(&cluster.rows, &cluster.catalog, Vec::new(), &Topology::default(), &[]);
     assert_eq!(all.culprit.unwrap().kind, "link");
 }
 
