@@ -54,7 +54,7 @@ pub(crate) enum FleetAction {
     /// Forget a site that is missing and will not come back
     Forget {
         /// Its name
-        #[arg(value_name = "SITE")]
+        #[arg(id = "forgotten", value_name = "SITE")]
         site: String,
         #[command(flatten)]
         connection: Connection,

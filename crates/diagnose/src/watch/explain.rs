@@ -88,7 +88,6 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
         .iter()
         .any(|finding| !matches!(finding.named, Named::Initiator(_)));
     let known: BTreeMap<NodeIndex, What> = known
-        .into_iter()
         .filter_map(|finding| Some((finding.named.whole_node()?, finding.what())))
         .collect();
     let mut cases: BTreeMap<Named, Case> = BTreeMap::new();
@@ -96,7 +95,6 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
         scene,
         cases: &mut cases,
         known: known.keys().copied().collect(),
-        else_worse,
         done: BTreeSet::new(),
     };
     explainer.ways(What::Way);
@@ -137,8 +135,6 @@ struct Explainer<'a, 'b> {
     cases: &'b mut BTreeMap<Named, Case>,
     /// Nodes that were found before and still are.
     known: BTreeSet<NodeIndex>,
-    /// Whether anything but an initiator was found before and still is worse.
-    else_worse: bool,
     /// Nodes that were found in this round of families.
     done: BTreeSet<NodeIndex>,
 }
@@ -201,7 +197,7 @@ impl Explainer<'_, '_> {
             let named = node.map_or_else(|| self.named(suspect), Named::Node);
             self.found(named, member, &usual, &verdict);
         }
-        self.without_equals(of, &singles);
+        self.without_equals(&singles);
     }
 
     /// Drives: all of a node are the node, one is a disk.
@@ -241,15 +237,10 @@ impl Explainer<'_, '_> {
                 self.found(self.named(self.suspect(member.suspects[0])), member, &usual, &verdict);
             }
         }
-        self.without_equals(of, &singles);
     }
 
-    /// Those of single suspects that have no equal, against their own past. What a writer takes outside its legs grows where it waits for
-    /// them, too: while anything else is worse it says nothing.
-    fn without_equals(&mut self, of: What, singles: &[Member]) {
-        if of == What::Outside && (self.else_worse || !self.cases.is_empty()) {
-            return;
-        }
+    /// Those of single suspects that have no equal, against their own past.
+    fn without_equals(&mut self, singles: &[Member]) {
         for (verdict, usual) in self.scene.judge_by_past(singles) {
             let member = &singles[verdict.member];
             let named = self.named(self.suspect(member.suspects[0]));

@@ -148,20 +148,14 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
     }
     if let Some(nanos) = outside(io, legs) {
         let suspect = Suspect::Initiator(io.node);
-        let usual = known.usual(suspect, io.length, nanos);
-        let alone = known.pasts.is_alone(suspect);
-        if alone {
-            let rest = write_nanos.saturating_sub(nanos);
-            known.pasts.note(suspect, io.length, second, (nanos, rest));
-        }
-        if let Some(usual) = usual {
+        if let Some(usual) = known.references.usual(suspect, io.length, nanos) {
             let above_nanos = nanos.saturating_sub(usual);
             measures.push(Measure {
                 suspect,
                 beyond_nanos: above_nanos,
                 above_nanos,
                 added_nanos: above_nanos,
-                alone: alone.then_some((io.length, nanos)),
+                alone: None,
             });
         }
     }

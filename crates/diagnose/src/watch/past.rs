@@ -1,4 +1,4 @@
-//! What a suspect without an equal took before: the one way between two nodes (both directions share the wire), the one node that writes.
+//! What a way without an equal took before: the one between two nodes, of which both directions share the wire.
 //!
 //! Nothing at the same time tells whether such a one is worse, so each of its requests is held against its own of the same size class
 //! before. What is found is left out of that past, and so is what is too young to have been looked at. More load slows all, and so does
@@ -117,8 +117,6 @@ struct Load {
 pub(super) struct Pasts {
     /// Ways that were met, as far as it takes to know that there is more than one wire.
     ways: BTreeSet<(NodeIndex, NodeIndex)>,
-    /// Nodes that wrote, as far as it takes to know that there is more than one.
-    writers: BTreeSet<NodeIndex>,
     classes: BTreeMap<(Suspect, u32), OfClass>,
     loads: BTreeMap<Suspect, Load>,
 }
@@ -132,12 +130,6 @@ impl Pasts {
                     self.ways.insert((node, peer));
                 }
                 self.ways.iter().all(|&way| way == (node, peer) || way == (peer, node))
-            }
-            Suspect::Initiator(node) => {
-                if self.writers.len() <= 1 {
-                    self.writers.insert(node);
-                }
-                self.writers.len() == 1
             }
             _ => false,
         }

@@ -290,7 +290,8 @@ impl Engine {
                 chosen.push(request);
             }
         }
-        let services = self.services((far, far_tap), (i64::MIN, until), &chosen, shifts);
+        let mut services = self.services((far, far_tap), (i64::MIN, until), &chosen, shifts);
+        self.stand_in((far, far_tap), (i64::MIN, until), &chosen, shifts, &mut services);
         let legs = self.legs_of(stream, (i64::MIN, i64::MAX), &chosen);
         let mut candidates = Vec::new();
         met.clear();
@@ -322,38 +323,56 @@ impl Engine {
         }
     }
 
-    /// The services at a tap of a far stream that have the keys of some requests, and ended in a stretch of time; each disk's
-    /// offsets are shifted by so much more than is known. Where the bus target lost many, what the drive did for those stands in.
-    pub(super) fn services(
+    /// Where the bus target lost many of the services that some requests had, what the drive did for those stands in.
+    ///
+    /// Only what is near to a request counts: what is further away may be in memory or not, by when this is asked.
+    pub(super) fn stand_in(
         &self,
         (far, tap): (StreamIndex, Tap),
         within: (i64, i64),
         requests: &[&Request],
         shifts: &FxHashMap<DiskIndex, i64>,
-    ) -> FxHashMap<Key, Spans> {
-        let mut found = self.services_at((far, tap), within, requests, shifts);
+        found: &mut FxHashMap<Key, Spans>,
+    ) {
         if tap != Tap::Target || !self.gives(far, Tap::Device) {
-            return found;
+            return;
         }
-        let is_lost = |request: &&&Request| found[&request.key()].is_empty();
+        let reach = self.config.max_offset_nanos;
+        let near = |from: i64, until: i64, start: i64| {
+            from.saturating_sub(reach) <= start && start <= until.saturating_add(reach)
+        };
+        let is_lost = |request: &&&Request| {
+            let asked = request.whole.0;
+            let spans = found.get(&request.key()).into_iter().flatten();
+            !spans.copied().any(|(start, _)| near(asked, asked, start))
+        };
         let lost: Vec<&Request> = requests.iter().filter(is_lost).copied().collect();
         if lost.len() * FEW_LOST <= requests.len() {
-            return found;
+            return;
+        }
+        let mut asked: FxHashMap<Key, (i64, i64)> = FxHashMap::default();
+        for request in &lost {
+            let start = request.whole.0;
+            let (from, until) = asked.entry(request.key()).or_insert((start, start));
+            (*from, *until) = (start.min(*from), start.max(*until));
         }
         // As late and as early as the coarser times of drives allow: what is drawn from them holds with the slack of targets.
         let (fine, coarse) = (self.resolution(far, Tap::Target), self.resolution(far, Tap::Device));
         let more = coarse.saturating_sub(fine).max(0);
-        let surely = |(start, end): (i64, i64)| {
-            let middle = start + (end - start) / 2;
-            ((start + more).min(middle), (end - more).max(middle))
-        };
-        for (key, spans) in self.services_at((far, Tap::Device), within, &lost, shifts) {
-            found.insert(key, spans.into_iter().map(surely).collect());
+        for (key, spans) in self.services((far, Tap::Device), within, &lost, shifts) {
+            let (from, until) = asked[&key];
+            let spans = spans.into_iter().filter(|&(start, _)| near(from, until, start));
+            let surely = spans.map(|(start, end)| {
+                let middle = start + (end - start) / 2;
+                ((start + more).min(middle), (end - more).max(middle))
+            });
+            found.insert(key, surely.collect());
         }
-        found
     }
 
-    fn services_at(
+    /// The services at a tap of a far stream that have the keys of some requests, and ended in a stretch of time; each disk's
+    /// offsets are shifted by so much more than is known.
+    pub(super) fn services(
         &self,
         (far, tap): (StreamIndex, Tap),
         (from, until): (i64, i64),

@@ -47,6 +47,7 @@ impl Engine {
             Some(known) => services_within(known, within, requests),
             None => self.services((far, far_tap), within, requests, &FxHashMap::default()),
         };
+        self.stand_in((far, far_tap), within, requests, &FxHashMap::default(), &mut services);
         // What a disk shows at other offsets than the map is no sign of another time. This may be so of a disk that shows little of
         // what is asked for.
         let mut shown: FxHashMap<DiskIndex, i64> = FxHashMap::default();
