@@ -1,6 +1,6 @@
 //! A certificate has so many places, and they are free again when answers were taken.
 
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use tower::ServiceExt;
 
 use super::*;
@@ -17,7 +17,9 @@ fn request(path: &str) -> Request<Body> {
 fn services(
     most: u32,
 ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answering> + Clone {
-    let answer = |_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) };
+    // An answer without a body is over at once.
+    let body = || Body::new(Full::new(Bytes::from_static(b"answer")));
+    let answer = move |_: Request<Body>| async move { Ok::<_, Infallible>(Response::new(body())) };
     QuotaLayer::new(most).layer(tower::service_fn(answer))
 }
 
