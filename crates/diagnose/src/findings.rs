@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::condition::Sign;
-use fathom_model::finding::{Change, ChangeKind, Finding, State};
+use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
 use fathom_model::{Catalog, Io, JoinedRows, NodeId, Unmatched};
 use serde::{Deserialize, Serialize};
 
@@ -149,10 +149,20 @@ impl Tracker {
         self.drives = drives;
     }
 
-    /// Says which nodes are worked on: what is felt there from now on is no incident.
+    /// Says which nodes are worked on: what is felt there is no incident, nor was what had been told before this was known.
     pub fn set_maintenance(&mut self, nodes: &BTreeSet<NodeId>) {
-        if self.scale.maintenance != *nodes {
-            self.scale.maintenance.clone_from(nodes);
+        if self.scale.maintenance == *nodes {
+            return;
+        }
+        self.scale.maintenance.clone_from(nodes);
+        let now = self.looked.unwrap_or(0).saturating_mul(BIN_NANOS);
+        for at in 0..self.tracked.len() {
+            let finding = &mut self.tracked[at].finding;
+            let expected = self.scale.is_expected_of(finding) && finding.severity > Severity::Maintenance;
+            if finding.state == State::Open && expected {
+                finding.severity = Severity::Maintenance;
+                self.changed(at, ChangeKind::Updated, now);
+            }
         }
     }
 

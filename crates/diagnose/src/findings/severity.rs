@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fathom_model::finding::Severity;
+use fathom_model::finding::{Finding, Severity};
 use fathom_model::{Catalog, NodeId, NodeIndex};
 
 use crate::watch::{self, Named};
@@ -21,6 +21,21 @@ pub(super) struct Scale {
 }
 
 impl Scale {
+    /// Whether an end of what a finding names is at a node that is worked on.
+    pub(super) fn is_expected_of(&self, finding: &Finding) -> bool {
+        let ends = [Some(&finding.node), finding.peer.as_ref()];
+        let mut ends = ends.into_iter().flatten();
+        ends.any(|end| self.maintenance.iter().any(|node| node.as_str() == end))
+    }
+
+    /// How bad it is by what the watch has of it now: work that is to be expected is that, whatever it was taken for before.
+    pub(super) fn at_least(&self, known: Severity, found: &watch::Finding, catalog: &Catalog) -> Severity {
+        match self.of(found, catalog) {
+            Severity::Maintenance => Severity::Maintenance,
+            now => known.max(now),
+        }
+    }
+
     /// How bad something is that the watch found: `maintenance` where an end of it is at a node that is worked on.
     pub(super) fn of(&self, found: &watch::Finding, catalog: &Catalog) -> Severity {
         let is_worked_on = |node: NodeIndex| self.maintenance.contains(catalog.node(node));

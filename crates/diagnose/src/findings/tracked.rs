@@ -303,7 +303,7 @@ impl Tracked {
 
     fn take(&mut self, found: &watch::Finding, catalog: &Catalog, scale: &Scale) {
         let finding = &mut self.finding;
-        finding.severity = finding.severity.max(scale.of(found, catalog));
+        finding.severity = scale.at_least(finding.severity, found, catalog);
         finding.confidence = finding.confidence.max(found.report(catalog).confidence);
         finding.first_unix_ns = finding
             .first_unix_ns
