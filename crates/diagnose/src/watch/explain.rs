@@ -83,10 +83,6 @@ pub(super) fn explain(scene: &Scene<'_>, findings: &[Finding], time: i64) -> Vec
     let known = findings
         .iter()
         .filter(|finding| finding.is_active(time, super::OVER_SECONDS));
-    let known: Vec<&Finding> = known.collect();
-    let else_worse = known
-        .iter()
-        .any(|finding| !matches!(finding.named, Named::Initiator(_)));
     let known: BTreeMap<NodeIndex, What> = known
         .filter_map(|finding| Some((finding.named.whole_node()?, finding.what())))
         .collect();
