@@ -481,7 +481,14 @@ fn watch_goes_on(setup: &Setup, fleet: &Process, runtime: &tokio::runtime::Runti
             .iter()
             .find(|entry| entry.level == "cluster" && entry.site == "oslo");
         assert_eq!(oslo.unwrap().state, "unknown");
-        assert!(first(&all.resume_token).await.is_err(), "nothing looks different since");
+        // What was still on its way comes with the next rollup, and each token goes on behind it.
+        let mut token = all.resume_token.clone();
+        let mut news = 0;
+        while let Ok(since) = first(&token).await {
+            assert!(!since.is_all && since.resume_token != token, "{since:#?}");
+            (token, news) = (since.resume_token, news + 1);
+            assert!(news < 10, "nothing looks different since");
+        }
         let foreign = first("00000000deadbeef.3").await.unwrap();
         assert!(foreign.is_all, "a token of another process is one for everything");
         let of_berlin = fleet_wire::Selection {
