@@ -74,7 +74,7 @@ fn configuration(credentials: &Credentials) -> Result<ServerConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates(&credentials.ca_pem)?);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
     let verifier = verifier.build().map_err(|error| broken(chain(&error)))?;
     let key = PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes());
     let key = key.map_err(|error| broken(chain(&error)))?;

@@ -49,7 +49,7 @@ fn job_is_the_culprit_with_what_the_watch_counted() {
         ("job", Some("j1"))
     );
     assert_eq!((&culprit.node, &culprit.disk, &culprit.peer), (&None, &None, &None));
-    assert_eq!(report.culprits, [culprit.clone()]);
+    assert_eq!(report.culprits, std::slice::from_ref(&culprit));
     assert!(
         culprit.cost_ns >= watched / 10 * 9 && culprit.cost_ns <= watched / 9 * 10,
         "{} {watched}",
