@@ -1,7 +1,7 @@
 //! Objects from what cmdlets print: lists (`Name : value`) and tables (a line of dashes under the names).
 //!
 //! It is the poorest source: numbers are rounded, values are cut off, and columns have names for people. What was cut off or rounded is
-//! said so and not guessed. Reports of the support module and tables of a cluster's validation are texts too ([`report`], [`cells`]).
+//! said so and not guessed. Reports of the support module and tables of a cluster's validation are texts too (`report`, `cells`).
 
 use crate::bag::{Bag, Raw};
 
