@@ -22,6 +22,7 @@ use crate::spread::Spread;
 mod case;
 mod past;
 
+pub(crate) use case::unix_nanos;
 pub use case::{Case, timestamp};
 
 /// Width of a bin to begin with.

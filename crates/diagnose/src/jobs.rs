@@ -11,7 +11,7 @@ use fathom_model::report::{Culprit, Evidence, Report};
 use fathom_model::unit::show_bytes;
 use fathom_model::{Catalog, DiskIndex, Op, Tap, Unmatched, UnmatchedCause};
 
-use crate::culprit::timestamp;
+use crate::culprit::{timestamp, unix_nanos};
 use crate::overview::blame;
 
 /// I/O of no write is of a repair's size from here on: its pieces are of 256 KiB to 2 MiB, and what else a drive does for no write that was
@@ -203,7 +203,7 @@ pub fn settle(report: &mut Report, mut culprit: Option<Culprit>, running: &[Runn
 pub fn fold(found: &mut Vec<Culprit>, culprit: &mut Option<Culprit>, job: &Running, foreign: &Foreign) {
     let worked = foreign.worked(job.from_unix_nanos, job.until_unix_nanos.unwrap_or(i64::MAX));
     let is_its = |culprit: &Culprit| {
-        let since = nanos(&culprit.since).is_some_and(|since| job.covers(since));
+        let since = unix_nanos(&culprit.since).is_some_and(|since| job.covers(since));
         since && touches(&worked, culprit)
     };
     let (mut own, rest): (Vec<Culprit>, Vec<Culprit>) = std::mem::take(found).into_iter().partition(is_its);
@@ -254,7 +254,7 @@ fn touches(worked: &Worked, culprit: &Culprit) -> bool {
 /// Takes back how sure it is where much was moved for no write at the same time and place: that may be what is felt. A way or a node is
 /// then unknown; a drive is worse whatever it is that makes it so.
 fn doubt(culprit: &mut Culprit, foreign: &Foreign) {
-    let Some((since, until)) = nanos(&culprit.since).zip(nanos(&culprit.until)) else {
+    let Some((since, until)) = unix_nanos(&culprit.since).zip(unix_nanos(&culprit.until)) else {
         return;
     };
     let worked = foreign.worked(since, until);
@@ -282,12 +282,6 @@ fn doubt(culprit: &mut Culprit, foreign: &Foreign) {
             writes: Vec::new(),
         },
     );
-}
-
-/// A time as answers have it.
-fn nanos(time: &str) -> Option<i64> {
-    let time = time.parse::<jiff::Timestamp>().ok()?;
-    i64::try_from(time.as_nanosecond()).ok()
 }
 
 #[cfg(test)]

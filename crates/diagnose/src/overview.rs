@@ -11,7 +11,7 @@ use fathom_model::finding::Finding;
 use fathom_model::report::{Clock, Culprit, IoDetail, Report, Unseen};
 use fathom_model::{Catalog, JoinedRows, Op, Topology, Unmatched};
 
-use crate::culprit::{Case, Search, timestamp};
+use crate::culprit::{Case, Search, timestamp, unix_nanos};
 use crate::detail::detail;
 use crate::jobs::{Foreign, Running, settle};
 use crate::last_copy::LastCopies;
@@ -19,7 +19,7 @@ use crate::latency::{By, Latencies};
 use crate::order::Line;
 use crate::summary::Summary;
 use crate::tally::Totals;
-use crate::watch::{Watch, unseen_there};
+use crate::watch::{BIN_NANOS, Watch, unseen_there};
 use crate::writerless::Writerless;
 
 /// The first pass over the rows of a stretch of time.
@@ -176,7 +176,8 @@ pub fn blame(report: &mut Report, culprit: Option<Culprit>) {
         report.culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
     }
     // What the second pass does not find, being of the tail alone, the watch may have.
-    report.culprit = culprit.or_else(|| report.culprits.first().cloned());
+    let costliest = report.culprits.iter().min_by_key(|culprit| Reverse(culprit.cost_ns));
+    report.culprit = culprit.or_else(|| costliest.cloned());
 }
 
 /// The account of the second pass with what writes cost that do not show the drive or the far side: those the watch alone knows to be of it.
@@ -200,7 +201,7 @@ fn with_hidden(culprit: &Culprit, watched: &Culprit) -> Culprit {
 
 /// The second of a time as answers have it.
 fn second(time: &str) -> Option<i64> {
-    time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+    unix_nanos(time).map(|nanos| nanos.div_euclid(BIN_NANOS))
 }
 
 /// Where the second pass knows only that something is at or on the way to a node, what the watch has there is the culprit: it was seen by

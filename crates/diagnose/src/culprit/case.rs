@@ -363,3 +363,9 @@ pub fn timestamp(unix_nanos: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(unix_nanos))
         .map_or_else(|_| format!("{unix_nanos} ns since 1970"), |time| format!("{time:.6}"))
 }
+
+/// A time that [`timestamp`] wrote, or any other of RFC 3339, in nanoseconds since 1970.
+pub(crate) fn unix_nanos(time: &str) -> Option<i64> {
+    let time = time.parse::<jiff::Timestamp>().ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}

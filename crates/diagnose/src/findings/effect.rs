@@ -2,10 +2,11 @@
 
 use fathom_model::condition::Sign;
 use fathom_model::finding::Finding;
+use fathom_model::report::Culprit;
 
 use super::Code;
 use super::tracked::Tracked;
-use crate::watch::BIN_NANOS;
+use crate::watch::{self, BIN_NANOS};
 
 /// An effect was felt no earlier than this before its cause was read: causes are read by the minute.
 const BEFORE_NANOS: i64 = 60 * BIN_NANOS;
@@ -30,6 +31,17 @@ impl Effect {
             disk: finding.disk.clone(),
             peer: finding.peer.clone(),
             first_unix_ns: finding.first_unix_ns,
+        }
+    }
+
+    /// Of what the watch found, as it reports it.
+    pub(super) fn of_found(found: &watch::Finding, report: &Culprit) -> Self {
+        Self {
+            code: Code::of(found, None),
+            node: report.node.clone().unwrap_or_default(),
+            disk: report.disk.clone(),
+            peer: report.peer.clone(),
+            first_unix_ns: found.first_second().saturating_mul(BIN_NANOS),
         }
     }
 

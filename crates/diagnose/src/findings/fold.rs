@@ -4,11 +4,11 @@ use fathom_model::Catalog;
 use fathom_model::condition::Sign;
 use fathom_model::finding::{ChangeKind, State};
 
+use super::Tracker;
 use super::conditions::CITED;
 use super::effect::Effect;
 use super::jobs::OfJob;
 use super::tracked::{Object, Tracked, felt_until};
-use super::{Code, Tracker};
 use crate::watch::{self, BIN_NANOS, Named};
 
 /// What a finding of the watch costs goes to the cause that it folds under.
@@ -44,13 +44,7 @@ impl Tracker {
     /// Folds what the watch found under its cause, if it has one; what was open of it is closed as part of that.
     pub(super) fn adopt(&mut self, found: &watch::Finding, catalog: &Catalog, now: i64) -> bool {
         let report = found.report(catalog);
-        let effect = Effect {
-            code: Code::of(found, None),
-            node: report.node.clone().unwrap_or_default(),
-            disk: report.disk.clone(),
-            peer: report.peer.clone(),
-            first_unix_ns: found.first_second().saturating_mul(BIN_NANOS),
-        };
+        let effect = Effect::of_found(found, &report);
         let at = now.saturating_mul(BIN_NANOS);
         let cause = match self.cause_of(&effect) {
             Some(cause) => cause,
@@ -157,14 +151,7 @@ impl Tracker {
 
     /// Takes over that a predecessor had folded what the watch found again.
     pub(super) fn adopt_again(&mut self, found: &watch::Finding, catalog: &Catalog) {
-        let report = found.report(catalog);
-        let effect = Effect {
-            code: Code::of(found, None),
-            node: report.node.unwrap_or_default(),
-            disk: report.disk,
-            peer: report.peer,
-            first_unix_ns: found.first_second().saturating_mul(BIN_NANOS),
-        };
+        let effect = Effect::of_found(found, &found.report(catalog));
         let at = felt_until(found);
         let cause = self.cause_of(&effect);
         let cause = cause.or_else(|| self.open_job_of(&effect, at));

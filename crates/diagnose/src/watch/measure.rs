@@ -146,18 +146,18 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
             }
         }
     }
-    if let Some(nanos) = outside(io, legs) {
-        let suspect = Suspect::Initiator(io.node);
-        if let Some(usual) = known.references.usual(suspect, io.length, nanos) {
-            let above_nanos = nanos.saturating_sub(usual);
-            measures.push(Measure {
-                suspect,
-                beyond_nanos: above_nanos,
-                above_nanos,
-                added_nanos: above_nanos,
-                alone: None,
-            });
-        }
+    let writer = Suspect::Initiator(io.node);
+    if let Some(nanos) = outside(io, legs)
+        && let Some(usual) = known.references.usual(writer, io.length, nanos)
+    {
+        let above_nanos = nanos.saturating_sub(usual);
+        measures.push(Measure {
+            suspect: writer,
+            beyond_nanos: above_nanos,
+            above_nanos,
+            added_nanos: above_nanos,
+            alone: None,
+        });
     }
     // The longest of its write and alone in its way added what it took longer.
     for measure in measures

@@ -124,15 +124,13 @@ pub(super) struct Pasts {
 impl Pasts {
     /// Whether a suspect, which is met by this, has no equal as far as is known.
     pub(super) fn is_alone(&mut self, suspect: Suspect) -> bool {
-        match suspect {
-            Suspect::Link { node, peer } => {
-                if self.ways.len() <= 2 {
-                    self.ways.insert((node, peer));
-                }
-                self.ways.iter().all(|&way| way == (node, peer) || way == (peer, node))
-            }
-            _ => false,
+        let Suspect::Link { node, peer } = suspect else {
+            return false;
+        };
+        if self.ways.len() <= 2 {
+            self.ways.insert((node, peer));
         }
+        self.ways.iter().all(|&way| way == (node, peer) || way == (peer, node))
     }
 
     /// What it took before for requests of that length.
