@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
         one_line(recording.run().about.as_deref().unwrap_or("a recorded cluster"))
     );
 
+    let started = Instant::now();
     let mut processes = Processes::start(&recording, &home, &arguments.without_tap, arguments.pace)?;
     if processes.nodes() == 0 {
         // Nobody will ever connect: what there is to say is said without the coordinator.
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     let warnings = fathom_lab::replay::warnings(&recording, &arguments.without_tap)?;
     let (mut report, score, of_state) = block_on(async {
         let client = Client::connect(&processes.context).await?;
-        follow(&client, &mut processes).await?;
+        follow(&client, &mut processes, started).await?;
         let report = report_from_wire(&client.report(wire::IoFilter::default(), "rows".to_owned()).await?)?;
         let score = score_of(&client, &recording, &arguments.without_tap).await?;
         let of_state = match output {
@@ -118,10 +119,9 @@ fn home(given: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
     }
 }
 
-/// Shows how far the join is until everything is joined and stored.
-async fn follow(client: &Client, processes: &mut Processes) -> Result<()> {
+/// Shows how far the join is until everything is joined and stored, and how long that took since the processes were started.
+async fn follow(client: &Client, processes: &mut Processes, started: Instant) -> Result<()> {
     let terminal = std::io::stderr().is_terminal();
-    let started = Instant::now();
     let mut said = Instant::now();
     loop {
         // Asked before the status: whoever has ended has had everything acknowledged by then.

@@ -319,7 +319,7 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
     let unlikely = (1.0 - SURE) / ends.len() as f64;
     let mut left_out = 0.0;
     // Replies of one moment wait for the same: where one took longer than they ever take, another may have as well.
-    let ordinary = ends.iter().zip(nodes).all(|(end, node)| match *end {
+    let ordinary = || ends.iter().zip(nodes).all(|(end, node)| match *end {
         End::Seen {
             at,
             service_end: Some(done),
@@ -344,7 +344,7 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
                 }
                 let returns = replies.returns(nodes[at]).filter(|returns| returns.total >= ENOUGH);
                 let later = match returns {
-                    Some(returns) if ordinary => {
+                    Some(returns) if ordinary() => {
                         1.0 - returns.share_below(last_seen.saturating_sub(service_end).saturating_sub(error))
                     }
                     _ => 1.0,
@@ -396,6 +396,18 @@ fn all_unseen(replies: &Known, io_end: i64, ends: &[End]) -> Judged {
     if rests.total < ENOUGH {
         return everyone;
     }
+    // What the clocks do not separate is not separated: only what is done after all others can be named.
+    let Some(latest) = (0..known.len()).max_by_key(|&at| known[at].0) else {
+        return everyone;
+    };
+    let (end, error) = known[latest];
+    let apart = |at: usize| {
+        let (other, slack) = known[at];
+        end.saturating_sub(error) > other.saturating_add(slack)
+    };
+    if !(0..known.len()).all(|at| at == latest || apart(at)) {
+        return everyone;
+    }
     let likelihoods: Few<f64> = (0..known.len())
         .map(|last| {
             let others = known.iter().enumerate().filter(|&(other, _)| other != last);
@@ -404,22 +416,13 @@ fn all_unseen(replies: &Known, io_end: i64, ends: &[End]) -> Judged {
         })
         .collect();
     let sum: f64 = likelihoods.iter().sum();
-    let Some(best) = (0..known.len()).max_by(|&a, &b| likelihoods[a].total_cmp(&likelihoods[b])) else {
-        return everyone;
-    };
-    let (end, error) = known[best];
-    // What the clocks do not separate is not separated.
-    let apart = |at: usize| {
-        let (other, slack) = known[at];
-        end.saturating_sub(error) > other.saturating_add(slack)
-    };
-    let apart = (0..known.len()).all(|at| at == best || apart(at));
-    let probability = likelihoods[best] / sum;
-    let named = (apart && probability >= SURE).then_some((best, probability as f32));
+    let best = (0..known.len()).max_by(|&a, &b| likelihoods[a].total_cmp(&likelihoods[b]));
+    let probability = likelihoods[latest] / sum;
+    let named = (best == Some(latest) && probability >= SURE).then_some((latest, probability as f32));
     Judged {
         // How long replies take does not rule one out: of one moment they wait for the same.
         candidates: if named.is_some() {
-            smallvec![best]
+            smallvec![latest]
         } else {
             everyone.candidates
         },

@@ -92,6 +92,8 @@ impl<'a> Events<'a> {
 
     /// What a claim has, if it is just what it should: of `seen` the leg, the target's event and the drive's, by number, are
     /// all that touches it. `expected` is what its initiator's claims should have, a node.
+    // Asked once a claim in one place: what it gives is large, and would go through memory.
+    #[inline]
     pub(super) fn find(&self, sought: &Sought<'_>, seen: [u32; 3], expected: &[Option<Expected<'_>>]) -> Option<Found> {
         let context = self.context;
         let (io, place) = (sought.io, sought.place);

@@ -207,15 +207,16 @@ impl<'a> Source<'a> {
         ends.reserve(legs);
         nodes.reserve(legs);
         let ios = self.gathered.ios[decided.first..].iter().zip(&decided.decided);
-        let mut picks = decided.picks.iter_mut();
-        let mut seen = decided.seen.iter().map(Observation::end_unix_nanos);
+        let (mut picks, mut seen) = (decided.picks.iter_mut(), decided.seen.iter());
+        let mut end_of = |is_seen: bool| is_seen.then(|| seen.next().map(Observation::end_unix_nanos)).flatten();
         for io in ios.filter(|(_, decided)| **decided).map(|(io, _)| io) {
             let first = ends.len();
             for (place, pick) in self.gathered.places[io.places()].iter().zip(picks.by_ref()) {
                 let clock = self.clock(io, pick);
                 pick.has_clock = clock.is_some();
                 clocks.push(clock.unwrap_or(NO_CLOCK));
-                let [leg_end, target, device] = pick.seen.map(|is| if is { seen.next() } else { None });
+                let [leg, target, device] = pick.seen;
+                let (leg_end, target, device) = (end_of(leg), end_of(target), end_of(device));
                 let reply = Reply {
                     node: place.node,
                     local: place.node == self.own.node,

@@ -180,6 +180,40 @@ impl Scratch {
         seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
+        // Nearly always there is one claim that it touches.
+        let (mut next, mut only, mut count) = (near.head, NOTHING, 0);
+        let mut many = !self.crowds.is_empty();
+        while let Some(claim) = self.claims.get(next as usize).filter(|_| !many) {
+            count += 1;
+            if near.is_key_of(claim) && met.touches(claim) {
+                many = only != NOTHING;
+                only = next;
+            }
+            many |= count > CROWD;
+            next = claim.next;
+        }
+        if many {
+            self.meet_many(event, near, met, may_have, seen, odd);
+        } else if let Some(claim) = self.claims.get_mut(only as usize) {
+            if odd {
+                claim.odd = true;
+            } else {
+                note(claim, &mut self.events, event, seen);
+            }
+        }
+    }
+
+    /// The same where it touches several claims, or those with its hash are many.
+    #[inline(never)]
+    fn meet_many(
+        &mut self,
+        event: impl Fn() -> Event,
+        near: &Near,
+        met: &Met,
+        may_have: impl Fn(&Hot) -> bool,
+        seen: impl Fn(&mut Hot) -> &mut u32,
+        odd: bool,
+    ) {
         let known = !self.crowds.is_empty() && self.crowds.contains_key(&near.head);
         let few = (!known).then(|| self.owner_of_few(near, met, &may_have)).flatten();
         let is_crowded = few.is_none();
@@ -191,14 +225,7 @@ impl Scratch {
             self.speak_against(near, met, is_crowded);
             return;
         }
-        let claim = &mut self.claims[owner as usize];
-        let number = seen(claim);
-        if *number == NOTHING {
-            *number = self.events.len() as u32;
-            self.events.push(event());
-        } else {
-            claim.odd = true;
-        }
+        note(&mut self.claims[owner as usize], &mut self.events, event, seen);
     }
 
     /// Who an event may belong to; `None` where they are too many to be looked at one by one.
@@ -248,6 +275,17 @@ impl Scratch {
             next = claim.next;
             claim.odd |= near.is_key_of(claim) && met.touches(claim);
         }
+    }
+}
+
+/// Notes an event at the only claim that it may belong to.
+fn note(claim: &mut Hot, events: &mut Vec<Event>, event: impl Fn() -> Event, seen: impl Fn(&mut Hot) -> &mut u32) {
+    let number = seen(claim);
+    if *number == NOTHING {
+        *number = events.len() as u32;
+        events.push(event());
+    } else {
+        claim.odd = true;
     }
 }
 
