@@ -146,7 +146,10 @@ fn run_keeping_memory() -> Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(std::env::args_os().skip(1));
     // Without a bound on what is kept aside as large: that would be given back at once.
-    command.env(ALLOCATOR_OPTIONS, "dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0");
+    command.env(
+        ALLOCATOR_OPTIONS,
+        "dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0",
+    );
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
             let coverage = answer.coverage.clone().unwrap_or_default();
             json::print(json!({
                 "cluster": cluster, "culprit": to_value(&report.culprit), "culprits": to_value(&report.culprits), "last_copies": to_value(&report.last_copies),
+                "last_copies_by_node": to_value(&report.last_copies_by_node), "last_copies_by_pair": to_value(&report.last_copies_by_pair),
                 "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
                 "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
                 "source": source(answer.source.as_ref()), "slowest_write_id": slowest(&answer),
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
             let mut text = report::culprit(&report);
             text.push('\n');
             text.push_str(&report::last_copies(&report));
+            text.push_str(&report::last_copies_of_more(&report));
             text.push('\n');
             text.push_str(&report::joined(&report));
             print(&text)?;

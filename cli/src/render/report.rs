@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fathom_model::report::{Culprit, Latency, Report, Score, Unseen};
+use fathom_model::report::{Culprit, LastCopy, Latency, Report, Score, Unseen};
 use fathom_model::unit::show_nanos;
 
 use super::table::{Grid, one_line};
@@ -191,32 +191,10 @@ pub(crate) fn latency(rows: &[Latency]) -> String {
 
 /// Who came last.
 pub(crate) fn last_copies(report: &Report) -> String {
-    let rows = &report.last_copies;
-    let mut grid = Grid::new(&[
-        "Last copies",
-        "",
-        ">writes",
-        ">last in",
-        ">expected",
-        ">added",
-        ">a write",
-    ]);
-    for row in rows {
-        grid.row([
-            row.node.clone(),
-            row.disk.clone(),
-            count(row.writes),
-            percent(row.share),
-            percent(row.expected_share),
-            row.added_ns.map_or_else(|| "-".to_owned(), show_nanos),
-            row.added_ns
-                .map_or_else(|| "-".to_owned(), |added| show_nanos(added / row.writes.max(1))),
-        ]);
-    }
-    if rows.is_empty() {
+    if report.last_copies.is_empty() {
         return "Last copies: none is known\n".to_owned();
     }
-    let mut text = grid.lines("");
+    let mut text = last_copies_of("Last copies", report.last_copies.iter());
     let joined = &report.joined;
     if joined.last_unknown > 0 {
         let _ = writeln!(
@@ -227,6 +205,66 @@ pub(crate) fn last_copies(report: &Report) -> String {
         );
     }
     text
+}
+
+/// Who came last by node and by pair of nodes, where that is not what the disks say already.
+pub(crate) fn last_copies_of_more(report: &Report) -> String {
+    let (disks, nodes, pairs) = (
+        &report.last_copies,
+        &report.last_copies_by_node,
+        &report.last_copies_by_pair,
+    );
+    let mut text = String::new();
+    if disks.len() > nodes.len() {
+        text.push('\n');
+        text.push_str(&last_copies_of("By node", nodes.iter()));
+    }
+    if pairs.len() > nodes.len() {
+        let mut costliest: Vec<&LastCopy> = pairs.iter().collect();
+        costliest.sort_by_key(|row| std::cmp::Reverse(row.added_ns));
+        costliest.truncate(MOST_PAIRS);
+        text.push('\n');
+        text.push_str(&last_copies_of("Between", costliest.into_iter()));
+        if pairs.len() > MOST_PAIRS {
+            let _ = writeln!(text, "  and {} more pairs, which added less", pairs.len() - MOST_PAIRS);
+        }
+    }
+    text
+}
+
+/// No more pairs of nodes than this are shown to people.
+const MOST_PAIRS: usize = 10;
+
+fn last_copies_of<'a>(title: &str, rows: impl Iterator<Item = &'a LastCopy>) -> String {
+    let mut grid = Grid::new(&[
+        title,
+        "",
+        ">writes",
+        ">last in",
+        ">95 %",
+        ">expected",
+        ">added",
+        ">a write",
+    ]);
+    for row in rows {
+        grid.row([
+            row.node.clone(),
+            row.disk.clone().or_else(|| row.peer.clone()).unwrap_or_default(),
+            count(row.writes),
+            percent(row.share),
+            // A coordinator of before these were told gives none.
+            if row.share_high > 0.0 {
+                format!("{:.1}-{:.1}", row.share_low * 100.0, row.share_high * 100.0)
+            } else {
+                "-".to_owned()
+            },
+            percent(row.expected_share),
+            row.added_ns.map_or_else(|| "-".to_owned(), show_nanos),
+            row.added_ns
+                .map_or_else(|| "-".to_owned(), |added| show_nanos(added / row.writes.max(1))),
+        ]);
+    }
+    grid.lines("")
 }
 
 /// Who is to blame, and what else is worse than its equals.

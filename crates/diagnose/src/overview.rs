@@ -20,6 +20,7 @@ use crate::order::Line;
 use crate::summary::Summary;
 use crate::tally::Totals;
 use crate::watch::{BIN_NANOS, Watch, unseen_there};
+use crate::what_if::Away;
 use crate::writerless::Writerless;
 
 /// The first pass over the rows of a stretch of time.
@@ -120,6 +121,8 @@ impl<'a> Overview<'a> {
             joined: self.summary.joined(),
             latency: self.latencies.report(catalog),
             last_copies: in_order.last_copies.report(self.line.catalog()),
+            last_copies_by_node: in_order.last_copies.by_node(self.line.catalog()),
+            last_copies_by_pair: in_order.last_copies.by_pair(self.line.catalog()),
             culprit: None,
             culprits: in_order.watch.report(self.line.catalog()),
             slowest_write: in_order.slowest,
@@ -225,9 +228,13 @@ pub fn of_totals(totals: &Totals, felt: &[Finding], clocks: Vec<Clock>, catalog:
     latency.iter().for_each(|(key, sketch)| latencies.add_cell(key, sketch));
     let mut last_copies = LastCopies::default();
     for (to, cell) in &totals.attribution {
-        if let Candidate::Disk(disk) = to {
-            last_copies.add_cell(*disk, cell);
-        }
+        let of = match *to {
+            Candidate::Disk(disk) => Away::Disk(disk),
+            Candidate::Link(low, high) => Away::Link(low, high),
+            Candidate::Node(node) => Away::Node(node),
+            Candidate::All | Candidate::Missing(..) => continue,
+        };
+        last_copies.add_cell(of, cell);
     }
     let mut culprits: Vec<Culprit> = felt.iter().map(culprit).collect();
     culprits.sort_by_key(|culprit| Reverse(culprit.cost_ns));
@@ -235,6 +242,8 @@ pub fn of_totals(totals: &Totals, felt: &[Finding], clocks: Vec<Clock>, catalog:
         joined: summary.joined(),
         latency: latencies.report(catalog),
         last_copies: last_copies.report(catalog),
+        last_copies_by_node: last_copies.by_node(catalog),
+        last_copies_by_pair: last_copies.by_pair(catalog),
         culprit: culprits.first().cloned(),
         culprits,
         slowest_write: None,

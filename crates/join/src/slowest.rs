@@ -319,16 +319,18 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
     let unlikely = (1.0 - SURE) / ends.len() as f64;
     let mut left_out = 0.0;
     // Replies of one moment wait for the same: where one took longer than they ever take, another may have as well.
-    let ordinary = || ends.iter().zip(nodes).all(|(end, node)| match *end {
-        End::Seen {
-            at,
-            service_end: Some(done),
-        } => {
-            let returns = replies.returns(*node);
-            returns.is_none_or(|returns| returns.share_below(at.saturating_sub(done)) < SURE)
-        }
-        _ => true,
-    });
+    let ordinary = || {
+        ends.iter().zip(nodes).all(|(end, node)| match *end {
+            End::Seen {
+                at,
+                service_end: Some(done),
+            } => {
+                let returns = replies.returns(*node);
+                returns.is_none_or(|returns| returns.share_below(at.saturating_sub(done)) < SURE)
+            }
+            _ => true,
+        })
+    };
     let mut candidates = Few::new();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {

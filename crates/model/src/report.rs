@@ -16,6 +16,12 @@ pub struct Report {
     pub latency: Vec<Latency>,
     /// Who came last, a disk.
     pub last_copies: Vec<LastCopy>,
+    /// Who came last, a node.
+    #[serde(default)]
+    pub last_copies_by_node: Vec<LastCopy>,
+    /// Who came last, a pair of nodes between which copies went.
+    #[serde(default)]
+    pub last_copies_by_pair: Vec<LastCopy>,
     /// What is worse than its peers or its own past; `None` when nothing is.
     pub culprit: Option<Culprit>,
     /// All that is worse than its equals at some time, the costliest first: several may be wrong at once.
@@ -139,17 +145,27 @@ pub struct Latency {
     pub max_ns: u64,
 }
 
-/// How often, and at what price, writes waited for the copy on a disk.
+/// How often, and at what price, writes waited for the copy on a disk, on a node, or that went between two nodes.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct LastCopy {
-    /// The node.
+    /// The node; of a pair the one whose name comes first.
     pub node: String,
-    /// The disk.
-    pub disk: String,
+    /// The disk; `None` of nodes and pairs.
+    pub disk: Option<String>,
+    /// The other node of a pair; `None` of disks and nodes.
+    #[serde(default)]
+    pub peer: Option<String>,
     /// Writes of at least two copies with a copy there whose last copy is known.
     pub writes: u64,
     /// In which share of them this copy was the last.
     pub share: f64,
+    /// Between which shares that is with 95 % confidence: as many writes as there were, each drawn for itself, would show it with a share
+    /// inside of these.
+    #[serde(default)]
+    pub share_low: f64,
+    /// See [`Self::share_low`].
+    #[serde(default)]
+    pub share_high: f64,
     /// The share to be expected, given in which order copies were sent, if all disks and links were alike.
     pub expected_share: f64,
     /// What those writes waited for it after the second-last copy, in all, of the writes where that is known; null where it is

@@ -251,6 +251,39 @@ impl From<&wire::Joined> for report::Joined {
     }
 }
 
+impl From<&report::LastCopy> for wire::LastCopy {
+    fn from(row: &report::LastCopy) -> Self {
+        Self {
+            node: row.node.clone(),
+            disk: row.disk.clone().unwrap_or_default(),
+            peer: row.peer.clone().unwrap_or_default(),
+            writes: row.writes,
+            share: row.share,
+            share_low: row.share_low,
+            share_high: row.share_high,
+            expected_share: row.expected_share,
+            added_nanos: row.added_ns,
+        }
+    }
+}
+
+impl From<&wire::LastCopy> for report::LastCopy {
+    fn from(row: &wire::LastCopy) -> Self {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Self {
+            node: row.node.clone(),
+            disk: given(&row.disk),
+            peer: given(&row.peer),
+            writes: row.writes,
+            share: row.share,
+            share_low: row.share_low,
+            share_high: row.share_high,
+            expected_share: row.expected_share,
+            added_ns: row.added_nanos,
+        }
+    }
+}
+
 impl From<&report::Culprit> for wire::Culprit {
     fn from(culprit: &report::Culprit) -> Self {
         let text = |name: &Option<String>| name.clone().unwrap_or_default();
@@ -315,18 +348,9 @@ pub fn report_to_wire(
     wire::GetReportResponse {
         joined: Some((&report.joined).into()),
         latency: report.latency.iter().map(Into::into).collect(),
-        last_copies: report
-            .last_copies
-            .iter()
-            .map(|row| wire::LastCopy {
-                node: row.node.clone(),
-                disk: row.disk.clone(),
-                writes: row.writes,
-                share: row.share,
-                expected_share: row.expected_share,
-                added_nanos: row.added_ns,
-            })
-            .collect(),
+        last_copies: report.last_copies.iter().map(Into::into).collect(),
+        last_copies_by_node: report.last_copies_by_node.iter().map(Into::into).collect(),
+        last_copies_by_pair: report.last_copies_by_pair.iter().map(Into::into).collect(),
         culprit: report.culprit.as_ref().map(Into::into),
         culprits: report.culprits.iter().map(Into::into).collect(),
         slowest_write: slowest,
@@ -392,18 +416,9 @@ pub fn report_from_wire(answer: &wire::GetReportResponse) -> Result<report::Repo
     Ok(report::Report {
         joined: joined.into(),
         latency: answer.latency.iter().map(Into::into).collect(),
-        last_copies: answer
-            .last_copies
-            .iter()
-            .map(|row| report::LastCopy {
-                node: row.node.clone(),
-                disk: row.disk.clone(),
-                writes: row.writes,
-                share: row.share,
-                expected_share: row.expected_share,
-                added_ns: row.added_nanos,
-            })
-            .collect(),
+        last_copies: answer.last_copies.iter().map(Into::into).collect(),
+        last_copies_by_node: answer.last_copies_by_node.iter().map(Into::into).collect(),
+        last_copies_by_pair: answer.last_copies_by_pair.iter().map(Into::into).collect(),
         culprit: answer.culprit.as_ref().map(Into::into),
         culprits: answer.culprits.iter().map(Into::into).collect(),
         slowest_write: answer.slowest_write.as_ref().map(io_from_wire),

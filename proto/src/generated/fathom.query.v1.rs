@@ -1096,6 +1096,12 @@ pub struct GetReportResponse {
     /// The slowest write's name, where it was not looked up: of tables. Empty: there is none, or it is in `slowest_write`.
     #[prost(string, tag = "12")]
     pub slowest_write_id: ::prost::alloc::string::String,
+    /// Last copies, a node. Empty: there are none, or the coordinator does not say.
+    #[prost(message, repeated, tag = "14")]
+    pub last_copies_by_node: ::prost::alloc::vec::Vec<LastCopy>,
+    /// Last copies, a pair of nodes between which copies went. Empty: there are none, or the coordinator does not say.
+    #[prost(message, repeated, tag = "15")]
+    pub last_copies_by_pair: ::prost::alloc::vec::Vec<LastCopy>,
 }
 /// How many I/Os and legs were joined. exact + ambiguous + incomplete = writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1131,13 +1137,13 @@ pub struct Joined {
     #[prost(uint64, tag = "10")]
     pub last_unknown: u64,
 }
-/// How often, and at what price, writes waited for the copy on a disk.
+/// How often, and at what price, writes waited for the copy on a disk, on a node, or that went between two nodes.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LastCopy {
-    /// The node.
+    /// The node; of a pair the one whose name comes first.
     #[prost(string, tag = "1")]
     pub node: ::prost::alloc::string::String,
-    /// The disk.
+    /// The disk. Empty: it is of a node or a pair.
     #[prost(string, tag = "2")]
     pub disk: ::prost::alloc::string::String,
     /// Writes of at least two copies with a copy there whose last copy is known.
@@ -1152,6 +1158,15 @@ pub struct LastCopy {
     /// What those writes waited for it after the second-last copy, in all, of the writes where that is known. Absent: of none.
     #[prost(uint64, optional, tag = "6")]
     pub added_nanos: ::core::option::Option<u64>,
+    /// The other node of a pair. Empty: it is of a disk or a node.
+    #[prost(string, tag = "7")]
+    pub peer: ::prost::alloc::string::String,
+    /// The lower end of the interval that has `share` with 95 % confidence, if writes are drawn each for itself.
+    #[prost(double, tag = "8")]
+    pub share_low: f64,
+    /// Its upper end. 0: of a coordinator of before this was said.
+    #[prost(double, tag = "9")]
+    pub share_high: f64,
 }
 /// Who is to blame.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -164,11 +164,15 @@ proptest! {
         }
         prop_assert_eq!(&report.joined, &summary.joined());
         prop_assert_eq!(&report.unseen.missing, &summary.missing(&cluster.catalog));
-        let rows = last.report(&cluster.catalog);
-        prop_assert_eq!(rows.len(), report.last_copies.len());
-        for (row, sum) in rows.iter().zip(&report.last_copies) {
-            prop_assert_eq!((&row.disk, row.writes, row.share, row.added_ns), (&sum.disk, sum.writes, sum.share, sum.added_ns));
-            prop_assert!((row.expected_share - sum.expected_share).abs() < 0.02, "{row:?} {sum:?}");
+        let of_rows = [last.report(&cluster.catalog), last.by_node(&cluster.catalog), last.by_pair(&cluster.catalog)];
+        let of_sums = [&report.last_copies, &report.last_copies_by_node, &report.last_copies_by_pair];
+        for (rows, sums) in of_rows.iter().zip(of_sums) {
+            prop_assert_eq!(rows.len(), sums.len());
+            for (row, sum) in rows.iter().zip(sums) {
+                prop_assert!((row.expected_share - sum.expected_share).abs() < 0.02, "{row:?} {sum:?}");
+                let same = report::LastCopy { expected_share: sum.expected_share, ..row.clone() };
+                prop_assert_eq!(&same, sum);
+            }
         }
         let writes = cluster.rows.ios.iter().filter(|io| io.op == Op::Write);
         let longest = writes.clone().map(|io| io.event.duration_nanos).max();
