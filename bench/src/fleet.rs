@@ -1,8 +1,9 @@
-//! What a fleet coordinator needs for many clusters: from the bytes of rollups to answers, with no network between.
+//! What a fleet coordinator needs for many clusters: from the bytes of rollups to answers, with no network between, and through a
+//! coordinator that sites join and people ask.
 //!
 //! The rollups are made up, of the size that a cluster of that shape gives: twelve sketches of taps and operations, five groups of devices
 //! with two each, counts, and what is not ok. Everything is measured on the path that a coordinator uses: protobuf is decoded, checked,
-//! applied; answers are converted and encoded.
+//! applied; answers are converted and encoded. What is told of a fleet is the worse of both ways: the coordinator's, where it is there.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ use prost::Message as _;
 use serde_json::json;
 
 mod data;
+#[cfg(feature = "network")]
+mod network;
 mod site;
 
 use data::{START, Shape, encoded, newer};
@@ -59,6 +62,10 @@ pub(crate) struct Args {
     /// Only says by how much memory grows when these rollups are kept: what the bench asks a process of its own
     #[arg(long, hide = true)]
     memory_of: Option<PathBuf>,
+    /// Only serves as the fleet coordinator that the bench asks, with the certificates in this folder
+    #[cfg(feature = "network")]
+    #[arg(long, hide = true)]
+    coordinator_in: Option<PathBuf>,
 }
 
 /// Measures, and prints one line of JSON.
@@ -66,6 +73,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.memory_of {
         println!("{}", memory_of(file)?);
         return Ok(());
+    }
+    #[cfg(feature = "network")]
+    if let Some(home) = &args.coordinator_in {
+        return network::serve(home);
     }
     if args.clusters < 10 || args.nodes < 2 || args.disks < 6 {
         bail!("--clusters is at least 10, --nodes at least 2, --disks at least 6");
@@ -90,29 +101,56 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let site = site::measure(&shape);
     let rounded = |value: f64, steps: f64| (value * steps).round() / steps;
     let bytes_of_a_rollup = bytes.iter().map(Vec::len).sum::<usize>() as f64 / bytes.len() as f64;
-    let slowest = answers.iter().map(|answer| answer.p99).max().unwrap_or_default();
-    let by_question: serde_json::Map<String, serde_json::Value> = answers
-        .iter()
-        .map(|answer| {
-            (
-                answer.question.to_owned(),
-                rounded(answer.p99.as_secs_f64() * 1e3, 100.0).into(),
-            )
-        })
-        .collect();
+    let cores = |nanos_a_rollup: f64| rounded(nanos_a_rollup * args.clusters as f64 / 1e9 / EVERY_SECONDS, 10_000.0);
+    let seconds = |time: Duration| rounded(time.as_secs_f64(), 10_000.0);
+    let slowest = |answers: &[Answer]| answers.iter().map(|answer| answer.p99).max().unwrap_or_default();
+    let millis = |time: Duration| rounded(time.as_secs_f64() * 1e3, 100.0);
+    let by_question = |answers: &[Answer]| -> serde_json::Map<String, serde_json::Value> {
+        let each = answers.iter();
+        each.map(|answer| (answer.question.to_owned(), millis(answer.p99).into()))
+            .collect()
+    };
+    #[cfg(feature = "network")]
+    let (worst, through) = {
+        let told = network::measure(&rollups, args)?;
+        let worst = Worst {
+            nanos_a_rollup: many.max(told.nanos_a_rollup),
+            answer: slowest(&answers).max(slowest(&told.answers)),
+            visible: visible.max(told.visible),
+        };
+        let through = json!({
+            "sites": told.sites,
+            "rollup_cpu_cores": cores(told.nanos_a_rollup),
+            "microseconds_a_rollup": rounded(told.nanos_a_rollup / 1e3, 10.0),
+            "change_visible_p99_s": seconds(told.visible),
+            "answer_p99_ms_by_question": by_question(&told.answers),
+        });
+        (worst, through)
+    };
+    #[cfg(not(feature = "network"))]
+    let (worst, through) = {
+        let worst = Worst {
+            nanos_a_rollup: many,
+            answer: slowest(&answers),
+            visible,
+        };
+        (worst, serde_json::Value::Null)
+    };
     let line = json!({
         "clusters": args.clusters,
         "disks": shape.disks_in_all(),
-        "rollup_cpu_cores": rounded(many * args.clusters as f64 / 1e9 / EVERY_SECONDS, 10_000.0),
-        "fleet_answer_p99_ms": rounded(slowest.as_secs_f64() * 1e3, 100.0),
-        "change_visible_p99_s": rounded(visible.as_secs_f64(), 10_000.0),
+        "rollup_cpu_cores": cores(worst.nanos_a_rollup),
+        "fleet_answer_p99_ms": millis(worst.answer),
+        "change_visible_p99_s": seconds(worst.visible),
         "memory_bytes_per_disk": rounded(memory as f64 / shape.disks_in_all() as f64, 10.0),
         "memory_measured_as": "growth of resident memory in a process of its own, with 72 hours of history",
         "cost_ratio_1000_to_10": rounded(many / few, 1_000.0),
         "microseconds_a_rollup": rounded(many / 1e3, 10.0),
         "bytes_a_rollup": bytes_of_a_rollup.round(),
         "wan_bytes_per_second_a_cluster": (bytes_of_a_rollup / EVERY_SECONDS).round(),
-        "answer_p99_ms_by_question": by_question,
+        "change_visible_p99_s_in_process": seconds(visible),
+        "answer_p99_ms_by_question": by_question(&answers),
+        "through_coordinator": through,
         "site_nanoseconds_a_write": rounded(site.a_write, 10.0),
         "site_microseconds_a_rollup": rounded(site.a_rollup / 1e3, 10.0),
         "runs": args.runs,
@@ -172,6 +210,13 @@ pub(crate) fn thread_nanos() -> f64 {
     let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanos = counted.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
     nanos.unwrap_or_else(|| BEGAN.elapsed().as_nanos() as f64)
+}
+
+/// The worse of both ways.
+struct Worst {
+    nanos_a_rollup: f64,
+    answer: Duration,
+    visible: Duration,
 }
 
 /// A question and how long its slowest answers took.

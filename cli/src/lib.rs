@@ -62,7 +62,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Node(node) => commands::roles::node(*node),
         Command::Clusters(clusters) => commands::clusters::run(&clusters, output),
         Command::Fleet(fleet) => commands::fleet::run(&fleet, output),
-        Command::Profile(profile) => commands::profile::run(&profile, output),
+        Command::Profile(a) => scope::within(a.connection.deadline(), || commands::profile::run(&a, output)),
         Command::Explain(explain) => commands::explain::run(&explain, output),
         Command::Nodes(a) => over(&a.connection, output, &|| commands::nodes::run(&a, output)),
         Command::Volumes(a) => over(&a.connection, output, &|| commands::volumes::run(&a, output)),

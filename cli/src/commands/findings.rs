@@ -18,7 +18,7 @@ use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::table::many_lines;
 use crate::render::units::{count, date_time, maybe_nanos};
-use crate::scope::tell;
+use crate::scope::{self, tell};
 
 pub(crate) fn run(arguments: &FindingsArgs, output: Output) -> Result<Code> {
     match &arguments.action {
@@ -153,9 +153,11 @@ fn lines(open: &[Finding], changes: &[Change], token: &str) -> Result<()> {
 
 fn say(remark: &RemarkArgs, mutes: bool, output: Output) -> Result<Code> {
     let context = remark.connection.resolve()?;
-    let (cluster, finding) = block_on(async {
-        let client = Client::connect(&context).await?;
-        Ok((client.cluster().await?, client.remark(remark, mutes).await?))
+    let (cluster, finding) = scope::within(remark.connection.deadline(), || {
+        block_on(async {
+            let client = Client::connect(&context).await?;
+            Ok((client.cluster().await?, client.remark(remark, mutes).await?))
+        })
     })?;
     match output {
         Output::Json => json::print(json!({"cluster": cluster, "finding": to_value(&finding)}))?,

@@ -163,6 +163,9 @@ pub(crate) fn deadlines_hold(setup: &Setup, fleet: &Process, oslo: &Process) {
     let one = setup.ask(fleet, &["why", "--cluster", "c2", "--deadline", "2s"]);
     assert_fails(&one, 1, &["no answer within 2s", "--deadline"]);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let of_somebody = ["--by", "somebody", "--cluster", "c2", "--deadline", "2s"];
+    let remark = setup.ask(fleet, &[&["findings", "ack", "1"], &of_somebody[..]].concat());
+    assert_fails(&remark, 1, &["no answer within 2s", "--deadline"]);
     let all = setup.ask(
         fleet,
         &["findings", "--all", "--all-clusters", "--deadline", "2s", "-o", "json"],
