@@ -346,7 +346,9 @@ impl PairClock {
 
     fn all_cells(&self, config: &Config, first: i64, last: i64) -> Option<Vec<Cell>> {
         let envelope = self.envelope.as_ref()?;
-        let at = |number: i64| envelope.at(number.saturating_mul(1 << GRID_BITS));
+        let time = |number: i64| number.saturating_mul(1 << GRID_BITS);
+        let mut walk = envelope.walk(time(first));
+        let mut at = |number: i64| walk.at(time(number));
         let rate = Rate::from_ppb(config.max_drift_ppb);
         let mut start = at(first);
         let cells = (first..=last).map(|number| {

@@ -44,13 +44,31 @@ struct Side(Vec<Point>);
 impl Side {
     /// The least value that the points allow at x.
     fn at(&self, x: i64, rate: Rate) -> i64 {
+        self.least(self.after(x), x, rate)
+    }
+
+    /// The number of the first point beyond x.
+    fn after(&self, x: i64) -> usize {
+        self.0.partition_point(|point| point.0 <= x)
+    }
+
+    /// The least value at x, where it is known which point is the first beyond it.
+    fn least(&self, after: usize, x: i64, rate: Rate) -> i64 {
         // What lies further away was kept only because it bounds less here than its neighbour does.
-        let after = self.0.partition_point(|point| point.0 <= x);
-        let near = after.checked_sub(1).into_iter().chain(Some(after));
-        let near = near.filter_map(|at| self.0.get(at));
-        near.map(|&(at, most)| most.saturating_add(rate.over(x.saturating_sub(at))))
-            .min()
-            .unwrap_or(FAR)
+        let by = |point: &Point| point.1.saturating_add(rate.over(x.saturating_sub(point.0)));
+        let before = after.checked_sub(1).and_then(|before| self.0.get(before));
+        match (before, self.0.get(after)) {
+            (Some(before), Some(after)) => by(before).min(by(after)),
+            (Some(point), None) | (None, Some(point)) => by(point),
+            (None, None) => FAR,
+        }
+    }
+
+    /// Goes on from what was the first point beyond an earlier x.
+    fn follow(&self, after: &mut usize, x: i64) {
+        while self.0.get(*after).is_some_and(|point| point.0 <= x) {
+            *after += 1;
+        }
     }
 }
 
@@ -98,8 +116,35 @@ impl Envelope {
 
     /// Lowest and highest value of such a curve at x.
     pub(super) fn at(&self, x: i64) -> (i64, i64) {
-        let high = self.upper.at(x, self.rate);
-        let low = -self.lower.at(x, self.rate);
+        self.walk(x).at(x)
+    }
+
+    /// To be asked for one x after the other, each no earlier than the one before; the first no earlier than this.
+    pub(super) fn walk(&self, from: i64) -> Walk<'_> {
+        Walk {
+            envelope: self,
+            after_upper: self.upper.after(from),
+            after_lower: self.lower.after(from),
+        }
+    }
+}
+
+/// An envelope that is followed along x: the next points are found where the last ones were.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    envelope: &'a Envelope,
+    after_upper: usize,
+    after_lower: usize,
+}
+
+impl Walk<'_> {
+    /// See [`Envelope::at`].
+    pub(super) fn at(&mut self, x: i64) -> (i64, i64) {
+        let Envelope { upper, lower, rate } = self.envelope;
+        upper.follow(&mut self.after_upper, x);
+        lower.follow(&mut self.after_lower, x);
+        let high = upper.least(self.after_upper, x, *rate);
+        let low = -lower.least(self.after_lower, x, *rate);
         (low, high.max(low))
     }
 }

@@ -235,6 +235,20 @@ proptest! {
         // Rounding may cost a nanosecond a step.
         prop_assert!((least..=least + 2).contains(&high), "{high}, not {least}");
     }
+
+    #[test]
+    fn envelope_that_is_followed_says_what_it_says_when_it_is_asked(
+        upper in prop::collection::vec((0_i64..10_000_000, 0_i64..20_000), 1..40),
+        lower in prop::collection::vec((0_i64..10_000_000, -20_000_i64..0), 1..40),
+        mut times in prop::collection::vec(-1_000_000_i64..11_000_000, 1..100),
+    ) {
+        times.sort_unstable();
+        let envelope = Envelope::new(upper, lower, Rate::from_ppb(500_000)).unwrap();
+        let mut walk = envelope.walk(times[0]);
+        for at in times {
+            prop_assert_eq!(walk.at(at), envelope.at(at));
+        }
+    }
 }
 
 #[test]
