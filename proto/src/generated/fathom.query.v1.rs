@@ -2760,6 +2760,9 @@ pub struct ObservationRef {
     /// When it was so, on that node's clock.
     #[prost(int64, tag = "4")]
     pub at_unix_nanos: i64,
+    /// The counter that it is a reading of, as in `ListCounters`. Empty: it is an observation of the resource itself.
+    #[prost(string, tag = "5")]
+    pub counter: ::prost::alloc::string::String,
 }
 /// A volume whose writes waited.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
