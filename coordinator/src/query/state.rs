@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fathom_diagnose::what_if::Serials;
 use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Scope, Value};
 use fathom_state::disks::Beside;
@@ -225,6 +226,11 @@ impl StateSnapshot {
             !same
         });
         Ok((rows, self.looked(&picture)))
+    }
+
+    /// Serial numbers of drives with their identities. Blocks: files are read.
+    pub(crate) fn serials(&self) -> Result<Serials> {
+        Ok(disks::serials(&self.picture(None)?.0))
     }
 
     /// Pairs of nodes.

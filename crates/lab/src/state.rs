@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use fathom_capture::{Recording, StateRow, read_state, state_file};
 use fathom_diagnose::findings::{Kept, Tracker};
 use fathom_diagnose::jobs::Running;
+use fathom_diagnose::what_if::Serials;
 use fathom_model::Topology;
 use fathom_model::condition::Sign;
 use fathom_state::conditions::{Conditions, Read};
+use fathom_state::disks;
+use fathom_state::history::Picture;
 
 use crate::error::Result;
 use crate::replay::Replayed;
@@ -100,6 +103,21 @@ pub fn jobs(recording: &Recording) -> Result<Vec<Running>> {
         standing.add(&row);
     }
     Ok(standing.jobs())
+}
+
+/// The serial numbers of drives that a recording's state has, with the identities that each is known by.
+///
+/// # Errors
+///
+/// When the state cannot be read.
+pub fn serials(recording: &Recording) -> Result<Serials> {
+    let mut picture = Picture::at(i64::MAX);
+    for row in rows(recording)? {
+        if let StateRow::Observation(observation) = row {
+            picture.add(&observation);
+        }
+    }
+    Ok(disks::serials(&picture))
 }
 
 /// The findings of a recording: what its rows and its state show, as a coordinator says it that was given both.

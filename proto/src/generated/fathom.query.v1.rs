@@ -2959,8 +2959,8 @@ pub struct GetWhatIfRequest {
     /// Which writes; `op` must be empty or `write`.
     #[prost(message, optional, tag = "2")]
     pub filter: ::core::option::Option<IoFilter>,
-    /// `disk:NODE/DISK`, `link:NODE-NODE`, `node:NODE` or `job:JOB`, a storage job by its identity in state or its name. Empty: all disks, links
-    /// and nodes that would give something back, the most first.
+    /// `disk:NODE/DISK` or `disk:SERIAL` (its serial number or identity in state), `link:NODE-NODE`, `node:NODE` or `job:JOB`, a storage job by
+    /// its identity in state or its name. Empty: all disks, links and nodes that would give something back, the most first.
     #[prost(string, tag = "3")]
     pub without: ::prost::alloc::string::String,
     /// At most this many of a ranking. 0: 20.

@@ -54,3 +54,10 @@ fn each_cause_is_one_finding_with_what_it_costs_and_its_readings() {
         }
     }
 }
+
+#[test]
+fn drives_of_a_recording_have_serial_numbers_where_its_state_has_them() {
+    let (_folder, recording) = recorded(Scenario::Healthy);
+    let serials = serials(&recording).unwrap();
+    assert!(serials["SIM-01-02"].contains("n1/disk2"), "{serials:?}");
+}
