@@ -67,6 +67,10 @@ impl StateSnapshot {
         Self { cluster, view, at }
     }
 
+    pub(super) fn parts(&self) -> (&Cluster, &View) {
+        (&self.cluster, &self.view)
+    }
+
     /// Hands out everything that was said up to the moment, in the order in which it was stored. Blocks: files are read.
     pub(super) fn each(&self, mut take: impl FnMut(&Observation)) -> Result<()> {
         let Some(at) = self.at else { return Ok(()) };

@@ -329,6 +329,7 @@ pub fn report_to_wire(
             .collect(),
         culprit: report.culprit.as_ref().map(Into::into),
         culprits: report.culprits.iter().map(Into::into).collect(),
+        changes: Vec::new(),
         slowest_write: slowest,
         clocks: report.clocks.iter().map(Into::into).collect(),
         missing: unseen
