@@ -206,7 +206,7 @@ pub(crate) enum Command {
     /// What writes would have taken without a disk, a link or a node
     #[command(
         name = "whatif",
-        after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without link:n1-n2\n  fathom whatif --without job:vol0-Repair  a storage job, by its name or identity (fathom jobs has both)\n  fathom whatif --recording DIR            without a coordinator"
+        after_help = "Examples:\n  fathom whatif                            what would give back the most\n  fathom whatif --without disk:t1/disk0 --since 1h\n  fathom whatif --without disk:S6CMNE0R1   by its serial number (fathom disks has them)\n  fathom whatif --without link:n1-n2\n  fathom whatif --without job:vol0-Repair  a storage job, by its name or identity (fathom jobs has both)\n  fathom whatif --recording DIR            without a coordinator"
     )]
     WhatIf(WhatIfArgs),
     /// Two stretches of time side by side: latencies, last copies, findings, state, and what of it changed

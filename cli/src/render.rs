@@ -1,5 +1,6 @@
 //! Showing answers: tables for people, one document for programs.
 
+pub(crate) mod dated;
 pub(crate) mod import;
 pub(crate) mod json;
 pub(crate) mod report;

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use fathom_diagnose::culprit::Case;
+use fathom_diagnose::dated::{Dated, Search};
 use fathom_diagnose::detail::detail;
 use fathom_diagnose::jobs::settle;
 use fathom_diagnose::latency::{By, Latencies};
@@ -18,6 +19,7 @@ use crate::ingest::{Cluster, View};
 
 pub(crate) mod costs;
 pub(crate) mod counters;
+mod dated;
 mod durable;
 mod filter;
 pub(crate) mod findings;
@@ -190,9 +192,11 @@ impl Snapshot {
         }
     }
 
-    /// Everything at once, by what is known of the clocks. What was not heard is the caller's to add.
-    pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<(Report, Option<Found>)> {
-        let (mut overview, names) = self.overview(clocks)?;
+    /// Everything at once, by what is known of the clocks, the slowest write, and what changed with something that happened. What was not
+    /// heard is the caller's to add.
+    pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<(Report, Option<Found>, Vec<Dated>)> {
+        let mut search = self.search()?;
+        let (mut overview, names) = self.overview(clocks, &mut search)?;
         let warnings = self
             .view
             .topology
@@ -224,11 +228,11 @@ impl Snapshot {
                 .flatten(),
             None => None,
         };
-        Ok((report, slowest))
+        Ok((report, slowest, search.report()))
     }
 
     /// Files and hot rows in the order of their first I/Os, so that of those that are read no more wait than overlap with others.
-    fn overview(&self, clocks: Vec<Clock>) -> Result<(Overview<'_>, Catalog)> {
+    fn overview(&self, clocks: Vec<Clock>, search: &mut Search) -> Result<(Overview<'_>, Catalog)> {
         let span = self.span();
         let files = self.view.files.iter().filter(|file| span.touches(file));
         let files = files.map(|file| (file.min_unix_nanos, Part::File(file)));
@@ -257,6 +261,7 @@ impl Snapshot {
             } else {
                 Cow::Owned(self.filter.apply(&rows, &catalog, self.span()))
             };
+            search.add(&rows, &catalog);
             overview.add(rows, &catalog);
         }
         Ok((overview, catalog))

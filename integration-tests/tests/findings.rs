@@ -151,7 +151,11 @@ fn slow_drive_is_found_with_evidence_cost_and_what_it_would_give_back() {
     let offline = program().run(["whatif", "-o", "json", "--recording", recording.to_str().unwrap()]);
     assert_eq!(offline.json()["without"], ranked["without"], "{}", offline.err);
     let wrong = setup.ask(&coordinator, &["whatif", "--without", "disk:disk0"]);
-    assert_fails(&wrong, 2, &["disk:NODE/DISK"]);
+    assert_fails(
+        &wrong,
+        2,
+        &["there is no disk `disk0`", "serial number", "disk:NODE/DISK"],
+    );
     let unknown = setup.ask(&coordinator, &["whatif", "--without", "disk:t1/disk9"]);
     assert_fails(&unknown, 2, &["there is no disk `t1/disk9`", "t1/disk0"]);
 

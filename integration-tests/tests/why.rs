@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 #[path = "why/costs.rs"]
 mod costs;
+#[path = "why/dated.rs"]
+mod dated;
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))

@@ -74,8 +74,8 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct WhatIfArgs {
-    /// disk:NODE/DISK, link:NODE-NODE, node:NODE, or job:JOB by a storage job's identity or name [default: all disks, links and nodes that
-    /// would give something back, the most first]
+    /// disk:NODE/DISK or disk:SERIAL (its UniqueId too), link:NODE-NODE, node:NODE, or job:JOB by a storage job's identity or name
+    /// [default: all disks, links and nodes that would give something back, the most first]
     #[arg(long, value_name = "WHAT")]
     pub(crate) without: Option<String>,
     /// At most so many of a ranking

@@ -9,7 +9,7 @@ use crate::exit::Code;
 use crate::render::json;
 
 /// A page a code, as they stand in the documentation.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 22] = [
     ("DISK_SLOW", include_str!("../../../docs/findings/DISK_SLOW.md")),
     ("DISK_STALLS", include_str!("../../../docs/findings/DISK_STALLS.md")),
     ("LINK_SLOW", include_str!("../../../docs/findings/LINK_SLOW.md")),
@@ -39,6 +39,28 @@ const PAGES: [(&str, &str); 15] = [
     (
         "JOB_COSTS_WRITES",
         include_str!("../../../docs/findings/JOB_COSTS_WRITES.md"),
+    ),
+    (
+        "LINK_PAUSE_STORM",
+        include_str!("../../../docs/findings/LINK_PAUSE_STORM.md"),
+    ),
+    (
+        "LINK_CREDIT_STALLS",
+        include_str!("../../../docs/findings/LINK_CREDIT_STALLS.md"),
+    ),
+    ("LINK_ERRORS", include_str!("../../../docs/findings/LINK_ERRORS.md")),
+    ("DISK_ERRORS", include_str!("../../../docs/findings/DISK_ERRORS.md")),
+    (
+        "CSV_REDIRECTED",
+        include_str!("../../../docs/findings/CSV_REDIRECTED.md"),
+    ),
+    (
+        "BITLOCKER_COSTS_WRITES",
+        include_str!("../../../docs/findings/BITLOCKER_COSTS_WRITES.md"),
+    ),
+    (
+        "POOL_MIXED_MEDIA",
+        include_str!("../../../docs/findings/POOL_MIXED_MEDIA.md"),
     ),
 ];
 

@@ -221,9 +221,11 @@ fn show(finding: &Finding) -> String {
         }
     }
     for observation in &finding.observations {
+        let counter = observation.counter.as_deref();
+        let counter = counter.map_or_else(String::new, |name| format!(" {name}"));
         let _ = writeln!(
             text,
-            "  read by {}: {} {} at {}",
+            "  read by {}: {} {}{counter} at {}",
             observation.node,
             observation.kind,
             observation.id,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fathom_lab::diagnosis::what_if::{Away, WhatIf};
+use fathom_lab::diagnosis::what_if::{Away, Serials, WhatIf};
 use fathom_lab::replay::{Options, replay};
 use fathom_model::Op;
 use fathom_model::unit::show_nanos;
@@ -63,8 +63,13 @@ fn offline(folder: &Path, without: &str, most: u32) -> Result<(Value, wire::GetW
         ranked.truncate(most as usize);
         ranked
     } else {
+        let serials = if Away::asks_for_serial(without, &replayed.catalog) {
+            fathom_lab::state::serials(&recording)?
+        } else {
+            Serials::default()
+        };
         what_if
-            .without(Away::parse(without, &replayed.catalog)?)
+            .without(Away::parse(without, &replayed.catalog, &serials)?)
             .into_iter()
             .collect()
     };

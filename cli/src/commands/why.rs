@@ -10,7 +10,7 @@ use crate::commands::{io, note, of_vm, print, source, tell_source};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
-use crate::render::report;
+use crate::render::{dated, report};
 
 pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
     if let Some(id) = &arguments.id {
@@ -39,12 +39,13 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
                 "last_copies_by_node": to_value(&report.last_copies_by_node), "last_copies_by_pair": to_value(&report.last_copies_by_pair),
                 "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
                 "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
-                "source": source(answer.source.as_ref()), "slowest_write_id": slowest(&answer),
+                "source": source(answer.source.as_ref()), "slowest_write_id": slowest(&answer), "changes": dated::values(&answer.changes),
                 "vm": vm.as_ref().map(|vm| json!({"name": vm.name, "volume": vm.volume, "others": vm.others})),
             }))?;
         }
         Output::Table => {
             let mut text = report::culprit(&report);
+            text.push_str(&dated::lines(&answer.changes));
             text.push('\n');
             text.push_str(&report::last_copies(&report));
             text.push_str(&report::last_copies_of_more(&report));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fathom_diagnose::findings::{Code, Said};
 use fathom_diagnose::ledger::{Job, Times};
-use fathom_diagnose::what_if::{Away, NotAway, Without};
+use fathom_diagnose::what_if::{Away, NotAway, Serials, Without};
 use fathom_model::finding::{Finding, State};
 use fathom_model::unit::show_nanos;
 use fathom_model::{Catalog, Op};
@@ -398,9 +398,17 @@ impl WhatIfService for WhatIf {
         if let Some(job) = asked.strip_prefix("job:") {
             return self.without_job(snapshot, job, wanted).await;
         }
+        // State alone has serial numbers.
+        let serials = if Away::asks_for_serial(&asked, &snapshot.view().catalog) {
+            let state = StateSnapshot::new(snapshot.cluster().clone(), None);
+            run(move || state.serials()).await.map_err(|error| status::of(&error))?
+        } else {
+            Serials::default()
+        };
         // Before everything is read: whatever there is, this names none of it.
         if !asked.is_empty()
-            && let Err(error @ NotAway::Form { .. }) = Away::parse(&asked, &snapshot.view().catalog)
+            && let Err(error @ (NotAway::Form { .. } | NotAway::Several { .. })) =
+                Away::parse(&asked, &snapshot.view().catalog, &serials)
         {
             return Err(not_away(&error));
         }
@@ -424,7 +432,7 @@ impl WhatIfService for WhatIf {
             let some = ranked.iter().filter(|row| row.given_back_nanos > 0).take(most);
             some.map(|row| without(row, &catalog)).collect()
         } else {
-            let away = Away::parse(&asked, &catalog).map_err(|error| not_away(&error))?;
+            let away = Away::parse(&asked, &catalog, &serials).map_err(|error| not_away(&error))?;
             what_if.without(away).iter().map(|row| without(row, &catalog)).collect()
         };
         let percentiles = what_if.percentiles();
@@ -444,7 +452,7 @@ impl WhatIfService for WhatIf {
 /// What is asked about is not there, or cannot be.
 fn not_away(error: &NotAway) -> Status {
     match error {
-        NotAway::Form { .. } => status::invalid(format!("without: {error}")),
+        NotAway::Form { .. } | NotAway::Several { .. } => status::invalid(format!("without: {error}")),
         NotAway::Unknown { .. } => status::not_found("UNKNOWN_NAME", error.to_string()),
     }
 }

@@ -24,7 +24,10 @@ use crate::ingest::{Cluster, Clusters, WorkerReport};
 use crate::query::sums::{Source, Wanted};
 use crate::query::{Filter, Found, Order, Snapshot, run};
 
+mod dated;
 mod state;
+
+use dated::dated_to_wire;
 
 /// I/Os on a page when the caller does not say.
 const PAGE: usize = 20;
@@ -476,16 +479,17 @@ impl QueryService for Query {
         let answer = run(move || {
             if by_tables {
                 let (report, slowest, source) = snapshot.report_by_tables(clocks)?;
-                return Ok((report, None, slowest, source));
+                return Ok((report, None, Vec::new(), slowest, source));
             }
-            let (report, slowest) = snapshot.report(clocks)?;
-            Ok((report, slowest, None, snapshot.source_of_rows()))
+            let (report, slowest, changes) = snapshot.report(clocks)?;
+            Ok((report, slowest, changes, None, snapshot.source_of_rows()))
         });
-        let (mut report, slowest, slowest_id, source) = answer.await.map_err(|error| status::of(&error))?;
+        let (mut report, slowest, changes, slowest_id, source) = answer.await.map_err(|error| status::of(&error))?;
         report.unseen.nodes = unseen_since(&worker, from);
         report.unseen.warnings.extend_from_slice(&worker.oddities);
         let slowest = slowest.as_ref().map(to_wire);
         let mut response = report_to_wire(&report, slowest, newest, from);
+        response.changes = changes.iter().map(dated_to_wire).collect();
         response.slowest_write_id = slowest_id.unwrap_or_default();
         response.source = Some(source_to_wire(source));
         Ok(Response::new(response))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fathom_diagnose::what_if::Serials;
 use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Scope, Value};
 use fathom_state::disks::Beside;
@@ -64,6 +65,10 @@ impl StateSnapshot {
             .max();
         let at = at.or_else(|| in_files.max(in_hot));
         Self { cluster, view, at }
+    }
+
+    pub(super) fn parts(&self) -> (&Cluster, &View) {
+        (&self.cluster, &self.view)
     }
 
     /// Hands out everything that was said up to the moment, in the order in which it was stored. Blocks: files are read.
@@ -225,6 +230,11 @@ impl StateSnapshot {
             !same
         });
         Ok((rows, self.looked(&picture)))
+    }
+
+    /// Serial numbers of drives with their identities. Blocks: files are read.
+    pub(crate) fn serials(&self) -> Result<Serials> {
+        Ok(disks::serials(&self.picture(None)?.0))
     }
 
     /// Pairs of nodes.

@@ -19,7 +19,7 @@ use fathom_model::cell::{Attribution, AttributionKey, Bucket, Candidate, Latency
 use fathom_model::sketch::Sketch;
 use fathom_model::{Catalog, DiskIndex, Io, JoinedRows, NodeIndex, Op, Tap, VolumeIndex};
 
-mod ranks;
+pub(crate) mod ranks;
 
 use ranks::{adjusted, mann_whitney};
 
@@ -29,17 +29,17 @@ const SECOND: i64 = 1_000_000_000;
 const BLOCKS: i64 = 30;
 
 /// A block with fewer says nothing of its tail, or of its middle.
-const TAIL: u64 = 50;
-const MIDDLE: u64 = 10;
+pub(crate) const TAIL: u64 = 50;
+pub(crate) const MIDDLE: u64 = 10;
 
 /// What is told of a latency.
-const SHARES: [f64; 3] = [0.5, 0.95, 0.99];
+pub(crate) const SHARES: [f64; 3] = [0.5, 0.95, 0.99];
 
 /// False discoveries among all that is said to have changed.
-const RATE: f64 = 0.05;
+pub(crate) const RATE: f64 = 0.05;
 
 /// What matters: a tenth of a latency, 5 of 100 of a share.
-const LATENCY_CHANGE: f64 = 0.1;
+pub(crate) const LATENCY_CHANGE: f64 = 0.1;
 const SHARE_CHANGE: f64 = 0.05;
 
 /// A stretch of time.
@@ -429,7 +429,7 @@ fn share(disk: DiskIndex, before: &Side, after: &Side, catalog: &Catalog) -> Sha
 }
 
 /// By how much two durations differ, as a share of the smaller.
-fn ratio(one: u64, other: u64) -> f64 {
+pub(crate) fn ratio(one: u64, other: u64) -> f64 {
     let (low, high) = (one.min(other).max(1) as f64, one.max(other) as f64);
     high / low - 1.0
 }

@@ -17,7 +17,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::condition::Sign;
 use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
 use fathom_model::{Catalog, Io, JoinedRows, NodeId, Unmatched};
 use serde::{Deserialize, Serialize};
@@ -280,12 +279,13 @@ impl Tracker {
     fn close(&mut self, now: i64, goes_on: impl Fn(&Tracked) -> bool) {
         for at in 0..self.tracked.len() {
             let tracked = &self.tracked[at];
-            // What state shows is over when state says so, and a job that costs nothing is nothing that it shows.
-            let is_of_state = tracked.object.sign.is_some_and(|sign| sign != Sign::JobRuns);
+            // What state shows is over when state says so, and what is nothing by itself is nothing that it shows.
+            let is_of_state = tracked.object.sign.is_some() && !tracked.only_if_felt;
             if tracked.finding.state == State::Closed || is_of_state {
                 continue;
             }
-            let part_of = if goes_on(tracked) { None } else { self.whole_of(at) };
+            let is_whole = goes_on(tracked) || tracked.object.sign.is_some();
+            let part_of = if is_whole { None } else { self.whole_of(at) };
             if part_of.is_none() && now.saturating_sub(tracked.felt_second) <= OVER_SECONDS {
                 continue;
             }

@@ -7,7 +7,7 @@
 //! - A way between two nodes that no copy of a write took has no state of its own: it is left out where nothing is said of it.
 //! - A node has the worst state of itself, its disks and its adapters, and all their reasons. All its drives are in a finding of them all.
 //! - A volume has the state of the findings that its writes waited for; where that is not known of a finding, of those about what holds a
-//!   copy of it.
+//!   copy of it; and of those about the volume itself.
 //! - The cluster has the worst of all, and of what is about nothing below it: a job, a setting of which no node is the odd one.
 //! - What concerns a node that is in maintenance is `maintenance` and nothing else.
 //!
@@ -159,7 +159,8 @@ impl Scene<'_> {
         let own = self.open().filter(|finding| {
             let is_it = finding.kind == "disk" && finding.disk.as_deref() == Some(disk);
             let is_all = finding.code == Code::NodeDrivesSlow.as_str();
-            finding.node == node && (is_it || is_all)
+            let of_pool = finding.kind == "pool" && finding.disks.contains(&format!("{node}/{disk}"));
+            (finding.node == node && (is_it || is_all)) || of_pool
         });
         own.map(|finding| self.because(finding))
             .chain(self.silence(node))
@@ -236,7 +237,8 @@ impl Scene<'_> {
                 let is_victim = finding.victims.iter().any(|victim| victim.volume == volume);
                 // What state alone shows makes no write wait.
                 let is_felt = Code::parse(&finding.code).is_none_or(|code| code.sign().is_none());
-                is_victim || (is_felt && finding.victims.is_empty() && holds)
+                let is_own = finding.kind == "volume" && finding.resource.as_deref() == Some(volume);
+                is_victim || is_own || (is_felt && finding.victims.is_empty() && holds)
             };
             let mut reasons: BTreeSet<Reason> =
                 self.open().filter(waits).map(|finding| self.because(finding)).collect();

@@ -16,6 +16,7 @@ pub mod blame;
 mod chances;
 pub mod compare;
 pub mod culprit;
+pub mod dated;
 pub mod decompose;
 pub mod detail;
 pub mod durable;

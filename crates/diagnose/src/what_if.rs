@@ -19,7 +19,7 @@ mod named;
 
 use counts::Counts;
 pub use job::{JobAway, WithoutJob};
-pub use named::NotAway;
+pub use named::{NotAway, Serials};
 
 /// What could have been away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

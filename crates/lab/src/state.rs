@@ -5,32 +5,36 @@ use std::collections::BTreeMap;
 use fathom_capture::{Recording, StateRow, read_state, state_file};
 use fathom_diagnose::findings::{Kept, Tracker};
 use fathom_diagnose::jobs::Running;
+use fathom_diagnose::what_if::Serials;
 use fathom_model::Topology;
 use fathom_model::condition::Sign;
-use fathom_model::state::Observation;
 use fathom_state::conditions::{Conditions, Read};
+use fathom_state::disks;
+use fathom_state::history::Picture;
 
 use crate::error::Result;
 use crate::replay::Replayed;
 
-/// All that a recording's nodes observed, in the order of the times of their own clocks; nothing where it has no state.
+/// All that a recording's nodes observed and counted, in the order of the times of their own clocks; nothing where it has no state.
 ///
 /// # Errors
 ///
 /// When the file cannot be read.
-pub fn observations(recording: &Recording) -> Result<Vec<Observation>> {
+pub fn rows(recording: &Recording) -> Result<Vec<StateRow>> {
     let Some(path) = state_file(recording.directory()) else {
         return Ok(Vec::new());
     };
-    let rows = read_state(&path, None)?.into_iter();
-    let mut observations: Vec<Observation> = rows
-        .filter_map(|row| match row {
-            StateRow::Observation(observation) => Some(observation),
-            StateRow::Sample(_) => None,
-        })
-        .collect();
-    observations.sort_by_key(|observation| observation.observed_unix_nanos);
-    Ok(observations)
+    let mut rows: Vec<StateRow> = read_state(&path, None)?.into_iter().collect();
+    rows.sort_by_key(at);
+    Ok(rows)
+}
+
+/// When a row was so, on the clock of whoever read it.
+const fn at(row: &StateRow) -> i64 {
+    match row {
+        StateRow::Observation(observation) => observation.observed_unix_nanos,
+        StateRow::Sample(sample) => sample.observed_unix_nanos,
+    }
 }
 
 /// What stands, and the jobs that ran, from observations as they come.
@@ -50,9 +54,12 @@ impl Standing {
         standing
     }
 
-    /// Takes an observation; after the last one of a reading, what may have changed.
-    pub fn add(&mut self, observation: &Observation) -> Option<Read> {
-        let read = self.conditions.add(observation)?;
+    /// Takes an observation or a reading of a counter; after the last one of a reading, what may have changed.
+    pub fn add(&mut self, row: &StateRow) -> Option<Read> {
+        let read = match row {
+            StateRow::Observation(observation) => self.conditions.add(observation)?,
+            StateRow::Sample(sample) => self.conditions.add_sample(sample)?,
+        };
         if read.sign.with_its_like().contains(&Sign::JobRuns) {
             let standing = self.conditions.of(Sign::JobRuns);
             for (id, job) in standing
@@ -92,10 +99,25 @@ impl Standing {
 /// When the state cannot be read.
 pub fn jobs(recording: &Recording) -> Result<Vec<Running>> {
     let mut standing = Standing::new(recording.topology());
-    for observation in observations(recording)? {
-        standing.add(&observation);
+    for row in rows(recording)? {
+        standing.add(&row);
     }
     Ok(standing.jobs())
+}
+
+/// The serial numbers of drives that a recording's state has, with the identities that each is known by.
+///
+/// # Errors
+///
+/// When the state cannot be read.
+pub fn serials(recording: &Recording) -> Result<Serials> {
+    let mut picture = Picture::at(i64::MAX);
+    for row in rows(recording)? {
+        if let StateRow::Observation(observation) = row {
+            picture.add(&observation);
+        }
+    }
+    Ok(disks::serials(&picture))
 }
 
 /// The findings of a recording: what its rows and its state show, as a coordinator says it that was given both.
@@ -106,10 +128,10 @@ pub fn jobs(recording: &Recording) -> Result<Vec<Running>> {
 pub fn findings(recording: &Recording, replayed: &Replayed) -> Result<Kept> {
     let mut tracker = Tracker::default();
     let mut standing = Standing::new(&replayed.topology);
-    let mut observations = observations(recording)?.into_iter().peekable();
+    let mut said = rows(recording)?.into_iter().peekable();
     let mut read_until = |tracker: &mut Tracker, until: i64| {
-        while let Some(observation) = observations.next_if(|next| next.observed_unix_nanos <= until) {
-            let Some(read) = standing.add(&observation) else {
+        while let Some(row) = said.next_if(|next| at(next) <= until) {
+            let Some(read) = standing.add(&row) else {
                 continue;
             };
             tracker.set_maintenance(standing.conditions.maintenance());
@@ -132,3 +154,6 @@ pub fn findings(recording: &Recording, replayed: &Replayed) -> Result<Kept> {
     read_until(&mut tracker, i64::MAX);
     Ok(tracker.kept())
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,8 @@ pub struct Finding {
     pub id: String,
     /// What it is, such as `DISK_SLOW`: an open word with a page (`fathom explain CODE`).
     pub code: String,
-    /// `disk`, `link`, `node`, `initiator`, `unknown`, as of a culprit; of what state shows also `adapter`, `job` and `cluster`.
+    /// `disk`, `link`, `node`, `initiator`, `unknown`, as of a culprit; of what state shows also `adapter`, `job`, `volume`, `pool` and
+    /// `cluster`.
     pub kind: String,
     /// The node; of a link the far one; empty where it is the cluster's.
     pub node: String,
@@ -113,10 +114,11 @@ pub struct Finding {
     pub disk: Option<String>,
     /// The other end, of a `link`.
     pub peer: Option<String>,
-    /// What it is called that is none of these: the job, the adapter.
+    /// What it is called that is none of these: the job, the adapter, the volume, the pool.
     #[serde(default)]
     pub resource: Option<String>,
-    /// Drives that it works on, as NODE/DISK, of a `job`; empty of all else, and where they were not seen.
+    /// Drives that it works on, of a `job`, or that are of a slower medium, of a `pool`, as NODE/DISK; empty of all else, and where they were
+    /// not seen.
     #[serde(default)]
     pub disks: Vec<String>,
     /// How bad it has been at its worst; `maintenance` for as long as it was felt only at a node in maintenance.

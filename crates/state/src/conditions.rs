@@ -4,19 +4,27 @@
 //! jobs: how long something has to stand before anybody hears of it is the findings' part. What was not read is no condition: a node that
 //! was not heard is never odd, a drive without counters is not worn.
 //!
-//! Of a resource the newest observation is kept, of a job a few numbers more; extents are not.
+//! Of a resource the newest observation is kept, of a job and of counters of errors a few numbers more; of extents only which drives hold
+//! copies of the same slabs; of counters the readings of the last minutes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::condition::{Condition, ObservationRef, Sign};
-use fathom_model::state::{Kind, Observation};
+use fathom_model::state::{Key, Kind, Observation, Sample};
 use fathom_model::{NodeId, Topology};
 
 use crate::history::Picture;
 
 mod disks;
+pub(crate) mod errors;
 mod jobs;
+mod media;
 mod network;
+mod ports;
+mod rates;
+mod volumes;
+
+pub use rates::is_followed;
 
 /// So many readings are cited for one condition.
 const CITED: usize = 8;
@@ -37,6 +45,9 @@ pub struct Read {
 pub struct Conditions {
     picture: Picture,
     jobs: BTreeMap<String, jobs::Course>,
+    errors: BTreeMap<Key, errors::Course>,
+    rates: rates::Rates,
+    slabs: media::Slabs,
     /// Where drives are, by their identity, as the topology has them.
     places: BTreeMap<String, (String, String)>,
     nodes: BTreeSet<NodeId>,
@@ -50,6 +61,9 @@ impl Default for Conditions {
         Self {
             picture: Picture::at(i64::MAX),
             jobs: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            rates: rates::Rates::default(),
+            slabs: media::Slabs::default(),
             places: BTreeMap::new(),
             nodes: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -67,6 +81,7 @@ impl Conditions {
             .iter()
             .map(|disk| (disk.id.to_string(), (disk.node.to_string(), disk.name.clone())));
         self.places = places.collect();
+        self.slabs = media::Slabs::of(topology);
         self.told.clear();
     }
 
@@ -89,6 +104,7 @@ impl Conditions {
             if observation.kind == Kind::StorageJob {
                 jobs::follow(&mut self.jobs, observation);
             }
+            errors::follow(&mut self.errors, observation);
             // A drive's place and counters stand in other classes.
             let signs = signs_of(of).iter();
             signs.for_each(|sign| {
@@ -98,11 +114,16 @@ impl Conditions {
         }
         let sign = *signs_of(of).first()?;
         (observation.flag("available") == Some(true)).then(|| {
-            // A reading that was said in full may end what it does not name.
-            if observation.flag("full") == Some(true) || sign == Sign::JobStuck {
-                sign.with_its_like().iter().for_each(|sign| {
-                    self.told.remove(sign);
-                });
+            // A reading that was said in full may end what it does not name; and what is told by time is over some day.
+            let is_full = observation.flag("full") == Some(true);
+            let is_timed = |sign: &Sign| {
+                matches!(
+                    sign,
+                    Sign::JobStuck | Sign::JobRuns | Sign::LinkErrors | Sign::DiskErrors
+                )
+            };
+            for sign in sign.with_its_like().iter().filter(|sign| is_full || is_timed(sign)) {
+                self.told.remove(sign);
             }
             Read {
                 sign,
@@ -110,6 +131,13 @@ impl Conditions {
                 at_unix_nanos: observation.observed_unix_nanos,
             }
         })
+    }
+
+    /// Takes a reading of a counter; when it begins another reading of its node, what may have changed by the one before.
+    pub fn add_sample(&mut self, sample: &Sample) -> Option<Read> {
+        let read = self.rates.add(sample)?;
+        self.told.remove(&read.sign);
+        Some(read)
     }
 
     /// What stands of a sign.
@@ -122,6 +150,10 @@ impl Conditions {
                 nodes: &nodes,
                 places: &self.places,
                 jobs: &self.jobs,
+                errors: &self.errors,
+                rates: &self.rates,
+                slabs: &self.slabs,
+                worked_on: &worked_on,
             };
             let mut conditions = match sign {
                 Sign::TcpFallback => network::fallback(&scene),
@@ -131,6 +163,13 @@ impl Conditions {
                 Sign::DiskWear => disks::worn(&scene),
                 Sign::JobStuck => jobs::stuck(&scene),
                 Sign::JobRuns => jobs::running(&scene),
+                Sign::PauseStorm => ports::storms(&scene),
+                Sign::CreditStalls => ports::stalls(&scene),
+                Sign::LinkErrors => ports::failing(&scene),
+                Sign::DiskErrors => errors::of_drives(&scene),
+                Sign::CsvRedirected => volumes::redirected(&scene),
+                Sign::Encrypted => volumes::encrypted(&scene),
+                Sign::MixedMedia => media::mixed(&scene),
             };
             // Maintenance is not an incident.
             conditions.retain(|condition| {
@@ -185,20 +224,29 @@ struct Scene<'a> {
     nodes: &'a [NodeId],
     places: &'a BTreeMap<String, (String, String)>,
     jobs: &'a BTreeMap<String, jobs::Course>,
+    errors: &'a BTreeMap<Key, errors::Course>,
+    rates: &'a rates::Rates,
+    slabs: &'a media::Slabs,
+    /// Nodes that are worked on.
+    worked_on: &'a BTreeSet<NodeId>,
 }
 
-/// Which signs a class is about; the first is looked at after each reading of it.
+/// Which signs a class is about; the first is looked at after each reading of it, with its like.
 const fn signs_of(kind: Kind) -> &'static [Sign] {
     match kind {
-        Kind::SmbConnection | Kind::SmbInterface => &[Sign::TcpFallback, Sign::MtuMismatch],
+        Kind::SmbConnection => &[Sign::TcpFallback, Sign::MtuMismatch, Sign::LinkErrors],
+        Kind::SmbInterface => &[Sign::TcpFallback, Sign::MtuMismatch],
         Kind::StorageJob => &[Sign::JobStuck, Sign::JobRuns],
         Kind::QosPolicy | Kind::QosFlowControl | Kind::QosTrafficClass | Kind::QosDcbx | Kind::AdapterQos => {
             &[Sign::QosDrift]
         }
         Kind::Adapter | Kind::AdapterProperty | Kind::AdapterRdma => &[Sign::MtuMismatch],
-        Kind::Disk => &[Sign::DiskUnhealthy, Sign::DiskWear],
-        Kind::DiskReliability => &[Sign::DiskWear],
-        Kind::DiskView => &[Sign::DiskUnhealthy, Sign::DiskWear],
+        Kind::Disk => &[Sign::DiskUnhealthy, Sign::DiskWear, Sign::MixedMedia, Sign::DiskErrors],
+        Kind::DiskReliability => &[Sign::DiskWear, Sign::DiskErrors],
+        Kind::DiskView => &[Sign::DiskUnhealthy, Sign::DiskWear, Sign::MixedMedia, Sign::DiskErrors],
+        Kind::Pool => &[Sign::MixedMedia],
+        Kind::Csv => &[Sign::CsvRedirected, Sign::Encrypted],
+        Kind::Bitlocker => &[Sign::Encrypted],
         _ => &[],
     }
 }
@@ -213,4 +261,4 @@ fn cited<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<Obs
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

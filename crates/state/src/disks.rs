@@ -1,6 +1,6 @@
 //! Physical disks with what other classes say of them: which node has them, how worn they are, how the storage bus holds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::state::{Key, Kind, Observation, Value};
 
@@ -28,6 +28,26 @@ pub struct Beside {
     pub known: BTreeMap<String, Value>,
     /// What is not, by name, with the reason.
     pub unknown: BTreeMap<String, String>,
+}
+
+/// The serial numbers that disks say, with the identities that each is known by: its own, and its UniqueId.
+#[must_use]
+pub fn serials(picture: &Picture) -> BTreeMap<String, BTreeSet<String>> {
+    let mut serials: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for fact in picture.of(Kind::Disk) {
+        let disk = &fact.observation;
+        let Some(serial) = disk
+            .text("serial_number")
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+        else {
+            continue;
+        };
+        let ids = serials.entry(serial.to_owned()).or_default();
+        ids.insert(disk.id.clone());
+        ids.extend(disk.text("unique_id").map(str::to_owned));
+    }
+    serials
 }
 
 /// What to put beside each disk, by the disk's id. It was read at times of its own, up to quarters of an hour before the disk: what begins

@@ -2,14 +2,16 @@
 //!
 //! Whoever starts needs what is known now, and not all that was ever said. [`Essence`] takes observations as they come and keeps those
 //! that a fold over all of them would not forget: of a resource the newest, the one since which it says so, and the one before that; of a
-//! class at a node the newest reading and the newest that said everything; of a job those at which it fell back or moved. A fold over
-//! what it gives ([`crate::conditions::Conditions`], [`crate::history::Picture`] of now) is the fold over everything. What was known at
-//! an earlier moment is not in it.
+//! class at a node the newest reading and the newest that said everything; of a job those at which it fell back or moved; of what counts its
+//! own errors those at which it counted others. A fold over what it gives ([`crate::conditions::Conditions`],
+//! [`crate::history::Picture`] of now) is the fold over everything. What was known at an earlier moment is not in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::NodeId;
 use fathom_model::state::{Key, Kind, Observation};
+
+use crate::conditions::errors;
 
 /// Readings of one job beyond which the oldest are let go of: then fewer restarts are counted than there were.
 const MOST_OF_A_JOB: usize = 512;
@@ -57,6 +59,7 @@ pub struct Essence {
     polls: BTreeMap<(NodeId, Kind, String), Polls>,
     heard: BTreeMap<NodeId, Kept>,
     jobs: BTreeMap<String, Vec<Kept>>,
+    counts: BTreeMap<Key, Vec<Kept>>,
 }
 
 impl Essence {
@@ -78,9 +81,11 @@ impl Essence {
             let known = known.as_ref().map(|known| known.observation.observed_unix_nanos);
             known.is_none_or(|known| observation.observed_unix_nanos >= known)
         };
-        // What is read of jobs is followed by what the reading says of itself, at the same time; and a late one is not for a picture alone.
+        // What is read of jobs and counters is followed by what the reading says of itself, at the same time; and a late one is not for a
+        // picture alone.
         let heard = self.heard.get(&observation.node).cloned();
-        if observation.kind != Kind::StorageJob && is_newer(&heard) {
+        let is_followed = observation.kind == Kind::StorageJob || errors::counts(observation).is_some();
+        if !is_followed && is_newer(&heard) {
             self.heard.insert(observation.node.clone(), kept.clone());
         }
         if observation.kind == Kind::Source
@@ -99,6 +104,7 @@ impl Essence {
         if observation.kind == Kind::StorageJob {
             self.follow(&kept);
         }
+        self.count(&kept);
         self.know(kept);
     }
 
@@ -125,6 +131,31 @@ impl Essence {
             if before.is_some() {
                 of.before = before;
             }
+        }
+    }
+
+    /// Keeps of readings of counters of errors those at which one is otherwise than before.
+    fn count(&mut self, kept: &Kept) {
+        let Some(counts) = errors::counts(&kept.observation) else {
+            return;
+        };
+        let (key, at) = (kept.observation.key(), kept.observation.observed_unix_nanos);
+        let newest = self.facts.get(&key).map(Of::newest);
+        if newest.is_some_and(|newest| at < newest.observed_unix_nanos) {
+            return;
+        }
+        if !kept.observation.present {
+            self.counts.remove(&key);
+            return;
+        }
+        let steps = self.counts.entry(key).or_default();
+        let last = steps.last().and_then(|last| errors::counts(&last.observation));
+        if last.as_ref() == Some(&counts) {
+            return;
+        }
+        steps.push(kept.clone());
+        if steps.len() > errors::STEPS {
+            steps.remove(0);
         }
     }
 
@@ -178,6 +209,8 @@ impl Essence {
         }
         let jobs = self.jobs.values().flatten();
         accepted.extend(jobs.map(|kept| (kept.number, &kept.observation)));
+        let counts = self.counts.values().flatten();
+        accepted.extend(counts.map(|kept| (kept.number, &kept.observation)));
         let polls = self
             .polls
             .values()

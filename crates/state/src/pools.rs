@@ -35,6 +35,15 @@ fn is_in(disk: &Observation, pool: &Observation, is_only: bool) -> bool {
     }
 }
 
+/// The name of the pool that a disk is in, where that is known.
+pub(crate) fn name_of(picture: &Picture, disk: &Observation) -> Option<String> {
+    let pools: Vec<Observation> = picture.of(Kind::Pool).map(|fact| fact.observation).collect();
+    let mut own = pools.iter().filter(|pool| pool.flag("primordial") != Some(true));
+    let is_only = own.clone().count() == 1;
+    let pool = own.find(|pool| is_in(disk, pool, is_only))?;
+    Some(pool.text("name").unwrap_or(&pool.id).to_owned())
+}
+
 fn of_disks(disks: &[&Observation]) -> Beside {
     let mut beside = Beside::default();
     if disks.is_empty() {

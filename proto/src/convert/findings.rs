@@ -69,6 +69,7 @@ fn observation_to_wire(observation: &ObservationRef) -> wire::ObservationRef {
         node: observation.node.clone(),
         id: observation.id.clone(),
         at_unix_nanos: observation.at_unix_ns,
+        counter: observation.counter.clone().unwrap_or_default(),
     }
 }
 
@@ -176,6 +177,7 @@ pub fn finding_from_wire(finding: &wire::Finding) -> Result<Finding> {
                 node: observation.node.clone(),
                 id: observation.id.clone(),
                 at_unix_ns: observation.at_unix_nanos,
+                counter: given(&observation.counter),
             })
             .collect(),
         next: finding.next.clone(),

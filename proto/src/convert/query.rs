@@ -353,6 +353,7 @@ pub fn report_to_wire(
         last_copies_by_pair: report.last_copies_by_pair.iter().map(Into::into).collect(),
         culprit: report.culprit.as_ref().map(Into::into),
         culprits: report.culprits.iter().map(Into::into).collect(),
+        changes: Vec::new(),
         slowest_write: slowest,
         clocks: report.clocks.iter().map(Into::into).collect(),
         missing: unseen

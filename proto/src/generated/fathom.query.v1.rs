@@ -1096,12 +1096,77 @@ pub struct GetReportResponse {
     /// The slowest write's name, where it was not looked up: of tables. Empty: there is none, or it is in `slowest_write`.
     #[prost(string, tag = "12")]
     pub slowest_write_id: ::prost::alloc::string::String,
+    /// Latencies that changed with something that happened in the stretch, the largest change first. Empty: none did, or they were not looked
+    /// for: of tables, and by a coordinator of before these were told.
+    #[prost(message, repeated, tag = "13")]
+    pub changes: ::prost::alloc::vec::Vec<DatedChange>,
     /// Last copies, a node. Empty: there are none, or the coordinator does not say.
     #[prost(message, repeated, tag = "14")]
     pub last_copies_by_node: ::prost::alloc::vec::Vec<LastCopy>,
     /// Last copies, a pair of nodes between which copies went. Empty: there are none, or the coordinator does not say.
     #[prost(message, repeated, tag = "15")]
     pub last_copies_by_pair: ::prost::alloc::vec::Vec<LastCopy>,
+}
+/// A latency that changed with something that happened.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DatedChange {
+    /// What takes longer or shorter: `volume`, `node` (the writes that it makes) or `disk` (what it takes for its writes).
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    /// The volume. Empty: it is of a node or a disk.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// The node, also of a disk. Empty: it is of a volume.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk. Empty: it is of a volume or a node.
+    #[prost(string, tag = "4")]
+    pub disk: ::prost::alloc::string::String,
+    /// The kind of resource that is otherwise, as in `ResourceFilter`.
+    #[prost(string, tag = "5")]
+    pub kind: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "6")]
+    pub id: ::prost::alloc::string::String,
+    /// The node that read it.
+    #[prost(string, tag = "7")]
+    pub reader: ::prost::alloc::string::String,
+    /// What of it is otherwise.
+    #[prost(string, tag = "8")]
+    pub attribute: ::prost::alloc::string::String,
+    /// As it was.
+    #[prost(string, tag = "9")]
+    pub before: ::prost::alloc::string::String,
+    /// As it is.
+    #[prost(string, tag = "10")]
+    pub after: ::prost::alloc::string::String,
+    /// When it was last read to be as it was, on the reader's clock.
+    #[prost(int64, tag = "11")]
+    pub from_unix_nanos: i64,
+    /// When it was first read to be as it is, on the reader's clock.
+    #[prost(int64, tag = "12")]
+    pub at_unix_nanos: i64,
+    /// When the latency changed, to a piece of 10 s at the most.
+    #[prost(int64, tag = "13")]
+    pub began_unix_nanos: i64,
+    /// Half of the writes before took at most this.
+    #[prost(uint64, tag = "14")]
+    pub before_p50_nanos: u64,
+    /// 99 % of the writes before took at most this.
+    #[prost(uint64, tag = "15")]
+    pub before_p99_nanos: u64,
+    /// Half of the writes after took at most this.
+    #[prost(uint64, tag = "16")]
+    pub after_p50_nanos: u64,
+    /// 99 % of the writes after took at most this.
+    #[prost(uint64, tag = "17")]
+    pub after_p99_nanos: u64,
+    /// How likely the difference of the middle is by chance. Absent: too few pieces.
+    #[prost(double, optional, tag = "18")]
+    pub p50_p: ::core::option::Option<f64>,
+    /// How likely the difference of the tail is by chance. Absent: too few pieces.
+    #[prost(double, optional, tag = "19")]
+    pub p99_p: ::core::option::Option<f64>,
 }
 /// How many I/Os and legs were joined. exact + ambiguous + incomplete = writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2775,6 +2840,9 @@ pub struct ObservationRef {
     /// When it was so, on that node's clock.
     #[prost(int64, tag = "4")]
     pub at_unix_nanos: i64,
+    /// The counter that it is a reading of, as in `ListCounters`. Empty: it is an observation of the resource itself.
+    #[prost(string, tag = "5")]
+    pub counter: ::prost::alloc::string::String,
 }
 /// A volume whose writes waited.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2971,8 +3039,8 @@ pub struct GetWhatIfRequest {
     /// Which writes; `op` must be empty or `write`.
     #[prost(message, optional, tag = "2")]
     pub filter: ::core::option::Option<IoFilter>,
-    /// `disk:NODE/DISK`, `link:NODE-NODE`, `node:NODE` or `job:JOB`, a storage job by its identity in state or its name. Empty: all disks, links
-    /// and nodes that would give something back, the most first.
+    /// `disk:NODE/DISK` or `disk:SERIAL` (its serial number or identity in state), `link:NODE-NODE`, `node:NODE` or `job:JOB`, a storage job by
+    /// its identity in state or its name. Empty: all disks, links and nodes that would give something back, the most first.
     #[prost(string, tag = "3")]
     pub without: ::prost::alloc::string::String,
     /// At most this many of a ranking. 0: 20.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use fathom_model::Topology;
 use fathom_model::condition::Sign;
-use fathom_model::state::{Kind, Observation};
-use fathom_state::conditions::Conditions;
+use fathom_model::state::{Kind, Observation, Sample};
+use fathom_state::conditions::{Conditions, is_followed};
 
 use super::Running;
 
@@ -23,13 +23,22 @@ const GRACE: Duration = Duration::from_secs(10);
 /// So many wait at the most; beyond it those of the earliest times are taken at once.
 const MOST: usize = 200_000;
 
-/// An observation that waits: the piece that it came in, and where in it.
+/// An observation or a reading of a counter that waits: the piece that it came in, and where in it.
 struct Waiting {
     at: i64,
+    /// The place of an observation among all that ever came; of a reading of a counter, that of the next observation: it is not looked at
+    /// again after a restart.
     number: u64,
     came: Instant,
-    piece: Arc<Vec<Observation>>,
+    piece: Piece,
     place: usize,
+}
+
+/// What came together.
+#[derive(Clone)]
+enum Piece {
+    Observations(Arc<Vec<Observation>>),
+    Samples(Arc<Vec<Sample>>),
 }
 
 /// What stands by state, and what has come and was not looked at.
@@ -61,11 +70,25 @@ impl ByState {
                     at: observation.observed_unix_nanos,
                     number,
                     came,
-                    piece: Arc::clone(piece),
+                    piece: Piece::Observations(Arc::clone(piece)),
                     place,
                 });
             }
         }
+    }
+
+    /// Takes readings of counters that have come.
+    pub(super) fn wait_samples(&mut self, piece: &Arc<Vec<Sample>>) {
+        let came = Instant::now();
+        let number = self.came;
+        let followed = piece.iter().enumerate().filter(|(_, sample)| is_followed(sample));
+        self.waiting.extend(followed.map(|(place, sample)| Waiting {
+            at: sample.observed_unix_nanos,
+            number,
+            came,
+            piece: Piece::Samples(Arc::clone(piece)),
+            place,
+        }));
     }
 
     /// Takes a picture of so many that came, all of which were looked at.
@@ -92,7 +115,11 @@ impl ByState {
 
     /// So many of those that came, from the first on, have been looked at.
     pub(super) fn judged(&self) -> u64 {
-        let first = self.waiting.iter().map(|waiting| waiting.number).min();
+        let of_state = self
+            .waiting
+            .iter()
+            .filter(|waiting| matches!(waiting.piece, Piece::Observations(_)));
+        let first = of_state.map(|waiting| waiting.number).min();
         first.unwrap_or(self.came)
     }
 
@@ -120,10 +147,12 @@ impl Running {
     pub(super) fn read_conditions(&mut self, all: bool) {
         let begins = self.started.elapsed() < GRACE;
         for waiting in self.by_state.due(all, begins) {
-            let Some(observation) = waiting.piece.get(waiting.place) else {
-                continue;
+            let now = &mut self.by_state.now;
+            let read = match &waiting.piece {
+                Piece::Observations(piece) => piece.get(waiting.place).and_then(|one| now.add(one)),
+                Piece::Samples(piece) => piece.get(waiting.place).and_then(|one| now.add_sample(one)),
             };
-            if let Some(read) = self.by_state.now.add(observation) {
+            if let Some(read) = read {
                 self.findings.set_maintenance(self.by_state.now.maintenance());
                 if read.sign == Sign::DiskUnhealthy {
                     self.findings.set_drives(self.by_state.now.drives());

@@ -203,13 +203,16 @@ impl Running {
                 observations,
                 samples,
             } => {
-                let known = self.state.hot.len();
+                let (known, counted) = (self.state.hot.len(), self.state.samples.len());
                 let taken = self.state.take(session, first_ordinal, observations, samples);
                 let outcome = taken.map(|bytes| {
                     self.hot_bytes += bytes;
                     for piece in self.state.hot.iter().skip(known) {
                         self.rollups.observe(piece.iter());
                         self.by_state.wait(piece);
+                    }
+                    for piece in self.state.samples.iter().skip(counted) {
+                        self.by_state.wait_samples(piece);
                     }
                     self.publish();
                 });

@@ -4,7 +4,7 @@
 const FEWEST: usize = 8;
 
 /// Probability, of either sign, of ranks at least this far apart if both samples were of one kind; none of too few.
-pub(super) fn mann_whitney(one: &[f64], other: &[f64]) -> Option<f64> {
+pub(crate) fn mann_whitney(one: &[f64], other: &[f64]) -> Option<f64> {
     if one.len() < FEWEST || other.len() < FEWEST {
         return None;
     }
@@ -33,7 +33,7 @@ pub(super) fn mann_whitney(one: &[f64], other: &[f64]) -> Option<f64> {
 }
 
 /// The largest p that may be believed when so many tests were made and this share of those believed may be wrong; none where none may.
-pub(super) fn adjusted(all: &mut [f64], rate: f64) -> Option<f64> {
+pub(crate) fn adjusted(all: &mut [f64], rate: f64) -> Option<f64> {
     all.sort_by(f64::total_cmp);
     let count = all.len() as f64;
     let numbered = all.iter().enumerate().rev();

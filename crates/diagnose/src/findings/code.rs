@@ -5,6 +5,8 @@ use fathom_model::finding::Finding;
 
 use crate::watch::{self, Named};
 
+mod commands;
+
 /// Fewer than this share of its writes beyond the margin, and it is stalls and not slowness.
 const STALLS: f64 = 0.15;
 
@@ -44,11 +46,25 @@ pub enum Code {
     MtuMismatch,
     /// Writes wait for what a storage job that runs moves.
     JobCostsWrites,
+    /// A port asks others to pause far more often than its equals do.
+    LinkPauseStorm,
+    /// RDMA connections of a node wait for credits, and copies that go over them take longer.
+    LinkCreditStalls,
+    /// An adapter counts errors, or connections of the storage bus fail.
+    LinkErrors,
+    /// A drive counts errors, more than its like.
+    DiskErrors,
+    /// I/O of a volume goes by way of another node.
+    CsvRedirected,
+    /// A node's writes to a volume that it encrypts take longer than its like.
+    BitlockerCostsWrites,
+    /// Writes wait for copies on drives of a slower medium than their other copies.
+    PoolMixedMedia,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::DiskSlow,
         Self::DiskStalls,
         Self::LinkSlow,
@@ -64,6 +80,13 @@ impl Code {
         Self::DiskWear,
         Self::MtuMismatch,
         Self::JobCostsWrites,
+        Self::LinkPauseStorm,
+        Self::LinkCreditStalls,
+        Self::LinkErrors,
+        Self::DiskErrors,
+        Self::CsvRedirected,
+        Self::BitlockerCostsWrites,
+        Self::PoolMixedMedia,
     ];
 
     /// As everything that names it has it.
@@ -85,6 +108,13 @@ impl Code {
             Self::DiskWear => "DISK_WEAR",
             Self::MtuMismatch => "MTU_MISMATCH",
             Self::JobCostsWrites => "JOB_COSTS_WRITES",
+            Self::LinkPauseStorm => "LINK_PAUSE_STORM",
+            Self::LinkCreditStalls => "LINK_CREDIT_STALLS",
+            Self::LinkErrors => "LINK_ERRORS",
+            Self::DiskErrors => "DISK_ERRORS",
+            Self::CsvRedirected => "CSV_REDIRECTED",
+            Self::BitlockerCostsWrites => "BITLOCKER_COSTS_WRITES",
+            Self::PoolMixedMedia => "POOL_MIXED_MEDIA",
         }
     }
 
@@ -105,6 +135,13 @@ impl Code {
             Sign::DiskUnhealthy => Self::DiskUnhealthy,
             Sign::DiskWear => Self::DiskWear,
             Sign::MtuMismatch => Self::MtuMismatch,
+            Sign::PauseStorm => Self::LinkPauseStorm,
+            Sign::CreditStalls => Self::LinkCreditStalls,
+            Sign::LinkErrors => Self::LinkErrors,
+            Sign::DiskErrors => Self::DiskErrors,
+            Sign::CsvRedirected => Self::CsvRedirected,
+            Sign::Encrypted => Self::BitlockerCostsWrites,
+            Sign::MixedMedia => Self::PoolMixedMedia,
         }
     }
 
@@ -135,93 +172,8 @@ impl Code {
         }
     }
 
-    /// Read-only commands of Windows to look next, with `NODE`, `DISK`, `PEER` and `JOB` to be filled in. The same stand in its page.
-    #[must_use]
-    pub const fn commands(self) -> &'static [&'static str] {
-        match self {
-            Self::DiskSlow | Self::DiskStalls => &[
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-PhysicalDiskStorageNodeView | Where-Object DiskNumber -eq 'DISK' | Format-List *",
-                "Get-PhysicalDisk -CimSession 'NODE' | Format-Table DeviceId,FriendlyName,SerialNumber,MediaType,HealthStatus,OperationalStatus,Usage,FirmwareVersion",
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,ReadErrorsTotal,WriteErrorsTotal,ReadLatencyMax,WriteLatencyMax,PowerOnHours",
-                "Get-StorageJob -CimSession 'NODE'",
-                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -FilterHashtable @{LogName='System'; ProviderName='disk','storahci','stornvme'}",
-            ],
-            Self::LinkSlow | Self::LinkStalls => &[
-                "Get-SmbMultichannelConnection -CimSession 'PEER' -SmbInstance SBL | Where-Object ServerName -match 'NODE'",
-                "Get-NetAdapterRdma -CimSession 'NODE','PEER'",
-                "Get-NetAdapterStatistics -CimSession 'NODE','PEER' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
-                "Get-NetAdapterQos -CimSession 'NODE','PEER'",
-                "Get-NetAdapterAdvancedProperty -CimSession 'NODE','PEER' -RegistryKeyword '*JumboPacket'",
-            ],
-            Self::NodeSlow => &[
-                "Get-ClusterNode -Cluster 'NODE' | Format-Table Name,State,StatusInformation",
-                "Get-Counter -ComputerName 'NODE' -Counter '\\Processor(_Total)\\% Processor Time','\\System\\Processor Queue Length' -SampleInterval 1 -MaxSamples 10",
-                "Get-NetAdapterRdma -CimSession 'NODE'",
-                "Get-NetAdapterStatistics -CimSession 'NODE' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
-                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL",
-            ],
-            Self::NodeDrivesSlow => &[
-                "Get-PhysicalDisk -CimSession 'NODE' | Format-Table DeviceId,FriendlyName,MediaType,HealthStatus,OperationalStatus,FirmwareVersion",
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,WriteLatencyMax",
-                "Get-StorageJob -CimSession 'NODE'",
-                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -FilterHashtable @{LogName='System'; ProviderName='disk','storahci','stornvme'}",
-            ],
-            Self::InitiatorSlow => &[
-                "Get-Counter -ComputerName 'NODE' -Counter '\\Processor(_Total)\\% Processor Time','\\System\\Processor Queue Length' -SampleInterval 1 -MaxSamples 10",
-                "Get-ClusterSharedVolumeState -Cluster 'NODE' -Node 'NODE'",
-                "Get-ClusterSharedVolume -Cluster 'NODE' | Format-Table Name,OwnerNode,State",
-                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -LogName 'Microsoft-Windows-ReFS/Operational'",
-            ],
-            Self::UnknownSlow => &[
-                "Get-ClusterNode -Cluster 'NODE' | Format-Table Name,State,StatusInformation",
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,WriteLatencyMax",
-                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL",
-                "Get-NetAdapterStatistics -CimSession 'NODE' | Format-List Name,ReceivedDiscardedPackets,ReceivedPacketErrors,OutboundDiscardedPackets,OutboundPacketErrors",
-            ],
-            Self::LinkTcpFallback => &[
-                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL | Format-Table ServerName,ClientRdmaCapable,ServerRdmaCapable,CurrentChannels,RdmaConnectionCount,TcpConnectionCount",
-                "Get-NetAdapterRdma -CimSession 'NODE' | Format-Table Name,Enabled,Operational",
-                "Get-SmbClientNetworkInterface -CimSession 'NODE' | Format-Table InterfaceIndex,RdmaCapable,LinkSpeed,IpAddresses",
-                "Get-SmbServerNetworkInterface -CimSession 'NODE' | Format-Table InterfaceIndex,RdmaCapable,LinkSpeed,IpAddress",
-                "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -LogName 'Microsoft-Windows-SMBClient/Connectivity'",
-            ],
-            Self::JobCostsWrites => &[
-                "Get-StorageJob -CimSession 'NODE' | Where-Object Name -eq 'JOB' | Format-List *",
-                "Get-StorageJob -CimSession 'NODE' | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal,ElapsedTime",
-                "Get-VirtualDisk -CimSession 'NODE' | Format-Table FriendlyName,HealthStatus,OperationalStatus,DetachedReason",
-                "Get-StoragePool -CimSession 'NODE' -IsPrimordial $false | Format-Table FriendlyName,HealthStatus,OperationalStatus,RepairPolicy",
-                "Get-PhysicalDisk -CimSession 'NODE' | Where-Object OperationalStatus -ne OK | Format-Table DeviceId,SerialNumber,HealthStatus,OperationalStatus,Usage",
-            ],
-            Self::JobStuck => &[
-                "Get-StorageJob -CimSession 'NODE' | Where-Object Name -eq 'JOB' | Format-List *",
-                "Get-StorageJob -CimSession 'NODE' | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal,ElapsedTime",
-                "Get-VirtualDisk -CimSession 'NODE' | Format-Table FriendlyName,HealthStatus,OperationalStatus,DetachedReason",
-                "Get-PhysicalDisk -CimSession 'NODE' | Where-Object OperationalStatus -ne OK | Format-Table DeviceId,SerialNumber,HealthStatus,OperationalStatus",
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Sort-Object ReadLatencyMax -Descending | Select-Object -First 5 DeviceId,ReadErrorsTotal,ReadLatencyMax,WriteLatencyMax",
-            ],
-            Self::QosDrift => &[
-                "Get-NetQosPolicy -CimSession 'NODE' | Format-Table Name,NetDirectPortMatchCondition,PriorityValue8021Action",
-                "Get-NetQosFlowControl -CimSession 'NODE' | Format-Table Priority,Enabled",
-                "Get-NetQosTrafficClass -CimSession 'NODE' | Format-Table Name,Algorithm,Bandwidth,Priority",
-                "Get-NetQosDcbxSetting -CimSession 'NODE'",
-                "Get-NetAdapterQos -CimSession 'NODE'",
-            ],
-            Self::DiskUnhealthy | Self::DiskWear => &[
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-PhysicalDiskStorageNodeView | Where-Object DiskNumber -eq 'DISK' | Format-List *",
-                "Get-PhysicalDisk -CimSession 'NODE' | Format-Table DeviceId,FriendlyName,SerialNumber,MediaType,HealthStatus,OperationalStatus,Usage,FirmwareVersion",
-                "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,Wear,Temperature,ReadErrorsTotal,WriteErrorsTotal,ReadLatencyMax,WriteLatencyMax,PowerOnHours",
-                "Get-StorageJob -CimSession 'NODE'",
-            ],
-            Self::MtuMismatch => &[
-                "Get-NetAdapterAdvancedProperty -CimSession 'NODE' -RegistryKeyword '*JumboPacket' | Format-Table Name,DisplayValue,RegistryValue",
-                "Get-NetAdapter -CimSession 'NODE' | Format-Table Name,InterfaceDescription,MtuSize,LinkSpeed,Status",
-                "Get-NetIPInterface -CimSession 'NODE' -AddressFamily IPv4 | Format-Table InterfaceAlias,NlMtu",
-                "Get-NetAdapterRdma -CimSession 'NODE' | Format-Table Name,Enabled,Operational",
-            ],
-        }
-    }
-
-    /// The same for a finding, with its names; those of a job are asked at whoever read it, under the name that it has there.
+    /// Its commands for a finding, with its names; those of what is the cluster's are asked at whoever read it, under the name that it has
+    /// there.
     pub(super) fn next(self, finding: &Finding, job: Option<&str>) -> Vec<String> {
         // Within single quotes of PowerShell a quote is doubled and nothing else means anything.
         let quoted = |name: &str| name.replace('\'', "''");
@@ -229,6 +181,7 @@ impl Code {
         let reader = finding.observations.first().map(|read| read.node.as_str());
         let node = Some(finding.node.as_str()).filter(|node| !node.is_empty()).or(reader);
         let job = quoted(job.or(finding.resource.as_deref()).unwrap_or_default());
+        let resource = quoted(finding.resource.as_deref().unwrap_or_default());
         let (node, peer) = (
             quoted(node.unwrap_or_default()),
             quoted(finding.peer.as_deref().unwrap_or_default()),
@@ -245,6 +198,7 @@ impl Code {
                     "DISK" => &disk,
                     "PEER" => &peer,
                     "JOB" => &job,
+                    "VOLUME" => &resource,
                     other => other,
                 });
             }

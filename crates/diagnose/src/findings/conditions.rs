@@ -3,16 +3,20 @@
 //! A condition is *opened* when it has stood for some seconds in the readings of one node, *closed* when it has not for half a minute:
 //! both on the clock of whoever reads, never across clocks. What has not been read changes nothing.
 //!
+//! Some conditions are nothing wrong by themselves (an encrypted volume, a few pauses): they are known, and a finding of one is opened when writes
+//! feel it, and over when they have not for five minutes.
+//!
 //! One cause, one finding: a slow link whose pair fell back to TCP is part of the fallback, which has its cost, its victims and the writes
 //! that show it. A symptom (Windows' own count of latency) is part of what writes feel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::condition::{Condition, ObservationRef, Sign};
-use fathom_model::finding::{ChangeKind, Finding, State};
+use fathom_model::finding::{ChangeKind, Finding, Severity, State};
 use fathom_model::report::Evidence;
 
-use super::effect::{Effect, explains};
+use super::effect::{Cause, Effect};
+use super::jobs::OfCause;
 use super::tracked::{Object, Tracked};
 use super::{Code, REOPEN_SECONDS, Tracker};
 use crate::watch::BIN_NANOS;
@@ -37,7 +41,10 @@ pub(super) struct Standing {
     stood: BTreeMap<String, i64>,
     /// Since when it has not.
     gone: BTreeMap<String, i64>,
-    is_symptom: bool,
+    /// As it was read last; none of one that a predecessor had opened a finding of and nobody has read since.
+    condition: Option<Condition>,
+    /// Whether it has stood for long enough to be told.
+    is_held: bool,
     /// Nodes whose readings show it.
     readers: BTreeSet<String>,
 }
@@ -48,7 +55,8 @@ impl Standing {
             sign,
             stood: BTreeMap::new(),
             gone: BTreeMap::new(),
-            is_symptom: false,
+            condition: None,
+            is_held: false,
             readers: BTreeSet::new(),
         }
     }
@@ -63,11 +71,16 @@ impl Standing {
 
     /// Whether a node's readings are about it: of what is the cluster's any reporter's are.
     fn concerns(&self, node: &str) -> bool {
-        let is_of_cluster = matches!(
-            self.sign,
-            Sign::JobStuck | Sign::JobRuns | Sign::DiskUnhealthy | Sign::DiskWear
-        );
-        is_of_cluster || self.readers.contains(node)
+        self.sign.is_of_cluster() || self.readers.contains(node)
+    }
+
+    fn is_symptom(&self) -> bool {
+        self.condition.as_ref().is_some_and(|condition| condition.is_symptom)
+    }
+
+    /// Since when it has stood, by whichever node.
+    fn since(&self) -> Option<i64> {
+        self.stood.values().copied().min()
     }
 }
 
@@ -109,35 +122,59 @@ impl Tracker {
             .standing
             .entry(object.key())
             .or_insert_with(|| Standing::new(condition.sign));
-        standing.is_symptom = condition.is_symptom;
+        standing.condition = Some(condition.clone());
         standing.show(&condition.observations);
         standing.gone.clear();
         if !standing.concerns(node) {
             return;
         }
         let since = *standing.stood.entry(node.to_owned()).or_insert(at);
-        let first = standing.stood.values().copied().min().unwrap_or(since);
+        let first = standing.since().unwrap_or(since);
+        standing.is_held |= at.saturating_sub(since) >= HOLD_NANOS;
+        let is_held = standing.is_held;
         let open = |tracked: &Tracked| tracked.object == object && tracked.finding.state == State::Open;
         if let Some(at_index) = self.tracked.iter().position(open) {
             let finding = &mut self.tracked[at_index].finding;
-            let is_worse = condition.severity > finding.severity;
-            finding.severity = finding.severity.max(condition.severity);
-            finding.last_unix_ns = finding.last_unix_ns.max(at);
+            // Of what is nothing by itself the writes say how bad it is.
+            let is_worse = !condition.only_if_felt && condition.severity > finding.severity;
+            if !condition.only_if_felt {
+                finding.severity = finding.severity.max(condition.severity);
+                finding.last_unix_ns = finding.last_unix_ns.max(at);
+            }
+            finding.disks.clone_from(&condition.disks);
             for observation in &condition.observations {
                 if finding.observations.len() < CITED && !finding.observations.contains(observation) {
                     finding.observations.push(observation.clone());
                 }
             }
+            self.tracked[at_index].only_if_felt = condition.only_if_felt;
             if is_worse {
+                let finding = &mut self.tracked[at_index].finding;
                 finding.evidence.insert(0, reason(condition));
                 finding.evidence.truncate(CITED);
                 self.changed(at_index, ChangeKind::Updated, at);
             }
             return;
         }
-        if at.saturating_sub(since) < HOLD_NANOS || self.is_told_otherwise(condition) {
+        if !is_held || self.is_told_otherwise(condition) {
             return;
         }
+        if condition.only_if_felt {
+            // What is felt already may be for it.
+            self.fold_effects(at);
+            return;
+        }
+        if let Some(whole) = self.cause_of(&Effect::of_condition(condition, first)) {
+            self.tells_of(whole, condition, at);
+            return;
+        }
+        self.open_condition(condition, object, first, at);
+        self.fold_conditions(at);
+        self.fold_effects(at);
+    }
+
+    /// Opens a finding of a condition, or again the one that was closed within the hour.
+    fn open_condition(&mut self, condition: &Condition, object: Object, first: i64, at: i64) -> usize {
         let recent = at.saturating_sub(REOPEN_SECONDS.saturating_mul(BIN_NANOS));
         let closed = self.tracked.iter().rposition(|tracked| {
             tracked.object == object && tracked.finding.closed_unix_ns.is_some_and(|closed| closed >= recent)
@@ -149,20 +186,82 @@ impl Tracker {
             finding.part_of = None;
             finding.reopened = finding.reopened.saturating_add(1);
             finding.last_unix_ns = at;
-            finding.severity = finding.severity.max(condition.severity);
+            if !condition.only_if_felt {
+                finding.severity = finding.severity.max(condition.severity);
+            }
             finding.evidence = vec![reason(condition)];
             finding.observations.clone_from(&condition.observations);
-            self.changed(at_index, ChangeKind::Reopened, at);
+            let tracked = &mut self.tracked[at_index];
+            tracked.only_if_felt = condition.only_if_felt;
+            if condition.only_if_felt {
+                // Told when it is known what is felt.
+                tracked.comes_back = true;
+            } else {
+                self.changed(at_index, ChangeKind::Reopened, at);
+            }
+            at_index
         } else {
             let occurrence = self.occurrences.entry(object.key()).or_default();
             *occurrence += 1;
             let id = object.id(*occurrence);
-            self.tracked
-                .push(Tracked::of_condition(id, object, condition, first, at));
-            self.changed(self.tracked.len() - 1, ChangeKind::Opened, at);
+            let mut tracked = Tracked::of_condition(id, object, condition, first, at);
+            if condition.only_if_felt {
+                // It is as bad as what folds under it.
+                tracked.finding.severity = Severity::Maintenance;
+            }
+            self.tracked.push(tracked);
+            let at_index = self.tracked.len() - 1;
+            if !condition.only_if_felt {
+                self.changed(at_index, ChangeKind::Opened, at);
+            }
+            at_index
         }
-        self.fold_conditions(at);
-        self.fold_effects(at);
+    }
+
+    /// A finding has another condition for a part: it says so, once.
+    fn tells_of(&mut self, whole: usize, part: &Condition, at: i64) {
+        let code = Code::of_sign(part.sign).as_str();
+        let finding = &mut self.tracked[whole].finding;
+        let is_other = finding.code != code;
+        if !is_other || finding.evidence.iter().any(|one| one.text.starts_with(code)) {
+            return;
+        }
+        finding.evidence.insert(
+            finding.evidence.len().min(1),
+            Evidence {
+                text: format!("{code}: {}", part.text),
+                writes: Vec::new(),
+            },
+        );
+        finding.evidence.truncate(CITED);
+        for observation in &part.observations {
+            if finding.observations.len() < CITED && !finding.observations.contains(observation) {
+                finding.observations.push(observation.clone());
+            }
+        }
+        self.changed(whole, ChangeKind::Updated, at);
+    }
+
+    /// A condition that is nothing by itself and explains something: its finding is opened for it, unless that was felt no more by when it
+    /// was over.
+    pub(super) fn open_cause_of(&mut self, effect: &Effect, felt_until: i64, at: i64) -> Option<OfCause> {
+        let mut held = self.standing.values().filter_map(|standing| {
+            let condition = standing.condition.as_ref()?;
+            let since = standing.since().unwrap_or(at);
+            let may = standing.is_held && condition.only_if_felt && condition.sign != Sign::JobRuns;
+            (may && Cause::of_condition(condition, since).explains(effect)).then(|| (condition.clone(), since))
+        });
+        let (condition, since) = held.next()?;
+        drop(held);
+        let object = Object::of_condition(&condition);
+        let is_over = |tracked: &Tracked| {
+            let closed = tracked.finding.closed_unix_ns;
+            tracked.object == object && closed.is_some_and(|closed| felt_until <= closed)
+        };
+        if self.tracked.iter().any(is_over) {
+            return Some(OfCause::Over);
+        }
+        Some(OfCause::Under(self.open_condition(&condition, object, since, at)))
     }
 
     /// Whether what writes feel of it, or what it is a part of, is open already.
@@ -192,6 +291,7 @@ impl Tracker {
             return;
         };
         standing.stood.clear();
+        standing.is_held = false;
         // Another node's clock, or what it sent late, says nothing of when this was over.
         if !standing.concerns(node) {
             return;
@@ -224,7 +324,11 @@ impl Tracker {
                 .cause_of(&effect)
                 .map(|cause| self.tracked[cause].finding.id.clone());
             if whole.is_some() {
-                self.standing.remove(&self.tracked[part].object.key());
+                let standing = self.standing.remove(&self.tracked[part].object.key());
+                let condition = standing.and_then(|standing| standing.condition);
+                if let (Some(cause), Some(condition)) = (self.cause_of(&effect), condition) {
+                    self.tells_of(cause, &condition, at);
+                }
                 self.close_at(part, whole, at);
             }
         }
@@ -235,7 +339,7 @@ impl Tracker {
         for part in 0..self.tracked.len() {
             let tracked = &self.tracked[part];
             let key = tracked.object.key();
-            let is_symptom = self.standing.get(&key).is_some_and(|standing| standing.is_symptom);
+            let is_symptom = self.standing.get(&key).is_some_and(Standing::is_symptom);
             if tracked.finding.state == State::Closed || tracked.object.sign.is_none() || !is_symptom {
                 continue;
             }
@@ -254,11 +358,13 @@ impl Tracker {
     /// The open finding of a condition that explains something.
     pub(super) fn cause_of(&self, effect: &Effect) -> Option<usize> {
         self.tracked.iter().position(|tracked| {
-            let is_symptom = || {
-                let standing = self.standing.get(&tracked.object.key());
-                standing.is_some_and(|standing| standing.is_symptom)
-            };
-            tracked.finding.state == State::Open && explains(tracked, effect) && !is_symptom()
+            if tracked.finding.state != State::Open || tracked.object.sign.is_none() {
+                return false;
+            }
+            let standing = self.standing.get(&tracked.object.key());
+            let condition = standing.and_then(|standing| standing.condition.as_ref());
+            let explains = Cause::of(tracked, condition).is_some_and(|cause| cause.explains(effect));
+            explains && !standing.is_some_and(Standing::is_symptom)
         })
     }
 }
@@ -282,7 +388,7 @@ impl Tracked {
             disk: condition.disk.clone(),
             peer: condition.peer.clone(),
             resource: condition.resource.clone(),
-            disks: Vec::new(),
+            disks: condition.disks.clone(),
             severity: condition.severity,
             state: State::Open,
             confidence: CONFIDENCE,
@@ -304,6 +410,8 @@ impl Tracked {
         };
         let mut tracked = Self::resume(finding);
         tracked.object = object;
+        tracked.since = condition.since_unix_ns.unwrap_or(first);
+        tracked.only_if_felt = condition.only_if_felt;
         let job = condition.job.as_ref().map(|job| job.name.as_str());
         tracked.finding.next = code.next(&tracked.finding, job);
         tracked

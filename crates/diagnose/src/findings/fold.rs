@@ -1,13 +1,12 @@
 //! One cause, one finding: what is felt folds under what state shows of it, with its cost, its victims and the writes that show it.
 
 use fathom_model::Catalog;
-use fathom_model::condition::Sign;
 use fathom_model::finding::{ChangeKind, State};
 
 use super::Tracker;
 use super::conditions::CITED;
 use super::effect::Effect;
-use super::jobs::OfJob;
+use super::jobs::OfCause;
 use super::tracked::{Object, Tracked, felt_until};
 use crate::watch::{self, BIN_NANOS, Named};
 
@@ -46,11 +45,15 @@ impl Tracker {
         let report = found.report(catalog);
         let effect = Effect::of_found(found, &report);
         let at = now.saturating_mul(BIN_NANOS);
+        let felt = felt_until(found);
         let cause = match self.cause_of(&effect) {
             Some(cause) => cause,
-            None => match self.job_of(&effect, felt_until(found), at) {
-                Some(OfJob::Under(cause)) => cause,
-                Some(OfJob::Over) => return true,
+            None => match self
+                .open_cause_of(&effect, felt, at)
+                .or_else(|| self.job_of(&effect, felt, at))
+            {
+                Some(OfCause::Under(cause)) => cause,
+                Some(OfCause::Over) => return true,
                 None => return false,
             },
         };
@@ -117,7 +120,7 @@ impl Tracker {
         tracked.carry(cost);
         tracked.victims.absorb(&victims);
         tracked.finding.first_unix_ns = tracked.finding.first_unix_ns.min(felt.first_unix_ns);
-        if tracked.object.sign == Some(Sign::JobRuns) {
+        if tracked.only_if_felt {
             tracked.felt_second = tracked.felt_second.max(felt_second);
             tracked.finding.last_unix_ns = tracked.finding.last_unix_ns.max(felt.last_unix_ns);
         }
@@ -138,10 +141,12 @@ impl Tracker {
                 continue;
             }
             let (effect, felt_until) = (Effect::of(&tracked.finding), tracked.finding.last_unix_ns);
-            let cause = self.cause_of(&effect);
-            let cause = cause.or_else(|| match self.job_of(&effect, felt_until, at)? {
-                OfJob::Under(cause) => Some(cause),
-                OfJob::Over => None,
+            let cause = self.cause_of(&effect).or_else(|| {
+                let opened = self.open_cause_of(&effect, felt_until, at);
+                match opened.or_else(|| self.job_of(&effect, felt_until, at))? {
+                    OfCause::Under(cause) => Some(cause),
+                    OfCause::Over => None,
+                }
             });
             if let Some(cause) = cause {
                 self.absorb(part, cause, at);
@@ -194,12 +199,12 @@ impl Tracked {
         self.finding.cost_ns = u64::try_from(cost.max(0)).unwrap_or(u64::MAX);
     }
 
-    /// Takes from what has folded under it whom it costs, and since when it is felt; of a job that runs also until when, as it is a
-    /// finding for nothing else.
+    /// Takes from what has folded under it whom it costs, and since when it is felt; of what is nothing by itself also until when, as
+    /// it is a finding for nothing else.
     fn feel(&mut self, found: &watch::Finding, catalog: &Catalog) {
         let first = found.first_second().saturating_mul(BIN_NANOS);
         self.finding.first_unix_ns = self.finding.first_unix_ns.min(first);
-        if self.object.sign == Some(Sign::JobRuns) {
+        if self.only_if_felt {
             self.felt_second = self.felt_second.max(found.felt_second());
             self.finding.last_unix_ns = self.finding.last_unix_ns.max(felt_until(found));
         }

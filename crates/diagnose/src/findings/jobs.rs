@@ -29,12 +29,12 @@ pub(super) struct Known {
     ended: Option<i64>,
 }
 
-/// How something that was found stands to a job that explains it.
+/// How something that was found stands to what explains it and is nothing by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OfJob {
+pub(super) enum OfCause {
     /// It folds under its finding, which is open.
     Under(usize),
-    /// It was felt for the job alone, whose finding is over.
+    /// It was felt for that alone, whose finding is over.
     Over,
 }
 
@@ -95,12 +95,12 @@ impl Tracker {
     }
 
     /// The job that explains something, whose finding is opened for it where it is not open.
-    pub(super) fn job_of(&mut self, effect: &Effect, felt_until: i64, at: i64) -> Option<OfJob> {
+    pub(super) fn job_of(&mut self, effect: &Effect, felt_until: i64, at: i64) -> Option<OfCause> {
         if let Some(open) = self.open_job_of(effect, at) {
             let id = self.tracked[open].finding.resource.as_ref();
             let ended = id.and_then(|id| self.jobs.get(id)).and_then(|known| known.ended);
             if ended.is_none_or(|ended| felt_until <= ended.saturating_add(AROUND_NANOS)) {
-                return Some(OfJob::Under(open));
+                return Some(OfCause::Under(open));
             }
         }
         let jobs = self.jobs.iter();
@@ -141,11 +141,11 @@ impl Tracker {
         felt_until: i64,
         first: i64,
         at: i64,
-    ) -> OfJob {
+    ) -> OfCause {
         let object = Object::of_condition(condition);
         let is_open = |tracked: &Tracked| tracked.object == object && tracked.finding.state == State::Open;
         if let Some(open) = self.tracked.iter().position(is_open) {
-            return OfJob::Under(open);
+            return OfCause::Under(open);
         }
         let recent = at.saturating_sub(REOPEN_SECONDS.saturating_mul(BIN_NANOS));
         let closed = self.tracked.iter().rposition(|tracked| {
@@ -166,7 +166,7 @@ impl Tracker {
             // It is as bad as what folds under it.
             tracked.finding.severity = Severity::Maintenance;
             self.tracked.push(tracked);
-            return OfJob::Under(self.tracked.len() - 1);
+            return OfCause::Under(self.tracked.len() - 1);
         };
         let tracked = &mut self.tracked[at_index];
         if tracked
@@ -174,7 +174,7 @@ impl Tracker {
             .closed_unix_ns
             .is_some_and(|closed| felt_until <= closed)
         {
-            return OfJob::Over;
+            return OfCause::Over;
         }
         let finding = &mut tracked.finding;
         finding.state = State::Open;
@@ -186,7 +186,7 @@ impl Tracker {
         finding.evidence = vec![evidence];
         finding.observations.clone_from(&condition.observations);
         tracked.comes_back = true;
-        OfJob::Under(at_index)
+        OfCause::Under(at_index)
     }
 }
 

@@ -134,6 +134,8 @@ pub(super) struct Tracked {
     pub(super) victims: Victims,
     /// When what state shows began, on the clock of whoever read it: what was felt of it before it was read does not make it older.
     pub(super) since: i64,
+    /// Whether it is a finding for nothing but what writes feel of it.
+    pub(super) only_if_felt: bool,
     /// That it was opened again and that this has not been said.
     pub(super) comes_back: bool,
     /// As it was last said, and when.
@@ -209,6 +211,7 @@ impl Tracked {
         victims.show(&mut finding);
         Self {
             since: finding.first_unix_ns,
+            only_if_felt: false,
             comes_back: false,
             finding,
             object,
@@ -223,8 +226,10 @@ impl Tracked {
 
     /// Goes on with a predecessor's.
     pub(super) fn resume(finding: Finding) -> Self {
+        let object = Object::of_finding(&finding);
         Self {
-            object: Object::of_finding(&finding),
+            only_if_felt: object.sign.is_some_and(Sign::is_nothing_by_itself),
+            object,
             adopted: Vec::new(),
             victims: Victims::resume(&finding),
             since: finding.first_unix_ns,

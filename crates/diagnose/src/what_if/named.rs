@@ -1,8 +1,13 @@
-//! How people name what could have been away: `disk:NODE/DISK`, `link:NODE-NODE`, `node:NODE`.
+//! How people name what could have been away: `disk:NODE/DISK`, `disk:SERIAL`, `link:NODE-NODE`, `node:NODE`.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::{Catalog, DiskIndex, NodeIndex};
 
 use super::Away;
+
+/// Serial numbers of drives, as state has them, with the identities that each is known by there.
+pub type Serials = BTreeMap<String, BTreeSet<String>>;
 
 /// A text that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +26,13 @@ pub enum NotAway {
         /// Names that there are.
         known: Vec<String>,
     },
+    /// Several drives have this serial number.
+    Several {
+        /// The serial number.
+        serial: String,
+        /// The drives, as NODE/DISK.
+        disks: Vec<String>,
+    },
 }
 
 impl std::fmt::Display for NotAway {
@@ -28,11 +40,24 @@ impl std::fmt::Display for NotAway {
         match self {
             Self::Form { given } => write!(
                 f,
-                "`{given}` is none of disk:NODE/DISK, link:NODE-NODE, node:NODE and, where a coordinator is asked, job:JOB; such as disk:t1/disk0"
+                "`{given}` is none of disk:NODE/DISK, disk:SERIAL, link:NODE-NODE, node:NODE and, where a coordinator is asked, job:JOB; such as disk:t1/disk0"
             ),
             Self::Unknown { what, name, known } => {
-                write!(f, "there is no {what} `{name}` (known: {})", known.join(", "))
+                let how = match *what == "disk" && !name.contains('/') {
+                    true => ", by its serial number or identity; disk:NODE/DISK names one too",
+                    false => "",
+                };
+                write!(f, "there is no {what} `{name}`{how} (known: {})", known.join(", "))
             }
+            Self::Several { serial, disks } => write!(
+                f,
+                "several disks have the serial number `{serial}`; name one as disk:NODE/DISK, such as {}",
+                disks
+                    .iter()
+                    .map(|disk| format!("disk:{disk}"))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ),
         }
     }
 }
@@ -40,19 +65,26 @@ impl std::fmt::Display for NotAway {
 impl std::error::Error for NotAway {}
 
 impl Away {
-    /// What a text names.
+    /// Whether a text names a drive by neither place nor identity, so that serial numbers have to be known.
+    #[must_use]
+    pub fn asks_for_serial(text: &str, catalog: &Catalog) -> bool {
+        let name = text.strip_prefix("disk:").filter(|name| !name.is_empty());
+        name.is_some_and(|name| place(name, catalog).is_none() && identity(name, catalog).is_none())
+    }
+
+    /// What a text names. A drive goes by its place first, then by its identity, then by its serial number.
     ///
     /// # Errors
     ///
-    /// When it names nothing.
-    pub fn parse(text: &str, catalog: &Catalog) -> Result<Self, NotAway> {
+    /// When it names nothing, or more than one drive.
+    pub fn parse(text: &str, catalog: &Catalog, serials: &Serials) -> Result<Self, NotAway> {
         let form = || NotAway::Form { given: text.to_owned() };
         let (kind, name) = text.split_once(':').ok_or_else(form)?;
         if name.is_empty() {
             return Err(form());
         }
         match kind {
-            "disk" if name.contains('/') => disk(name, catalog).map(Self::Disk),
+            "disk" => disk(name, catalog, serials).map(Self::Disk),
             "node" => node(name, catalog)
                 .map(Self::Node)
                 .ok_or_else(|| unknown_node(name, catalog)),
@@ -74,17 +106,45 @@ fn unknown_node(name: &str, catalog: &Catalog) -> NotAway {
     }
 }
 
-fn disk(name: &str, catalog: &Catalog) -> Result<DiskIndex, NotAway> {
-    let full = |at: usize| {
-        let disk = &catalog.disks()[at];
-        format!("{}/{}", disk.node, disk.name)
-    };
-    let found = (0..catalog.disks().len()).find(|&at| full(at) == name);
-    found.map(|at| DiskIndex(at as u32)).ok_or_else(|| NotAway::Unknown {
-        what: "disk",
-        name: name.to_owned(),
-        known: (0..catalog.disks().len()).map(full).collect(),
-    })
+/// As answers show a drive.
+fn full(catalog: &Catalog, at: usize) -> String {
+    let disk = &catalog.disks()[at];
+    format!("{}/{}", disk.node, disk.name)
+}
+
+fn place(name: &str, catalog: &Catalog) -> Option<usize> {
+    (0..catalog.disks().len()).find(|&at| full(catalog, at) == name)
+}
+
+/// Identities (UniqueId of Windows) are hexadecimal, and written in either case.
+fn identity(name: &str, catalog: &Catalog) -> Option<usize> {
+    let mut disks = catalog.disks().iter();
+    disks.position(|disk| disk.id.as_str().eq_ignore_ascii_case(name))
+}
+
+fn disk(name: &str, catalog: &Catalog, serials: &Serials) -> Result<DiskIndex, NotAway> {
+    if let Some(at) = place(name, catalog).or_else(|| identity(name, catalog)) {
+        return Ok(DiskIndex(at as u32));
+    }
+    // Drives pad their numbers with blanks.
+    let is_it = |serial: &str| serial.trim().eq_ignore_ascii_case(name.trim());
+    let mut found: BTreeSet<usize> = BTreeSet::new();
+    for (_, ids) in serials.iter().filter(|(serial, _)| is_it(serial)) {
+        found.extend(ids.iter().filter_map(|id| identity(id, catalog)));
+    }
+    let found: Vec<usize> = found.into_iter().collect();
+    match found[..] {
+        [at] => Ok(DiskIndex(at as u32)),
+        [] => Err(NotAway::Unknown {
+            what: "disk",
+            name: name.to_owned(),
+            known: (0..catalog.disks().len()).map(|at| full(catalog, at)).collect(),
+        }),
+        _ => Err(NotAway::Several {
+            serial: name.to_owned(),
+            disks: found.into_iter().map(|at| full(catalog, at)).collect(),
+        }),
+    }
 }
 
 /// Names of nodes may have hyphens too: wherever both sides are nodes.

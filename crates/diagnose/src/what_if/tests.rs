@@ -1,6 +1,6 @@
 //! Without what writes wait for they take what the other copies took; without another nothing changes.
 
-use fathom_model::DiskIndex;
+use fathom_model::{DiskIndex, PhysicalDisk};
 
 use super::*;
 use crate::fixture::{Cluster, START, healthy};
@@ -94,23 +94,60 @@ fn part_without_another_copy_is_not_made_shorter() {
 fn things_are_named_as_answers_show_them() {
     let catalog = Cluster::new().catalog;
     let node = |name: &str| catalog.find_node(&name.into()).unwrap();
-    assert_eq!(Away::parse("disk:t1/disk0", &catalog), Ok(Away::Disk(DiskIndex(1))));
-    assert_eq!(Away::parse("node:t2", &catalog), Ok(Away::Node(node("t2"))));
-    let link = Away::parse("link:t2-i0", &catalog);
+    let parse = |text: &str| Away::parse(text, &catalog, &Serials::default());
+    assert_eq!(parse("disk:t1/disk0"), Ok(Away::Disk(DiskIndex(1))));
+    assert_eq!(parse("node:t2"), Ok(Away::Node(node("t2"))));
+    let link = parse("link:t2-i0");
     assert_eq!(link, Ok(Away::Link(node("i0"), node("t2"))));
-    assert_eq!(link, Away::parse("link:i0-t2", &catalog));
-    for wrong in ["", "disk", "disk:", "disk:disk0", "volume:vol0", "link:i0"] {
-        assert!(
-            matches!(Away::parse(wrong, &catalog), Err(NotAway::Form { .. })),
-            "{wrong}"
-        );
+    assert_eq!(link, parse("link:i0-t2"));
+    for wrong in ["", "disk", "disk:", "volume:vol0", "link:i0"] {
+        assert!(matches!(parse(wrong), Err(NotAway::Form { .. })), "{wrong}");
     }
-    for unknown in ["disk:t1/disk9", "node:t9", "link:t1-t9", "link:t1-t1"] {
-        assert!(
-            matches!(Away::parse(unknown, &catalog), Err(NotAway::Unknown { .. })),
-            "{unknown}"
-        );
+    for unknown in ["disk:t1/disk9", "disk:disk0", "node:t9", "link:t1-t9", "link:t1-t1"] {
+        assert!(matches!(parse(unknown), Err(NotAway::Unknown { .. })), "{unknown}");
     }
+}
+
+#[test]
+fn drive_goes_by_its_serial_number_and_its_identity_where_these_are_of_one() {
+    let mut catalog = Cluster::new().catalog;
+    let id = "eui.0025388100B2C3D4";
+    let own = catalog.intern_disk(&PhysicalDisk {
+        id: id.into(),
+        node: "t2".into(),
+        name: "disk7".to_owned(),
+    });
+    let serials: Serials = [
+        ("S6CMNE0R1 ", vec![id, "{1}"]),
+        ("0001", vec!["t0/disk0", "t1/disk0"]),
+        ("NOWHERE", vec!["eui.1"]),
+    ]
+    .into_iter()
+    .map(|(serial, ids)| (serial.to_owned(), ids.into_iter().map(str::to_owned).collect()))
+    .collect();
+    let parse = |text: &str| Away::parse(text, &catalog, &serials);
+    for named in [
+        "disk:S6CMNE0R1",
+        "disk:s6cmne0r1",
+        "disk:EUI.0025388100b2c3d4",
+        "disk:t2/disk7",
+    ] {
+        assert_eq!(parse(named), Ok(Away::Disk(own)), "{named}");
+    }
+    assert!(Away::asks_for_serial("disk:S6CMNE0R1", &catalog));
+    for known in ["disk:t2/disk7", "disk:eui.0025388100B2C3D4", "disk:", "node:t2"] {
+        assert!(!Away::asks_for_serial(known, &catalog), "{known}");
+    }
+    let several = parse("disk:0001").unwrap_err();
+    assert!(
+        several.to_string().contains("disk:t0/disk0 or disk:t1/disk0"),
+        "{several}"
+    );
+    let unknown = parse("disk:NOWHERE").unwrap_err();
+    assert!(unknown.to_string().contains("serial number"), "{unknown}");
+    // Where no state is known it is not there.
+    let without = Away::parse("disk:S6CMNE0R1", &catalog, &Serials::default());
+    assert!(matches!(without, Err(NotAway::Unknown { .. })));
 }
 
 /// A job that makes copy 1 take 1.5 ms longer from 20 to 60 s of 120 s, and how its cluster is spread in its place.

@@ -134,8 +134,9 @@ impl Jobs {
         rows.unmatched.iter().for_each(|event| self.foreign.add(event, catalog));
         while self.readings.front().is_some_and(|(at, _)| *at < now) {
             for row in self.readings.pop_front().into_iter().flat_map(|(_, rows)| rows) {
-                if let StateRow::Observation(observation) = row {
-                    self.standing.add(&observation);
+                // What counters say is told of findings and not of culprits.
+                if matches!(row, StateRow::Observation(_)) {
+                    self.standing.add(&row);
                 }
             }
         }

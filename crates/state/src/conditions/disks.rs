@@ -1,6 +1,6 @@
 //! Drives that Windows says are not well, and drives that say they are worn out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::condition::{Condition, Sign};
 use fathom_model::finding::Severity;
@@ -97,6 +97,10 @@ impl Conditions {
             nodes: &[],
             places: &self.places,
             jobs: &self.jobs,
+            errors: &self.errors,
+            rates: &self.rates,
+            slabs: &self.slabs,
+            worked_on: &BTreeSet::new(),
         };
         let said = scene.picture.of(Kind::Disk).filter_map(|fact| {
             let disk = &fact.observation;
@@ -144,46 +148,40 @@ pub(super) fn worn(scene: &Scene<'_>) -> Vec<Condition> {
 }
 
 /// About a drive: by node and name where these are known, else by the name that Windows gives it.
-fn condition(scene: &Scene<'_>, sign: Sign, disk: &Observation) -> Condition {
-    let known = scene
-        .places
-        .get(&disk.id)
-        .or_else(|| scene.places.get(disk.text("unique_id")?))
-        .cloned();
-    let (node, name) = known.unwrap_or_else(|| {
-        let beside = beside(scene.picture);
-        let node = beside
-            .get(&disk.id)
-            .and_then(|more| more.known.get("connected_node"))
-            .and_then(Value::as_str);
-        let number = scene.picture.of(Kind::DiskView).find_map(|view| {
-            let view = view.observation;
-            let is_own = view
-                .text("disk_id")
-                .is_some_and(|id| id == disk.id || Some(id) == disk.text("unique_id"));
-            (is_own && view.text("node") == node)
-                .then(|| view.number("disk_number"))
-                .flatten()
-        });
-        let name = number.map_or_else(|| disk.id.clone(), |number| format!("disk{number}"));
-        (node.unwrap_or_default().to_owned(), name)
-    });
+pub(super) fn condition(scene: &Scene<'_>, sign: Sign, disk: &Observation) -> Condition {
+    let (node, name) = place(scene, disk);
     Condition {
-        sign,
-        kind: "disk".to_owned(),
-        node,
         disk: Some(name),
-        peer: None,
-        resource: None,
-        job: None,
-        severity: Severity::Warning,
-        is_symptom: false,
-        text: String::new(),
         observations: cited([disk]),
+        ..Condition::new(sign, "disk", &node)
     }
 }
 
-fn number(value: Option<&Value>) -> Option<i64> {
+/// The node and the name of a drive, as the topology has them; else the node that it is connected to, and its number there.
+pub(super) fn place(scene: &Scene<'_>, disk: &Observation) -> (String, String) {
+    let unique = disk.text("unique_id").and_then(|id| scene.places.get(id));
+    if let Some(known) = scene.places.get(&disk.id).or(unique) {
+        return known.clone();
+    }
+    let beside = beside(scene.picture);
+    let node = beside
+        .get(&disk.id)
+        .and_then(|more| more.known.get("connected_node"))
+        .and_then(Value::as_str);
+    let number = scene.picture.of(Kind::DiskView).find_map(|view| {
+        let view = view.observation;
+        let is_own = view
+            .text("disk_id")
+            .is_some_and(|id| id == disk.id || Some(id) == disk.text("unique_id"));
+        (is_own && view.text("node") == node)
+            .then(|| view.number("disk_number"))
+            .flatten()
+    });
+    let name = number.map_or_else(|| disk.id.clone(), |number| format!("disk{number}"));
+    (node.unwrap_or_default().to_owned(), name)
+}
+
+pub(super) fn number(value: Option<&Value>) -> Option<i64> {
     match value? {
         Value::Code(code) => code.code,
         _ => None,

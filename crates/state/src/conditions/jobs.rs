@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use fathom_model::NodeId;
 use fathom_model::condition::{Condition, JobReading, Sign};
-use fathom_model::finding::Severity;
 use fathom_model::state::{Kind, Observation, Value};
 use fathom_model::unit::show_bytes;
 
@@ -112,17 +111,11 @@ pub(super) fn stuck(scene: &Scene<'_>) -> Vec<Condition> {
             observations.extend(cited(slow.iter().take(4)));
         }
         Some(Condition {
-            sign: Sign::JobStuck,
-            kind: "job".to_owned(),
-            node: String::new(),
-            disk: None,
-            peer: None,
             resource: Some(job.id.clone()),
             job: Some(reading(job, course)),
-            severity: Severity::Warning,
-            is_symptom: false,
             text,
             observations,
+            ..Condition::new(Sign::JobStuck, "job", "")
         })
     })
     .collect()
@@ -147,17 +140,11 @@ pub(super) fn running(scene: &Scene<'_>) -> Vec<Condition> {
                 (None, _) => String::new(),
             };
             Some(Condition {
-                sign: Sign::JobRuns,
-                kind: "job".to_owned(),
-                node: String::new(),
-                disk: None,
-                peer: None,
                 resource: Some(job.id.clone()),
-                severity: Severity::Warning,
-                is_symptom: false,
                 text: format!("job {} runs{moved}", reading.name),
                 observations: cited([job]),
                 job: Some(reading),
+                ..Condition::new(Sign::JobRuns, "job", "")
             })
         })
         .collect()

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fathom_model::NodeId;
 use fathom_model::condition::{Condition, ObservationRef, Sign};
-use fathom_model::finding::Severity;
 use fathom_model::state::{Kind, Observation, Value};
 
 use super::{Scene, cited};
@@ -14,22 +13,6 @@ use crate::rdma::{Pair, Servers, Transport, matrix};
 
 /// So many settings are named in one condition.
 const NAMED: usize = 6;
-
-fn condition(sign: Sign, kind: &str, node: &str) -> Condition {
-    Condition {
-        sign,
-        kind: kind.to_owned(),
-        node: node.to_owned(),
-        disk: None,
-        peer: None,
-        resource: None,
-        job: None,
-        severity: Severity::Warning,
-        is_symptom: false,
-        text: String::new(),
-        observations: Vec::new(),
-    }
-}
 
 /// Pairs of which TCP carries the storage bus though both ends can RDMA. Where that is so of all pairs of a node it is the node, where of
 /// all pairs the cluster: one cause.
@@ -81,7 +64,7 @@ pub(super) fn fallback(scene: &Scene<'_>) -> Vec<Condition> {
         conditions.push(Condition {
             text: format!("the storage bus goes over TCP between all {tcp} pairs of nodes, though both ends can RDMA"),
             observations: cite(&all),
-            ..condition(Sign::TcpFallback, "cluster", "")
+            ..Condition::new(Sign::TcpFallback, "cluster", "")
         });
         return conditions;
     }
@@ -96,7 +79,7 @@ pub(super) fn fallback(scene: &Scene<'_>) -> Vec<Condition> {
                 "the storage bus goes over TCP between it and all {others} other nodes, though both ends can RDMA"
             ),
             observations: cite(&own),
-            ..condition(Sign::TcpFallback, "node", node.as_str())
+            ..Condition::new(Sign::TcpFallback, "node", node.as_str())
         });
     }
     for ((one, other), pairs) in &fallen {
@@ -118,7 +101,7 @@ pub(super) fn fallback(scene: &Scene<'_>) -> Vec<Condition> {
                 directions.join(", ")
             ),
             observations: cite(pairs),
-            ..condition(Sign::TcpFallback, "link", one)
+            ..Condition::new(Sign::TcpFallback, "link", one)
         });
     }
     conditions
@@ -196,7 +179,7 @@ fn by_node(scene: &Scene<'_>, sign: Sign, drifting: Vec<Setting>) -> Vec<Conditi
                 .iter()
                 .flat_map(|setting| readings(scene.picture, setting, &node))
                 .collect(),
-            ..condition(sign, kind, &node)
+            ..Condition::new(sign, kind, &node)
         }
     };
     odd.into_iter().map(of_node).collect()

@@ -6,21 +6,27 @@ use fathom_model::state::{Code, Value};
 use super::*;
 use crate::history::Poll;
 
-const SECOND: i64 = 1_000_000_000;
+pub(super) const SECOND: i64 = 1_000_000_000;
 
-fn code(number: i64, name: &str) -> Value {
+pub(super) fn code(number: i64, name: &str) -> Value {
     Value::Code(Code {
         code: Some(number),
         name: Some(name.to_owned()),
     })
 }
 
-fn observation(node: &str, kind: Kind, id: &str, second: i64) -> Observation {
+pub(super) fn observation(node: &str, kind: Kind, id: &str, second: i64) -> Observation {
     Observation::new(node.into(), kind, id, second * SECOND)
 }
 
 /// Takes what a node read of a class, in full, and gives back what has to be looked at.
-fn read(conditions: &mut Conditions, node: &str, kind: Kind, mut rows: Vec<Observation>, second: i64) -> Read {
+pub(super) fn read(
+    conditions: &mut Conditions,
+    node: &str,
+    kind: Kind,
+    mut rows: Vec<Observation>,
+    second: i64,
+) -> Read {
     let poll = Poll {
         kind,
         class: "class".to_owned(),
@@ -36,7 +42,7 @@ fn read(conditions: &mut Conditions, node: &str, kind: Kind, mut rows: Vec<Obser
         .expect("a reading is looked at")
 }
 
-fn connection(client: &str, server: &str, tcp: u64, rdma: u64, second: i64) -> Observation {
+pub(super) fn connection(client: &str, server: &str, tcp: u64, rdma: u64, second: i64) -> Observation {
     observation(client, Kind::SmbConnection, server, second)
         .with("server", server)
         .with("instance", code(2, "SBL"))
@@ -49,7 +55,7 @@ fn connection(client: &str, server: &str, tcp: u64, rdma: u64, second: i64) -> O
         .with("failed", false)
 }
 
-fn is_about(condition: &Condition) -> (String, String, Option<String>) {
+pub(super) fn is_about(condition: &Condition) -> (String, String, Option<String>) {
     (condition.kind.clone(), condition.node.clone(), condition.peer.clone())
 }
 
@@ -169,7 +175,7 @@ fn node_that_pauses_otherwise_is_odd_and_one_that_was_not_heard_is_not() {
     assert_eq!(conditions.of(Sign::QosDrift)[0].kind, "cluster");
 }
 
-fn adapter(node: &str, name: &str, mtu: u64) -> Observation {
+pub(super) fn adapter(node: &str, name: &str, mtu: u64) -> Observation {
     observation(node, Kind::Adapter, name, 1)
         .with("name", name)
         .with("mtu_bytes", mtu)
@@ -202,7 +208,7 @@ fn frames_that_differ_matter_on_adapters_of_storage_alone() {
     assert_eq!(conditions.adapters().len(), 3);
 }
 
-fn disk(id: &str, health: i64, status: &[i64]) -> Observation {
+pub(super) fn disk(id: &str, health: i64, status: &[i64]) -> Observation {
     observation("a", Kind::Disk, id, 1)
         .with("unique_id", id)
         .with("health", code(health, "health"))

@@ -34,6 +34,15 @@ enum Said {
         elapsed: u64,
         present: bool,
     },
+    Counts {
+        connection: bool,
+        id: u8,
+        node: u8,
+        at: i64,
+        count: Option<u64>,
+        value: u8,
+        present: bool,
+    },
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -90,10 +99,28 @@ fn said() -> impl Strategy<Value = Said> {
                 elapsed,
                 present
             }),
+        (
+            any::<bool>(),
+            0_u8..2,
+            0_u8..2,
+            0_i64..40,
+            prop::option::weighted(0.9, 0_u64..4),
+            0_u8..2,
+            prop::bool::weighted(0.9)
+        )
+            .prop_map(|(connection, id, node, at, count, value, present)| Said::Counts {
+                connection,
+                id,
+                node,
+                at,
+                count,
+                value,
+                present
+            }),
     ]
 }
 
-/// What is said with it: of a job also the reading itself.
+/// What is said with it: of a job and of counters also the reading itself.
 fn observations(said: &[Said]) -> Vec<Observation> {
     let all = said.iter().flat_map(|said| {
         let poll = match *said {
@@ -105,11 +132,28 @@ fn observations(said: &[Said]) -> Vec<Observation> {
                 full: false,
                 works: true,
             })),
+            Said::Counts {
+                connection, node, at, ..
+            } => Some(observation(&Said::Poll {
+                kind: counted(connection),
+                node,
+                at,
+                class: 0,
+                full: false,
+                works: true,
+            })),
             _ => None,
         };
         [observation(said)].into_iter().chain(poll)
     });
     all.collect()
+}
+
+const fn counted(connection: bool) -> Kind {
+    match connection {
+        true => Kind::SmbConnection,
+        false => Kind::DiskReliability,
+    }
 }
 
 fn observation(said: &Said) -> Observation {
@@ -156,6 +200,23 @@ fn observation(said: &Said) -> Observation {
                 None => job,
             };
             Observation { present, ..job }
+        }
+        Said::Counts {
+            connection,
+            id,
+            node,
+            at,
+            count,
+            value,
+            present,
+        } => {
+            let own =
+                Observation::new(name(node), counted(connection), format!("c{id}"), at).with("value", u64::from(value));
+            let own = match count {
+                Some(count) => own.with(if connection { "failures" } else { "read_errors" }, count),
+                None => own,
+            };
+            Observation { present, ..own }
         }
     }
 }

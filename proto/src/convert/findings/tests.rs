@@ -25,6 +25,7 @@ fn finding() -> Finding {
             node: "t1".to_owned(),
             id: "SMB1".to_owned(),
             at_unix_ns: 12,
+            counter: Some("port_qos.sent_pause_frames_per_s".to_owned()),
         }],
         severity: Severity::Critical,
         state: State::Closed,

@@ -1,24 +1,17 @@
 //! A condition opens when it stands, closes when it is gone, and has what writes feel of it: one cause, one finding.
 
-use fathom_model::finding::Severity;
-
 use super::*;
 use crate::findings::tests::{cluster, part, slow_between};
 use crate::fixture::START;
+
+mod felt;
 
 const SECOND: i64 = BIN_NANOS;
 
 fn condition(sign: Sign, kind: &str, node: &str, peer: Option<&str>, disk: Option<&str>) -> Condition {
     Condition {
-        sign,
-        kind: kind.to_owned(),
-        node: node.to_owned(),
         disk: disk.map(str::to_owned),
         peer: peer.map(str::to_owned),
-        resource: None,
-        job: None,
-        severity: Severity::Warning,
-        is_symptom: false,
         text: "it is so".to_owned(),
         observations: ["i0", "t1"]
             .map(|reader| ObservationRef {
@@ -26,8 +19,10 @@ fn condition(sign: Sign, kind: &str, node: &str, peer: Option<&str>, disk: Optio
                 node: reader.to_owned(),
                 id: "d".to_owned(),
                 at_unix_ns: 1,
+                counter: None,
             })
             .to_vec(),
+        ..Condition::new(sign, kind, node)
     }
 }
 

@@ -16,11 +16,6 @@ const SECOND: i64 = BIN_NANOS;
 /// A job that began at a second.
 fn job(began: i64) -> Condition {
     Condition {
-        sign: Sign::JobRuns,
-        kind: "job".to_owned(),
-        node: String::new(),
-        disk: None,
-        peer: None,
         resource: Some("j1".to_owned()),
         job: Some(JobReading {
             name: "vol0's repair".to_owned(),
@@ -28,15 +23,15 @@ fn job(began: i64) -> Condition {
             moved_bytes: Some(3 << 30),
             total_bytes: None,
         }),
-        severity: Severity::Warning,
-        is_symptom: false,
         text: "job runs".to_owned(),
         observations: vec![ObservationRef {
             kind: "storage_job".to_owned(),
             node: "i0".to_owned(),
             id: "j1".to_owned(),
             at_unix_ns: 1,
+            counter: None,
         }],
+        ..Condition::new(Sign::JobRuns, "job", "")
     }
 }
 
