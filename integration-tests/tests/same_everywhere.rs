@@ -107,7 +107,7 @@ fn batch_size_changes_nothing_in_one_process() {
     }
 }
 
-/// A daemon that repeats itself: every batch twice, and now and then a batch that overlaps what came before.
+/// A daemon that repeats itself: every batch twice, and now and then a batch that overlaps what came before, or one of long ago.
 async fn stutter(channel: Channel, mut source: ReplaySource, most: usize) {
     let described = source.describe();
     let opening = Opening {
@@ -148,6 +148,9 @@ async fn stutter(channel: Channel, mut source: ReplaySource, most: usize) {
             all.iter().skip(from).for_each(|event| tail.push(event));
             let again = batch::encode(from as u64, &tail, events.complete_until_unix_nanos);
             messages.push(Request::IoBatch(again));
+            let mut old = IoColumns::default();
+            all.iter().take(known / 2).for_each(|event| old.push(event));
+            messages.push(Request::IoBatch(batch::encode(0, &old, events.complete_until_unix_nanos)));
         }
     }
     messages.push(Request::EndOfStream(wire::EndOfStream {

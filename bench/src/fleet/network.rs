@@ -187,7 +187,7 @@ impl Sites {
         let mut clusters: BTreeMap<&str, Vec<wire::OfferedCluster>> = BTreeMap::new();
         for rollup in rollups {
             let offered = wire::OfferedCluster {
-                cluster: rollup.cluster.clone(),
+                cluster: rollup.cluster.to_string(),
                 labels: rollup.labels.clone().into_iter().collect(),
             };
             clusters.entry(&rollup.site).or_default().push(offered);

@@ -301,6 +301,10 @@ impl Engine {
             });
         }
         let known = usize::try_from(state.next - first_ordinal).unwrap_or(usize::MAX);
+        // A batch of long ago that came again: nothing goes back to where it ends.
+        if known >= events.len() {
+            return Ok(());
+        }
         // Events come in the order of their completion.
         if let Some(last) = events.len().checked_sub(1).and_then(|last| events.get(last)) {
             let state = self.stream_mut(stream);

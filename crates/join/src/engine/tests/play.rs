@@ -195,6 +195,13 @@ impl<'a> Player<'a> {
         } else {
             next
         };
+        if next > 0 && self.rng.chance(self.plan.duplicates) {
+            // Something of long ago comes again, which ends before what is new.
+            let old = self.rng.below(next as u64) as usize;
+            let again = old + 1 + self.rng.below((next - old) as u64) as usize;
+            self.engine.push(stream, old as u64, made.batch(old, again)).unwrap();
+            assert_eq!(self.engine.next_ordinal(stream), next as u64);
+        }
         self.engine.push(stream, from as u64, made.batch(from, until)).unwrap();
         if self.rng.chance(self.plan.heards) {
             self.engine.heard(stream, made.heard[until]).unwrap();
