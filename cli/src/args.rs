@@ -319,7 +319,7 @@ pub(crate) struct Which {
     /// Only of this node, as initiator or as holder of a copy
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
-    /// Only with a copy on this disk, by its name on any node or as NODE/DISK
+    /// Only with a copy on this disk, as NODE/DISK or by its name: on any node, or on the one of --node where that has such a disk
     #[arg(long, value_name = "NAME")]
     pub(crate) disk: Option<String>,
     /// Only those of the last stretch of time, counted back from the cluster's newest I/O, such as 15m

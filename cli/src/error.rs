@@ -106,6 +106,9 @@ pub(crate) enum Error {
     /// Throw-away certificates cannot be made.
     #[error(transparent)]
     Authority(#[from] fathom_identity::authority::Error),
+    /// The demo was asked to stop before it had an answer.
+    #[error("stopped ({signal}) before everything was joined")]
+    Stopped { signal: String },
     /// A process of the demo failed.
     #[error("{name} stopped: {cause}")]
     Process { name: String, cause: String },
@@ -171,6 +174,7 @@ impl Error {
             | Self::NobodyAnswered { .. }
             | Self::Deadline { .. }
             | Self::Process { .. }
+            | Self::Stopped { .. }
             | Self::Runtime(_) => Code::Failed,
         }
     }

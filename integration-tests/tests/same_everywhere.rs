@@ -150,7 +150,11 @@ async fn stutter(channel: Channel, mut source: ReplaySource, most: usize) {
             messages.push(Request::IoBatch(again));
             let mut old = IoColumns::default();
             all.iter().take(known / 2).for_each(|event| old.push(event));
-            messages.push(Request::IoBatch(batch::encode(0, &old, events.complete_until_unix_nanos)));
+            messages.push(Request::IoBatch(batch::encode(
+                0,
+                &old,
+                events.complete_until_unix_nanos,
+            )));
         }
     }
     messages.push(Request::EndOfStream(wire::EndOfStream {

@@ -59,7 +59,8 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     }
     // What replay says of the recording; the daemons are at work meanwhile.
     let warnings = fathom_lab::replay::warnings(&recording, &arguments.without_tap)?;
-    let (mut report, score, of_state) = block_on(async {
+    // Whoever stops it meanwhile leaves nothing behind: folders go as this function ends.
+    let (mut report, score, of_state) = unless_stopped(async {
         let client = Client::connect(&processes.context).await?;
         follow(&client, &mut processes, started).await?;
         let report = report_from_wire(&client.report(wire::IoFilter::default(), "rows".to_owned()).await?)?;
@@ -80,6 +81,17 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
         stay_up(&mut processes, &hint)?;
     }
     Ok(Code::Fine)
+}
+
+/// Runs something until it is done or the demo is asked to stop.
+fn unless_stopped<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    block_on(async {
+        let stop = fathom_runtime::signal::terminated().map_err(Error::Runtime)?;
+        tokio::select! {
+            done = work => done,
+            signal = stop => Err(Error::Stopped { signal: signal.to_string() }),
+        }
+    })
 }
 
 /// The document of a recording that no node has events in, as a replay gives it.

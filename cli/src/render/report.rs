@@ -322,7 +322,7 @@ fn verdict(word: &str, culprit: &Culprit) -> String {
 /// Why nobody is named: since nothing is worse, or since it was not seen.
 fn nobody(report: &Report) -> String {
     if report.joined.writes == 0 {
-        return "Culprit: none to name; nothing was written in what was asked about\n".to_owned();
+        return "Culprit: none to name; no write was joined in what was asked about\n".to_owned();
     }
     if report.joined.legs == 0 {
         return "Culprit: not known; no copy of any write was joined\n".to_owned();

@@ -76,7 +76,7 @@ impl Query {
                 several => {
                     let names: Vec<&str> = several.iter().map(|cluster| cluster.id.as_str()).collect();
                     Err(status::invalid(format!(
-                        "which cluster? this coordinator serves {}",
+                        "which cluster? name one (--cluster); this coordinator serves {}",
                         names.join(", ")
                     )))
                 }
@@ -101,7 +101,7 @@ impl Query {
         let mut filter = Filter::from_wire(filter)?;
         let cluster = self.cluster(cluster).await?;
         if let Some(topology) = &cluster.view().topology {
-            filter.split_disk(topology)?;
+            filter.find_disk(topology);
         }
         let snapshot = Snapshot::new(cluster, filter.clone());
         if let Some(topology) = &snapshot.view().topology {

@@ -17,6 +17,8 @@ pub(crate) struct Filter {
     pub(crate) volume: Option<String>,
     pub(crate) node: Option<String>,
     pub(crate) disk: Option<String>,
+    /// The node of that disk, where it is said: a disk of this name on another node is another one.
+    pub(crate) disk_node: Option<String>,
     pub(crate) since_nanos: Option<u64>,
     pub(crate) until_nanos: Option<u64>,
 }
@@ -36,16 +38,21 @@ impl Filter {
             volume: given(filter.volume),
             node: given(filter.node),
             disk: given(filter.disk),
+            disk_node: None,
             since_nanos: (filter.since_nanos > 0).then_some(filter.since_nanos),
             until_nanos: (filter.until_nanos > 0).then_some(filter.until_nanos),
         })
     }
 
-    /// A disk may be asked for as answers show it, `NODE/DISK`. Names may hold a slash themselves: what is known decides.
-    pub(crate) fn split_disk(&mut self, topology: &Topology) -> Result<(), Status> {
-        let Some(given) = &self.disk else { return Ok(()) };
-        if topology.disks.iter().any(|disk| disk.name == *given) {
-            return Ok(());
+    /// A disk may be asked for as answers show it, `NODE/DISK`; then a node beside it is asked for by itself. By its name alone it is on the
+    /// node that is asked for, where that has such a disk. Names may hold a slash themselves: what is known decides.
+    pub(crate) fn find_disk(&mut self, topology: &Topology) {
+        let Some(given) = &self.disk else { return };
+        let mut named = topology.disks.iter().filter(|disk| disk.name == *given).peekable();
+        if named.peek().is_some() {
+            let is_its = |node: &&String| named.any(|disk| disk.node.as_str() == **node);
+            self.disk_node = self.node.as_ref().filter(is_its).cloned();
+            return;
         }
         let shown = |disk: &&PhysicalDisk| {
             given
@@ -53,20 +60,12 @@ impl Filter {
                 .and_then(|rest| rest.strip_prefix('/'))
                 == Some(disk.name.as_str())
         };
-        let Some(disk) = topology.disks.iter().find(shown) else {
-            return Ok(());
-        };
-        match &self.node {
-            Some(node) if node != disk.node.as_str() => {
-                return Err(status::invalid(format!("disk `{given}` is not on node `{node}`")));
-            }
-            _ => self.node = Some(disk.node.to_string()),
+        if let Some(disk) = topology.disks.iter().find(shown) {
+            (self.disk, self.disk_node) = (Some(disk.name.clone()), Some(disk.node.to_string()));
         }
-        self.disk = Some(disk.name.clone());
-        Ok(())
     }
 
-    /// Refuses names that nothing of the cluster has. Comes after [`Self::split_disk`].
+    /// Refuses names that nothing of the cluster has. Comes after [`Self::find_disk`].
     pub(crate) fn check_names(&self, topology: &Topology) -> Result<(), Status> {
         let volumes = topology.volumes.iter().map(|volume| volume.id.to_string());
         known("volume", self.volume.as_ref(), volumes.collect())?;
@@ -119,24 +118,24 @@ impl Filter {
     }
 
     fn keeps(&self, io: &Io, legs: &[Leg], catalog: &Catalog, within: Span) -> bool {
-        let on_disk = |leg: &Leg| {
-            let disk = catalog.disk(leg.disk);
-            self.disk.as_ref().is_none_or(|name| disk.name == *name)
-                && self.node.as_ref().is_none_or(|node| disk.node.as_str() == node)
+        // A node is meant as initiator or as holder of a copy.
+        let at_node = |node: &String| {
+            let holds = |leg: &Leg| catalog.disk(leg.disk).node.as_str() == node;
+            catalog.node(io.node).as_str() == node || legs.iter().any(holds)
         };
-        let by_place = match (&self.node, &self.disk) {
-            (None, None) => true,
-            // A node is meant as initiator or as holder of a copy; a disk's node only as the latter.
-            (Some(node), None) => catalog.node(io.node).as_str() == node || legs.iter().any(on_disk),
-            (_, Some(_)) => legs.iter().any(on_disk),
-        };
-        by_place
+        self.node.as_ref().is_none_or(at_node)
+            && (self.disk.is_none() || legs.iter().any(|leg| self.is_on(catalog.disk(leg.disk))))
             && self.op.is_none_or(|op| io.op == op)
             && self
                 .volume
                 .as_ref()
                 .is_none_or(|volume| catalog.volume(io.volume).as_str() == volume)
             && is_within(io.event.end_unix_nanos(), within)
+    }
+
+    fn is_on(&self, disk: &PhysicalDisk) -> bool {
+        self.disk.as_ref().is_none_or(|name| disk.name == *name)
+            && self.disk_node.as_ref().is_none_or(|node| disk.node.as_str() == node)
     }
 
     /// An event of no I/O has no volume: whoever asks for one does not get it.
@@ -147,10 +146,7 @@ impl Filter {
                 .node
                 .as_ref()
                 .is_none_or(|node| catalog.node(event.node).as_str() == node)
-            && self
-                .disk
-                .as_ref()
-                .is_none_or(|disk| event.disk.is_some_and(|index| catalog.disk(index).name == *disk))
+            && (self.disk.is_none() || event.disk.is_some_and(|index| self.is_on(catalog.disk(index))))
             && is_within(event.event.end_unix_nanos(), within)
     }
 }

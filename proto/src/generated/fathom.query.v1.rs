@@ -378,7 +378,7 @@ pub struct IoFilter {
     /// A node: the initiator's or that of a copy.
     #[prost(string, tag = "3")]
     pub node: ::prost::alloc::string::String,
-    /// A disk's name; with `node` on that node, without on any.
+    /// A disk, as NODE/DISK or by its name: then of any node, or of `node` where that has such a disk.
     #[prost(string, tag = "4")]
     pub disk: ::prost::alloc::string::String,
     /// Completed at most this long before the cluster's newest I/O. 0: since ever.

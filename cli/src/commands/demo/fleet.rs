@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::processes::{COMMIT_EVERY, Running, VALID, listening, loopback_leaf, role, spawn};
 use super::{POLL, home, stay_until};
 use crate::args::{Arguments, DemoArgs, Output};
-use crate::client::{Client, block_on};
+use crate::client::Client;
 use crate::commands::print;
 use crate::context::{Context, ContextFile};
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
         running: Vec::new(),
     };
     let context_file = fleet.start()?;
-    let guilty = block_on(fleet.settled(&context_file))?;
+    let guilty = super::unless_stopped(fleet.settled(&context_file))?;
     tell!(
         "two sites with three clusters have joined, and are joined to their ends, after {:.1} s",
         started.elapsed().as_secs_f64()

@@ -190,13 +190,20 @@ impl Running {
         }
     }
 
-    /// What it said last is what was wrong. Only for a process that has ended.
+    /// What was wrong: the error that it told, else how it ended and what it said last. Only for a process that has ended.
     fn failed(&mut self) -> Error {
         let said = self.said.take().and_then(|said| said.join().ok()).flatten();
-        let cause = said.map_or_else(
-            || "it said nothing".to_owned(),
-            |line| line.trim_start_matches("error: ").to_owned(),
-        );
+        let told = said.as_deref().and_then(|line| line.strip_prefix("error: "));
+        let cause = told.map(ToOwned::to_owned).unwrap_or_else(|| {
+            let ended = self
+                .child
+                .wait()
+                .map_or_else(|error| error.to_string(), |status| status.to_string());
+            match &said {
+                Some(line) => format!("{ended}; it said last: {line}"),
+                None => format!("{ended}; it said nothing"),
+            }
+        });
         Error::Process {
             name: self.name.clone(),
             cause,

@@ -45,7 +45,9 @@ fn all(given: &[PathBuf]) -> BTreeMap<String, PathBuf> {
             .map(|entry| entry.path());
         for path in std::iter::once(folder.clone()).chain(inside) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            if let Some(name) = name.filter(|_| path.join("run.json").is_file()) {
+            // One that cannot be looked into is one that is broken.
+            let is_one = path.is_dir() && !matches!(path.join("run.json").try_exists(), Ok(false));
+            if let Some(name) = name.filter(|_| is_one) {
                 found.entry(name).or_insert(path);
             }
         }
@@ -57,11 +59,11 @@ fn all(given: &[PathBuf]) -> BTreeMap<String, PathBuf> {
 pub(super) fn find(given: &[PathBuf], name: Option<&str>) -> Result<PathBuf> {
     let all = all(given);
     let name = name.unwrap_or(DEFAULT);
-    // A folder may be named as well.
+    // A folder may be named as well; what is wrong with it says whoever opens it.
     if let Some(folder) = all
         .get(name)
         .cloned()
-        .or_else(|| Path::new(name).join("run.json").is_file().then(|| name.into()))
+        .or_else(|| Path::new(name).is_dir().then(|| name.into()))
     {
         return Ok(folder);
     }

@@ -159,7 +159,7 @@ pub(crate) fn no_fleet() -> Status {
 pub(crate) fn ambiguous_cluster(name: &str, addresses: &[String]) -> Status {
     let known = named(addresses);
     let message = if name.is_empty() {
-        format!("which cluster? this fleet has {known}")
+        format!("which cluster? name one (--cluster); this fleet has {known}")
     } else {
         format!("several sites have a cluster `{name}`: say which, {known}")
     };
