@@ -171,8 +171,11 @@ async fn follow(client: &Client, processes: &mut Processes, started: Instant) ->
                 eprint!("\r\x1b[K");
             }
             tell!(
-                "{} daemons sent {} events; {} I/Os joined and stored in {:.1} s",
-                processes.nodes(),
+                "{} sent {} events; {} I/Os joined and stored in {:.1} s",
+                match processes.nodes() {
+                    1 => "1 daemon".to_owned(),
+                    nodes => format!("{nodes} daemons"),
+                },
                 count(cluster.events),
                 count(cluster.ios),
                 started.elapsed().as_secs_f64()

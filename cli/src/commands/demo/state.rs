@@ -27,11 +27,17 @@ pub(super) async fn lines(client: &Client) -> Result<String> {
     };
     let all = disks.len();
     let odd: Vec<Shown> = disks.into_iter().filter(|disk| is_odd(disk)).collect();
-    text += &format!(
-        "  {} of {all} disks are not all well, {} storage jobs run\n",
-        odd.len(),
-        jobs.len()
-    );
+    let of_disks = match odd.len() {
+        0 => format!("all {all} disks are well"),
+        1 => format!("1 of {all} disks is not all well"),
+        odd => format!("{odd} of {all} disks are not all well"),
+    };
+    let of_jobs = match jobs.len() {
+        0 => "no storage job runs".to_owned(),
+        1 => "1 storage job runs".to_owned(),
+        jobs => format!("{jobs} storage jobs run"),
+    };
+    text += &format!("  {of_disks}, {of_jobs}\n");
     for (table, rows) in [(&DISKS, odd), (&JOBS, jobs)] {
         if !rows.is_empty() {
             text += &indented(&table.lines(&rows, Some(at)));
