@@ -121,6 +121,7 @@ fn topology(config: &Config, layout: &Layout) -> Topology {
                 until_unix_nanos: row.until.map(|at| moment(at).saturating_add(unsure)),
             },
             stripe: None,
+            parity: None,
         }));
     }
     let extents = ExtentMap::try_new(extents).expect("slabs have bytes, and a byte of a copy lies in one of them");

@@ -23,6 +23,7 @@ fn layout() -> (Layout, VolumeIndex) {
                 disk_offset: 1000 * u64::from(copy + 1) + chunk / 2 * 100,
                 valid: Validity::default(),
                 stripe: None,
+                parity: None,
             })
         })
         .collect();

@@ -317,6 +317,7 @@ impl Cluster {
                         disk_offset: offset,
                         valid: Validity::default(),
                         stripe: None,
+                        parity: None,
                     });
                 }
                 spots.push(places);
