@@ -142,5 +142,6 @@ fn only_even_chunks(layout: &VolumeLayout) -> VolumeLayout {
         beside: Vec::new(),
         stripes: Vec::new(),
         timed: false,
+        parity: ParityRows::default(),
     }
 }
