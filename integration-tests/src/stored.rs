@@ -147,7 +147,8 @@ pub fn ordinals(stored: &Stored) -> BTreeMap<(String, u64), usize> {
                 .iter()
                 .for_each(|&ordinal| take(node(&io.event), ordinal));
             let far = leg.target.or(leg.device).map(|seen| node(&seen)).unwrap_or_default();
-            leg.more.device.iter().for_each(|&ordinal| take(far.clone(), ordinal));
+            let beyond = leg.more.target.iter().chain(&leg.more.device);
+            beyond.for_each(|&ordinal| take(far.clone(), ordinal));
         }
     }
     for event in &stored.joined.unmatched {

@@ -239,6 +239,7 @@ fn topology(table: &Table) -> Result<Topology> {
             disk_offset: on_disk[at] as u64,
             valid: fathom_model::Validity::default(),
             stripe: None,
+            parity: None,
         });
     }
     let all_disks = most(disk);

@@ -105,7 +105,8 @@ impl Recording {
         let node = self.node(node.as_str()).ok_or_else(missing)?;
         let path = node.events.clone().ok_or_else(missing)?;
         let mut disks: BTreeMap<_, Vec<String>> = BTreeMap::new();
-        for extent in &self.run().extents {
+        // A column of a parity tier is no copy: no path is named for it.
+        for extent in self.run().extents.iter().filter(|extent| extent.parity.is_none()) {
             let on = disks
                 .entry((extent.volume.clone(), extent.copy, extent.node.clone()))
                 .or_default();

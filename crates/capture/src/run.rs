@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fathom_model::topology::Node;
 use fathom_model::{
-    Extent, ExtentMap, NodeId, PhysicalDisk, PhysicalDiskId, Stripe, Topology, Validity, Volume, VolumeId,
+    Extent, ExtentMap, NodeId, Parity, PhysicalDisk, PhysicalDiskId, Stripe, Topology, Validity, Volume, VolumeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,9 @@ pub struct RunExtent {
     /// Of a slab of one column of several: then `volume_offset` is where its row begins, and `length` what it takes of its disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe: Option<Stripe>,
+    /// Of a slab of a parity tier: then `volume_offset` is where its row begins, and `length` what it takes of its disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Parity>,
 }
 
 /// A node's clock as it was: local = epoch + x + offset + x * drift / 1e6, x the time since the run's start; after a change of
@@ -353,6 +356,7 @@ fn topology(run: &Run, nodes: &[RecordingNode]) -> Result<Topology, String> {
                 until_unix_nanos: extent.valid_until_ns,
             },
             stripe: extent.stripe,
+            parity: extent.parity,
         });
     }
     Ok(Topology {

@@ -25,6 +25,7 @@ use crate::pauses::Pauses;
 use crate::pool::{LegEvent, PendingIo, Pool};
 use crate::slowest::Replies;
 
+mod again;
 mod align;
 mod breaks;
 mod bulk;
@@ -41,6 +42,7 @@ mod lives;
 mod losses;
 mod merged;
 mod overdue;
+mod parity;
 mod pieces;
 mod resolve;
 mod shifts;

@@ -6,9 +6,12 @@ use fathom_model::{Catalog, DiskIndex, NodeIndex, Stripe, Topology, VolumeIndex}
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+mod parity;
 mod spots;
 mod striped;
 
+pub(crate) use parity::ParityPart;
+use parity::ParityRows;
 use spots::Beside;
 pub(crate) use spots::Spot;
 
@@ -31,7 +34,21 @@ pub(crate) struct Places {
     pub(crate) places: SmallVec<[Place; 3]>,
     /// Whether the map has every byte of the I/O, for every copy that it has any byte of.
     pub(crate) whole: bool,
+    /// How many parts have copies in `places`.
     pub(crate) parts: u32,
+    /// The parts that lie in a parity tier, where which bytes are on which disk is not known.
+    pub(crate) parity: Vec<ParityPart>,
+}
+
+impl Places {
+    /// The nodes that something of the I/O may have gone to; some more than once.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        let rows = self.parity.iter().flat_map(|part| part.row.slabs.iter());
+        self.places
+            .iter()
+            .map(|place| place.node)
+            .chain(rows.map(|slab| slab.node))
+    }
 }
 
 /// The volumes of a topology.
@@ -57,6 +74,8 @@ struct VolumeLayout {
     even: Option<u64>,
     /// Of such a volume of which all copies have as many pieces: what is at the first offset, of all copies, then at the next one.
     beside: Vec<Beside>,
+    /// Its parity tier.
+    parity: ParityRows,
 }
 
 impl VolumeLayout {
@@ -167,7 +186,12 @@ impl Layout {
             layout.volume(catalog.intern_volume(&volume.id));
         }
         // The map is sorted by volume, copy and offset: pieces come in the order in which they are needed.
-        for extent in topology.extents.extents() {
+        for extent in topology
+            .extents
+            .extents()
+            .iter()
+            .filter(|extent| extent.parity.is_none())
+        {
             let Some(&(disk, node)) = disks.get(&extent.disk) else {
                 continue;
             };
@@ -187,6 +211,7 @@ impl Layout {
             }
         }
         striped::add(&mut layout, topology, catalog);
+        parity::add(&mut layout, topology, catalog, &disks);
         layout.volumes.iter_mut().flatten().for_each(VolumeLayout::note_even);
         layout
     }
@@ -266,6 +291,14 @@ impl Layout {
     /// Where the bytes of an I/O lie that was made between two moments: where the map changed about then, both as it was before
     /// and after.
     pub(crate) fn places_at(&self, volume: VolumeIndex, offset: u64, length: u64, time: (i64, i64)) -> Places {
+        match self.get(volume) {
+            Some(layout) if !layout.parity.is_empty() => self.places_of_tiers((volume, layout), offset, length, time),
+            _ => self.copies_at(volume, offset, length, time),
+        }
+    }
+
+    /// The same of what lies in copies.
+    fn copies_at(&self, volume: VolumeIndex, offset: u64, length: u64, time: (i64, i64)) -> Places {
         let Some(layout) = self.get(volume).filter(|volume| volume.timed) else {
             return self.places(volume, offset, length);
         };
@@ -277,6 +310,7 @@ impl Layout {
                 places: places.into(),
                 whole,
                 parts,
+                parity: Vec::new(),
             };
         }
         let mut found = Places {
@@ -417,6 +451,7 @@ impl Layout {
                 }
             }
         }
+        volume.add_parity_disks(time, &mut found.places);
         found.whole = !found.places.is_empty();
         found
     }
@@ -430,14 +465,19 @@ impl Layout {
         disk_offset: u64,
     ) -> Option<DiskIndex> {
         let volume = self.get(volume)?;
-        let at = volume.copies.iter().position(|(number, _)| *number == copy)?;
+        let of_parity = || volume.parity_disk_at(copy, node, disk_offset);
+        let Some(at) = volume.copies.iter().position(|(number, _)| *number == copy) else {
+            return of_parity();
+        };
         let holds = |(number, piece): &(usize, &Piece)| {
             let end = piece.disk_offset.saturating_add(volume.disk_bytes(at, *number));
             piece.node == node && (piece.disk_offset..end).contains(&disk_offset)
         };
         let pieces = volume.copies[at].1.iter().enumerate();
         let mut disks = pieces.filter(holds).map(|(_, piece)| piece.disk);
-        let first = disks.next()?;
+        let Some(first) = disks.next() else {
+            return of_parity();
+        };
         disks.all(|disk| disk == first).then_some(first)
     }
 }

@@ -386,3 +386,21 @@ fn remove<K: Eq + std::hash::Hash, T: Copy + Default + Ord, const N: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `docs/design/0028-shedding.md` states of a leg in flight.
+    #[test]
+    fn entries_are_no_larger_than_is_stated() {
+        let sizes = (size_of::<LegEvent>(), size_of::<PendingIo>());
+        assert!(sizes.0 <= 152 && sizes.1 <= 240, "{sizes:?}");
+        let entries = (
+            size_of::<Timed<ClaimRef, 1>>(),
+            size_of::<Timed<usize, 2>>(),
+            size_of::<Age>(),
+        );
+        assert!(entries.0 <= 48 && entries.1 <= 64 && entries.2 <= 24, "{entries:?}");
+    }
+}

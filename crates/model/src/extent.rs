@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{PhysicalDiskId, VolumeId};
 
+mod parity;
+
+pub use parity::Parity;
+
 /// `length` bytes of `volume` from `volume_offset` have copy number `copy` on `disk` from `disk_offset`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
@@ -26,6 +30,10 @@ pub struct Extent {
     /// the slab takes of its disk. None: the bytes lie one behind the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe: Option<Stripe>,
+    /// Of a slab of a parity tier: how it takes part in its row. Then `volume_offset` is where the row begins, `length` what the slab
+    /// takes of its disk, and `stripe` is none: which bytes of the row lie in which slab is not said. None: a mirror's, or one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Parity>,
 }
 
 /// The part of one column in a row of slabs: stripes of so many bytes go round the columns
@@ -117,17 +125,21 @@ impl Extent {
     /// One past its last byte in the volume.
     #[must_use]
     pub const fn volume_end(&self) -> u64 {
-        let columns = match self.stripe {
-            Some(stripe) => stripe.columns as u64,
-            None => 1,
+        let columns = match (self.stripe, self.parity) {
+            (Some(stripe), _) => stripe.columns as u64,
+            (None, Some(parity)) => parity.data_columns() as u64,
+            (None, None) => 1,
         };
         self.volume_offset.saturating_add(self.length.saturating_mul(columns))
     }
 
     /// Where bytes of its disk lie in the volume, by their offset on the disk; `None` where they are not all its own, or reach over the
-    /// end of a stripe.
+    /// end of a stripe, or are of a parity tier.
     #[must_use]
     pub fn volume_offset_of(&self, disk_offset: u64, bytes: u64) -> Option<u64> {
+        if self.parity.is_some() {
+            return None;
+        }
         let within = disk_offset.checked_sub(self.disk_offset)?;
         if within.checked_add(bytes)? > self.length {
             return None;
@@ -150,11 +162,15 @@ impl Extent {
 
     /// Whether its length and stripe are possible.
     fn is_possible(&self) -> bool {
-        let columns = self.stripe.map_or(1, |stripe| u64::from(stripe.columns));
-        let whole = self.stripe.is_none_or(|stripe| {
-            let fits = stripe.columns == 1 || self.length.is_multiple_of(stripe.interleave_bytes.max(1));
-            stripe.column < stripe.columns && stripe.interleave_bytes > 0 && fits
-        });
+        let mirrored = self.stripe.map_or(1, |stripe| u64::from(stripe.columns));
+        let columns = self.parity.map_or(mirrored, |parity| parity.data_columns().into());
+        let either = self.parity.is_none_or(|parity| parity.is_possible(self.length))
+            && !(self.parity.is_some() && self.stripe.is_some());
+        let whole = either
+            && self.stripe.is_none_or(|stripe| {
+                let fits = stripe.columns == 1 || self.length.is_multiple_of(stripe.interleave_bytes.max(1));
+                stripe.column < stripe.columns && stripe.interleave_bytes > 0 && fits
+            });
         let in_volume = self.length.checked_mul(columns);
         let in_volume = in_volume.and_then(|bytes| self.volume_offset.checked_add(bytes));
         whole && self.length > 0 && in_volume.is_some() && self.disk_offset.checked_add(self.length).is_some()
@@ -162,10 +178,13 @@ impl Extent {
 
     /// Whether both are slabs of one row, of different columns.
     fn is_beside(&self, other: &Self) -> bool {
+        let same_row = self.volume_offset == other.volume_offset && self.length == other.length;
+        if let (Some(own), Some(others)) = (self.parity, other.parity) {
+            return same_row && own.is_beside(others);
+        }
         let (Some(own), Some(others)) = (self.stripe, other.stripe) else {
             return false;
         };
-        let same_row = self.volume_offset == other.volume_offset && self.length == other.length;
         let same_way = own.columns == others.columns && own.interleave_bytes == others.interleave_bytes;
         same_row && same_way && own.column != others.column
     }
@@ -181,7 +200,7 @@ pub struct ExtentMap {
 /// Why a list of extents is no map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtentError {
-    /// An extent without bytes, one that passes the end of the 64-bit range, or one whose stripes do not fit its length.
+    /// An extent without bytes, one that passes the end of the 64-bit range, or one whose stripes or columns do not fit its length.
     #[error("extent at {volume_offset} of volume {volume} copy {copy}: a length of {length} is not possible")]
     Length {
         /// The volume.
@@ -213,7 +232,15 @@ impl ExtentMap {
     /// When an extent is empty or too long, or two of one copy overlap. The same list in another order is the same map.
     pub fn try_new(mut extents: Vec<Extent>) -> Result<Self, ExtentError> {
         extents.sort_by(|a, b| {
-            let key = |extent: &Extent| (extent.copy, extent.volume_offset, extent.valid, extent.stripe);
+            let key = |extent: &Extent| {
+                (
+                    extent.copy,
+                    extent.volume_offset,
+                    extent.valid,
+                    extent.stripe,
+                    extent.parity,
+                )
+            };
             a.volume.cmp(&b.volume).then_with(|| key(a).cmp(&key(b)))
         });
         for extent in &extents {
@@ -274,6 +301,7 @@ mod tests {
             disk_offset: 4096,
             valid: Validity::default(),
             stripe: Some(stripe),
+            parity: None,
         };
         for (in_row, bytes, in_slab) in stripe.parts(100, 2900) {
             assert_eq!(extent.volume_offset_of(4096 + in_slab, bytes), Some(10_000 + in_row));

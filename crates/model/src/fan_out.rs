@@ -55,7 +55,8 @@ pub struct Io {
     pub length: u64,
     /// How sure the fan-out is.
     pub class: IoClass,
-    /// Copies that the extent map asks for, over all parts (of a read: one a part).
+    /// Copies that the extent map asks for, over all parts (of a read: one a part). Of a part in a parity tier the columns that
+    /// it touches at least: those that hold the most of one of its stripes, and what a write adds in parity.
     pub legs_expected: u32,
     /// The leg that ended last, where that can be known.
     pub slowest: Option<Slowest>,
@@ -119,12 +120,12 @@ pub struct Slowest {
     pub confidence: f32,
 }
 
-/// One copy of one part of an I/O.
+/// One copy of one part of an I/O; of a part in a parity tier one request on one of the columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leg {
     /// Which part of the I/O, from 0: an I/O that crosses an extent's border has several.
     pub part: u32,
-    /// Copy number.
+    /// Copy number. In a parity tier the column's; of a further copy of the tier beyond the columns of those before.
     pub copy: u32,
     /// The node that holds the copy.
     pub node: NodeIndex,
@@ -223,9 +224,10 @@ pub struct MoreOrdinals(Option<Box<Further>>);
 pub struct Further {
     /// Earlier attempts at the initiator.
     pub initiator: Vec<u64>,
-    /// Further events at the target; the join finds none yet, so that it is always empty.
+    /// Requests that earlier attempts made at the target.
     pub target: Vec<u64>,
-    /// Pieces of a split request at the drive.
+    /// Pieces of a split request at the drive, then requests that earlier attempts made there. The leg's `device` spans the pieces
+    /// alone.
     pub device: Vec<u64>,
 }
 
@@ -258,7 +260,8 @@ pub enum LegMethod {
     Key,
     /// By key; among several that time allowed, by order and by how long legs take.
     Order,
-    /// By time alone (a flush has no offset), or at the drive by time and length (a cache has offsets of its own).
+    /// By time alone (a flush has no offset), at the drive by time and length (a cache has offsets of its own), or by time and the
+    /// slabs of the volume (of a parity tier nobody knows which bytes are on which column).
     Time,
 }
 

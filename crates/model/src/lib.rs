@@ -39,7 +39,7 @@ pub mod topology;
 pub mod unit;
 
 pub use catalog::{Catalog, DiskIndex, NodeIndex, StreamIndex, VolumeIndex};
-pub use extent::{Extent, ExtentMap, Stripe, Validity};
+pub use extent::{Extent, ExtentError, ExtentMap, Parity, Stripe, Validity};
 pub use fan_out::{
     ClockStatement, Io, IoClass, JoinedRows, Leg, LegMethod, Merged, Observation, PendingEvent, Slowest,
 };

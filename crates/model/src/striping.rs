@@ -251,6 +251,7 @@ impl StripedMap {
                             columns,
                             interleave_bytes: row.interleave_bytes,
                         }),
+                        parity: None,
                     });
                 }
             }
@@ -279,6 +280,7 @@ impl StripedMap {
                     disk_offset: part.disk_offset,
                     valid: Validity::default(),
                     stripe: None,
+                    parity: None,
                 });
             }
         }

@@ -32,7 +32,7 @@ impl Topology {
                 .extents
                 .extents()
                 .iter()
-                .filter(|extent| extent.volume == volume.id);
+                .filter(|extent| extent.volume == volume.id && extent.parity.is_none());
             let mapped = own.map(|extent| extent.copy).collect::<BTreeSet<u32>>().len();
             let (said, less) = (volume.copies as usize, mapped < volume.copies as usize);
             let consequence = if less {
@@ -119,6 +119,7 @@ mod tests {
             disk_offset: 0,
             valid: Validity::default(),
             stripe: None,
+            parity: None,
         };
         Topology {
             volumes: vec![Volume {

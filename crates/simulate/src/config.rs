@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::fault::{DiskRef, Fault, FaultKind, LinkRef};
 pub use self::hardware::{Cpus, Disks, Network, ShiftFrom};
 pub use self::recording::{ClockChange, Clocks, Correlation, Lost, Recording, Taps};
-pub use self::volume::{Arrival, Offsets, OpMix, Resiliency, SizeShare, SlabMove, Volume};
+pub use self::volume::{Arrival, Offsets, OpMix, ParityTier, Resiliency, SizeShare, SlabMove, Volume};
 
 /// Most nodes that a cluster may have, as Storage Spaces Direct has it.
 pub const MOST_NODES: u32 = 16;

@@ -6,6 +6,10 @@ use crate::config::{Config, Resiliency, SlabMove, Volume};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Random};
 
+mod parity;
+
+pub(crate) use parity::ParityRow;
+
 /// More rows than this make a description that takes longer to read than the events.
 const MOST_EXTENTS: u64 = 200_000;
 
@@ -21,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) disk: DiskNumber,
     pub(crate) disk_offset: u64,
     pub(crate) length: u64,
+    /// Whether it is a column of a parity tier, and `copy` the column's number.
+    pub(crate) of_parity: bool,
 }
 
 /// A row of the extent map.
@@ -53,6 +59,7 @@ pub(crate) struct Layout {
 
 #[derive(Debug)]
 struct VolumeLayout {
+    /// Bytes that lie in copies: all but those of a parity tier.
     size: u64,
     copies: u32,
     columns: u32,
@@ -61,6 +68,7 @@ struct VolumeLayout {
     /// By (row of slabs, copy, column).
     slabs: Vec<Slab>,
     moves: Vec<Moved>,
+    parity: Option<parity::Tier>,
 }
 
 /// Slabs of a copy that lie elsewhere from some time on.
@@ -123,9 +131,26 @@ impl Layout {
         format!("disk{number}")
     }
 
-    /// Copies of the bytes of an I/O: parts in the order of the volume, each with its copies in order.
-    /// As they lie at some time.
+    /// Copies of the bytes of an I/O: parts in the order of the volume, each with its copies in order, then what a parity tier has of
+    /// them. As they lie at some time.
     pub(crate) fn parts(&self, volume: u32, offset: u64, length: u64, now: u64) -> SmallVec<[Part; 4]> {
+        let mut parts = self.copies_of(volume, offset, length, now);
+        parts.extend(self.volumes[volume as usize].parity_parts(offset, length, true));
+        parts
+    }
+
+    /// The columns of a parity tier that have the bytes of a read.
+    pub(crate) fn read_parts(&self, volume: u32, offset: u64, length: u64) -> Vec<Part> {
+        self.volumes[volume as usize].parity_parts(offset, length, false)
+    }
+
+    /// The slabs of a volume's parity tier, by row and column.
+    pub(crate) fn parity_rows(&self, volume: u32) -> impl Iterator<Item = ParityRow> + '_ {
+        self.volumes[volume as usize].parity_rows()
+    }
+
+    /// Copies of the bytes of an I/O that lie in copies.
+    pub(crate) fn copies_of(&self, volume: u32, offset: u64, length: u64, now: u64) -> SmallVec<[Part; 4]> {
         let volume = &self.volumes[volume as usize];
         let mut parts = SmallVec::new();
         let end = (offset + length).min(volume.size);
@@ -155,10 +180,21 @@ impl Layout {
                             disk,
                             disk_offset: 0,
                             length: 0,
+                            of_parity: false,
                         });
                     }
                 }
             }
+        }
+        for slab in volume.parity_rows().filter(|slab| known.insert(slab.disk)) {
+            disks.push(Part {
+                copy: slab.column,
+                slab: volume.rows(),
+                disk: slab.disk,
+                disk_offset: 0,
+                length: 0,
+                of_parity: true,
+            });
         }
         disks
     }
@@ -222,8 +258,11 @@ fn extent_rows(volume: &Volume) -> u64 {
     } else {
         volume.slab_bytes
     };
+    let of_parity = volume.parity.map_or(0, |tier| {
+        tier.rows(volume.slab_bytes).saturating_mul(tier.columns.into())
+    });
     volume
-        .size_bytes
+        .mirrored_bytes()
         .div_ceil(unit.max(1))
         .saturating_mul(volume.resiliency.copies().into())
         .saturating_add(
@@ -233,12 +272,13 @@ fn extent_rows(volume: &Volume) -> u64 {
                 .div_ceil(unit.max(1))
                 * volume.moves.len() as u64,
         )
+        .saturating_add(of_parity)
 }
 
 impl VolumeLayout {
     fn new(volume: &Volume, nodes: u32, room: &mut Room) -> Result<Self> {
         let mut layout = Self {
-            size: volume.size_bytes,
+            size: volume.mirrored_bytes(),
             copies: volume.resiliency.copies(),
             columns: volume.columns,
             interleave: if volume.columns > 1 {
@@ -249,6 +289,7 @@ impl VolumeLayout {
             slab_bytes: volume.slab_bytes,
             slabs: Vec::new(),
             moves: Vec::new(),
+            parity: None,
         };
         for _ in 0..layout.rows() {
             let mut taken: SmallVec<[DiskNumber; 16]> = SmallVec::new();
@@ -259,6 +300,10 @@ impl VolumeLayout {
                     layout.slabs.push(slab);
                 }
             }
+        }
+        if let Some(tier) = volume.parity {
+            let rows = layout.rows();
+            layout.parity = Some(parity::Tier::new(volume, tier, nodes, rows, room)?);
         }
         for slabs in &volume.moves {
             let moved = layout.move_slabs(volume, slabs, nodes, room)?;
@@ -332,6 +377,7 @@ impl VolumeLayout {
             disk: slab.disk,
             disk_offset: slab.offset + on_column,
             length,
+            of_parity: false,
         }
     }
 }
@@ -363,24 +409,27 @@ impl Room {
         }
     }
 
-    /// The node of each copy of the next row of slabs: those with the fewest slabs, in a random order.
-    fn nodes_for(&mut self, volume: &Volume, nodes: u32) -> SmallVec<[u32; 4]> {
+    /// The nodes, those with the fewest slabs first, else in a random order.
+    fn least_loaded(&mut self, nodes: u32) -> SmallVec<[u32; 16]> {
         let mut order: SmallVec<[(u32, u64, u32); 16]> = (0..nodes)
             .map(|node| (self.load[node as usize], self.random.bits(), node))
             .collect();
         order.sort_unstable();
+        order.into_iter().map(|(_, _, node)| node).collect()
+    }
+
+    /// The node of each copy of the next row of slabs: those with the fewest slabs, in a random order.
+    fn nodes_for(&mut self, volume: &Volume, nodes: u32) -> SmallVec<[u32; 4]> {
+        let order = self.least_loaded(nodes);
         let owner = volume.initiators.first().copied().unwrap_or(0);
         let mut chosen: SmallVec<[u32; 4]> = match volume.resiliency {
             Resiliency::NestedTwoWay => {
-                let other = order.iter().map(|&(_, _, node)| node).find(|&node| node != owner);
+                let other = order.iter().copied().find(|&node| node != owner);
                 let other = other.unwrap_or(owner);
                 SmallVec::from_slice(&[owner, owner, other, other])
             }
             resiliency if nodes == 1 => SmallVec::from_elem(0, resiliency.copies() as usize),
-            resiliency => {
-                let fewest = order.iter().take(resiliency.copies() as usize);
-                fewest.map(|&(_, _, node)| node).collect()
-            }
+            resiliency => order.iter().copied().take(resiliency.copies() as usize).collect(),
         };
         if volume.resiliency != Resiliency::NestedTwoWay {
             for at in (1..chosen.len()).rev() {
@@ -391,6 +440,11 @@ impl Room {
             self.load[node as usize] += 1;
         }
         chosen
+    }
+
+    /// Some nodes have a slab more each.
+    fn add_load<'a>(&mut self, nodes: impl IntoIterator<Item = &'a u32>) {
+        nodes.into_iter().for_each(|&node| self.load[node as usize] += 1);
     }
 
     /// A slab on the emptiest disk of a node that is not taken yet.

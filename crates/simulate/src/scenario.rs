@@ -59,6 +59,8 @@ pub enum Scenario {
     TargetDied,
     /// Nested two-way mirrors.
     Nested,
+    /// Mirror-accelerated parity: half of each volume lies in a parity tier.
+    MirrorAccelerated,
     /// Columns and interleave, and writes that cross their borders.
     Columns,
     /// Every volume is written by all nodes.
@@ -102,7 +104,7 @@ pub struct Options {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Healthy,
         Self::SlowDisk,
         Self::SporadicStalls,
@@ -127,6 +129,7 @@ impl Scenario {
         Self::FarClocks,
         Self::TargetDied,
         Self::Nested,
+        Self::MirrorAccelerated,
         Self::Columns,
         Self::ManyInitiators,
         Self::MixedOps,
@@ -169,6 +172,7 @@ impl Scenario {
             Self::FarClocks => "far-clocks",
             Self::TargetDied => "target-died",
             Self::Nested => "nested",
+            Self::MirrorAccelerated => "mirror-accelerated",
             Self::Columns => "columns",
             Self::ManyInitiators => "many-initiators",
             Self::MixedOps => "mixed-ops",
@@ -212,6 +216,7 @@ impl Scenario {
             Self::FarClocks => "Clocks are off by up to a minute.",
             Self::TargetDied => "The bus target of n1 dies with requests under way and comes back after 300 ms.",
             Self::Nested => "Nested two-way mirrors: two copies on the owner's server and two on another.",
+            Self::MirrorAccelerated => "Half of each volume in a parity tier of two columns of data and two of parity.",
             Self::Columns => "Two columns, 256 KiB interleave, and sizes up to 1 MiB that cross their borders.",
             Self::ManyInitiators => "Every volume is written by all nodes.",
             Self::MixedOps => "Reads, writes, flushes and unmaps of 4 KiB to 1 MiB.",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fathom_model::topology::Node;
-use fathom_model::{Extent, ExtentMap, NodeId, PhysicalDisk, Topology, Validity, Volume, VolumeId};
+use fathom_model::{Extent, ExtentMap, NodeId, Parity, PhysicalDisk, Topology, Validity, Volume, VolumeId};
 
 use crate::clock::Clock;
 use crate::config::{Config, Fault};
@@ -121,7 +121,26 @@ fn topology(config: &Config, layout: &Layout) -> Topology {
                 until_unix_nanos: row.until.map(|at| moment(at).saturating_add(unsure)),
             },
             stripe: None,
+            parity: None,
         }));
+        if let Some(tier) = volume.parity {
+            extents.extend(layout.parity_rows(number as u32).map(|slab| Extent {
+                volume: id.clone(),
+                volume_offset: slab.volume_offset,
+                length: slab.length,
+                copy: 0,
+                disk: disk_id(layout, slab.disk),
+                disk_offset: slab.disk_offset,
+                valid: Validity::default(),
+                stripe: None,
+                parity: Some(Parity {
+                    column: slab.column,
+                    columns: tier.columns,
+                    parity_columns: tier.parity_columns,
+                    interleave_bytes: Some(volume.interleave_bytes),
+                }),
+            }));
+        }
     }
     let extents = ExtentMap::try_new(extents).expect("slabs have bytes, and a byte of a copy lies in one of them");
     Topology {

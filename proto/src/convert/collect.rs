@@ -3,8 +3,8 @@
 use fathom_model::coverage::GapCause;
 use fathom_model::topology::Node;
 use fathom_model::{
-    Device, Extent, ExtentMap, Incarnation, NodeId, Op, PhysicalDisk, PhysicalDiskId, StreamId, StreamKind, Stripe,
-    Tap, Topology, Validity, Volume, VolumeId,
+    Device, Extent, ExtentMap, Incarnation, NodeId, Op, Parity, PhysicalDisk, PhysicalDiskId, StreamId, StreamKind,
+    Stripe, Tap, Topology, Validity, Volume, VolumeId,
 };
 
 use super::{Error, Result};
@@ -318,6 +318,12 @@ impl From<&VersionedTopology> for wire::Topology {
                 columns: stripe.columns,
                 interleave_bytes: stripe.interleave_bytes,
             }),
+            parity: extent.parity.map(|parity| wire::Parity {
+                column: parity.column,
+                columns: parity.columns,
+                parity_columns: parity.parity_columns,
+                interleave_bytes: parity.interleave_bytes,
+            }),
         };
         Self {
             version: versioned.version,
@@ -382,6 +388,12 @@ impl TryFrom<&wire::Topology> for VersionedTopology {
                     column: stripe.column,
                     columns: stripe.columns,
                     interleave_bytes: stripe.interleave_bytes,
+                }),
+                parity: extent.parity.map(|parity| Parity {
+                    column: parity.column,
+                    columns: parity.columns,
+                    parity_columns: parity.parity_columns,
+                    interleave_bytes: parity.interleave_bytes,
                 }),
             })
         });

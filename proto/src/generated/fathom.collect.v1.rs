@@ -413,6 +413,10 @@ pub struct Extent {
     /// slab takes of its disk, a multiple of the interleave.
     #[prost(message, optional, tag = "9")]
     pub stripe: ::core::option::Option<Stripe>,
+    /// Of a slab of a parity tier: how it takes part in its row. volume_offset is then where the row begins, length what the slab takes of
+    /// its disk, and stripe is absent: which bytes of the row lie in which slab is not said.
+    #[prost(message, optional, tag = "10")]
+    pub parity: ::core::option::Option<Parity>,
 }
 /// The part of one column in a row of slabs: stripes of so many bytes go round the columns.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -426,6 +430,22 @@ pub struct Stripe {
     /// Bytes on one column before the next takes over; at least 1.
     #[prost(uint64, tag = "3")]
     pub interleave_bytes: u64,
+}
+/// The part of one column in a row of slabs of a parity tier: the bytes of the row lie in its columns beside parity, which rotates.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Parity {
+    /// Its number, from 0.
+    #[prost(uint32, tag = "1")]
+    pub column: u32,
+    /// How many there are, those of parity with them; at least 2.
+    #[prost(uint32, tag = "2")]
+    pub columns: u32,
+    /// As many of these as are parity at any place; at least 1 and fewer than all.
+    #[prost(uint32, tag = "3")]
+    pub parity_columns: u32,
+    /// Bytes on one column before the next takes over. Absent: not known, and any byte of the row may be anywhere in its slabs.
+    #[prost(uint64, optional, tag = "4")]
+    pub interleave_bytes: ::core::option::Option<u64>,
 }
 /// The daemon lives, and up to where everything was said.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

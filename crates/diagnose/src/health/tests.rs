@@ -24,6 +24,7 @@ fn topology() -> Topology {
         disk_offset: 0,
         valid: Validity::default(),
         stripe: None,
+        parity: None,
     });
     Topology {
         nodes: names

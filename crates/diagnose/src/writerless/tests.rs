@@ -28,6 +28,7 @@ fn cluster() -> (Topology, Catalog) {
         disk_offset: u64::from(copy + 1) * SLAB,
         valid: Validity::default(),
         stripe: None,
+        parity: None,
     };
     let topology = Topology {
         extents: ExtentMap::try_new((0..3).map(extent).collect()).unwrap(),

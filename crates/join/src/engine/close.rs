@@ -72,6 +72,8 @@ impl Engine {
         self.find_merged(&mut decisions, &claims, self.cut(window));
         self.find_cached(stream, &mut decisions, &claims, self.cut(window));
         self.tie_unplaced(&unplaced, window, &mut decisions);
+        self.find_attempts(&mut decisions, &claims, self.cut(window));
+        let mut parity = self.find_parity(stream, &ios, &decisions, self.cut(window));
         let mut clocks = self.learn(stream, &claims, &decisions, round.as_deref());
         if let Some(round) = &mut round {
             round.read_clocks(self, stream);
@@ -82,7 +84,7 @@ impl Engine {
 
         let mut built: Vec<Built> = Vec::with_capacity(ios.len());
         for &io in &ios {
-            built.push(self.build(io, &decisions));
+            built.push(self.build(io, &decisions, parity.remove(&io).unwrap_or_default()));
         }
         self.name_slowest(stream, window, &mut built, round);
         for &io in &ios {
@@ -111,10 +113,7 @@ impl Engine {
             return;
         }
         let cut = self.cut(window);
-        let mut nodes: Vec<NodeIndex> = ios
-            .iter()
-            .flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node))
-            .collect();
+        let mut nodes: Vec<NodeIndex> = ios.iter().flat_map(|&io| self.pool.ios[io].places.nodes()).collect();
         nodes.sort_unstable();
         nodes.dedup();
         for node in nodes.into_iter().filter(|node| self.silent.contains(node)) {

@@ -27,7 +27,12 @@ impl Engine {
         let state = &self.streams[&stream];
         let mut stretches = state.pauses.stretches(&state.gaps, cut);
         let mut tally = Tally::default();
-        for (one, ends) in built.iter().zip(ends) {
+        // What is tied by time in a parity tier tells nothing of what was lost.
+        let mirrored = built
+            .iter()
+            .zip(ends)
+            .filter(|(one, _)| one.io.places.parity.is_empty());
+        for (one, ends) in mirrored {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
             let sure = one.legs.iter().zip(&one.doubtful);
             let sure = sure.filter(|(_, doubtful)| doubtful.is_none()).map(|(leg, _)| leg);

@@ -4,9 +4,9 @@
 //! without a place) never enters the lane; what they could not decide leaves it for the pool. Whether an event waits here or in
 //! the pool never changes a row.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fathom_model::{DiskIndex, IoColumns, IoEvent, Op, StreamIndex, Tap, VolumeIndex};
+use fathom_model::{DiskIndex, IoColumns, IoEvent, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
 
 use super::devices::DeviceEntry;
 use super::{Engine, observation_of};
@@ -193,18 +193,25 @@ pub(super) struct LaneRole {
 impl Engine {
     /// Finds out which devices' events may wait in lanes.
     pub(super) fn set_lane_roles(&mut self) {
-        let (layout, barred) = (&self.layout, &self.barred);
+        let layout = &self.layout;
+        // What is seen of a parity tier has no key, and is looked for in the pool alone.
+        let of_parity: Vec<(DiskIndex, NodeIndex)> = layout.parity_disks().collect();
+        let parity_nodes: BTreeSet<NodeIndex> = of_parity.iter().map(|&(_, node)| node).collect();
+        let mut barred = self.barred.clone();
+        barred.extend(of_parity.iter().map(|&(disk, _)| disk));
+        let barred = &barred;
         for stream in self.streams.values_mut() {
             let unplaced = stream.devices.iter().any(|device| device.unplaced);
             for device in &mut stream.devices {
                 let own = |disk: DiskIndex| layout.node_of(disk) == Some(stream.node) && !barred.contains(&disk);
                 let plain = |volume: VolumeIndex| {
-                    layout.knows(volume) && !layout.is_timed(volume) && !layout.is_on_any(volume, barred)
+                    let timed = layout.is_timed(volume) || layout.has_parity(volume);
+                    layout.knows(volume) && !timed && !layout.is_on_any(volume, barred)
                 };
                 device.lane = LaneRole {
                     // An I/O whose legs have no offset is decided with all others of its initiator.
                     io: !unplaced && device.volume.is_some_and(plain),
-                    leg: device.peer.is_some() && device.has_offsets,
+                    leg: device.has_offsets && device.peer.is_some_and(|peer| !parity_nodes.contains(&peer)),
                     far: device.has_offsets && device.disk.is_some_and(own),
                 };
             }

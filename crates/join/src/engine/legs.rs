@@ -6,6 +6,7 @@ use fathom_model::{ClockStatement, IoClass, Leg, LegMethod, Missing, Observation
 use super::Engine;
 use super::bulk::Round;
 use super::close::class_of;
+use super::parity::ParityLegs;
 use super::resolve::{Decisions, Found, Tie};
 use crate::assign::Interval;
 use crate::layout::Place;
@@ -22,6 +23,8 @@ pub(super) struct Built {
     pub(super) slowest: Option<Slowest>,
     /// How sure it is that all its replies ended when its legs say.
     pub(super) ends_confidence: f32,
+    /// Something of it was to be seen in a parity tier and was not, so that what came last may be missing.
+    pub(super) lacks_parity: bool,
     /// Of each leg whether the initiator's event could be another's, and between what it ended then.
     pub(super) doubtful: Vec<Option<Option<Interval>>>,
     /// Events that are in it now.
@@ -29,7 +32,7 @@ pub(super) struct Built {
 }
 
 impl Engine {
-    pub(super) fn build(&self, at: usize, decisions: &Decisions) -> Built {
+    pub(super) fn build(&self, at: usize, decisions: &Decisions, parity: ParityLegs) -> Built {
         let io = self.pool.ios[at].clone();
         let nothing = Found::default();
         let mut chosen: Vec<(Place, &Found)> = io
@@ -45,34 +48,33 @@ impl Engine {
         }
         let both = one_version_a_copy(&mut chosen);
         torn |= both;
-        let legs: Vec<Leg> = chosen
+        let mut legs: Vec<Leg> = chosen
             .iter()
             .map(|(place, found)| self.leg(&io, place, found, torn))
             .collect();
-        let legs_expected = if io.op.goes_to_every_copy() {
+        let copies = if io.op.goes_to_every_copy() {
             copies_of(&chosen)
         } else {
             io.places.parts
         };
-        let class = class_of(&legs, legs_expected, io.places.whole);
-        let used = chosen
-            .iter()
-            .flat_map(|(_, found)| {
-                found
-                    .initiator
-                    .iter()
-                    .chain(&found.target)
-                    .chain(&found.device)
-                    .chain(&found.attempts)
-                    .copied()
-            })
-            .collect();
+        let whole = io.places.whole && !parity.is_lacking;
+        legs.extend(
+            parity
+                .legs
+                .iter()
+                .map(|(place, found)| self.leg(&io, place, found, false)),
+        );
+        chosen.extend(parity.legs.iter().map(|(place, found)| (*place, found)));
+        let legs_expected = copies + parity.expected;
+        let class = class_of(&legs, legs_expected, whole);
+        let used = chosen.iter().flat_map(|(_, found)| found.events()).collect();
         Built {
             io,
             legs,
             class,
             legs_expected,
             slowest: None,
+            lacks_parity: parity.is_lacking,
             ends_confidence: chosen.iter().map(|(_, found)| found.end_confidence()).product(),
             doubtful: chosen
                 .iter()
@@ -101,6 +103,7 @@ impl Engine {
                 self.missing(io, place, found, far, tap)
             }
         };
+        let further_devices = found.device.iter().skip(1).chain(&found.devices_before);
         Leg {
             part: place.part,
             copy: place.copy,
@@ -116,15 +119,15 @@ impl Engine {
             merged: found.merged(),
             more: MoreOrdinals::from(Further {
                 initiator: found.attempts.iter().map(|&at| event(at).ordinal).collect(),
-                target: Vec::new(),
-                device: found.device.iter().skip(1).map(|&at| event(at).ordinal).collect(),
+                target: found.targets_before.iter().map(|&at| event(at).ordinal).collect(),
+                device: further_devices.map(|&at| event(at).ordinal).collect(),
             }),
             missing_initiator: missing(Tap::Initiator, found.initiator.is_some()),
             missing_target: missing(Tap::Target, found.target.is_some()),
             missing_device: missing(Tap::Device, !found.lacks_device()),
             method: match io.op {
                 Op::Flush => LegMethod::Time,
-                _ if found.cache.is_some() => LegMethod::Time,
+                _ if found.cache.is_some() || found.of_parity => LegMethod::Time,
                 _ if found.by_order => LegMethod::Order,
                 _ => LegMethod::Key,
             },
@@ -228,7 +231,7 @@ impl Engine {
             })
             .collect();
         // First learn from the whole window, then name: the order of its I/Os must not matter.
-        for one in built.iter() {
+        for one in built.iter().filter(|one| !one.lacks_parity) {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
             replies.learn(io, replies_of(one));
         }
@@ -237,7 +240,7 @@ impl Engine {
         }
         let known = replies.known().with_resolution(self.resolution(stream, Tap::Initiator));
         let stretches = self.learn_stretches(stream, window, &known, (built, &ends), round.as_deref());
-        for (one, ends) in built.iter_mut().zip(&ends) {
+        for (one, ends) in built.iter_mut().zip(&ends).filter(|(one, _)| !one.lacks_parity) {
             let io = (one.io.event.start_unix_nanos, one.io.event.end_unix_nanos());
             one.slowest = match MissingLegs::of(io, &one.legs, ends) {
                 Some(missing) => lost::name(&known, &mut one.legs, ends, &missing, &stretches),

@@ -126,17 +126,17 @@ impl Engine {
 /// Who claims places, and where their drives' events must lie. What a claim's leg and target's event are does not change while pieces
 /// are looked for, so that this is looked up once a place.
 #[derive(Default)]
-struct Rivals {
+pub(super) struct Rivals {
     of: FxHashMap<(Op, DiskIndex, u64, u64, StreamIndex), OnPlace>,
 }
 
-struct OnPlace {
+pub(super) struct OnPlace {
     claims: Vec<ClaimRef>,
     outers: Overlaps,
 }
 
 impl Rivals {
-    fn on(
+    pub(super) fn on(
         &mut self,
         engine: &Engine,
         (op, place): (Op, &Place),
@@ -165,7 +165,7 @@ impl Rivals {
 
 impl OnPlace {
     /// The claims in whose time an event lies.
-    fn that_may_have(&self, event: Interval) -> impl Iterator<Item = ClaimRef> + '_ {
+    pub(super) fn that_may_have(&self, event: Interval) -> impl Iterator<Item = ClaimRef> + '_ {
         self.outers.holding(event).map(|number| self.claims[number])
     }
 }

@@ -20,6 +20,10 @@ pub(super) struct Found {
     pub(super) device: Vec<usize>,
     /// Failed attempts before the one in `initiator`.
     pub(super) attempts: Vec<usize>,
+    /// Requests at the target before the one in `target`.
+    pub(super) targets_before: Vec<usize>,
+    /// Requests at the drive that earlier attempts made.
+    pub(super) devices_before: Vec<usize>,
     pub(super) unsure: bool,
     /// Product of the confidences of the steps.
     pub(super) confidence: f32,
@@ -40,6 +44,8 @@ pub(super) struct Found {
     pub(super) cache: Option<DiskIndex>,
     /// Several events of a cache could be its own.
     pub(super) indistinct: bool,
+    /// It is of a parity tier, and tied by time.
+    pub(super) of_parity: bool,
 }
 
 /// What the tie of a leg rests on.
@@ -55,6 +61,17 @@ pub(super) enum Tie {
 }
 
 impl Found {
+    /// All events that it has.
+    pub(super) fn events(&self) -> impl Iterator<Item = usize> + '_ {
+        let one = self.initiator.iter().chain(&self.target);
+        let before = self
+            .attempts
+            .iter()
+            .chain(&self.targets_before)
+            .chain(&self.devices_before);
+        one.chain(&self.device).chain(before).copied()
+    }
+
     /// Whether nothing was found at a drive.
     pub(super) const fn lacks_device(&self) -> bool {
         self.device.is_empty() && self.shared.is_none()
@@ -329,6 +346,18 @@ impl Engine {
             };
             // An interval that holds nothing stands for a claim that takes no part.
             widened.push(outer.unwrap_or((i64::MAX, i64::MIN)));
+        }
+        let attempts = self.attempts_at(claimants, far, tap);
+        if attempts.is_empty() {
+            return self.settle(claimants, &events, &widened, tap, (links, likely));
+        }
+        let (events, mine) = self.without_attempts(claimants, &events, (&widened, &attempts));
+        for (owner, event) in mine {
+            let found = &mut claimants[owner].found;
+            match tap {
+                Tap::Target => found.targets_before.push(event),
+                _ => found.devices_before.push(event),
+            }
         }
         self.settle(claimants, &events, &widened, tap, (links, likely))
     }

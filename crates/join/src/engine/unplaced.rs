@@ -213,6 +213,7 @@ impl Engine {
         found.add_lists(ways, legs);
         found.shared = self.learn_correlation(stream, window, &found);
         found.tie_by_irp();
+        self.tie_retried(&mut found);
         found
     }
 

@@ -125,7 +125,7 @@ impl Engine {
     pub(super) fn copy_nodes(&self, window: i64, stream: StreamIndex) -> BTreeSet<NodeIndex> {
         let stream = &self.streams[&stream];
         let ios = stream.windows.get(&window).into_iter().flatten();
-        let pooled = ios.flat_map(|&io| self.pool.ios[io].places.places.iter().map(|place| place.node));
+        let pooled = ios.flat_map(|&io| self.pool.ios[io].places.nodes());
         let gathered = stream.gathered.get(&window).into_iter();
         pooled
             .chain(gathered.flat_map(|gathered| gathered.nodes.iter().copied()))

@@ -15,7 +15,8 @@ pub(super) fn add(layout: &mut Layout, topology: &Topology, catalog: &mut Catalo
         let known = |disk: &PhysicalDiskId| topology.disks.iter().any(|known| known.id == *disk);
         let volume = layout.volume(catalog.intern_volume(&of_volume[0].volume));
         let mut last = None;
-        for extent in of_volume.iter().filter(|extent| known(&extent.disk)) {
+        let of_copies = of_volume.iter().filter(|extent| extent.parity.is_none());
+        for extent in of_copies.filter(|extent| known(&extent.disk)) {
             if last.replace(extent.copy) != Some(extent.copy) {
                 volume.stripes.push(Vec::new());
             }

@@ -23,6 +23,7 @@ fn layout() -> (Layout, VolumeIndex) {
                 disk_offset: 1000 * u64::from(copy + 1) + chunk / 2 * 100,
                 valid: Validity::default(),
                 stripe: None,
+                parity: None,
             })
         })
         .collect();
@@ -141,5 +142,6 @@ fn only_even_chunks(layout: &VolumeLayout) -> VolumeLayout {
         beside: Vec::new(),
         stripes: Vec::new(),
         timed: false,
+        parity: ParityRows::default(),
     }
 }

@@ -286,6 +286,7 @@ impl Cluster {
             disk_offset: extent.disk_offset,
             valid: Validity::default(),
             stripe: extent.stripe,
+            parity: None,
         });
         ExtentMap::try_new(extents.collect())
             .map(|_| ())
@@ -316,6 +317,7 @@ impl Cluster {
                 valid_from_ns: None,
                 valid_until_ns: None,
                 stripe: extent.stripe,
+                parity: None,
             })
         });
         Run {

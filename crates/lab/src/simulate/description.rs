@@ -62,6 +62,7 @@ fn extents(simulated: &Simulated) -> Vec<RunExtent> {
                 valid_from_ns: extent.valid.from_unix_nanos,
                 valid_until_ns: extent.valid.until_unix_nanos,
                 stripe: extent.stripe,
+                parity: extent.parity,
             })
         })
         .collect()

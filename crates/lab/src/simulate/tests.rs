@@ -15,6 +15,7 @@ use crate::score;
 mod ambiguity;
 mod identical;
 mod legs;
+mod parity;
 
 fn recorded(scenario: Scenario, options: &Options) -> (tempfile::TempDir, Simulated, Summary) {
     let directory = tempfile::tempdir().unwrap();

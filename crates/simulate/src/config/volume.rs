@@ -16,7 +16,7 @@ pub struct Volume {
     /// Columns of a copy, each on a disk of its own. Default 1.
     pub columns: u32,
     /// Bytes on one column before the next takes over. Default 256 KiB, the default of Storage Spaces (domain/thresholds.md,
-    /// Interleave). Means nothing with one column.
+    /// Interleave). Means nothing with one column and no parity tier.
     pub interleave_bytes: u64,
     /// Bytes of a slab, the piece of a disk that a column takes at a time. Default 256 MiB; 1 GiB is seen as well
     /// (domain/thresholds.md, Extent (slab) size).
@@ -31,11 +31,35 @@ pub struct Volume {
     pub sizes: Vec<SizeShare>,
     /// Where reads and writes go. Default uniform.
     pub offsets: Offsets,
+    /// A parity tier behind the copies: the volume is a mirror-accelerated one. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parity: Option<ParityTier>,
     /// Slabs that move to other disks in mid-run. Default none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<SlabMove>,
     /// Most writes under way to one offset; a write beyond goes elsewhere or waits. Default 64.
     pub same_block_limit: u32,
+}
+
+/// The parity tier of a mirror-accelerated volume. What is written to it goes to columns of data and parity at once; nothing moves
+/// between the tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ParityTier {
+    /// Bytes of the volume that lie in it, its last ones; a multiple of 4096 and fewer than the volume has.
+    pub size_bytes: u64,
+    /// Columns of a stripe, those of parity with them, each on a disk of its own.
+    pub columns: u32,
+    /// How many of them are parity; 2 is dual parity.
+    pub parity_columns: u32,
+}
+
+impl ParityTier {
+    /// Rows of slabs of so many bytes each.
+    pub(crate) fn rows(self, slab_bytes: u64) -> u64 {
+        let data = u64::from(self.columns.saturating_sub(self.parity_columns)).max(1);
+        self.size_bytes.div_ceil(slab_bytes.saturating_mul(data).max(1))
+    }
 }
 
 /// The slabs of one copy of a row move to other disks of their node, or of another one where it has none left.
@@ -67,6 +91,7 @@ impl Default for Volume {
                 share: 1.0,
             }],
             offsets: Offsets::Uniform,
+            parity: None,
             moves: Vec::new(),
             same_block_limit: 64,
         }
@@ -86,6 +111,12 @@ impl Volume {
             resiliency,
             ..Self::default()
         }
+    }
+
+    /// Bytes that lie in copies.
+    pub(crate) fn mirrored_bytes(&self) -> u64 {
+        let of_parity = self.parity.map_or(0, |tier| tier.size_bytes);
+        self.size_bytes.saturating_sub(of_parity)
     }
 
     /// Name, once filled in.

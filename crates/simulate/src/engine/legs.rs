@@ -136,7 +136,8 @@ impl Engine<'_> {
     /// A read asks one copy of each part: the local one where there is one.
     fn one_copy_each(&mut self, io: u32) -> SmallVec<[Part; 4]> {
         let io = &self.ios[io];
-        let parts = self.layout.parts(io.volume, io.offset, io.length, self.now);
+        let parts = self.layout.copies_of(io.volume, io.offset, io.length, self.now);
+        let of_parity = self.layout.read_parts(io.volume, io.offset, io.length);
         let copies = self.layout.copies(io.volume) as usize;
         let chosen = parts.chunks(copies).filter_map(|of_part| {
             let there = |part: &&Part| Some(part.disk) != self.without || copies == 1;
@@ -146,7 +147,7 @@ impl Engine<'_> {
             let chosen = of_part.get((io.offset >> 12) as usize % copies).filter(there);
             local.or(chosen).or_else(|| of_part.iter().find(there)).copied()
         });
-        chosen.collect()
+        chosen.chain(of_parity).collect()
     }
 
     /// A leg is handed to the storage bus, or, where the copy is on the same node, to the drive.
@@ -219,8 +220,19 @@ impl Engine<'_> {
         let leg = &self.legs[at];
         let Of::Io(io) = leg.of else { return };
         let volume = self.ios[io].volume;
-        let Part { copy, slab, disk, .. } = leg.part;
-        let device = self.recorder.initiator_device(volume, slab, copy, leg.node, disk);
+        let Part {
+            copy,
+            slab,
+            disk,
+            of_parity,
+            ..
+        } = leg.part;
+        // A column is no copy, and no path has its name: its disk's.
+        let device = if of_parity {
+            DeviceKey::Port(disk)
+        } else {
+            self.recorder.initiator_device(volume, slab, copy, leg.node, disk)
+        };
         let seen = Seen {
             tap: Tap::Initiator,
             device: 0,

@@ -67,6 +67,7 @@ impl Engine<'_> {
                 disk,
                 disk_offset,
                 length,
+                of_parity: false,
             },
             from: peer,
             node: self.layout.node_of(disk),

@@ -2,8 +2,8 @@
 
 use super::{Options, Scenario};
 use crate::config::{
-    Arrival, ClockChange, Config, DiskRef, Fault, FaultKind, LinkRef, Lost, MOST_NODES, Offsets, OpMix, Resiliency,
-    SizeShare, SlabMove, Taps, Volume,
+    Arrival, ClockChange, Config, DiskRef, Fault, FaultKind, LinkRef, Lost, MOST_NODES, Offsets, OpMix, ParityTier,
+    Resiliency, SizeShare, SlabMove, Taps, Volume,
 };
 
 /// The node that faults are at.
@@ -92,6 +92,16 @@ fn workload(scenario: Scenario, config: &mut Config) {
             config.disks.merge_micros = 20.0;
         }
         Scenario::Nested => volumes(config, |_, volume| volume.resiliency = Resiliency::NestedTwoWay),
+        Scenario::MirrorAccelerated => volumes(config, |_, volume| {
+            volume.size_bytes = 1 << 30;
+            volume.slab_bytes = 64 << 20;
+            volume.sizes = many_sizes();
+            volume.parity = Some(ParityTier {
+                size_bytes: 512 << 20,
+                columns: 4,
+                parity_columns: 2,
+            });
+        }),
         Scenario::Columns => volumes(config, |_, volume| {
             volume.size_bytes = 512 << 20;
             volume.slab_bytes = 64 << 20;

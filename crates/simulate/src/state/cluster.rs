@@ -175,6 +175,9 @@ fn virtual_disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 (code(0, "Healthy"), ok())
             };
             let copies = u64::from(volume.resiliency.copies());
+            let of_parity = volume.parity.map_or(0, |tier| {
+                tier.rows(volume.slab_bytes) * volume.slab_bytes * u64::from(tier.columns)
+            });
             let resiliency = if matches!(volume.resiliency, Resiliency::Simple) {
                 "Simple"
             } else {
@@ -192,7 +195,7 @@ fn virtual_disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .with("interleave_bytes", volume.interleave_bytes)
                 .with("allocation_unit_bytes", volume.slab_bytes)
                 .with("size_bytes", volume.size_bytes)
-                .with("footprint_bytes", volume.size_bytes * copies)
+                .with("footprint_bytes", volume.mirrored_bytes() * copies + of_parity)
                 .with("detached_reason", code(1, "None"))
         })
         .collect()
@@ -298,7 +301,11 @@ fn extents(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .observation(
                     node,
                     Kind::Extent,
-                    format!("{}/{}/{}", extent.volume, extent.volume_offset, extent.copy),
+                    // The columns of a row of a parity tier begin at one offset.
+                    match extent.parity {
+                        None => format!("{}/{}/{}", extent.volume, extent.volume_offset, extent.copy),
+                        Some(parity) => format!("{}/{}/column{}", extent.volume, extent.volume_offset, parity.column),
+                    },
                     at,
                 )
                 .with("virtual_disk_id", extent.volume.as_str())

@@ -120,7 +120,9 @@ fn every_write_has_its_legs_and_every_row_of_the_truth_is_what_it_should_be() {
             }
             let copies = write.copies.len() as u32;
             let copies_a_part = simulated.topology.volumes[0].copies;
-            assert!(copies.is_multiple_of(copies_a_part) && copies > 0, "{scenario}");
+            let of_copies = scenario != Scenario::MirrorAccelerated;
+            assert!(!of_copies || copies.is_multiple_of(copies_a_part), "{scenario}");
+            assert!(copies > 0, "{scenario}");
             assert!(write.slowest.is_some());
         }
     }

@@ -12,7 +12,7 @@
 //! | target_ordinal, … ; device_ordinal, … | null | as the far side saw it, on its own clock |
 //! | cache | text, null | the id of the drive that the device event is of, where a cache took the request in the disk's place |
 //! | merged | text, null | of a request that the drive made of several legs': `first` where its ordinal counts, else `further` |
-//! | further_initiator, further_device | text, null | ordinals of failed attempts, of further pieces; `3,4` |
+//! | further_initiator, further_target, further_device | text, null | ordinals of failed attempts, of what they made at the target, of further pieces and what attempts made at the drive; `3,4` |
 //! | missing_initiator, missing_target, missing_device | text, null | why an observation is not there |
 //! | method, confidence, ambiguous | text, f32, bool | how it was joined and how sure that is |
 //! | candidate | bool | whether the I/O may have waited for it |
@@ -94,6 +94,7 @@ pub(crate) fn write(path: &str, ios: &[&Io], rows: &JoinedRows, catalog: &Catalo
     let merged = |leg: &Leg| leg.merged.map(Merged::as_str);
     builder.name("merged", of_leg().map(merged), true);
     builder.text("further_initiator", of_leg().map(|leg| ordinals(&leg.more.initiator)));
+    builder.text("further_target", of_leg().map(|leg| ordinals(&leg.more.target)));
     builder.text("further_device", of_leg().map(|leg| ordinals(&leg.more.device)));
     let missing = |cause: Option<Missing>| cause.map(Missing::as_str);
     builder.name(
@@ -148,6 +149,7 @@ fn load_batch(columns: &Columns<'_>, cluster: &ClusterId, catalog: &mut Catalog,
     let merged = |text: &str| Merged::ALL.into_iter().find(|merged| merged.as_str() == text);
     let merged = columns.since("merged", |name| columns.parsed(name, merged))?;
     let further_initiator = further(columns, "further_initiator")?;
+    let further_target = columns.since("further_target", |name| further_or_none(columns, name))?;
     let further_device = further(columns, "further_device")?;
     let missing_initiator = missing(columns, "missing_initiator")?;
     let missing_target = missing(columns, "missing_target")?;
@@ -180,7 +182,7 @@ fn load_batch(columns: &Columns<'_>, cluster: &ClusterId, catalog: &mut Catalog,
             merged: merged[row],
             more: MoreOrdinals::from(Further {
                 initiator: further_initiator[row].clone(),
-                target: Vec::new(),
+                target: further_target[row].clone().unwrap_or_default(),
                 device: further_device[row].clone(),
             }),
             missing_initiator: missing_initiator[row],
@@ -221,13 +223,17 @@ fn ordinals(ordinals: &[u64]) -> Option<String> {
 }
 
 fn further(columns: &Columns<'_>, name: &'static str) -> Result<Vec<Vec<u64>>> {
+    let parsed = further_or_none(columns, name)?;
+    Ok(parsed.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+fn further_or_none(columns: &Columns<'_>, name: &'static str) -> Result<Values<Vec<u64>>> {
     let parse = |text: &str| {
         text.split(',')
             .map(|one| one.parse().ok())
             .collect::<Option<Vec<u64>>>()
     };
-    let parsed: Values<Vec<u64>> = columns.parsed(name, parse)?;
-    Ok(parsed.into_iter().map(Option::unwrap_or_default).collect())
+    columns.parsed(name, parse)
 }
 
 fn missing(columns: &Columns<'_>, name: &'static str) -> Result<Values<Missing>> {

@@ -72,6 +72,36 @@ fn devices_and_topology_come_back() {
         },
     ];
     assert_eq!(devices_from_wire(&devices_to_wire(&devices)), Ok(devices));
+    let striped = Extent {
+        volume: "vol0".into(),
+        volume_offset: 0,
+        length: 1 << 30,
+        copy: 0,
+        disk: "t1/disk0".into(),
+        disk_offset: 4096,
+        valid: Validity {
+            from_unix_nanos: Some(-5),
+            until_unix_nanos: None,
+        },
+        stripe: Some(Stripe {
+            column: 1,
+            columns: 2,
+            interleave_bytes: 1 << 16,
+        }),
+        parity: None,
+    };
+    let of_parity = Extent {
+        volume_offset: 1 << 40,
+        disk_offset: 1 << 41,
+        stripe: None,
+        parity: Some(Parity {
+            column: 5,
+            columns: 6,
+            parity_columns: 2,
+            interleave_bytes: None,
+        }),
+        ..striped.clone()
+    };
     let versioned = VersionedTopology {
         version: 4,
         valid_from_unix_nanos: None,
@@ -90,24 +120,7 @@ fn devices_and_topology_come_back() {
                 size_bytes: 1 << 30,
                 copies: 1,
             }],
-            extents: ExtentMap::try_new(vec![Extent {
-                volume: "vol0".into(),
-                volume_offset: 0,
-                length: 1 << 30,
-                copy: 0,
-                disk: "t1/disk0".into(),
-                disk_offset: 4096,
-                valid: Validity {
-                    from_unix_nanos: Some(-5),
-                    until_unix_nanos: None,
-                },
-                stripe: Some(Stripe {
-                    column: 1,
-                    columns: 2,
-                    interleave_bytes: 1 << 16,
-                }),
-            }])
-            .unwrap(),
+            extents: ExtentMap::try_new(vec![striped, of_parity]).unwrap(),
         },
     };
     let mut message = wire::Topology::from(&versioned);

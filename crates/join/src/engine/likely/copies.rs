@@ -326,7 +326,9 @@ impl Engine {
             beginnings = longer;
         }
         // Which copy was the last is not known where one may be at either of two places.
-        let all_known = whole.places.places.iter().all(|place| !place.alternative);
+        let sure = whole.places.places.iter().all(|place| !place.alternative);
+        // Of what is in a parity tier too nobody knows here when the last of it ended.
+        let all_known = sure && whole.places.parity.is_empty();
         for beginning in beginnings.iter_mut().filter(|_| all_known) {
             if let Some((latest, shown)) = beginning.last {
                 beginning.log += densities.log(Step::last(shown), end.saturating_sub(latest));

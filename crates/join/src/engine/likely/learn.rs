@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::super::Engine;
 use super::super::bulk::Round;
+use super::super::parity::ParityLegs;
 use super::super::resolve::{Decisions, Ties};
 use crate::delays::{Samples, Usual};
 use crate::pool::ClaimRef;
@@ -32,9 +33,11 @@ impl Engine {
         let mut sampled = Vec::new();
         for &at in ios {
             let io = &self.pool.ios[at];
-            if is_sampled(io.event.ordinal, one_in) && matches!(io.op, Op::Write | Op::Unmap) {
+            // Of what is in a parity tier too the last end is not known here.
+            let mirrored = matches!(io.op, Op::Write | Op::Unmap) && io.places.parity.is_empty();
+            if is_sampled(io.event.ordinal, one_in) && mirrored {
                 sampled.push(at);
-                let built = self.build(at, decisions);
+                let built = self.build(at, decisions, ParityLegs::default());
                 if built.legs.iter().any(|leg| leg.ambiguous) {
                     unsettled.push(at);
                 }
@@ -115,7 +118,7 @@ impl Engine {
         let mut samples = Samples::default();
         for &at in ios {
             let io = &self.pool.ios[at].event;
-            let built = self.build(at, decisions);
+            let built = self.build(at, decisions, ParityLegs::default());
             let span = (io.start_unix_nanos, io.end_unix_nanos());
             samples.observe(built.io.op, span, &built.legs, open);
         }

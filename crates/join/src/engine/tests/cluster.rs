@@ -11,7 +11,10 @@ use fathom_model::{
 
 use super::super::{End, StreamInfo};
 
+mod rng;
 mod streams;
+
+pub(super) use rng::Rng;
 
 /// Where true time begins.
 pub(super) const START: i64 = 1_790_000_000_000_000_000;
@@ -19,38 +22,6 @@ pub(super) const START: i64 = 1_790_000_000_000_000_000;
 pub(super) const MS: i64 = 1_000_000;
 /// Bytes of an extent.
 pub(super) const CHUNK: u64 = 1 << 20;
-
-/// Noise that is the same on every machine.
-#[derive(Clone, Debug)]
-pub(super) struct Rng(u64);
-
-impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
-        let mut rng = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        rng.next();
-        rng.next();
-        rng
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
-    }
-
-    pub(super) fn below(&mut self, most: u64) -> u64 {
-        if most == 0 { 0 } else { self.next() % most }
-    }
-
-    pub(super) fn between(&mut self, from: i64, until: i64) -> i64 {
-        from + self.below((until - from).max(1) as u64) as i64
-    }
-
-    pub(super) fn chance(&mut self, per_mille: u64) -> bool {
-        self.below(1000) < per_mille
-    }
-}
 
 /// What cluster is made, and what happens on it.
 #[derive(Clone, Debug)]
@@ -80,6 +51,10 @@ pub(super) struct Options {
     pub(super) slow_per_mille: u64,
     /// First attempts that fail at the initiator.
     pub(super) retries_per_mille: u64,
+    /// How often one leg fails at most.
+    pub(super) most_retries: u64,
+    /// Of these those that were served all the same: only the answer was lost.
+    pub(super) served_per_mille: u64,
     /// Clocks are off by up to this.
     pub(super) offset_nanos: i64,
     /// And drift by up to this.
@@ -140,6 +115,8 @@ impl Default for Options {
             unmaps_per_mille: 0,
             slow_per_mille: 0,
             retries_per_mille: 0,
+            most_retries: 1,
+            served_per_mille: 0,
             offset_nanos: 0,
             drift_ppb: 0,
             asymmetry_nanos: 0,
@@ -317,6 +294,7 @@ impl Cluster {
                         disk_offset: offset,
                         valid: Validity::default(),
                         stripe: None,
+                        parity: None,
                     });
                 }
                 spots.push(places);
@@ -442,7 +420,7 @@ impl Cluster {
     pub(super) fn path_device(&self, volume: usize, copy: u32, peer: usize) -> Device {
         let mut disks: Vec<usize> = self.spots[volume]
             .iter()
-            .map(|places| places[copy as usize])
+            .filter_map(|places| places.get(copy as usize).copied())
             .filter(|place| place.0 == peer)
             .map(|place| place.1)
             .collect();

@@ -140,6 +140,16 @@ fn difficulties() -> Vec<(&'static str, f64, Options)> {
             },
         ),
         (
+            "several retries, some of them served",
+            0.75,
+            Options {
+                retries_per_mille: 50,
+                most_retries: 4,
+                served_per_mille: 600,
+                ..busy()
+            },
+        ),
+        (
             "several disks a node",
             0.97,
             Options {

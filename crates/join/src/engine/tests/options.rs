@@ -65,7 +65,7 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
         prop_oneof![Just(None), Just(Some(16_384_u64))],
         prop_oneof![3 => Just((0, false)), 1 => Just((1_u64 << 24, false)), 1 => Just((1 << 24, true))],
         prop_oneof![3 => Just((false, 0)), 1 => Just((true, 0)), 2 => Just((false, 300_u64))],
-        prop_oneof![Just(0_u64), Just(50)],
+        prop_oneof![2 => Just((0_u64, 1, 0)), 1 => Just((50, 1, 0)), 1 => Just((100, 4, 500))],
         prop_oneof![Just(0_i64), Just(5 * MS)],
     );
     let irps = prop_oneof![Just(Irps::None), Just(Irps::Own), Just(Irps::Shared)];
@@ -91,7 +91,7 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
                     split_bytes,
                     shift,
                     (cache, merges_per_mille),
-                    retries_per_mille,
+                    (retries_per_mille, most_retries, served_per_mille),
                     disorder_nanos,
                 ) = faults;
                 let options = Options {
@@ -110,6 +110,8 @@ pub(super) fn any_options() -> impl Strategy<Value = (Options, Config)> {
                     unmaps_per_mille: flushes_per_mille,
                     slow_per_mille: flushes_per_mille,
                     retries_per_mille,
+                    most_retries,
+                    served_per_mille,
                     offset_nanos: clocks.0,
                     drift_ppb: clocks.1,
                     without,

@@ -263,8 +263,27 @@ impl Cluster {
         } else {
             self.path_device(volume, spot.copy, spot.node)
         };
-        if self.options.retries_per_mille > 0 && self.rng.chance(self.options.retries_per_mille) {
-            let failed = start + self.rng.between(1_000, 50_000);
+        let target = Self::disk_device(Tap::Target, spot.node, spot.disk);
+        let mut attempts = 0;
+        // One that failed once is likely to fail again.
+        while attempts < self.options.most_retries
+            && self.options.retries_per_mille > 0
+            && self.rng.chance(if attempts == 0 {
+                self.options.retries_per_mille
+            } else {
+                500
+            })
+        {
+            attempts += 1;
+            let mut failed = start + self.rng.between(1_000, 50_000);
+            if self.options.served_per_mille > 0 && self.rng.chance(self.options.served_per_mille) {
+                let arrival = start + trip.there;
+                let served = self.device_events(request.op, spot, arrival + trip.queue, trip.service / 2, owner);
+                let sent = served + trip.after;
+                let place = (spot.offset, spot.length);
+                self.event(spot.node, target.clone(), request.op, place, (arrival, sent), owner);
+                failed = sent + self.rng.between(20_000, 90_000);
+            }
             self.event(
                 node,
                 path.clone(),
@@ -279,7 +298,6 @@ impl Cluster {
         let arrival = start + trip.there;
         let served = self.device_events(request.op, spot, arrival + trip.queue, trip.service, owner);
         let sent = served + trip.after;
-        let target = Self::disk_device(Tap::Target, spot.node, spot.disk);
         self.event(
             spot.node,
             target,

@@ -56,7 +56,7 @@ pub(super) struct Score {
     pub(super) claims: usize,
     /// Of those in legs that are not said to be ambiguous, how many are another's.
     pub(super) wrong: usize,
-    /// Of those at drives that only time tied, which may be wrong as often as their confidence says.
+    /// Of those at drives, or of columns of a parity tier, that only time tied, which may be wrong as often as their confidence says.
     pub(super) wrong_by_time: usize,
     pub(super) by_time: usize,
     /// Of those in ambiguous legs.
@@ -85,7 +85,9 @@ pub(super) fn score(played: &Played, streams: &[Made]) -> Score {
             for (tap, event) in events_of(leg) {
                 score.claims += 1;
                 let wrong = played.owner(streams, event) != truth;
-                let by_time = tap == Tap::Device && leg.cache.is_some() && !leg.ambiguous;
+                let of_column = leg.method == fathom_model::LegMethod::Time && leg.length > 0;
+                let by_time =
+                    (tap == Tap::Device && leg.cache.is_some() || of_column && leg.cache.is_none()) && !leg.ambiguous;
                 score.by_time += usize::from(by_time);
                 score.wrong_by_time += usize::from(wrong && by_time);
                 score.wrong += usize::from(wrong && !leg.ambiguous && !by_time);
