@@ -18,6 +18,7 @@ fn pool(media: &[(&str, i64)], slabs: &[&[&str]]) -> Conditions {
             disk_offset: slab as u64 * 1024,
             valid: Validity::default(),
             stripe: None,
+            parity: None,
         })
     });
     let topology = Topology {
