@@ -1,5 +1,7 @@
 //! Writes are counted, not legs, and what is not known is not zero.
 
+use fathom_model::DiskIndex;
+
 use super::*;
 use crate::fixture::{Cluster, Request, healthy};
 
