@@ -18,7 +18,9 @@ use fathom_proto::fleet::v1::fleet_service_client::FleetServiceClient;
 use fathom_proto::fleet::v1::join_request::Message as Request;
 use fathom_proto::fleet::v1::join_response::Message as Response;
 use fathom_proto::fleet::v1::site_service_client::SiteServiceClient;
+use fathom_runtime::clock::{Clock, SystemClock};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -93,7 +95,7 @@ struct Coordinator {
 
 impl Coordinator {
     fn start(home: &Path) -> Result<Self> {
-        let since = SystemTime::now() - Duration::from_secs(60);
+        let since = SystemClock.now() - Duration::from_secs(60);
         let authority = Authority::throw_away("bench of a fleet", since, Duration::from_secs(86_400))?;
         authority.write_to(home, "ca")?;
         let leaf = Leaf {
@@ -180,6 +182,8 @@ struct Sites {
     /// With the site that tells it.
     rollups: Vec<(usize, wire::ClusterRollup)>,
     number: u64,
+    /// What reads and what beats, of each site; ends with this.
+    _tasks: JoinSet<()>,
 }
 
 impl Sites {
@@ -193,9 +197,10 @@ impl Sites {
             clusters.entry(&rollup.site).or_default().push(offered);
         }
         let names: Vec<&str> = clusters.keys().copied().collect();
-        let mut sites = Vec::new();
+        let (mut sites, mut tasks) = (Vec::new(), JoinSet::new());
         for (name, clusters) in &clusters {
-            sites.push(Site::join(coordinator.channel(name).await?, name, clusters.clone()).await?);
+            let channel = coordinator.channel(name).await?;
+            sites.push(Site::join(channel, name, clusters.clone(), &mut tasks).await?);
         }
         let told = rollups.iter().map(|rollup| {
             let site = names.binary_search(&rollup.site.as_str()).unwrap_or_default();
@@ -205,6 +210,7 @@ impl Sites {
             rollups: told.collect(),
             sites,
             number: 0,
+            _tasks: tasks,
         })
     }
 
@@ -232,7 +238,12 @@ impl Sites {
 }
 
 impl Site {
-    async fn join(channel: Channel, name: &str, clusters: Vec<wire::OfferedCluster>) -> Result<Self> {
+    async fn join(
+        channel: Channel,
+        name: &str,
+        clusters: Vec<wire::OfferedCluster>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Self> {
         let (messages, queue) = mpsc::channel(64);
         let hello = wire::Hello {
             protocol_version: FLEET_PROTOCOL,
@@ -253,7 +264,7 @@ impl Site {
             nanos => Duration::from_nanos(nanos),
         };
         let (told, taken) = watch::channel(0);
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             while let Ok(Some(response)) = inbox.message().await {
                 if matches!(response.message, Some(Response::Ack(_))) {
                     told.send_modify(|taken| *taken += 1);
@@ -261,7 +272,7 @@ impl Site {
             }
         });
         let beats = messages.clone();
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             let beat = || request(Request::Heartbeat(wire::Heartbeat { wall_unix_nanos: START }));
             while beats.send(beat()).await.is_ok() {
                 tokio::time::sleep(every).await;
@@ -360,7 +371,8 @@ async fn answers(coordinator: &Coordinator, times: usize) -> Result<Vec<Answer>>
 /// once a second.
 async fn changes(coordinator: &Coordinator, fleet: &mut Sites, changes: u64) -> Result<Duration> {
     let mut asker = coordinator.questions().await?;
-    let asking = tokio::spawn(async move {
+    let mut asking = JoinSet::new();
+    asking.spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             if asker.list_cohorts(wire::ListCohortsRequest::default()).await.is_err() {
@@ -398,6 +410,6 @@ async fn changes(coordinator: &Coordinator, fleet: &mut Sites, changes: u64) -> 
             .context("a change was not seen within a minute")??;
         took.push(began.elapsed());
     }
-    asking.abort();
+    asking.abort_all();
     Ok(p99(took))
 }
