@@ -192,7 +192,7 @@ pub(crate) enum Command {
     Latency(LatencyArgs),
     /// Whom to blame, with the evidence
     #[command(
-        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --since 2h --until 1h\n  fathom why ID                one write: where its time went\n  fathom why --check           exit with 3 when somebody is to blame\n  fathom why --node t1         of the writes that t1 began or has a copy of; another node may be to blame for them"
+        after_help = "Examples:\n  fathom why\n  fathom why --volume vol0 --since 15m\n  fathom why --since 2h --until 1h\n  fathom why --since 2h --source rows   also latencies that changed with an update, a reboot or another owner\n  fathom why ID                one write: where its time went\n  fathom why --check           exit with 3 when somebody is to blame\n  fathom why --node t1         of the writes that t1 began or has a copy of; another node may be to blame for them"
     )]
     Why(WhyArgs),
     /// What is wrong now, each under one name from when it is found until it is over

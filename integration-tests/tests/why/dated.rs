@@ -35,7 +35,8 @@ fn ownership_that_moved_when_writes_became_slow_is_told_with_both() {
 
     let coordinator = setup.coordinator(&[]);
     setup.play(&coordinator, &recording);
-    let why = setup.json(&coordinator, &["why"]);
+    // Tables do not tell it.
+    let why = setup.json(&coordinator, &["why", "--source", "rows"]);
     let changes = why["changes"].as_array().unwrap();
     assert_eq!(changes.len(), 1, "{why}");
     let change = &changes[0];
@@ -48,7 +49,7 @@ fn ownership_that_moved_when_writes_became_slow_is_told_with_both() {
     assert!(p50("after") > p50("before") * 11 / 10, "{change}");
     let began = change["began_unix_ns"].as_i64().unwrap();
     assert!((began - moved).abs() < 4 * SECOND, "{change}");
-    let text = setup.ask(&coordinator, &["why"]).out;
+    let text = setup.ask(&coordinator, &["why", "--source", "rows"]).out;
     assert!(
         text.contains("owner of csv") && text.contains("went from n0 to n2"),
         "{text}"
