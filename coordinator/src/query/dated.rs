@@ -6,6 +6,7 @@ use fathom_diagnose::compare::Span as Stretch;
 use fathom_diagnose::dated::{About, Event, Search};
 use fathom_model::state::{Key, Kind, Observation};
 use fathom_model::{NodeId, PhysicalDisk};
+use fathom_state::shared_volumes::name_of;
 use fathom_store::paths::Table;
 use fathom_store::read_observations;
 
@@ -101,14 +102,7 @@ fn about(row: &Observation, disks: &[PhysicalDisk]) -> Option<About> {
             let own = disks.iter().find(|disk| ids.contains(&Some(disk.id.as_str())));
             own.map(|disk| About::Disk(disk.node.to_string(), disk.name.clone()))
         }
-        Kind::Csv => {
-            let name = row.text("volume").or_else(|| row.text("name")).unwrap_or(&row.id);
-            // A resource is called `Cluster Virtual Disk (NAME)`, a folder `C:\ClusterStorage\NAME`.
-            let within = name.strip_suffix(')').and_then(|name| name.rsplit_once('('));
-            let plain = within.map_or(name, |(_, name)| name);
-            let last = plain.trim_end_matches('\\').rsplit('\\').next().unwrap_or(plain);
-            Some(About::Volume(last.to_owned()))
-        }
+        Kind::Csv => Some(About::Volume(name_of(row).to_owned())),
         _ => None,
     }
 }

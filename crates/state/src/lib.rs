@@ -36,6 +36,7 @@ pub mod pools;
 pub mod qos;
 pub mod rdma;
 pub mod schema;
+pub mod shared_volumes;
 pub mod support;
 pub mod text;
 pub mod vms;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fathom_model::state::{Key, Kind, Observation, Value};
 
 use crate::history::{Fact, Picture};
+use crate::shared_volumes::virtual_disk;
 
 /// Attributes to put beside each virtual machine and each of their files, by resource.
 ///
@@ -115,11 +116,8 @@ impl Volumes {
             let own = &fact.observation;
             let Some(folder) = own.text("volume") else { continue };
             spelled.insert(folder.to_lowercase(), folder.to_owned());
-            // `Cluster Virtual Disk (NAME)`, which a language or a person may have named otherwise: then nothing is said.
-            let named = own
-                .text("name")
-                .and_then(|name| name.strip_suffix(')')?.rsplit_once('('));
-            if let Some(disk) = named.and_then(|(_, name)| spelled.get(&name.to_lowercase())) {
+            let named = own.text("name").and_then(virtual_disk);
+            if let Some(disk) = named.and_then(|name| spelled.get(&name.to_lowercase())) {
                 disks.insert(folder.to_lowercase(), disk.clone());
             }
         }

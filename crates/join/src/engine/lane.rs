@@ -205,8 +205,8 @@ impl Engine {
             for device in &mut stream.devices {
                 let own = |disk: DiskIndex| layout.node_of(disk) == Some(stream.node) && !barred.contains(&disk);
                 let plain = |volume: VolumeIndex| {
-                    let timed = layout.is_timed(volume) || layout.has_parity(volume);
-                    layout.knows(volume) && !timed && !layout.is_on_any(volume, barred)
+                    let of_the_pool = layout.is_timed(volume) || layout.has_parity(volume);
+                    layout.knows(volume) && !of_the_pool && !layout.is_on_any(volume, barred)
                 };
                 device.lane = LaneRole {
                     // An I/O whose legs have no offset is decided with all others of its initiator.

@@ -8,6 +8,7 @@ use fathom_model::state::{Kind, Observation, Value};
 use super::disks::number;
 use super::{Scene, cited};
 use crate::history::Fact;
+use crate::shared_volumes::{last_part, name_of};
 
 /// StateInfo of a cluster shared volume at a node.
 const FILE_SYSTEM_REDIRECTED: i64 = 3;
@@ -106,7 +107,7 @@ fn redirection(fact: Fact) -> Option<Redirected> {
     }
     let words: Vec<&str> = given.iter().map(|(_, words, _)| *words).collect();
     Some(Redirected {
-        volume: volume_name(own),
+        volume: name_of(own).to_owned(),
         node,
         how,
         why: if words.is_empty() {
@@ -117,16 +118,6 @@ fn redirection(fact: Fact) -> Option<Redirected> {
         is_loud: given.is_empty() || given.iter().any(|(_, _, usual)| *usual == Usual::No),
         fact,
     })
-}
-
-/// As the volume's folder or friendly name has it; else its resource.
-fn volume_name(csv: &Observation) -> String {
-    let name = csv.text("volume").or_else(|| csv.text("name")).unwrap_or(&csv.id);
-    name.trim_end_matches('\\')
-        .rsplit('\\')
-        .next()
-        .unwrap_or(name)
-        .to_owned()
 }
 
 /// ProtectionStatus on; ConversionStatus while a volume is encrypted or decrypted, which reads and writes all of it.
@@ -177,17 +168,10 @@ fn shared(volume: &str, csvs: &[Observation]) -> Option<String> {
         own.map(plain).any(|own| own == named)
     };
     if let Some(csv) = csvs.iter().find(is_it) {
-        return Some(volume_name(csv));
+        return Some(name_of(csv).to_owned());
     }
     let (_, folder) = named.split_once("\\clusterstorage\\")?;
-    (!folder.is_empty()).then(|| {
-        volume
-            .trim_end_matches('\\')
-            .rsplit('\\')
-            .next()
-            .unwrap_or(volume)
-            .to_owned()
-    })
+    (!folder.is_empty()).then(|| last_part(volume).to_owned())
 }
 
 #[cfg(test)]
