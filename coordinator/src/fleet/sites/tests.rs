@@ -34,6 +34,7 @@ fn known() -> Known {
 fn kept(known: &Known, now: i64) -> wire::KeptFleet {
     let (shown, names) = known.kept(now);
     let mut whole = memory::to_kept(&shown, |site| names.iter().any(|(name, _)| name == site), now);
+    memory::add_own_variants(&mut whole, known.fleet());
     for (site, clusters) in names {
         // In pieces of one cluster.
         for cluster in clusters {
