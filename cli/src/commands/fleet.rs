@@ -107,7 +107,11 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
     for cluster in &answer.withdrawn {
         note_withdrawn(&cluster.site, &cluster.cluster, cluster.since_unix_nanos);
     }
-    let withdrawn = if answer.withdrawn.is_empty() { Code::Fine } else { Code::Partial };
+    let withdrawn = if answer.withdrawn.is_empty() {
+        Code::Fine
+    } else {
+        Code::Partial
+    };
     let partial = worse(note_missing(&answer.missing), withdrawn);
     let is_well = entries
         .first()

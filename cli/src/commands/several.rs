@@ -130,15 +130,12 @@ fn show(
                 })
             });
             let answered: Vec<Value> = answered.collect();
-            let away = clusters
-                .iter()
-                .filter(|cluster| !is_here(cluster))
-                .map(|cluster| {
-                    json!({
-                        "site": cluster.site, "cluster": cluster.cluster, "cause": cause_of(cluster),
-                        "since_unix_ns": cluster.missing_since_unix_nanos, "error": null,
-                    })
-                });
+            let away = clusters.iter().filter(|cluster| !is_here(cluster)).map(|cluster| {
+                json!({
+                    "site": cluster.site, "cluster": cluster.cluster, "cause": cause_of(cluster),
+                    "since_unix_ns": cluster.missing_since_unix_nanos, "error": null,
+                })
+            });
             let failed = answers().filter(|(_, said)| !said.is_answer()).map(|(cluster, said)| {
                 json!({
                     "site": cluster.site, "cluster": cluster.cluster, "cause": "no_answer", "since_unix_ns": heard(cluster),

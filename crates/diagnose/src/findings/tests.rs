@@ -300,7 +300,9 @@ fn request_that_comes_again_changes_nothing_whatever_was_said_meanwhile() {
         // Taken back once: what is said after that stays when the taking back comes again.
         tracker.say(&id, Said::Acknowledged, ("q3", None), 4).unwrap();
         tracker.say(&id, Said::Acknowledged, ann(), 5).unwrap();
-        tracker.say(&id, Said::Acknowledged, ("q4", Some(note("cid", None, "q4"))), 6).unwrap();
+        tracker
+            .say(&id, Said::Acknowledged, ("q4", Some(note("cid", None, "q4"))), 6)
+            .unwrap();
         let said = tracker.say(&id, Said::Acknowledged, ("q3", None), 7).unwrap();
         assert_eq!(said.acknowledged.as_ref().unwrap().by, "cid");
         assert_eq!(
@@ -309,7 +311,10 @@ fn request_that_comes_again_changes_nothing_whatever_was_said_meanwhile() {
         );
         // One id, two requests: nobody knows which of them is meant.
         let other = ("q1", Some(note("dan", None, "q1")));
-        assert_eq!(tracker.say(&id, Said::Acknowledged, other, 8), Err(Refused::OtherRequest));
+        assert_eq!(
+            tracker.say(&id, Said::Acknowledged, other, 8),
+            Err(Refused::OtherRequest)
+        );
         assert_eq!(tracker.say(&id, Said::Muted, ann(), 9), Err(Refused::OtherRequest));
     }
 }

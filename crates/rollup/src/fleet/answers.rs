@@ -51,7 +51,11 @@ impl Fleet {
         });
         let mut entry = entry_of(Level::Fleet, &self.all, tally.of(&()));
         // Of nothing nothing is known, since it was looked.
-        let since = if self.is_empty() { self.began_unix_ns.unwrap_or(now_unix_ns) } else { since };
+        let since = if self.is_empty() {
+            self.began_unix_ns.unwrap_or(now_unix_ns)
+        } else {
+            since
+        };
         (entry.state, entry.since_unix_ns) = (state, since);
         entry.worst = children.collect();
         entry.worst_more = (bad.len() - entry.worst.len()) as u64;
@@ -268,7 +272,9 @@ fn cluster_of(id: Id, cluster: &Cluster, changed: Changes) -> Entry {
     if let Some(rollup) = &cluster.rollup {
         let children = rollup.worst.iter().map(Child::from);
         entry.worst = if cluster.is_away() {
-            children.map(|child| as_last_heard(child, cluster.shown.since_unix_ns)).collect()
+            children
+                .map(|child| as_last_heard(child, cluster.shown.since_unix_ns))
+                .collect()
         } else {
             children.collect()
         };
@@ -279,7 +285,11 @@ fn cluster_of(id: Id, cluster: &Cluster, changed: Changes) -> Entry {
 
 /// Of a cluster that is not heard nothing in it is known either: what was not ok is said as it was.
 fn as_last_heard(child: Child, since_unix_ns: i64) -> Child {
-    let reason = if child.reason.is_empty() { String::new() } else { format!(": {}", child.reason) };
+    let reason = if child.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", child.reason)
+    };
     Child {
         reason: format!("{} when it was last heard{reason}", child.state.as_str()),
         state: State::Unknown,
