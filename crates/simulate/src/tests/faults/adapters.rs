@@ -1,0 +1,47 @@
+//! Faults that only counters tell of: each slows what it is at, and nothing else.
+
+use super::*;
+
+#[test]
+fn message_that_waits_for_a_credit_is_late() {
+    only_links_suffer(Scenario::CreditStalls, 0.9, 500.0);
+}
+
+#[test]
+fn broken_connections_hold_what_goes_over_them() {
+    only_links_suffer(Scenario::AdapterErrors, 0.995, 2000.0);
+}
+
+#[test]
+fn busy_links_make_messages_wait() {
+    only_links_suffer(Scenario::LinkBusy, 0.5, 500.0);
+}
+
+#[test]
+fn drive_that_tries_again_is_late_with_some_requests() {
+    let simulated = run(Scenario::DriveErrors, 20_000);
+    let (all, span) = (seen(&simulated), span(&simulated));
+    let here = |seen: &Seen| at_disk(seen, "n1", "disk0") && inside(seen, span);
+    assert!(percentile(&all, 0.5, here) < 300.0);
+    assert!(percentile(&all, 0.97, here) > 5_000.0);
+    assert!(percentile(&all, 0.97, |seen| at_disk(seen, "n2", "disk0")) < 1_000.0);
+}
+
+#[test]
+fn redirected_node_waits_before_its_copies_and_only_at_that_volume() {
+    let simulated = run(Scenario::CsvRedirected, 20_000);
+    let span = span(&simulated);
+    // Half of what n1 writes goes to vol0, half to its own.
+    let own = until_first_leg(&simulated, 1, 0, span);
+    assert!(own[own.len() / 4] < 200.0 && own[own.len() * 7 / 8] > 1_000.0);
+    for other in [0, 2, 3] {
+        let direct = until_first_leg(&simulated, other, 0, span);
+        assert!(direct[direct.len() * 99 / 100] < 500.0, "n{other}");
+    }
+    let legs = |node: &'static str| {
+        move |seen: &Seen| seen.tap == Tap::Initiator && seen.node == node && inside(seen, span)
+    };
+    let all = seen(&simulated);
+    let (own, other) = (percentile(&all, 0.5, legs("n1")), percentile(&all, 0.5, legs("n2")));
+    assert!((0.8..1.25).contains(&(own / other)), "copies take what they took: {own} {other}");
+}
