@@ -45,6 +45,36 @@ fn catalogue_holds_what_is_promised_of_any_200_seeds() {
     }
 }
 
+/// Kinds that have seeds of their own are in any 200, whatever these begin with, and what they promise is so.
+#[test]
+fn catalogue_has_every_kind_of_its_own_in_any_200_seeds() {
+    for start in [0, 33, 100_000, 100_079] {
+        let scenarios: Vec<Scenario> = (start..start + 200).map(scenario).collect();
+        let singles = || scenarios.iter().filter(|scenario| scenario.truth.len() == 1);
+        for kind in [
+            "repair",
+            "credit-stalls",
+            "adapter-errors",
+            "link-busy",
+            "drive-errors",
+            "csv-redirected",
+            "target-died",
+        ] {
+            assert!(singles().filter(|scenario| scenario.name == kind).count() >= 2, "{start}: {kind}");
+        }
+        assert!(singles().filter(|scenario| scenario.config.nodes == 2).count() >= 2);
+        let unheard = || singles().filter(|scenario| !scenario.config.recording.missing_nodes.is_empty());
+        assert!(unheard().count() >= 2);
+    }
+    // Over more of them the fault is at the node that nobody hears, and at another.
+    let names = (0..2000).map(scenario).filter(|scenario| {
+        scenario.truth.len() == 1 && !scenario.config.recording.missing_nodes.is_empty()
+    });
+    let is_unknown = |scenario: &Scenario| scenario.truth[0].names.iter().any(|name| name.kind == "unknown");
+    let (there, elsewhere): (Vec<_>, Vec<_>) = names.partition(is_unknown);
+    assert!(there.len() >= 5 && elsewhere.len() >= 5, "{} {}", there.len(), elsewhere.len());
+}
+
 #[test]
 fn same_seed_is_the_same_scenario() {
     assert_eq!(scenario(7), scenario(7));
