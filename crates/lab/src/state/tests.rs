@@ -1,6 +1,7 @@
 //! What state shows of simulated clusters and what writes feel of it are one finding, and of a healthy one there is none.
 
 use fathom_model::finding::{Finding, State};
+use fathom_simulate::config::Arrival;
 use fathom_simulate::scenario::Options as Sizes;
 use fathom_simulate::{Config, Scenario, simulate};
 
@@ -42,7 +43,6 @@ fn each_cause_is_one_finding_with_what_it_costs_and_its_readings() {
         (Scenario::MixedMedia, Some(("POOL_MIXED_MEDIA", "S2D on simulated"))),
         (Scenario::CreditStalls, Some(("LINK_CREDIT_STALLS", "n1"))),
         (Scenario::AdapterErrors, Some(("LINK_ERRORS", "n1/SMB1"))),
-        (Scenario::LinkBusy, Some(("LINK_SATURATED", "n1"))),
         (Scenario::DriveErrors, Some(("DISK_ERRORS", "n1/disk0"))),
         (Scenario::CsvRedirected, Some(("CSV_REDIRECTED", "vol0"))),
     ];
@@ -61,6 +61,34 @@ fn each_cause_is_one_finding_with_what_it_costs_and_its_readings() {
             );
         }
     }
+}
+
+/// What links carry is the mean of a minute, so that it takes one to be known.
+#[test]
+fn full_link_is_found_by_what_it_carries_and_has_what_writes_wait_for_it() {
+    let mut config = Scenario::LinkBusy.config(&Sizes {
+        nodes: Some(3),
+        seconds: Some(150.0),
+        ..Sizes::default()
+    });
+    for volume in &mut config.volumes {
+        volume.arrival = Arrival::Rate(200.0);
+    }
+    config.faults[0].from_seconds = 40.0;
+    config.faults[0].until_seconds = None;
+    let (_folder, recording) = of_config(&config);
+    let found = open(&recording);
+    let told: Vec<(&str, String)> = found.iter().map(|one| (one.code.as_str(), one.object())).collect();
+    assert_eq!(told, [("LINK_SATURATED", "n1".to_owned())], "{found:#?}");
+    let one = &found[0];
+    assert!(one.cost_ns > 0 && !one.victims.is_empty(), "{one:#?}");
+    assert!(one.evidence[0].text.contains("% of what its link takes"), "{one:#?}");
+    let cited: Vec<&str> = one.observations.iter().filter_map(|one| one.counter.as_deref()).collect();
+    assert!(cited.contains(&"network.sent_bytes_per_s"), "{cited:?}");
+    // The same without what fills it.
+    config.faults.clear();
+    let (_folder, recording) = of_config(&config);
+    assert_eq!(open(&recording), []);
 }
 
 /// Drives that count, and of which none has errors; volumes that several nodes reach, all of them directly.
