@@ -233,9 +233,13 @@ impl Snapshot {
         };
         let mut cells = Latencies::default();
         let runtime = tokio::runtime::Handle::current();
-        let read = each_latency(&self.cluster.blobs, &self.view.files, &ask, names, |bucket, key, kept| {
-            cells.cells.entry((bucket, key)).or_default().merge_bins(kept)
-        });
+        let read = each_latency(
+            &self.cluster.blobs,
+            &self.view.files,
+            &ask,
+            names,
+            |bucket, key, kept| cells.cells.entry((bucket, key)).or_default().merge_bins(kept),
+        );
         let mut files = runtime.block_on(read)?;
         let rest = self.rest(span, names, &mut files, self.view.cells_since)?.take();
         cells.merge(&rest.latency);

@@ -92,14 +92,17 @@ impl Counted {
     /// The run is over.
     pub(crate) fn finish(mut self) -> Self {
         // A drive's channels do not finish in the order in which they begin.
-        self.retried.iter_mut().for_each(|own| own.sort_by_key(|(done, _)| *done));
+        self.retried
+            .iter_mut()
+            .for_each(|own| own.sort_by_key(|(done, _)| *done));
         self
     }
 
     /// What a reading of a node at a time has.
     pub(crate) fn traffic(&self, node: u32, at: u64) -> Traffic {
         let own = self.traffic.get(node as usize);
-        own.and_then(|own| own.get(reading(node, at)).copied()).unwrap_or_default()
+        own.and_then(|own| own.get(reading(node, at)).copied())
+            .unwrap_or_default()
     }
 
     /// How many reads, or writes, a drive had tried again by a time.

@@ -141,7 +141,12 @@ impl Faults {
     fn add(&mut self, config: &Config, layout: &Layout, what: &FaultKind, span: Span, number: usize) {
         // Everything that one fault stops, it stops at the same times.
         let stops = |every_millis: f64, length_millis: f64| {
-            Stops::new(own_random(config, number), span, every_millis * 1e6, length_millis * 1e6)
+            Stops::new(
+                own_random(config, number),
+                span,
+                every_millis * 1e6,
+                length_millis * 1e6,
+            )
         };
         let links = |on: LinkRef| links_of(on, config.nodes);
         match *what {

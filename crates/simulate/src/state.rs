@@ -156,7 +156,8 @@ impl<'a> States<'a> {
             matches!(mark.fault.what, FaultKind::AdapterErrors { node: of, adapter: number, .. }
                 if (of, number) == (node, adapter))
         });
-        own.map(|(_, breaks)| breaks.partition_point(|begun| *begun <= at) as u64).sum()
+        own.map(|(_, breaks)| breaks.partition_point(|begun| *begun <= at) as u64)
+            .sum()
     }
 
     /// How many reads, or writes, a drive had to try again by a time.

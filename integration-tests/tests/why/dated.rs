@@ -102,7 +102,17 @@ fn tables_tell_it_as_well_to_a_bucket_of_theirs() {
         changes[0].clone()
     };
     let (rows, tables) = (told("rows"), told("tables"));
-    for same in ["of", "volume", "kind", "id", "attribute", "before", "after", "from_unix_ns", "at_unix_ns"] {
+    for same in [
+        "of",
+        "volume",
+        "kind",
+        "id",
+        "attribute",
+        "before",
+        "after",
+        "from_unix_ns",
+        "at_unix_ns",
+    ] {
         assert_eq!(rows[same], tables[same], "{same}");
     }
     assert_eq!(tables["resolution_ns"], json!(10 * SECOND));

@@ -277,7 +277,9 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
         }
         // They make no write slower.
         FaultKind::JobRestarts { .. } | FaultKind::Paused { .. } => Vec::new(),
-        FaultKind::Bitlocker { node, .. } | FaultKind::CsvRedirected { node, .. } => vec![Name::new("initiator", node_name(node))],
+        FaultKind::Bitlocker { node, .. } | FaultKind::CsvRedirected { node, .. } => {
+            vec![Name::new("initiator", node_name(node))]
+        }
         FaultKind::RefsStall { volume, .. } => {
             let writers = config
                 .volumes

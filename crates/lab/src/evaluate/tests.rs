@@ -60,19 +60,27 @@ fn catalogue_has_every_kind_of_its_own_in_any_200_seeds() {
             "csv-redirected",
             "target-died",
         ] {
-            assert!(singles().filter(|scenario| scenario.name == kind).count() >= 2, "{start}: {kind}");
+            assert!(
+                singles().filter(|scenario| scenario.name == kind).count() >= 2,
+                "{start}: {kind}"
+            );
         }
         assert!(singles().filter(|scenario| scenario.config.nodes == 2).count() >= 2);
         let unheard = || singles().filter(|scenario| !scenario.config.recording.missing_nodes.is_empty());
         assert!(unheard().count() >= 2);
     }
     // Over more of them the fault is at the node that nobody hears, and at another.
-    let names = (0..2000).map(scenario).filter(|scenario| {
-        scenario.truth.len() == 1 && !scenario.config.recording.missing_nodes.is_empty()
-    });
+    let names = (0..2000)
+        .map(scenario)
+        .filter(|scenario| scenario.truth.len() == 1 && !scenario.config.recording.missing_nodes.is_empty());
     let is_unknown = |scenario: &Scenario| scenario.truth[0].names.iter().any(|name| name.kind == "unknown");
     let (there, elsewhere): (Vec<_>, Vec<_>) = names.partition(is_unknown);
-    assert!(there.len() >= 5 && elsewhere.len() >= 5, "{} {}", there.len(), elsewhere.len());
+    assert!(
+        there.len() >= 5 && elsewhere.len() >= 5,
+        "{} {}",
+        there.len(),
+        elsewhere.len()
+    );
 }
 
 #[test]

@@ -83,7 +83,11 @@ fn full_link_is_found_by_what_it_carries_and_has_what_writes_wait_for_it() {
     let one = &found[0];
     assert!(one.cost_ns > 0 && !one.victims.is_empty(), "{one:#?}");
     assert!(one.evidence[0].text.contains("% of what its link takes"), "{one:#?}");
-    let cited: Vec<&str> = one.observations.iter().filter_map(|one| one.counter.as_deref()).collect();
+    let cited: Vec<&str> = one
+        .observations
+        .iter()
+        .filter_map(|one| one.counter.as_deref())
+        .collect();
     assert!(cited.contains(&"network.sent_bytes_per_s"), "{cited:?}");
     // The same without what fills it.
     config.faults.clear();

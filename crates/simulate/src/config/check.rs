@@ -280,9 +280,16 @@ impl Config {
             } => {
                 self.check_volume_number(&field("volume"), volume)?;
                 self.check_node(&field("node"), node)?;
-                let owner = self.volumes.get(volume as usize).and_then(|volume| volume.initiators.first());
+                let owner = self
+                    .volumes
+                    .get(volume as usize)
+                    .and_then(|volume| volume.initiators.first());
                 if owner == Some(&node) {
-                    return Err(Error::field(field("node"), node, "another node than the volume's owner"));
+                    return Err(Error::field(
+                        field("node"),
+                        node,
+                        "another node than the volume's owner",
+                    ));
                 }
                 real(&field("add-micros"), add_micros, 0.0, LONGEST_MICROS)
             }

@@ -48,10 +48,7 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Sample> {
         ];
         // What goes by RDMA is not seen by these.
         let network = [
-            (
-                "received_bytes_per_s",
-                a_second(traffic.tcp_received_bytes) + foreign,
-            ),
+            ("received_bytes_per_s", a_second(traffic.tcp_received_bytes) + foreign),
             ("sent_bytes_per_s", a_second(traffic.tcp_sent_bytes) + foreign),
             ("received_discarded_per_s", 0.0),
             ("received_errors_per_s", 0.0),
@@ -82,7 +79,9 @@ fn rdma_peers(states: &States<'_>, node: u32, at: u64) -> u64 {
 fn foreign_bytes_per_s(states: &States<'_>, node: u32, (after, at): (u64, u64)) -> f64 {
     let bytes_per_s = states.simulated.config.network.gigabits_per_second * 1e9 / 8.0;
     let own = states.simulated.faults.iter().filter_map(|mark| match mark.fault.what {
-        FaultKind::LinkBusy { node: of, load_share, .. } if of == node => {
+        FaultKind::LinkBusy {
+            node: of, load_share, ..
+        } if of == node => {
             let overlap = at.min(mark.until_nanos).saturating_sub(after.max(mark.from_nanos));
             Some(load_share * overlap as f64 / (at - after).max(1) as f64)
         }

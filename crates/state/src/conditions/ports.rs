@@ -235,7 +235,10 @@ pub(super) fn failing(scene: &Scene<'_>) -> Vec<Condition> {
         let mut own = conditions.iter_mut().take(of_adapters);
         match own.find(|adapter| ends.contains(&Some(&adapter.node))) {
             Some(adapter) => {
-                let pair = failed.peer.as_ref().map_or_else(String::new, |peer| format!("{} and {peer}: ", failed.node));
+                let pair = failed
+                    .peer
+                    .as_ref()
+                    .map_or_else(String::new, |peer| format!("{} and {peer}: ", failed.node));
                 adapter.text.push_str(&format!("; {pair}{}", failed.text));
                 adapter.only_if_felt &= failed.only_if_felt;
                 adapter.since_unix_ns = adapter.since_unix_ns.into_iter().chain(failed.since_unix_ns).min();

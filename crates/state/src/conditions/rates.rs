@@ -213,9 +213,10 @@ impl Rates {
 
     /// Since when an instance's readings of a counter have reached a value, as far as readings are kept.
     pub(super) fn since(&self, name: &str, of: &Of, value: f64) -> i64 {
-        let own = self.series.iter().find(|(key, _)| {
-            key.name == name && (&key.node, key.id.as_str()) == (&of.node, of.id.as_str())
-        });
+        let own = self
+            .series
+            .iter()
+            .find(|(key, _)| key.name == name && (&key.node, key.id.as_str()) == (&of.node, of.id.as_str()));
         own.map_or(of.from, |(_, series)| since(series, value))
     }
 

@@ -53,7 +53,9 @@ pub(super) fn saturated(scene: &Scene<'_>) -> Vec<Condition> {
             let of_it = adapters
                 .iter()
                 .find(|adapter| adapter.node == node && adapter.text("name") == Some(&name));
-            let speed = of_it.and_then(|adapter| adapter.number(speed)).filter(|speed| *speed > 0);
+            let speed = of_it
+                .and_then(|adapter| adapter.number(speed))
+                .filter(|speed| *speed > 0);
             let Some(speed) = speed.map(|speed| speed as f64) else {
                 continue;
             };
@@ -75,7 +77,12 @@ pub(super) fn saturated(scene: &Scene<'_>) -> Vec<Condition> {
                 name,
                 is_loud: false,
                 since: since.min().unwrap_or(from),
-                observations: own.all.iter().filter(|(_, one)| one.mean > 0.0).map(|(_, one)| one.cited()).collect(),
+                observations: own
+                    .all
+                    .iter()
+                    .filter(|(_, one)| one.mean > 0.0)
+                    .map(|(_, one)| one.cited())
+                    .collect(),
             });
         }
     }

@@ -130,7 +130,12 @@ fn job_that_fills_a_link_is_the_cause_and_not_the_link() {
     for (moves, expected) in [(Some((18, 90)), "JOB_COSTS_WRITES"), (None, "LINK_SATURATED")] {
         let mut tracker = tracker(moves, &cluster);
         for second in [18, 24] {
-            tracker.read(Sign::Saturated, std::slice::from_ref(&full), "t1", START + second * SECOND);
+            tracker.read(
+                Sign::Saturated,
+                std::slice::from_ref(&full),
+                "t1",
+                START + second * SECOND,
+            );
         }
         play(&mut tracker, &cluster, (0, 90), (18, 90), 18);
         let all = open(&tracker);

@@ -113,7 +113,11 @@ impl Own {
                         FaultKind::Bitlocker { .. } | FaultKind::RefsStall { .. } | FaultKind::CsvRedirected { .. }
                     )
                 });
-                let unheard = if draw.below(2) == 0 && !is_of_writer { node } else { other };
+                let unheard = if draw.below(2) == 0 && !is_of_writer {
+                    node
+                } else {
+                    other
+                };
                 config.recording.missing_nodes = vec![unheard];
             }
             Self::Repair

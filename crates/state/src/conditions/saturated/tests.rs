@@ -57,7 +57,11 @@ fn link_is_full_by_rdma_and_all_else_together_and_says_since_when() {
     assert!(one.only_if_felt, "a link is there to be used");
     assert_eq!(one.text, "SMB1 sends 23.8 Gbit/s, 95 % of what its link takes");
     assert_eq!(one.since_unix_ns, Some(50 * SECOND));
-    let cited: Vec<&str> = one.observations.iter().filter_map(|one| one.counter.as_deref()).collect();
+    let cited: Vec<&str> = one
+        .observations
+        .iter()
+        .filter_map(|one| one.counter.as_deref())
+        .collect();
     assert_eq!(cited, ["network.sent_bytes_per_s", "rdma.outbound_bytes_per_s"]);
 }
 
@@ -84,5 +88,9 @@ fn both_directions_are_one_condition() {
     }
     let told = conditions.of(Sign::Saturated);
     assert_eq!(told.len(), 1);
-    assert!(told[0].text.contains("sends") && told[0].text.contains("; SMB1 receives"), "{}", told[0].text);
+    assert!(
+        told[0].text.contains("sends") && told[0].text.contains("; SMB1 receives"),
+        "{}",
+        told[0].text
+    );
 }

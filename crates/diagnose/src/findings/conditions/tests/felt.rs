@@ -132,18 +132,34 @@ fn full_link_is_the_cause_and_not_what_it_looks_like() {
         (open[0].code.as_str(), open[0].resource.as_deref(), open[0].severity),
         ("LINK_SATURATED", Some("SMB1"), link.severity)
     );
-    assert!(open[0].cost_ns > 0 && open[0].next.iter().any(|one| one.contains("LinkSpeed")), "{open:?}");
+    assert!(
+        open[0].cost_ns > 0 && open[0].next.iter().any(|one| one.contains("LinkSpeed")),
+        "{open:?}"
+    );
     // At another node it explains nothing, and alone it is nothing.
     let elsewhere = Condition {
         node: "elsewhere".to_owned(),
         ..full
     };
     let mut tracker = Tracker::default();
-    tracker.read(Sign::Saturated, std::slice::from_ref(&elsewhere), "i0", START + 15 * SECOND);
-    tracker.read(Sign::Saturated, std::slice::from_ref(&elsewhere), "i0", START + 25 * SECOND);
+    tracker.read(
+        Sign::Saturated,
+        std::slice::from_ref(&elsewhere),
+        "i0",
+        START + 15 * SECOND,
+    );
+    tracker.read(
+        Sign::Saturated,
+        std::slice::from_ref(&elsewhere),
+        "i0",
+        START + 25 * SECOND,
+    );
     tracker.add(&cluster.rows, &cluster.catalog);
     tracker.finish(&cluster.catalog);
-    assert_eq!(tracker.findings().map(|one| one.id.as_str()).collect::<Vec<_>>(), [link.id.as_str()]);
+    assert_eq!(
+        tracker.findings().map(|one| one.id.as_str()).collect::<Vec<_>>(),
+        [link.id.as_str()]
+    );
 }
 
 #[test]
