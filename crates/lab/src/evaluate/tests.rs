@@ -139,6 +139,54 @@ fn repair_is_named_as_the_job_and_no_link_beside_it() {
     assert_eq!((evaluation.wrong_findings, evaluation.without_evidence), (0, 0));
 }
 
+/// A small cluster of some nodes with a volume each, over 30 s.
+fn small(name: &str, nodes: u32, unheard: &str, fault: &str) -> String {
+    let volumes: Vec<String> = (0..nodes)
+        .map(|node| format!("{{ initiators = [{node}], arrival = {{ rate = 250.0 }} }}"))
+        .collect();
+    format!(
+        "[[scenario]]\nname = \"{name}\"\n[scenario.config]\nnodes = {nodes}\nseconds = 30.0\n\
+         volumes = [{}]\nrecording = {{ missing-nodes = [{unheard}] }}\nfaults = [{fault}]\n",
+        volumes.join(", ")
+    )
+}
+
+#[test]
+fn target_that_was_away_two_nodes_and_a_missing_daemon_are_told_right() {
+    let slow = "{ from-seconds = 10.0, what = { slow-disk = { on = { node = 1, disk = 2 }, factor = 8.0, add-micros = 0.0 } } }";
+    let link = "{ from-seconds = 10.0, what = { link-slow = { on = { node = 0 }, bandwidth-share = 0.1, add-micros = 1500.0 } } }";
+    let died = "{ from-seconds = 12.0, until-seconds = 15.0, what = { target-died = { node = 1, detect-millis = 5.0, \
+                retry-millis = 20.0 } } }";
+    // A volume's default of three copies needs three nodes.
+    let two = small("two-nodes", 2, "", link).replace("arrival", "resiliency = \"two-way\", arrival");
+    let text = [
+        small("target-died", 3, "", died),
+        two,
+        small("slow-and-unheard", 3, "1", slow),
+        small("slow-and-another-unheard", 4, "3", slow),
+    ];
+    let plan = Plan {
+        seeds: 0..8,
+        scenarios: Some(file(&text.join("\n")).unwrap()),
+        threads: 2,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    let expected = ["node n1", "link n0-n1", "unknown n1", "disk n1/disk2"];
+    for outcome in &evaluation.scenarios {
+        let named = expected[(outcome.seed % 4) as usize];
+        assert_eq!(outcome.named, [named], "{outcome:?}");
+        assert_eq!(
+            (outcome.faults[0].scored, outcome.faults[0].place),
+            (true, Some(1)),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(
+        (evaluation.n, evaluation.wrong_findings, evaluation.without_evidence),
+        (8, 0, 0)
+    );
+}
+
 #[test]
 fn bound_of_false_findings_is_the_rule_of_three_where_there_are_none() {
     assert_eq!(at_most(0, 0.0), None);
