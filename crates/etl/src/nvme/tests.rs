@@ -150,7 +150,11 @@ fn device(texts: &[(usize, &str)]) -> Vec<u8> {
 
 #[test]
 fn a_drive_says_what_it_is_and_what_it_does_not_say_is_none() {
-    let told = drive_answer(&device(&[(16, "NVMe PE8110 "), (20, "2.1.0"), (24, " ABC1_0000_0000_0001. ")]));
+    let told = drive_answer(&device(&[
+        (16, "NVMe PE8110 "),
+        (20, "2.1.0"),
+        (24, " ABC1_0000_0000_0001. "),
+    ]));
     assert_eq!(
         told,
         Ok(Drive {
@@ -219,10 +223,7 @@ fn an_event_has_its_drive_and_the_page() {
     let short = [fields[2], ("NvmeHealthLog", &digits[..1022])];
     assert_eq!(why(STORPORT, EVENT, &short), NoHealth::Size { found: 511 });
     let said = [fields[2], ("NvmeHealthLogLength", "4"), fields[5]];
-    assert_eq!(
-        why(STORPORT, EVENT, &said),
-        NoHealth::Length { found: 512, said: 4 }
-    );
+    assert_eq!(why(STORPORT, EVENT, &said), NoHealth::Length { found: 512, said: 4 });
     for wrong in ["0", "zz", "0x0g", "ü"] {
         assert_eq!(
             why(STORPORT, EVENT, &[fields[2], ("NvmeHealthLog", wrong)]),

@@ -54,7 +54,8 @@ pub(crate) fn key(id: &str) -> String {
 mod tests {
     use super::*;
 
-    const ID: &str = r#"{1}\\HV01\root/Microsoft/Windows/Storage/Providers_v2\SPACES_VirtualDisk.ObjectId="{a}:VD:{b}""#;
+    const ID: &str =
+        r#"{1}\\HV01\root/Microsoft/Windows/Storage/Providers_v2\SPACES_VirtualDisk.ObjectId="{a}:VD:{b}""#;
 
     #[test]
     fn an_end_is_read_in_each_form() {
@@ -66,7 +67,14 @@ mod tests {
         ] {
             assert_eq!(object_id(&text).as_deref(), Some(ID), "{text}");
         }
-        for text in ["", "MSFT_VirtualDisk", r#"X.ObjectId="open"#, r#"X.ObjectId="\"#, r#"X.ObjectId="""#, "X (ObjectId = \"open"] {
+        for text in [
+            "",
+            "MSFT_VirtualDisk",
+            r#"X.ObjectId="open"#,
+            r#"X.ObjectId="\"#,
+            r#"X.ObjectId="""#,
+            "X (ObjectId = \"open",
+        ] {
             assert_eq!(object_id(text), None, "{text}");
         }
     }

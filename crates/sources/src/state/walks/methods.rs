@@ -188,7 +188,7 @@ pub(super) fn bindings(asks: &mut impl Asks) -> Result<Objects, String> {
     const METHODS: &str = "ClusBfltPathMethods";
     let stores: Vec<Bag> = within::parts(&all(asks, "ClusBfltCacheStoresInformation")?);
     if stores.is_empty() {
-        return Ok(Vec::new().into());
+        return Ok(Objects::default());
     }
     let methods = all(asks, METHODS)?;
     let path = methods.first().and_then(|methods| methods.text(PATH));
