@@ -2,11 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::time::Duration;
 
 use fathom_diagnose::latency::By;
 use fathom_model::report::Clock;
-use fathom_model::{ClusterId, IoId, NodeId, Op};
+use fathom_model::{IoId, NodeId, Op};
 use fathom_proto::convert::durable::{covered_by_to_wire, covered_to_wire};
 use fathom_proto::convert::query::{coverage_to_wire, daemon_to_wire, io_to_wire, report_to_wire};
 use fathom_proto::query::v1 as wire;
@@ -20,13 +19,15 @@ use tonic::{Request, Response, Status};
 use super::paging::page;
 use super::status;
 use super::unseen::{closed_without, unseen, unseen_since};
-use crate::ingest::{Cluster, Clusters, WorkerReport};
+use crate::ingest::{Clusters, WorkerReport};
 use crate::query::sums::{Source, Wanted};
 use crate::query::{Filter, Found, Order, Snapshot, run};
 
+mod asked;
 mod dated;
 mod state;
 
+use asked::PATIENCE;
 use dated::dated_to_wire;
 
 /// I/Os on a page when the caller does not say.
@@ -42,9 +43,6 @@ const SOME: usize = 500;
 /// Messages of a stream on their way; when the caller is slow, the scan waits.
 const QUEUE: usize = 4;
 
-/// How long a question waits for a cluster that is being taken over.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// Answers questions.
 #[derive(Clone)]
 pub(crate) struct Query {
@@ -55,82 +53,6 @@ pub(crate) struct Query {
 impl Query {
     pub(crate) const fn new(clusters: Clusters, tasks: TaskGroup) -> Self {
         Self { clusters, tasks }
-    }
-
-    /// The cluster that is meant, taken over.
-    pub(super) async fn cluster(&self, name: &str) -> Result<Cluster, Status> {
-        let cluster = self.find(name)?;
-        cluster.ready(PATIENCE).await?;
-        Ok(cluster)
-    }
-
-    fn find(&self, name: &str) -> Result<Cluster, Status> {
-        let all = self.clusters.all();
-        if name.is_empty() {
-            return match &all[..] {
-                [only] => Ok(only.clone()),
-                [] => Err(status::not_found(
-                    "NO_CLUSTER",
-                    "no daemon has connected yet: there is no cluster to ask about",
-                )),
-                several => {
-                    let names: Vec<&str> = several.iter().map(|cluster| cluster.id.as_str()).collect();
-                    Err(status::invalid(format!(
-                        "which cluster? name one (--cluster); this coordinator serves {}",
-                        names.join(", ")
-                    )))
-                }
-            };
-        }
-        self.clusters.get(&ClusterId::new(name)).ok_or_else(|| {
-            if all.is_empty() {
-                let message = format!("no daemon has connected yet: there is no cluster `{name}` to ask about");
-                return status::not_found("NO_CLUSTER_YET", message);
-            }
-            let names: Vec<String> = all.iter().map(|cluster| cluster.id.to_string()).collect();
-            let known = if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            };
-            status::not_found("NO_CLUSTER", format!("there is no cluster `{name}` (known: {known})"))
-        })
-    }
-
-    pub(super) async fn snapshot(&self, cluster: &str, filter: Option<wire::IoFilter>) -> Result<Snapshot, Status> {
-        let mut filter = Filter::from_wire(filter)?;
-        let cluster = self.cluster(cluster).await?;
-        if let Some(topology) = &cluster.view().topology {
-            filter.find_disk(topology);
-        }
-        let snapshot = Snapshot::new(cluster, filter.clone());
-        if let Some(topology) = &snapshot.view().topology {
-            filter.check_names(topology)?;
-        }
-        Ok(snapshot)
-    }
-
-    async fn worker(cluster: &Cluster) -> Result<WorkerReport, Status> {
-        cluster.report().await.ok_or_else(status::stopping)
-    }
-
-    /// What an answer about how a cluster stands now does not see.
-    pub(super) async fn coverage_of(cluster: &Cluster) -> Result<wire::Coverage, Status> {
-        let snapshot = Snapshot::new(cluster.clone(), Filter::default());
-        let report = Self::worker(cluster).await?;
-        let nodes = unseen(&report);
-        Ok(coverage_to_wire(&nodes, &report.oddities, snapshot.newest(), None))
-    }
-
-    /// What an answer from a snapshot does not see.
-    pub(super) async fn coverage(snapshot: &Snapshot) -> Result<wire::Coverage, Status> {
-        let report = Self::worker(snapshot.cluster()).await?;
-        Ok(coverage_to_wire(
-            &unseen_since(&report, snapshot.from()),
-            &report.oddities,
-            snapshot.newest(),
-            snapshot.from(),
-        ))
     }
 }
 

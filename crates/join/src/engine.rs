@@ -9,10 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::{
-    Catalog, Device, DiskIndex, IoColumns, IoEvent, JoinedRows, NodeIndex, Observation, Op, RangeSet, StreamId,
-    StreamIndex, Tap, Topology, Unmatched, UnmatchedCause, VolumeIndex,
-};
+use fathom_model::{Catalog, DiskIndex, IoColumns, JoinedRows, NodeIndex, StreamId, StreamIndex, Tap, Topology};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +17,8 @@ use crate::clock::PairClock;
 use crate::config::Config;
 use crate::delays::Delays;
 use crate::error::{Error, Result};
-use crate::layout::{Layout, Places};
-use crate::pauses::Pauses;
-use crate::pool::{LegEvent, PendingIo, Pool};
+use crate::layout::Layout;
+use crate::pool::Pool;
 use crate::slowest::Replies;
 
 mod again;
@@ -47,11 +43,14 @@ mod pieces;
 mod resolve;
 mod shifts;
 mod state;
+mod stream;
+mod take;
 mod unplaced;
 mod windows;
 
-use devices::DeviceEntry;
 use overdue::OverdueLegs;
+use stream::Stream;
+use take::observation_of;
 
 pub use align::ClockReport;
 pub use bulk::FanOuts;
@@ -137,50 +136,6 @@ pub struct Engine {
     legs_contested: BTreeSet<(StreamIndex, u64)>,
     /// Events that ended before this are kept as pending, not sent again.
     pending_floor: i64,
-}
-
-#[derive(Debug)]
-struct Stream {
-    node: NodeIndex,
-    /// Resolution of each tap that the stream gives.
-    resolution: [Option<u64>; Tap::ALL.len()],
-    devices: Vec<DeviceEntry>,
-    /// The same as it came, to be kept.
-    described: Vec<Device>,
-    /// The ordinal that comes next.
-    next: u64,
-    /// Ordinals from before a restart that are accounted for although they lie beyond `next`.
-    accounted: RangeSet,
-    /// Nothing that completed before this is still to come.
-    heard: i64,
-    /// Completion of the newest event that came.
-    newest: i64,
-    /// Whether it was heard since this engine began.
-    speaks: bool,
-    ended: Option<End>,
-    covered_from: Option<i64>,
-    gaps: Vec<(i64, i64)>,
-    lost: u64,
-    /// Ordinals lost after which no event has come yet.
-    open_loss: Option<OpenLoss>,
-    /// Nothing that completes before this has an ordinal from `next` on. What was heard, also before a restart.
-    promised: i64,
-    /// Stretches in which no leg ended.
-    pauses: Pauses,
-    /// Windows below this number have closed.
-    closed_until: i64,
-    /// I/Os in the pool.
-    windows: BTreeMap<i64, Vec<usize>>,
-    lane: lane::Lane,
-    /// Of windows that are about to close the I/Os in the lane, with their places.
-    gathered: BTreeMap<i64, bulk::Gathered>,
-}
-
-impl Stream {
-    /// Whether it gives legs and not the I/Os that they are of.
-    const fn has_legs_alone(&self) -> bool {
-        self.resolution[Tap::Initiator as usize].is_some() && self.resolution[Tap::Volume as usize].is_none()
-    }
 }
 
 /// What keeps the next window from closing.
@@ -345,101 +300,6 @@ impl Engine {
         Ok(())
     }
 
-    fn take(&mut self, observation: Observation, event: &IoEvent, device: &DeviceEntry, late: bool) {
-        let contested = self.contested.contains(&(observation.stream, observation.ordinal));
-        let node = self.streams[&observation.stream].node;
-        let window = observation.end_unix_nanos().div_euclid(self.config.window_nanos);
-        let cause = match event.tap {
-            Tap::Volume => match device.volume.filter(|volume| self.layout.knows(*volume)) {
-                None => UnmatchedCause::UnknownDevice,
-                Some(_) if window < self.streams[&observation.stream].closed_until => UnmatchedCause::Late,
-                Some(volume) => {
-                    let time = (observation.start_unix_nanos, observation.end_unix_nanos());
-                    let places = self.places(event.op, volume, (event.offset, event.length), time);
-                    let io = self.pool.insert_io(PendingIo {
-                        event: observation,
-                        node,
-                        volume,
-                        op: event.op,
-                        offset: event.offset,
-                        length: event.length,
-                        places,
-                        correlation: event.correlation,
-                        contested,
-                        legs_contested: self.legs_contested.contains(&(observation.stream, observation.ordinal)),
-                    });
-                    let stream = self.streams.get_mut(&observation.stream).expect("the stream is open");
-                    stream.windows.entry(window).or_default().push(io);
-                    return;
-                }
-            },
-            Tap::Initiator | Tap::Target | Tap::Device => {
-                let copy = device.volume.zip(device.copy);
-                let by_map = || {
-                    let (volume, copy) = copy?;
-                    self.layout.disk_at(volume, copy, device.peer?, event.offset)
-                };
-                let unplaced = device.unplaced && event.op != Op::Flush;
-                let disk = if unplaced {
-                    device.disk
-                } else {
-                    device.disk.or_else(by_map).or(device.spare)
-                };
-                // A disk without an offset says of a node at least which it is.
-                let by_disk = || self.layout.node_of(disk.filter(|_| unplaced)?);
-                let peer = device.peer.or_else(by_disk);
-                let has_place = match event.tap {
-                    // Of a disk that no topology has nobody's copy is.
-                    Tap::Initiator if unplaced => peer.is_some() && !device.disk_unknown,
-                    Tap::Initiator => device.peer.is_some(),
-                    _ => disk.is_some(),
-                };
-                if has_place && (device.has_offsets || unplaced || event.op == Op::Flush) {
-                    let shift = if event.op == Op::Flush { 0 } else { device.shift };
-                    self.pool.insert_event(LegEvent {
-                        event: observation,
-                        tap: event.tap,
-                        node,
-                        device: event.device,
-                        op: event.op,
-                        offset: event.offset.wrapping_sub_signed(shift),
-                        shift,
-                        length: event.length,
-                        disk,
-                        peer,
-                        copy,
-                        correlation: event.correlation,
-                        unplaced,
-                        contested,
-                        late,
-                        kept: false,
-                    });
-                    return;
-                }
-                UnmatchedCause::UnknownDevice
-            }
-            Tap::Guest | Tap::Vhdx | Tap::Csv | Tap::Refs => UnmatchedCause::UnusedTap,
-        };
-        self.rows.unmatched.push(Unmatched {
-            event: observation,
-            tap: event.tap,
-            node,
-            disk: device.disk,
-            device: device.name.clone(),
-            op: event.op,
-            offset: event.offset,
-            length: event.length,
-            cause,
-        });
-    }
-
-    fn places(&self, op: Op, volume: VolumeIndex, (offset, length): (u64, u64), time: (i64, i64)) -> Places {
-        match op {
-            Op::Flush => self.layout.disks(volume, time),
-            Op::Read | Op::Write | Op::Unmap => self.layout.places_at(volume, offset, length, time),
-        }
-    }
-
     /// Says that no event of the stream that completed before `heard` (its own clock) is still to come.
     ///
     /// # Errors
@@ -519,50 +379,6 @@ impl Engine {
         self.streams.get(&stream).map_or(i64::MIN, |stream| {
             stream.closed_until.saturating_mul(self.config.window_nanos)
         })
-    }
-}
-
-fn observation_of(stream: StreamIndex, ordinal: u64, event: &IoEvent) -> Observation {
-    Observation {
-        stream,
-        ordinal,
-        start_unix_nanos: event.start_unix_nanos,
-        duration_nanos: event.duration_nanos,
-        status: event.status,
-    }
-}
-
-impl Stream {
-    /// The first window that has I/Os.
-    fn first_window(&self) -> Option<i64> {
-        let pooled = self.windows.first_key_value().map(|(&window, _)| window);
-        let waiting = self.lane.windows.first_key_value().map(|(&window, _)| window);
-        pooled.into_iter().chain(waiting).min()
-    }
-
-    fn new(node: NodeIndex) -> Self {
-        Self {
-            node,
-            resolution: [None; Tap::ALL.len()],
-            devices: Vec::new(),
-            described: Vec::new(),
-            next: 0,
-            accounted: RangeSet::new(),
-            heard: i64::MIN,
-            newest: i64::MIN,
-            speaks: false,
-            ended: None,
-            covered_from: None,
-            gaps: Vec::new(),
-            lost: 0,
-            open_loss: None,
-            promised: i64::MIN,
-            pauses: Pauses::default(),
-            closed_until: i64::MIN,
-            windows: BTreeMap::new(),
-            lane: lane::Lane::default(),
-            gathered: BTreeMap::new(),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ const TOO_SURE: f64 = 8.0;
 /// ... of drives as sure as one alone has to be: ways of a node share its adapters, drives have nothing that most would share.
 const TOO_SURE_OF_DRIVES: f64 = 25.0;
 
-/// A member is well when it is not above its equals, and this surely not as bad as the rest of its family.
+/// A member is well when it is not surely above its equals, and as sure as this not as bad as the rest of its family.
 const WELL: f64 = 4.0;
 
 /// One object that explains what was found.
@@ -316,10 +316,14 @@ impl Explainer<'_, '_> {
         self.scene.member(left.collect())
     }
 
-    /// Whether a member is well beside the rest of its family.
+    /// Whether a member is well beside the rest of its family. Where equals are next to never beyond the margin, one outlier is many
+    /// times what is usual, and says nothing.
     fn is_well(&self, number: usize, rest: &Member, usual: &Usual, margin: usize) -> bool {
-        let one = self.scene.member(vec![number]);
-        one.is_some_and(|one| one.against(usual, margin).0 < TOO && one.below(rest, margin) >= WELL)
+        let Some(one) = self.scene.member(vec![number]) else {
+            return false;
+        };
+        let (multiple, sure) = one.against(usual, margin);
+        (multiple < TOO || sure < TOO_SURE) && one.below(rest, margin) >= WELL
     }
 
     /// A family without those members that are well; all of it where that is nobody.

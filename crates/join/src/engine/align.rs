@@ -9,11 +9,12 @@ use super::lane::Batch;
 use super::{End, Engine};
 use crate::clock::Search;
 use crate::clock::vote::Candidate;
-use crate::layout::Place;
 
+mod requests;
 mod votes;
 mod wanted;
 
+pub(super) use requests::{Key, Leg, Request, Requests, Services, Spans, is_sampled, tightest};
 pub(super) use votes::FirstVote;
 pub(super) use wanted::Wanted;
 
@@ -461,61 +462,5 @@ impl Engine {
             }
         });
         found
-    }
-}
-
-/// What an initiator asked of a node.
-#[derive(Debug, Default)]
-pub(super) struct Requests {
-    /// I/Os that were looked at, whichever nodes they went to.
-    pub(super) ios: usize,
-    pub(super) places: Vec<Request>,
-}
-
-impl Requests {
-    /// One place in so many makes a sample of about so many I/Os.
-    pub(super) fn one_in(&self, most: usize) -> u64 {
-        self.ios.div_ceil(most).max(1) as u64
-    }
-}
-
-/// Whether a place is looked at of which one in so many is.
-pub(super) const fn is_sampled(offset: u64, one_in: u64) -> bool {
-    (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(one_in)
-}
-
-/// A copy of a part of an I/O, as a vote looks at it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Request {
-    pub(super) ordinal: u64,
-    pub(super) whole: (i64, i64),
-    pub(super) op: Op,
-    pub(super) place: Place,
-}
-
-impl Request {
-    pub(super) const fn key(&self) -> Key {
-        (self.op, self.place.disk, self.place.offset, self.place.length)
-    }
-}
-
-pub(super) type Key = (Op, DiskIndex, u64, u64);
-pub(super) type Spans = SmallVec<[(i64, i64); 2]>;
-/// What was seen, by key.
-pub(super) type Services = FxHashMap<Key, Spans>;
-/// Interval, length, disk.
-pub(super) type Leg = ((i64, i64), u64, Option<DiskIndex>);
-
-/// The tightest interval on the initiator's clock within which a copy was written: its leg, if exactly one is seen.
-pub(super) fn tightest(request: &Request, legs: &FxHashMap<(Op, u64), SmallVec<[Leg; 1]>>) -> ((i64, i64), Tap) {
-    let (whole, place) = (request.whole, &request.place);
-    let legs = legs.get(&(request.op, place.offset)).into_iter().flatten();
-    let mut fitting = legs.filter(|(span, length, disk)| {
-        let inside = span.0 >= whole.0 && span.1 <= whole.1;
-        inside && *length == place.length && disk.is_none_or(|disk| disk == place.disk)
-    });
-    match (fitting.next(), fitting.next()) {
-        (Some((span, ..)), None) => (*span, Tap::Initiator),
-        _ => (whole, Tap::Volume),
     }
 }

@@ -78,6 +78,41 @@ fn slow_disk_of_a_file_is_scored_named_first_and_within_a_minute() {
     assert_eq!(evaluation.by_kind["slow-disk"].n, 1);
 }
 
+const LINK_AND_NODE: &str = r#"
+[[scenario]]
+name = "link-and-node"
+[scenario.config]
+seconds = 45.0
+faults = [
+    { from-seconds = 12.0, what = { mtu-mismatch = { on = { node = 1, peer = 0 }, above-bytes = 8192, add-millis = 2.0 } } },
+    { from-seconds = 13.0, what = { cpu-starved = { node = 2, factor = 3.0, delayed-share = 0.1, delay-millis = 1.0 } } },
+]
+"#;
+
+#[test]
+fn link_beside_a_node_that_disturbs_others_ways_is_the_link() {
+    let volume = |node: u32| {
+        format!(
+            "[[scenario.config.volumes]]\nname = \"vol{node}\"\ninitiators = [{node}]\nresiliency = \"three-way\"\narrival = {{ rate = 117.0 }}\n\
+             sizes = [{{ bytes = 4096, share = 60.0 }}, {{ bytes = 65536, share = 40.0 }}]\n"
+        )
+    };
+    let volumes: String = (0..4).map(volume).collect();
+    let plan = Plan {
+        seeds: 1..5,
+        scenarios: Some(file(&format!("{LINK_AND_NODE}{volumes}")).unwrap()),
+        threads: 2,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    for outcome in &evaluation.scenarios {
+        // A way of node 3 that is worse once is no reason to name the node that it leads to.
+        let mut named = outcome.named.clone();
+        named.sort_unstable();
+        assert_eq!(named, ["link n0-n1", "node n2"], "{outcome:?}");
+    }
+    assert_eq!((evaluation.wrong_findings, evaluation.without_evidence), (0, 0));
+}
+
 const REPAIR: &str = r#"
 [[scenario]]
 name = "repair"
