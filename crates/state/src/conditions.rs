@@ -212,10 +212,23 @@ impl Conditions {
         network::storage_adapters(&self.picture)
     }
 
-    /// All nodes that are known of.
+    /// All nodes that are known of, each once: in whatever case the topology has it, a node is called as it calls itself. A name under which
+    /// files speak of a whole cluster is none of them, unless the topology or the cluster's own list has it.
     fn nodes(&self) -> Vec<NodeId> {
         let mut nodes = self.nodes.clone();
-        nodes.extend(self.picture.heard().keys().cloned());
+        let listed: BTreeSet<String> = self
+            .picture
+            .of(Kind::Node)
+            .map(|fact| node_of(&fact.observation).as_str().to_lowercase())
+            .collect();
+        for node in self.picture.heard().keys() {
+            let is_same = |known: &NodeId| known.as_str().eq_ignore_ascii_case(node.as_str());
+            let is_known = nodes.iter().any(is_same) || listed.contains(&node.as_str().to_lowercase());
+            if is_known || !self.picture.may_be_a_clusters(node) {
+                nodes.retain(|known| !is_same(known));
+                nodes.insert(node.clone());
+            }
+        }
         nodes.into_iter().collect()
     }
 }

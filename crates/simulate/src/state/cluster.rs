@@ -5,6 +5,7 @@ use fathom_model::state::{Kind, Observation, Value};
 
 use super::{Reading, States, code, ok};
 use crate::config::{DiskRef, FaultKind, Resiliency};
+use crate::simulated::FaultMark;
 
 pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
     let reading = |class, kind, read| Reading {
@@ -30,6 +31,11 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
         reading("MSCluster_ClusterSharedVolume", Kind::Csv, csvs(states, node, at)),
         reading("ClusterSharedVolumeStateInfo", Kind::Csv, reached(states, node, at)),
         reading("MSFT_StorageJob", Kind::StorageJob, jobs(states, node, at)),
+        reading(
+            "MSFT_StorageJobToAffectedStorageObject",
+            Kind::JobObject,
+            job_objects(states, node, at),
+        ),
         reading("MSFT_PhysicalExtent", Kind::Extent, extents(states, node, at)),
     ]
 }
@@ -62,12 +68,7 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             FaultKind::SlowDisk { on, .. } | FaultKind::SporadicStalls { on, .. } => is(on),
             _ => false,
         });
-        let spinning = states
-            .simulated
-            .config
-            .faults
-            .iter()
-            .any(|fault| matches!(fault.what, FaultKind::MixedMedia { on, .. } if is(on)));
+        let spinning = is_spinning(states, on);
         let usage = match states.is_cache(on) {
             true => code(5, "Journal"),
             false => code(1, "Auto-Select"),
@@ -81,6 +82,7 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             .with("name", if spinning { "Simulated HDD" } else { "Simulated NVMe" })
             .with("serial_number", format!("SIM-{:02}-{:02}", on.node, on.disk))
             .with("unique_id", states.disk_id(on))
+            .with("object_id", disk_object(states, on))
             // As a clustered subsystem numbers them: thousands of the node.
             .with(
                 "device_id",
@@ -100,12 +102,22 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     states.each_disk().map(disk).collect()
 }
 
+/// Whether a drive has come to the end of its life by a time.
+pub(super) fn is_worn(states: &States<'_>, on: DiskRef, at: u64) -> bool {
+    let mut past = states.past(at);
+    past.any(|mark| matches!(mark.fault.what, FaultKind::Wear { on: worn, .. } if worn == on))
+}
+
+/// Whether a drive is a spinning one among NVMe drives.
+pub(super) fn is_spinning(states: &States<'_>, on: DiskRef) -> bool {
+    let mut faults = states.simulated.config.faults.iter();
+    faults.any(|fault| matches!(fault.what, FaultKind::MixedMedia { on: spinning, .. } if spinning == on))
+}
+
 /// What NVMe drives answer: most of it is null, unless they count errors. The slowest request is the slowest that was recorded.
 fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let counters = |on: DiskRef| {
-        let worn = states
-            .past(at)
-            .any(|mark| matches!(mark.fault.what, FaultKind::Wear { on: worn, .. } if worn == on));
+        let worn = is_worn(states, on, at);
         let mut observation = states
             .observation(node, Kind::DiskReliability, states.disk_id(on), at)
             .with("disk_id", states.disk_id(on))
@@ -200,6 +212,7 @@ fn virtual_disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .observation(node, Kind::VirtualDisk, volume.label(), at)
                 .with("name", volume.label())
                 .with("unique_id", volume.label())
+                .with("object_id", volume_object(volume.label()))
                 .with("health", health)
                 .with("operational_status", status)
                 .with("resiliency", resiliency)
@@ -267,6 +280,48 @@ fn reached(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     all
 }
 
+fn job_id(number: usize) -> String {
+    format!("repair-{number}")
+}
+
+fn disk_object(states: &States<'_>, on: DiskRef) -> String {
+    format!("PD:{}", states.disk_id(on))
+}
+
+fn volume_object(label: &str) -> String {
+    format!("VD:{label}")
+}
+
+/// Whether a fault's repair runs at a time.
+fn runs(mark: &FaultMark, at: u64) -> bool {
+    (mark.from_nanos..mark.until_nanos.max(mark.from_nanos + 1)).contains(&at)
+}
+
+/// The volume that repairs are of.
+fn repaired_volume<'a>(states: &'a States<'_>) -> &'a str {
+    let first = states.simulated.config.volumes.first();
+    first.map_or("", crate::config::Volume::label)
+}
+
+/// What the repairs that run work on: the volume, and the drive that a copy of it is made on.
+fn job_objects(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let running = states.simulated.faults.iter().enumerate().filter_map(|(number, mark)| {
+        let FaultKind::Repair { to, .. } = mark.fault.what else {
+            return None;
+        };
+        runs(mark, at).then_some((job_id(number), to))
+    });
+    let each = running.flat_map(|(job, to)| {
+        [volume_object(repaired_volume(states)), disk_object(states, to)].map(|object| {
+            states
+                .observation(node, Kind::JobObject, format!("{job}/{object}"), at)
+                .with("job_object_id", job.as_str())
+                .with("affected_object_id", object)
+        })
+    });
+    each.collect()
+}
+
 /// A repair a fault. What it has done is what the drive that it goes to was written in large pieces.
 fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let mut jobs = Vec::new();
@@ -274,7 +329,7 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         let FaultKind::Repair { to, .. } = mark.fault.what else {
             continue;
         };
-        if at < mark.from_nanos || at >= mark.until_nanos.max(mark.from_nanos + 1) {
+        if !runs(mark, at) {
             continue;
         }
         let done = states.repaired.get(&(to.node, to.disk)).map_or(&[][..], Vec::as_slice);
@@ -291,19 +346,9 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         // What was written is only seen where a daemon records it.
         let known = states.is_observed(to.node);
         let mut job = states
-            .observation(node, Kind::StorageJob, format!("repair-{number}"), at)
-            .with(
-                "name",
-                format!(
-                    "{}-Repair",
-                    states
-                        .simulated
-                        .config
-                        .volumes
-                        .first()
-                        .map_or("", crate::config::Volume::label)
-                ),
-            )
+            .observation(node, Kind::StorageJob, job_id(number), at)
+            .with("name", format!("{}-Repair", repaired_volume(states)))
+            .with("object_id", job_id(number))
             .with("state", code(4, "Running"))
             .with("background", true)
             .with("elapsed_ns", at - begun);
