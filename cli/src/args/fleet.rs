@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use fathom_runtime::units::Span;
 
-use super::stretch;
+use super::{given, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub(crate) enum FleetAction {
     /// Forget a site that is missing and will not come back
     Forget {
         /// Its name
-        #[arg(id = "forgotten", value_name = "SITE")]
+        #[arg(id = "forgotten", value_name = "SITE", value_parser = given)]
         site: String,
         #[command(flatten)]
         connection: Connection,
