@@ -185,6 +185,12 @@ impl Running {
                         source,
                     }
                 })?
+        match owner.remove_orphans().await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(cluster = %id, files, "removed files that no record names"),
+            // They are in nobody's way but that of who reads the folder without the manifest.
+            Err(error) => tracing::warn!(cluster = %id, %error, "files that no record names stay"),
+        }
             }
             None => Engine::new(config.join.clone()),
         };
