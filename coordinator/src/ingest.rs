@@ -83,16 +83,16 @@ pub(crate) enum Message {
     /// Ordinals are lost.
     Lost {
         session: u64,
-        first: u64,
-        count: u64,
+        /// The first, and one past the last.
+        ordinals: (u64, u64),
         cause: fathom_model::coverage::GapCause,
         complete_until: Option<i64>,
     },
     /// The source lost events.
     Gap {
         session: u64,
-        from: i64,
-        until: i64,
+        /// From when until when, on the clock of the node.
+        stretch: (i64, i64),
         cause: fathom_model::coverage::GapCause,
         events: Option<u64>,
     },

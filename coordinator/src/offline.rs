@@ -299,8 +299,7 @@ impl Session {
                     cluster,
                     Message::Gap {
                         session: number,
-                        from: gap.from_unix_nanos,
-                        until: gap.until_unix_nanos,
+                        stretch: (gap.from_unix_nanos, gap.until_unix_nanos),
                         cause: gap.cause,
                         events: gap.events,
                     },

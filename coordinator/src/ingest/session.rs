@@ -5,7 +5,9 @@ use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_request::Message as Request;
 use fathom_proto::convert::batch;
-use fathom_proto::convert::collect::{Opening, VersionedTopology, cause_from_wire, devices_from_wire};
+use fathom_proto::convert::collect::{
+    Opening, VersionedTopology, cause_from_wire, devices_from_wire, gap_from_wire, lost_from_wire,
+};
 use tonic::{Status, Streaming};
 
 use super::{Cluster, Clusters, Message, Outbox};
@@ -110,15 +112,13 @@ fn decode(session: u64, message: Request) -> Result<Message, Status> {
         },
         Request::OrdinalsLost(lost) => Message::Lost {
             session,
-            first: lost.first_ordinal,
-            count: lost.count,
+            ordinals: lost_from_wire(&lost).map_err(refused)?,
             cause: cause_from_wire("ordinals_lost.cause", lost.cause).map_err(refused)?,
             complete_until: lost.complete_until_unix_nanos,
         },
         Request::TimeGap(gap) => Message::Gap {
             session,
-            from: gap.from_unix_nanos,
-            until: gap.until_unix_nanos,
+            stretch: gap_from_wire(&gap).map_err(refused)?,
             cause: cause_from_wire("time_gap.cause", gap.cause).map_err(refused)?,
             events: gap.events,
         },

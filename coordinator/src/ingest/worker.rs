@@ -3,6 +3,7 @@
 //! Everything that changes a cluster passes through here, one message after the other, so nothing is ever half done when
 //! something else looks. Queries read the published view.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -164,6 +165,18 @@ struct Running {
 impl Running {
     async fn start(id: ClusterId, config: Ingest, blobs: Blobs, view: Arc<RwLock<Arc<View>>>) -> Result<Self> {
         let mut nonce = [0; 16];
+/// An end that lies beyond what has come is a skip like any other; what has come beyond an end is a fault too.
+fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
+    match found.cmp(&expected) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(fathom_join::Error::Skipped { expected, found }),
+        Ordering::Less => Err(fathom_join::Error::AfterEnd {
+            end: found,
+            found: expected - 1,
+        }),
+    }
+}
+
         getrandom::fill(&mut nonce).map_err(|error| Error::Random {
             reason: error.to_string(),
         })?;
@@ -289,15 +302,14 @@ impl Running {
             }
             Message::Lost {
                 session,
-                first,
-                count,
+                ordinals: (first, until),
                 cause,
                 complete_until,
             } => {
                 let loss = self.loss(session, cause, complete_until);
                 let mut lost = 0;
                 self.of_stream(session, |engine, stream| {
-                    lost = engine.lose(stream, first, first.saturating_add(count))?;
+                    lost = engine.lose(stream, first, until)?;
                     complete_until.map_or(Ok(()), |until| engine.heard(stream, until))
                 });
                 // Said again after a reconnect it is nothing new.
@@ -308,8 +320,7 @@ impl Running {
             }
             Message::Gap {
                 session,
-                from,
-                until,
+                stretch: (from, until),
                 cause,
                 events,
             } => {
@@ -336,14 +347,7 @@ impl Running {
                 next_ordinal,
             } => {
                 self.of_stream(session, |engine, stream| {
-                    // An end that lies behind what has come is a skip like any other.
-                    let expected = engine.next_ordinal(stream);
-                    if next_ordinal > expected {
-                        return Err(fathom_join::Error::Skipped {
-                            expected,
-                            found: next_ordinal,
-                        });
-                    }
+                    is_end_at(engine.next_ordinal(stream), next_ordinal)?;
                     engine.end(stream, end)
                 });
             }

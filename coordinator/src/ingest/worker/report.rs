@@ -14,7 +14,7 @@ impl Running {
         let streams = self.engine.streams();
         WorkerReport {
             ios: self.ios,
-            events: streams.iter().map(|stream| stream.next_ordinal).sum(),
+            events: (streams.iter()).fold(0, |sum, stream| stream.next_ordinal.saturating_add(sum)),
             in_memory: self.engine.in_memory() as u64,
             finished: self.all_came() && !self.dirty,
             waiting: self

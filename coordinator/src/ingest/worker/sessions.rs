@@ -83,7 +83,7 @@ impl Running {
         let position = self.engine.next_ordinal(stream);
         let accounted = kept.map_or(&[][..], |kept| kept.accounted.ranges());
         let credit = if self.topology.is_some() {
-            position + credit::AHEAD
+            position.saturating_add(credit::AHEAD)
         } else {
             position
         };
