@@ -1,6 +1,7 @@
 //! Ingest: one worker a cluster owns its join and its store; sessions bring it what daemons send.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(crate) enum Message {
     Open {
         session: u64,
         opening: Opening,
+        /// From where it is connected.
+        from: Option<SocketAddr>,
         outbox: Outbox,
     },
     /// The cluster as a daemon knows it.

@@ -261,6 +261,7 @@ impl Session {
                 Message::Open {
                     session: number,
                     opening,
+                    from: None,
                     outbox,
                 },
             )

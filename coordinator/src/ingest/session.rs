@@ -1,5 +1,7 @@
 //! A session: one daemon's stream, from its Hello until its connection ends. Decodes what comes and hands it to the worker.
 
+use std::net::SocketAddr;
+
 use fathom_join::End;
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
@@ -13,9 +15,14 @@ use tonic::{Status, Streaming};
 use super::{Cluster, Clusters, Message, Outbox};
 use crate::grpc::status;
 
-/// Reads a daemon's stream until it ends. A fault of the daemon goes back to it as a status.
-pub(crate) async fn serve(clusters: Clusters, mut requests: Streaming<wire::CollectRequest>, outbox: Outbox) {
-    let opened = open(&clusters, &mut requests, &outbox).await;
+/// Reads a daemon's stream until it ends; `from` is where it is connected from. A fault of the daemon goes back to it as a status.
+pub(crate) async fn serve(
+    clusters: Clusters,
+    mut requests: Streaming<wire::CollectRequest>,
+    outbox: Outbox,
+    from: Option<SocketAddr>,
+) {
+    let opened = open(&clusters, &mut requests, &outbox, from).await;
     let (cluster, session) = match opened {
         Ok(Some(opened)) => opened,
         Ok(None) => return,
@@ -35,6 +42,7 @@ async fn open(
     clusters: &Clusters,
     requests: &mut Streaming<wire::CollectRequest>,
     outbox: &Outbox,
+    from: Option<SocketAddr>,
 ) -> Result<Option<(Cluster, u64)>, Status> {
     let Some(first) = requests.message().await? else {
         return Ok(None);
@@ -53,6 +61,7 @@ async fn open(
     let message = Message::Open {
         session,
         opening,
+        from,
         outbox: outbox.clone(),
     };
     if !cluster.send(message).await {

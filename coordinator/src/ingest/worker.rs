@@ -24,9 +24,11 @@ use tokio::sync::{mpsc, watch};
 use super::{Kept, Message, View};
 use crate::config::Ingest;
 use crate::error::{Error, Result};
+use contests::Contests;
 
 mod commit;
 mod conditions;
+mod contests;
 mod coverage;
 mod credit;
 mod findings;
@@ -123,6 +125,7 @@ struct Running {
     topology: Option<VersionedTopology>,
     sessions: BTreeMap<u64, Session>,
     orders: BTreeMap<NodeId, orders::InForce>,
+    contests: Contests,
     /// When each node was last connected.
     seen: HashMap<NodeId, Instant>,
     started: Instant,
@@ -162,9 +165,6 @@ struct Running {
     webhooks: BTreeMap<String, u64>,
 }
 
-impl Running {
-    async fn start(id: ClusterId, config: Ingest, blobs: Blobs, view: Arc<RwLock<Arc<View>>>) -> Result<Self> {
-        let mut nonce = [0; 16];
 /// An end that lies beyond what has come is a skip like any other; what has come beyond an end is a fault too.
 fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
     match found.cmp(&expected) {
@@ -177,11 +177,20 @@ fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
     }
 }
 
+impl Running {
+    async fn start(id: ClusterId, config: Ingest, blobs: Blobs, view: Arc<RwLock<Arc<View>>>) -> Result<Self> {
+        let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| Error::Random {
             reason: error.to_string(),
         })?;
         let now = SystemClock.now_unix_nanos();
         let owner = Owner::<Kept>::take_over(blobs.clone(), id.clone(), nonce, now).await?;
+        match owner.remove_orphans().await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(cluster = %id, files, "removed files that no record names"),
+            // They are in nobody's way but that of who reads the folder without the manifest.
+            Err(error) => tracing::warn!(cluster = %id, %error, "files that no record names stay"),
+        }
         let record = owner.record();
         let topology = record.topologies.last().map(|version| VersionedTopology {
             version: version.version,
@@ -198,12 +207,6 @@ fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
                         source,
                     }
                 })?
-        match owner.remove_orphans().await {
-            Ok(0) => {}
-            Ok(files) => tracing::info!(cluster = %id, files, "removed files that no record names"),
-            // They are in nobody's way but that of who reads the folder without the manifest.
-            Err(error) => tracing::warn!(cluster = %id, %error, "files that no record names stay"),
-        }
             }
             None => Engine::new(config.join.clone()),
         };
@@ -232,6 +235,7 @@ fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
             view,
             topology,
             sessions: BTreeMap::new(),
+            contests: Contests::default(),
             orders: BTreeMap::new(),
             seen: HashMap::new(),
             started: Instant::now(),
@@ -263,8 +267,9 @@ fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
             Message::Open {
                 session,
                 opening,
+                from,
                 outbox,
-            } => self.open(session, &opening, outbox),
+            } => self.open(session, &opening, (outbox, from)),
             Message::Topology { session, topology } => self.take_topology(session, topology),
             Message::Devices { session, devices } => {
                 self.of_stream(session, |engine, stream| engine.set_devices(stream, &devices));

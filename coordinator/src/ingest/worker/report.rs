@@ -1,6 +1,7 @@
 //! How a cluster stands, for whoever asks.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use fathom_model::{NodeId, Tap};
 
@@ -41,6 +42,7 @@ impl Running {
 
     fn oddities(&self) -> Vec<String> {
         let of_map = self.topology.iter().flat_map(|known| known.topology.oddities());
+        let of_map = of_map.chain(self.contests.sentences(Instant::now()));
         let mut oddities: Vec<String> = of_map.chain(self.engine.oddities()).collect();
         oddities.sort_unstable();
         oddities.dedup();

@@ -183,6 +183,7 @@ impl Running {
                 session,
                 opening,
                 outbox,
+                ..
             } if opening.stream.kind == StreamKind::State => {
                 self.open_state(session, &opening, outbox);
                 return None;
