@@ -289,7 +289,11 @@ impl Client {
     pub(crate) async fn counters(
         &self,
         request: wire::ListCountersRequest,
-    ) -> Result<(Vec<wire::CounterSeries>, Option<(i64, i64)>)> {
+    ) -> Result<(
+        Vec<wire::CounterSeries>,
+        Option<(i64, i64)>,
+        Option<wire::StateCoverage>,
+    )> {
         let mut request = wire::ListCountersRequest {
             cluster: self.cluster.clone(),
             ..request
@@ -301,7 +305,7 @@ impl Client {
             series.extend(answer.series);
             let stretch = answer.from_unix_nanos.zip(answer.until_unix_nanos);
             if answer.next_page_token.is_empty() {
-                return Ok((series, stretch));
+                return Ok((series, stretch, answer.coverage));
             }
             // The next page is of the same stretch, whatever came meanwhile.
             request.until_unix_nanos = answer.until_unix_nanos;

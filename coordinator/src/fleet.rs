@@ -160,6 +160,11 @@ impl Sites {
         self.change(|known| known.forget(site))
     }
 
+    /// Forgets a cluster that its site does not serve any more; whether there was one.
+    pub(crate) fn forget_cluster(&self, site: &str, cluster: &str) -> Result<bool, Status> {
+        self.change(|known| known.forget_cluster(site, cluster))
+    }
+
     /// Where a cluster is.
     pub(crate) fn place(&self, name: &str) -> Result<Place, Status> {
         self.lock().place(name)
@@ -167,7 +172,7 @@ impl Sites {
 
     /// Sends a question down; its answer comes as it is. Cancel safe: a question whose answer is dropped is taken back.
     pub(crate) async fn ask(&self, asked: Asked) -> Result<Answer, Status> {
-        let (session, outbox) = self.lock().link(&asked.site)?;
+        let (session, outbox) = self.lock().link(&asked.site, &asked.cluster)?;
         let (pending, mut answer) = self.inner.waiting.expect(&asked.site, session, outbox.clone());
         let question = wire::Question {
             id: answer.id(),

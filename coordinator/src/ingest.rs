@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use fathom_diagnose::findings::Said;
+use fathom_diagnose::findings::{Refused, Said};
 use fathom_model::finding::Finding;
 use fathom_model::rollup::ClusterRollup;
 use fathom_model::state::{Observation, Sample};
@@ -126,10 +126,12 @@ pub(crate) struct Remark {
     pub(crate) id: String,
     /// What.
     pub(crate) said: Said,
+    /// The caller's name for it; may be empty.
+    pub(crate) request: String,
     /// By whom and for how long; none takes it back.
     pub(crate) note: Option<RemarkNote>,
-    /// Told when it is stored; none when there is no such finding.
-    pub(crate) reply: oneshot::Sender<Option<Finding>>,
+    /// Told when it is stored, or why it is not.
+    pub(crate) reply: oneshot::Sender<Result<Finding, Refused>>,
 }
 
 /// By whom, for how long, and why.
@@ -139,7 +141,6 @@ pub(crate) struct RemarkNote {
     /// None: as long as the finding is open.
     pub(crate) for_nanos: Option<u64>,
     pub(crate) text: String,
-    pub(crate) request: String,
 }
 
 impl Message {
@@ -259,10 +260,21 @@ impl Cluster {
         answer.await.ok()
     }
 
-    /// Says something of a finding, and waits until it is stored. `None` when the worker is gone, else the finding, if there is one.
-    pub(crate) async fn remark(&self, id: String, said: Said, note: Option<RemarkNote>) -> Option<Option<Finding>> {
+    /// Says something of a finding, and waits until it is stored. `None` when the worker is gone, else the finding, or why there is none.
+    pub(crate) async fn remark(
+        &self,
+        id: String,
+        said: Said,
+        (request, note): (String, Option<RemarkNote>),
+    ) -> Option<Result<Finding, Refused>> {
         let (reply, answer) = oneshot::channel();
-        let remark = Remark { id, said, note, reply };
+        let remark = Remark {
+            id,
+            said,
+            request,
+            note,
+            reply,
+        };
         self.send(Message::Remark(remark)).await.then_some(())?;
         answer.await.ok()
     }

@@ -51,10 +51,10 @@ pub(crate) enum FleetAction {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Forget a site that is missing and will not come back
+    /// Forget a site that is missing and will not come back, or a cluster that its site does not serve any more
     Forget {
         /// Its name
-        #[arg(id = "forgotten", value_name = "SITE", value_parser = given)]
+        #[arg(id = "forgotten", value_name = "SITE[/CLUSTER]", value_parser = given)]
         site: String,
         #[command(flatten)]
         connection: Connection,

@@ -104,13 +104,17 @@ impl Client {
         }
     }
 
-    /// Forgets a site that is missing.
-    pub(crate) async fn forget_site(&self, site: &str) -> Result<()> {
-        let request = wire::ForgetSiteRequest { site: site.to_owned() };
+    /// Forgets a site that is missing, or a cluster (`SITE/CLUSTER`) that its site does not serve any more.
+    pub(crate) async fn forget_site(&self, name: &str) -> Result<()> {
+        let (site, cluster) = name.split_once('/').unwrap_or((name, ""));
+        let request = wire::ForgetSiteRequest {
+            site: site.to_owned(),
+            cluster: cluster.to_owned(),
+        };
         let answer = self.fleet_service().forget_site(request).await;
         match answer.map_err(|status| self.failure(&status))?.into_inner().was_known {
             true => Ok(()),
-            false => Err(Error::NoSite { site: site.to_owned() }),
+            false => Err(Error::NoSite { site: name.to_owned() }),
         }
     }
 

@@ -14,8 +14,14 @@ use crate::render::table::{Grid, one_line};
 use crate::render::units::date_time;
 use crate::scope::{self, tell};
 
-/// How a site that cannot be asked is named.
+/// How clusters are named that cannot be asked: their site is missing, or does not serve them any more.
 pub(super) const MISSING: &str = "missing";
+const WITHDRAWN: &str = "withdrawn";
+
+/// Whether a cluster can be asked.
+pub(super) fn is_here(cluster: &wire::ClusterStatus) -> bool {
+    cluster.reach != MISSING && cluster.reach != WITHDRAWN
+}
 
 pub(crate) fn run(arguments: &ClustersArgs, output: Output) -> Result<Code> {
     scope::within(arguments.connection.deadline(), || list(arguments, output))
@@ -69,7 +75,20 @@ pub(super) fn note_missing(clusters: &[wire::ClusterStatus]) -> Code {
         );
         code = Code::Partial;
     }
+    for cluster in clusters.iter().filter(|cluster| cluster.reach == WITHDRAWN) {
+        note_withdrawn(&cluster.site, &cluster.cluster, cluster.missing_since_unix_nanos);
+        code = Code::Partial;
+    }
     code
+}
+
+/// Says that a site does not serve a cluster any more.
+pub(super) fn note_withdrawn(site: &str, cluster: &str, since: Option<i64>) {
+    let since = since.map_or_else(|| "?".to_owned(), date_time);
+    let (site, cluster) = (one_line(site), one_line(cluster));
+    tell!(
+        "partial: site {site} has not served cluster {cluster} since {since}: did it lose its store? if the cluster is no more: fathom fleet forget {site}/{cluster}"
+    );
 }
 
 fn document(cluster: &wire::ClusterStatus) -> Value {

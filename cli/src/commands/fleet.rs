@@ -6,7 +6,7 @@ use fathom_proto::convert::rollup::answers::{change_from_wire, entry_from_wire};
 use fathom_proto::fleet::v1 as wire;
 use serde_json::{Value, json};
 
-use super::clusters::{is_narrow, selection};
+use super::clusters::{is_narrow, note_withdrawn, selection};
 use crate::args::{FleetAction, FleetArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -93,17 +93,26 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
                 "fleet": of(Level::Fleet).into_iter().next(), "sites": of(Level::Site), "clusters": of(Level::Cluster),
                 "changes": arguments.changes.map(|_| to_value(&changes)), "changes_from_unix_ns": answer.changes_from_unix_nanos,
                 "missing": answer.missing.iter().map(site_document).collect::<Vec<_>>(),
+                "withdrawn": unheard_document(&answer.withdrawn),
             }))?;
         }
         Output::Table => print(&table::health(&entries, &changes))?,
     }
     if let Some(from) = answer.changes_from_unix_nanos.filter(|_| arguments.changes.is_some()) {
         tell!(
-            "changes from before {} are not kept: those shown are all since then",
+            "changes from before {} may be missing: those since then are all there",
             date_time(from)
         );
     }
-    let partial = note_missing(&answer.missing);
+    for cluster in &answer.withdrawn {
+        note_withdrawn(&cluster.site, &cluster.cluster, cluster.since_unix_nanos);
+    }
+    let withdrawn = if answer.withdrawn.is_empty() {
+        Code::Fine
+    } else {
+        Code::Partial
+    };
+    let partial = worse(note_missing(&answer.missing), withdrawn);
     let is_well = entries
         .first()
         .is_some_and(|fleet| matches!(fleet.state, State::Ok | State::Maintenance));
@@ -164,6 +173,15 @@ fn sites(connection: &Connection, output: Output) -> Result<Code> {
             print(&grid.lines(""))?;
         }
     }
+    for site in &sites {
+        if let Some(at) = site.refused_twin_unix_nanos {
+            tell!(
+                "site {}: another coordinator goes by its name and was refused, last at {}: give one of the two another name",
+                one_line(&site.site),
+                date_time(at)
+            );
+        }
+    }
     let missing: Vec<_> = sites
         .into_iter()
         .filter(|site| site.missing_since_unix_nanos.is_some())
@@ -181,7 +199,7 @@ fn site_document(site: &wire::SiteStatus) -> Value {
     json!({
         "site": site.site, "reach": site.reach, "heard_unix_ns": site.heard_unix_nanos,
         "missing_since_unix_ns": site.missing_since_unix_nanos, "labels": site.labels, "version": site.version,
-        "clusters": site.clusters, "policy": policy,
+        "clusters": site.clusters, "policy": policy, "refused_twin_unix_ns": site.refused_twin_unix_nanos,
     })
 }
 

@@ -10,7 +10,7 @@ use fathom_identity::explain::chain;
 use fathom_proto::fleet::v1 as wire;
 use serde_json::{Value, json};
 
-use super::clusters::{MISSING, note_missing};
+use super::clusters::{MISSING, is_here, note_missing};
 use crate::args::Output;
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -56,7 +56,7 @@ pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> R
     if clusters.is_empty() {
         return Err(Error::NoneMeant);
     }
-    let reached: Vec<&wire::ClusterStatus> = clusters.iter().filter(|cluster| cluster.reach != MISSING).collect();
+    let reached: Vec<&wire::ClusterStatus> = clusters.iter().filter(|cluster| is_here(cluster)).collect();
     let said = ask_all(&reached, deadline, ask)?;
     let missing = show(&clusters, &reached, &said, output)?;
     let answered: Vec<&Said> = said.iter().filter(|said| said.is_answer()).collect();
@@ -130,15 +130,12 @@ fn show(
                 })
             });
             let answered: Vec<Value> = answered.collect();
-            let away = clusters
-                .iter()
-                .filter(|cluster| cluster.reach == MISSING)
-                .map(|cluster| {
-                    json!({
-                        "site": cluster.site, "cluster": cluster.cluster, "cause": "site_missing",
-                        "since_unix_ns": cluster.missing_since_unix_nanos, "error": null,
-                    })
-                });
+            let away = clusters.iter().filter(|cluster| !is_here(cluster)).map(|cluster| {
+                json!({
+                    "site": cluster.site, "cluster": cluster.cluster, "cause": cause_of(cluster),
+                    "since_unix_ns": cluster.missing_since_unix_nanos, "error": null,
+                })
+            });
             let failed = answers().filter(|(_, said)| !said.is_answer()).map(|(cluster, said)| {
                 json!({
                     "site": cluster.site, "cluster": cluster.cluster, "cause": "no_answer", "since_unix_ns": heard(cluster),
@@ -176,6 +173,15 @@ fn show(
         }
     }
     Ok(note_missing(clusters) == Code::Partial)
+}
+
+/// Why a cluster cannot be asked.
+fn cause_of(cluster: &wire::ClusterStatus) -> &'static str {
+    if cluster.reach == MISSING {
+        "site_missing"
+    } else {
+        "cluster_withdrawn"
+    }
 }
 
 /// When a cluster's site was heard last; `None` where that is not known.

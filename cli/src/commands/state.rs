@@ -342,15 +342,17 @@ pub(crate) fn document_with<'a>(
         json!(coverage.and_then(|coverage| coverage.at_unix_nanos)),
     );
     fields.extend(lists.into_iter().map(|(name, rows)| (name.to_owned(), rows)));
+    fields.insert("unseen".to_owned(), unseen(coverage, warnings));
+    json::print(serde_json::Value::Object(fields))
+}
+
+/// What an answer about state did not see, in a document.
+pub(crate) fn unseen(coverage: Option<&wire::StateCoverage>, warnings: &[String]) -> serde_json::Value {
     let nodes: Vec<_> = unheard(coverage)
         .into_iter()
         .map(|(node, cause)| json!({"node": node, "cause": cause}))
         .collect();
-    fields.insert(
-        "unseen".to_owned(),
-        json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": warnings}),
-    );
-    json::print(serde_json::Value::Object(fields))
+    json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": warnings})
 }
 
 /// Classes of some kinds that nodes cannot read: a text each, with the reason.

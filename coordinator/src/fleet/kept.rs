@@ -114,7 +114,8 @@ fn write(store: &Path, pieces: impl Iterator<Item = wire::KeptFleet>) -> std::io
 /// for all of it and there is never a second copy of it.
 fn pieces(sites: &Sites, now: i64) -> impl Iterator<Item = wire::KeptFleet> {
     let (memory, names) = sites.look(|known| known.kept(now));
-    let first = memory::to_kept(&memory, |site| names.iter().any(|(name, _)| name == site), now);
+    let mut first = memory::to_kept(&memory, |site| names.iter().any(|(name, _)| name == site), now);
+    sites.look(|known| memory::add_own_variants(&mut first, known.fleet()));
     let some = names.into_iter().flat_map(|(site, clusters)| {
         let parts: Vec<Vec<String>> = match clusters.is_empty() {
             true => vec![Vec::new()],

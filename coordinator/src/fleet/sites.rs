@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use fathom_model::check_name;
-use fathom_model::rollup::{ClusterKey, LONGEST_TEXT, MOST_LABELS};
-use fathom_proto::FLEET_PROTOCOL;
+use fathom_model::rollup::ClusterKey;
 use fathom_proto::convert::rollup::rollup_from_wire;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::join_request::Message;
@@ -18,8 +17,10 @@ use super::kept::memory;
 use crate::grpc::status;
 
 mod cluster;
+mod join;
 
 pub(crate) use cluster::Cluster;
+use join::checked;
 
 /// Most clusters of a site.
 const CLUSTERS: usize = 10_000;
@@ -46,6 +47,8 @@ pub(crate) struct Site {
     /// When it said something last; of a missing site since when it is missing.
     pub(crate) heard_unix_nanos: i64,
     pub(crate) is_own: bool,
+    /// When another coordinator that goes by its name was last refused.
+    pub(crate) twice_unix_nanos: Option<i64>,
     link: Option<Link>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
 }
@@ -103,6 +106,22 @@ impl Site {
         labels
     }
 
+    /// Whether it is connected, and that connection lives.
+    fn is_heard(&self, now: i64) -> bool {
+        self.link.is_some() && now.saturating_sub(self.heard_unix_nanos) < LIVES_NANOS
+    }
+
+    /// Since when a cluster of it cannot be asked about, if it cannot.
+    pub(crate) fn cluster_missing_since(&self, cluster: &Cluster) -> Option<i64> {
+        self.missing_since().or(cluster.withdrawn_since_unix_nanos)
+    }
+
+    /// The clusters that it serves.
+    pub(crate) fn served(&self) -> impl Iterator<Item = (&String, &Cluster)> {
+        let clusters = self.clusters.iter();
+        clusters.filter(|(_, cluster)| cluster.withdrawn_since_unix_nanos.is_none())
+    }
+
     /// Since when it is missing, if it is.
     pub(crate) fn missing_since(&self) -> Option<i64> {
         (self.reach() == Reach::Missing).then_some(self.heard_unix_nanos)
@@ -111,19 +130,21 @@ impl Site {
     fn offer(&mut self, offered: wire::OfferedCluster) -> Result<(), Status> {
         check_name(&offered.cluster).map_err(|fault| status::bad_site(format!("a cluster's name {fault}")))?;
         let labels = checked(offered.labels)?;
-        if self.clusters.len() >= CLUSTERS && !self.clusters.contains_key(&offered.cluster) {
+        if self.served().count() >= CLUSTERS && !self.clusters.contains_key(&offered.cluster) {
             return Err(status::bad_site(format!(
                 "a site may have {CLUSTERS} clusters; make two of it"
             )));
         }
-        self.clusters.entry(offered.cluster).or_default().labels = labels;
+        let cluster = self.clusters.entry(offered.cluster).or_default();
+        cluster.labels = labels;
+        cluster.withdrawn_since_unix_nanos = None;
         Ok(())
     }
 }
 
 impl Known {
     /// What a predecessor kept: all of it is missing.
-    pub(crate) fn restore(kept: wire::KeptFleet, now: i64) -> Self {
+    pub(crate) fn restore(mut kept: wire::KeptFleet, now: i64) -> Self {
         let mut known = Self {
             sites: BTreeMap::new(),
             own: String::new(),
@@ -132,7 +153,7 @@ impl Known {
                 ..fathom_rollup::Config::default()
             }),
         };
-        match memory::from_kept(&kept, now, MISSING_AFTER) {
+        match memory::from_kept(&mut kept, now, MISSING_AFTER) {
             Some(memory) => known.fleet.recall(memory, now),
             None => known.fleet.begin(now),
         }
@@ -155,6 +176,9 @@ impl Known {
                 // One that another version kept and this cannot read comes anew.
                 if let Ok(Some(rollup)) = rollup {
                     known.fleet.restore(rollup, heard, now);
+                }
+                if cluster.withdrawn_since_unix_nanos.is_some() {
+                    known.fleet.withdraw(&key, now);
                 }
                 restored.clusters.insert(name, cluster);
             }
@@ -184,8 +208,10 @@ impl Known {
     pub(crate) fn kept_of(&self, name: &str, clusters: &[String]) -> Option<wire::KeptSite> {
         let site = self.sites.get(name)?;
         let kept = clusters.iter().filter_map(|cluster| {
-            let rollup = self.fleet.rollup(&ClusterKey::new(name, cluster.as_str()));
-            Some(site.clusters.get(cluster)?.kept(cluster, rollup))
+            let key = ClusterKey::new(name, cluster.as_str());
+            let mut kept = site.clusters.get(cluster)?.kept(cluster, self.fleet.rollup(&key));
+            kept.variants = memory::variants_to_kept(self.fleet.software(&key));
+            Some(kept)
         });
         Some(wire::KeptSite {
             site: name.to_owned(),
@@ -215,67 +241,6 @@ impl Known {
     /// All sites by name.
     pub(crate) fn sites(&self) -> impl Iterator<Item = (&str, &Site)> {
         self.sites.iter().map(|(name, site)| (name.as_str(), site))
-    }
-
-    /// A site joins. With its welcome comes the connection that it had before.
-    pub(crate) fn join(
-        &mut self,
-        hello: wire::Hello,
-        session: u64,
-        outbox: Outbox,
-        now: i64,
-    ) -> Result<(wire::Welcome, Option<(u64, Outbox)>), Status> {
-        if hello.protocol_version != FLEET_PROTOCOL {
-            return Err(status::fleet_protocol(hello.protocol_version));
-        }
-        check_name(&hello.site).map_err(|fault| status::bad_site(format!("the site's name {fault}")))?;
-        if hello.site.contains(['/', '*', '?']) {
-            return Err(status::bad_site(format!(
-                "the site's name `{}` has one of / * ? in it, which select clusters",
-                hello.site
-            )));
-        }
-        if hello.site == self.own {
-            return Err(status::site_is_own(&hello.site));
-        }
-        let labels = checked(hello.labels)?;
-        let mut offered = Site {
-            labels,
-            version: hello.version,
-            policy: Some(hello.policy.unwrap_or_default()),
-            heard_unix_nanos: now,
-            ..Site::default()
-        };
-        for cluster in hello.clusters {
-            offered.offer(cluster)?;
-        }
-        let before = self.sites.remove(&hello.site).unwrap_or_default();
-        let mut before_clusters = before.clusters;
-        let mut positions = Vec::new();
-        for (name, cluster) in &mut offered.clusters {
-            if let Some(known) = before_clusters.remove(name) {
-                cluster.findings = known.findings;
-            }
-            let key = ClusterKey::new(hello.site.as_str(), name.as_str());
-            let revision = self.fleet.rollup(&key).map(|(rollup, _)| rollup.revision);
-            positions.push(cluster.position(name, revision));
-        }
-        for (name, cluster) in &offered.clusters {
-            let key = ClusterKey::new(hello.site.as_str(), name.as_str());
-            self.fleet.expect(&key, &offered.labels_of(cluster), now);
-        }
-        for gone in before_clusters.keys() {
-            self.fleet.forget(&ClusterKey::new(hello.site.as_str(), gone.as_str()));
-        }
-        let welcome = wire::Welcome {
-            protocol_version: FLEET_PROTOCOL,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            positions,
-            heartbeat_interval_nanos: 0,
-        };
-        offered.link = Some(Link { session, outbox });
-        self.sites.insert(hello.site, offered);
-        Ok((welcome, before.link.map(|link| (link.session, link.outbox))))
     }
 
     /// A site's connection is over; nothing when it has another by now.
@@ -319,6 +284,7 @@ impl Known {
         let key = |cluster: &str| ClusterKey::new(name, cluster);
         let told = match message.message {
             Some(Message::Hello(_)) => return Err(status::bad_site("only the first message may be a Hello")),
+            // It serves these from now on, be it again.
             Some(Message::Clusters(offered)) => {
                 for cluster in offered.clusters {
                     let key = key(&cluster.cluster);
@@ -365,6 +331,22 @@ impl Known {
         }
     }
 
+    /// Forgets a cluster that its site does not serve any more, or that is of a missing site; whether there was one.
+    pub(crate) fn forget_cluster(&mut self, name: &str, cluster: &str) -> Result<bool, Status> {
+        let Some(site) = self.sites.get_mut(name) else {
+            return Ok(false);
+        };
+        let Some(known) = site.clusters.get(cluster) else {
+            return Ok(false);
+        };
+        if site.cluster_missing_since(known).is_none() {
+            return Err(status::cluster_is_here(name, cluster));
+        }
+        site.clusters.remove(cluster);
+        self.fleet.forget(&ClusterKey::new(name, cluster));
+        Ok(true)
+    }
+
     /// Forgets a missing site; whether there was one.
     pub(crate) fn forget(&mut self, name: &str) -> Result<bool, Status> {
         match self.sites.get(name).map(Site::reach) {
@@ -377,9 +359,13 @@ impl Known {
         }
     }
 
-    /// The connection of a site.
-    pub(crate) fn link(&self, name: &str) -> Result<(u64, Outbox), Status> {
+    /// The connection of a site, to ask about a cluster.
+    pub(crate) fn link(&self, name: &str, cluster: &str) -> Result<(u64, Outbox), Status> {
         let site = self.sites.get(name).ok_or_else(|| status::no_site(name))?;
+        let known = site.clusters.get(cluster);
+        if let Some(since) = known.and_then(|known| known.withdrawn_since_unix_nanos) {
+            return Err(status::cluster_withdrawn(name, cluster, since));
+        }
         let link = site
             .link
             .as_ref()
@@ -442,6 +428,9 @@ impl Known {
     }
 }
 
+/// A connection over which nothing came for so long does not live: a site sends heartbeats every two seconds.
+const LIVES_NANOS: i64 = 6_000_000_000;
+
 /// A connection is noticed to be dead within this.
 const HEARD_WITHIN: i64 = 2_000_000_000;
 
@@ -451,17 +440,6 @@ impl Site {
         let cluster = self.clusters.get_mut(name);
         cluster.ok_or_else(|| status::bad_site(format!("cluster `{name}` is told of and was not offered before")))
     }
-}
-
-/// Labels that are not too many and not too long.
-fn checked(labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Status> {
-    let fits = |text: &str| (1..=LONGEST_TEXT).contains(&text.len());
-    if labels.len() > MOST_LABELS || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {
-        return Err(status::bad_site(format!(
-            "there may be {MOST_LABELS} labels, key and value of 1 to {LONGEST_TEXT} bytes each"
-        )));
-    }
-    Ok(labels)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use fathom_diagnose::findings::{Code, Said};
+use fathom_diagnose::findings::{Code, Refused, Said};
 use fathom_diagnose::ledger::{Job, Times};
 use fathom_diagnose::what_if::{Away, NotAway, Serials, Without};
 use fathom_model::finding::{Finding, State};
@@ -73,16 +73,20 @@ impl Findings {
             by: remark.by,
             for_nanos: (remark.for_nanos > 0).then_some(remark.for_nanos),
             text: remark.text,
-            request: remark.request_id,
         });
-        let finding = cluster.remark(remark.id.clone(), said, note).await;
+        let finding = cluster.remark(remark.id.clone(), said, (remark.request_id, note)).await;
         let finding = finding.ok_or_else(status::stopping)?;
-        let finding = finding.ok_or_else(|| {
-            let message = format!(
-                "there is no finding `{}` among those that are open or were closed last; `fathom findings --all` lists them",
-                remark.id
-            );
-            status::not_found("NO_FINDING", message)
+        let finding = finding.map_err(|refused| match refused {
+            Refused::NoSuchFinding => {
+                let message = format!(
+                    "there is no finding `{}` among those that are open or were closed last; `fathom findings --all` lists them",
+                    remark.id
+                );
+                status::not_found("NO_FINDING", message)
+            }
+            Refused::OtherRequest => status::invalid(
+                "request_id was another request's: each request has an id of its own, and only the same one sent again has the same",
+            ),
         })?;
         Ok((&finding).into())
     }

@@ -7,7 +7,7 @@ use fathom_model::fleet::Percentiles;
 use fathom_model::rollup::ClusterKey;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::fleet_service_server::FleetService;
-use fathom_rollup::{Partial, Selection};
+use fathom_rollup::{Partial, Selection, UPDATES_KEPT_NANOS};
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::tasks::{Kind, TaskGroup};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 
 use super::{paging::sealed_page, status};
 use crate::fleet::Sites;
-use crate::fleet::sites::{Known, Site};
+use crate::fleet::sites::{Known, Reach, Site};
 
 mod watch;
 
@@ -28,6 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Messages of a watch on their way. When it is full the watch waits, and says the newest when it goes on.
 const QUEUE: usize = 4;
+
+/// How a cluster is called that its site does not serve any more.
+const WITHDRAWN: &str = "withdrawn";
 
 /// Answers from what sites told.
 #[derive(Clone)]
@@ -107,8 +110,9 @@ fn site_status(name: &str, site: &Site) -> wire::SiteStatus {
         missing_since_unix_nanos: site.missing_since(),
         labels: site.labels.clone(),
         version: site.version.clone(),
-        clusters: u32::try_from(site.clusters.len()).unwrap_or(u32::MAX),
+        clusters: u32::try_from(site.served().count()).unwrap_or(u32::MAX),
         policy: site.policy.clone(),
+        refused_twin_unix_nanos: site.twice_unix_nanos,
     }
 }
 
@@ -125,10 +129,11 @@ fn clusters(known: &Known, selection: &Selection) -> Vec<(String, wire::ClusterS
             }
             let findings = of_cluster.findings.as_ref();
             let entry = known.fleet().cluster_entry(&key, now);
-            let missing_since = of_site.missing_since();
+            let is_withdrawn = of_cluster.withdrawn_since_unix_nanos.is_some();
             let (state, reason) = match entry {
                 // Whoever cannot be reached is not known now, however short that is.
-                _ if missing_since.is_some() => ("unknown".to_owned(), format!("site {site} is missing")),
+                _ if of_site.missing_since().is_some() => ("unknown".to_owned(), format!("site {site} is missing")),
+                _ if is_withdrawn => ("unknown".to_owned(), format!("site {site} does not serve it any more")),
                 Some(entry) => (entry.state.as_str().to_owned(), entry.reason),
                 None => ("unknown".to_owned(), String::new()),
             };
@@ -137,9 +142,12 @@ fn clusters(known: &Known, selection: &Selection) -> Vec<(String, wire::ClusterS
                 cluster: cluster.clone(),
                 address: known.address(site, cluster),
                 labels,
-                reach: of_site.reach().as_str().to_owned(),
+                reach: match of_site.reach() {
+                    Reach::Connected if is_withdrawn => WITHDRAWN.to_owned(),
+                    reach => reach.as_str().to_owned(),
+                },
                 heard_unix_nanos: of_site.heard_unix_nanos,
-                missing_since_unix_nanos: missing_since,
+                missing_since_unix_nanos: of_site.cluster_missing_since(of_cluster),
                 open_findings: findings.map(|findings| u32::try_from(findings.open.len()).unwrap_or(u32::MAX)),
                 findings_sequence: findings.map(|findings| findings.sequence),
                 state,
@@ -165,6 +173,18 @@ fn missing(known: &Known, selection: &Selection) -> Vec<wire::SiteStatus> {
     let missing = known.sites().filter(|(_, site)| site.missing_since().is_some());
     let meant = missing.filter(|(name, site)| is_meant(name, site, selection));
     meant.map(|(name, site)| site_status(name, site)).collect()
+}
+
+/// Clusters that are meant and that their sites, which are connected, do not serve any more.
+fn withdrawn(known: &Known, selection: &Selection) -> Vec<wire::UnheardCluster> {
+    let connected = known.sites().filter(|(_, site)| site.missing_since().is_none());
+    let clusters = connected.flat_map(|(name, site)| site.clusters.iter().map(move |own| (name, site, own)));
+    let withdrawn = clusters.filter_map(|(name, site, (cluster, own))| {
+        let since = own.withdrawn_since_unix_nanos?;
+        let key = ClusterKey::new(name, cluster.as_str());
+        selection.has(&key, &site.labels_of(own)).then_some((key, Some(since)))
+    });
+    unheard(withdrawn.collect())
 }
 
 #[tonic::async_trait]
@@ -223,6 +243,7 @@ impl FleetService for Fleet {
                 changes: changes.iter().map(Into::into).collect(),
                 changes_from_unix_nanos: from,
                 missing: missing(known, &selection),
+                withdrawn: withdrawn(known, &selection),
             }
         })))
     }
@@ -268,7 +289,11 @@ impl FleetService for Fleet {
         request: Request<wire::ListCohortsRequest>,
     ) -> Result<Response<wire::ListCohortsResponse>, Status> {
         let selection = selected(request.into_inner().selection)?;
-        let found = self.sites.look(|known| known.fleet().cohorts(&selection));
+        let (found, updates_from) = self.sites.look(|known| {
+            let fleet = known.fleet();
+            (fleet.cohorts(&selection), fleet.updates_from_unix_ns())
+        });
+        let kept_from = SystemClock.now_unix_nanos().saturating_sub(UPDATES_KEPT_NANOS);
         Ok(Response::new(wire::ListCohortsResponse {
             cohorts: found.cohorts.iter().map(Into::into).collect(),
             more: found.more,
@@ -276,6 +301,7 @@ impl FleetService for Fleet {
             clusters: found.clusters,
             unheard: unheard(found.unheard),
             partial: partial(found.partial),
+            updates_from_unix_nanos: updates_from.filter(|from| *from > kept_from),
         }))
     }
 
@@ -304,10 +330,13 @@ impl FleetService for Fleet {
         &self,
         request: Request<wire::ForgetSiteRequest>,
     ) -> Result<Response<wire::ForgetSiteResponse>, Status> {
-        let site = request.into_inner().site;
-        let was_known = self.sites.forget(&site)?;
+        let wire::ForgetSiteRequest { site, cluster } = request.into_inner();
+        let was_known = match cluster.as_str() {
+            "" => self.sites.forget(&site)?,
+            cluster => self.sites.forget_cluster(&site, cluster)?,
+        };
         if was_known {
-            tracing::info!(site, "site forgotten");
+            tracing::info!(site, cluster, "forgotten");
         }
         Ok(Response::new(wire::ForgetSiteResponse { was_known }))
     }

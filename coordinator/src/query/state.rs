@@ -142,6 +142,12 @@ impl StateSnapshot {
         Looked { at: self.at, nodes }
     }
 
+    /// Who was heard.
+    pub(crate) fn heard(&self) -> Result<Looked> {
+        let (picture, _) = self.picture(None)?;
+        Ok(self.looked(&picture))
+    }
+
     /// Resources by kind, node and id.
     pub(crate) fn resources(&self, which: &Which) -> Result<(Vec<Found>, Looked)> {
         let wants = |kind: Kind| which.kinds.is_empty() || which.kinds.contains(&kind);

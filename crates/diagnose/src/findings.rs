@@ -15,7 +15,7 @@
 //!
 //! It reads no clock: when people say something of a finding is given to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
 use fathom_model::{Catalog, Io, JoinedRows, NodeId, Unmatched};
@@ -35,7 +35,7 @@ mod tracked;
 mod victims;
 
 pub use code::Code;
-pub use note::{NoSuchFinding, Said};
+pub use note::{Done, Refused, Said};
 
 use severity::Scale;
 use tracked::{Object, Tracked};
@@ -62,6 +62,8 @@ pub struct Kept {
     pub occurrences: BTreeMap<String, u32>,
     /// The last second that was judged, on the reference clock.
     pub judged_second: Option<i64>,
+    /// What people said last.
+    pub requests: VecDeque<Done>,
 }
 
 /// Findings as rows come in.
@@ -83,6 +85,8 @@ pub struct Tracker {
     scale: Scale,
     /// What Windows says of drives, by node and name.
     drives: BTreeMap<(String, String), String>,
+    /// What people said last, the oldest first.
+    requests: VecDeque<Done>,
 }
 
 impl Tracker {
@@ -94,6 +98,7 @@ impl Tracker {
             occurrences: kept.occurrences,
             sequence: kept.sequence,
             looked: kept.judged_second,
+            requests: kept.requests,
             ..Self::default()
         }
     }
@@ -199,6 +204,7 @@ impl Tracker {
             findings: self.findings().cloned().collect(),
             occurrences: self.occurrences.clone(),
             judged_second: self.looked,
+            requests: self.requests.clone(),
         }
     }
 

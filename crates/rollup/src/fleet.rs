@@ -44,11 +44,13 @@ mod watched;
 pub use answers::Merged;
 pub use cluster::Partial;
 pub use recall::Memory;
+pub use software::{KeptVariant, UPDATES_KEPT_NANOS};
 pub use watched::Delta;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use software::{Software, times};
 
+use cluster::NOTHING_COMES;
 use history::History;
 use recall::Recalled;
 use totals::Totals;
@@ -113,6 +115,10 @@ pub struct Fleet {
     watched: Watched,
     /// What a predecessor showed, until everything was heard again or was waited for.
     recalled: Recalled,
+    /// When this process began to look.
+    began_unix_ns: Option<i64>,
+    /// From when on updates of devices were seen.
+    updates_from_unix_ns: Option<i64>,
 }
 
 impl Fleet {
@@ -130,6 +136,8 @@ impl Fleet {
             history: History::new(config.most_changes),
             watched: Watched::default(),
             recalled: Recalled::default(),
+            began_unix_ns: None,
+            updates_from_unix_ns: None,
         }
     }
 
@@ -182,11 +190,21 @@ impl Fleet {
     /// Says that a cluster is not heard any more, before [`Config::missing_after_nanos`] would: its site was cut off. Shown, as all of
     /// this, when it has stayed so for [`Config::unknown_nanos`].
     pub fn miss(&mut self, key: &ClusterKey, now_unix_ns: i64) {
+        self.miss_for(key, now_unix_ns, NOTHING_COMES);
+    }
+
+    /// Says that a site is there and does not serve a cluster any more, as one that lost its store. It is missing until somebody forgets it:
+    /// what was critical does not look better for not being told of.
+    pub fn withdraw(&mut self, key: &ClusterKey, now_unix_ns: i64) {
+        self.miss_for(key, now_unix_ns, "its site does not serve it any more");
+    }
+
+    fn miss_for(&mut self, key: &ClusterKey, now_unix_ns: i64, why: &str) {
         let Some(&id) = self.names.get(key) else { return };
         if let Some(heard) = self.cluster(id).and_then(|cluster| cluster.heard_unix_ns) {
             self.heard.remove(&(heard, id));
         }
-        self.change(id, now_unix_ns, Cluster::miss);
+        self.change(id, now_unix_ns, |cluster| cluster.miss(now_unix_ns, why));
     }
 
     /// Looks what became missing, and what stayed as it is for long enough to be shown so.
@@ -196,7 +214,7 @@ impl Fleet {
             && heard <= overdue
         {
             self.heard.pop_first();
-            self.change(id, now_unix_ns, Cluster::miss);
+            self.change(id, now_unix_ns, |cluster| cluster.miss(heard, NOTHING_COMES));
         }
         // Only those that can be shown differently by now: a state that does not last long enough costs nothing more.
         for id in self.unsettled.clone() {

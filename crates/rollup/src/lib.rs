@@ -23,7 +23,7 @@ pub mod selection;
 
 pub use fathom_model::sketch::Sketch;
 
-pub use fleet::{Applied, Config, Fleet, Memory, Partial};
+pub use fleet::{Applied, Config, Fleet, KeptVariant, Memory, Partial, UPDATES_KEPT_NANOS};
 pub use gather::{Gather, Inventory, Scene};
 pub use selection::Selection;
 

@@ -149,6 +149,7 @@ pub(crate) fn refusals_have_their_domain(setup: &Setup, fleet: &Process) {
         refused(client.watch_fleet_health(request).await.unwrap_err(), "INVALID");
         let request = wire::ForgetSiteRequest {
             site: "berlin".to_owned(),
+            ..wire::ForgetSiteRequest::default()
         };
         let connected = client.forget_site(request).await.unwrap_err();
         assert_eq!(connected.code(), Code::FailedPrecondition);

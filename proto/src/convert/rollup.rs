@@ -303,8 +303,12 @@ fn cohorts_from_wire(rows: Vec<wire::CohortRow>) -> Result<(Vec<CohortRow>, u32)
     Ok((known, unknown))
 }
 
-/// `None` of an axis that this version does not know.
-fn key_from_wire(key: wire::CohortKey) -> Result<Option<CohortKey>> {
+/// What a cohort has in common; `None` of an axis that this version does not know.
+///
+/// # Errors
+///
+/// When a text is longer than 256 bytes.
+pub fn key_from_wire(key: wire::CohortKey) -> Result<Option<CohortKey>> {
     let axis = Axis::ALL.into_iter().find(|axis| axis.as_str() == key.axis);
     let Some(axis) = axis else { return Ok(None) };
     Ok(Some(CohortKey {

@@ -819,6 +819,9 @@ pub struct SiteStatus {
     /// What it allows. Absent: it is the coordinator that answers.
     #[prost(message, optional, tag = "8")]
     pub policy: ::core::option::Option<SitePolicy>,
+    /// When another coordinator that goes by its name was last refused.
+    #[prost(int64, optional, tag = "9")]
+    pub refused_twin_unix_nanos: ::core::option::Option<i64>,
 }
 /// Asks for clusters.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -886,9 +889,12 @@ pub struct ClusterStatus {
 /// Asks to forget a site.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetSiteRequest {
-    /// Its name.
+    /// The site's name.
     #[prost(string, tag = "1")]
     pub site: ::prost::alloc::string::String,
+    /// A cluster of it. Empty: the whole site.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
 }
 /// It is forgotten. Forgotten again it is forgotten still.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -927,6 +933,9 @@ pub struct GetFleetHealthResponse {
     /// Sites that are missing now, with clusters that were asked for.
     #[prost(message, repeated, tag = "4")]
     pub missing: ::prost::alloc::vec::Vec<SiteStatus>,
+    /// Clusters that were asked for and that their sites, which are connected, do not serve any more, and since when.
+    #[prost(message, repeated, tag = "5")]
+    pub withdrawn: ::prost::alloc::vec::Vec<UnheardCluster>,
 }
 /// Asks what comes to look different.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -982,6 +991,9 @@ pub struct ListCohortsResponse {
     /// Of those that were looked at, clusters that were not seen whole.
     #[prost(message, repeated, tag = "6")]
     pub partial: ::prost::alloc::vec::Vec<PartialCluster>,
+    /// From when on updates were seen, where that is within the three days for which they are told. Absent: all of them were.
+    #[prost(int64, optional, tag = "7")]
+    pub updates_from_unix_nanos: ::core::option::Option<i64>,
 }
 /// Asks how long operations took.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2202,6 +2214,9 @@ pub struct KeptFleet {
     /// When this was written. 0: the version that wrote it did not say.
     #[prost(int64, tag = "5")]
     pub written_unix_nanos: i64,
+    /// From when on updates of devices were seen. Absent: the version that wrote this kept none.
+    #[prost(int64, optional, tag = "6")]
+    pub updates_from_unix_nanos: ::core::option::Option<i64>,
 }
 /// How something was shown.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2271,4 +2286,35 @@ pub struct KeptCluster {
     /// How it was shown. Absent: nobody had told of it yet, or the version that wrote this did not say.
     #[prost(message, optional, tag = "7")]
     pub shown: ::core::option::Option<KeptState>,
+    /// What ran on its devices.
+    #[prost(message, repeated, tag = "8")]
+    pub variants: ::prost::alloc::vec::Vec<KeptVariant>,
+    /// Since when its site has been joining without it. Absent: it is served, as far as is known.
+    #[prost(int64, optional, tag = "9")]
+    pub withdrawn_since_unix_nanos: ::core::option::Option<i64>,
+}
+/// What ran on devices of a cluster.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeptVariant {
+    /// What they have in common.
+    #[prost(message, optional, tag = "1")]
+    pub key: ::core::option::Option<CohortKey>,
+    /// How many there were when it was last heard. 0: none any more.
+    #[prost(uint32, tag = "2")]
+    pub devices: u32,
+    /// When devices changed to it. Absent: that was not seen.
+    #[prost(int64, optional, tag = "3")]
+    pub updated_unix_nanos: ::core::option::Option<i64>,
+    /// Which variant they had before that.
+    #[prost(string, tag = "4")]
+    pub updated_from: ::prost::alloc::string::String,
+    /// When it was last there.
+    #[prost(int64, tag = "5")]
+    pub seen_unix_nanos: i64,
+    /// Hours since 1970-01-01 UTC of which times are known, the oldest first.
+    #[prost(sint64, repeated, tag = "6")]
+    pub hours: ::prost::alloc::vec::Vec<i64>,
+    /// Of each of these hours four times in nanoseconds.
+    #[prost(float, repeated, tag = "7")]
+    pub times: ::prost::alloc::vec::Vec<f32>,
 }

@@ -39,6 +39,9 @@ pub struct ListCountersResponse {
     /// See `from_unix_nanos`.
     #[prost(int64, optional, tag = "4")]
     pub until_unix_nanos: ::core::option::Option<i64>,
+    /// Which nodes were heard until then.
+    #[prost(message, optional, tag = "5")]
+    pub coverage: ::core::option::Option<StateCoverage>,
 }
 /// The readings of one counter.
 #[derive(Clone, PartialEq, ::prost::Message)]

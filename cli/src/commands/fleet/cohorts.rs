@@ -35,11 +35,18 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
         Output::Json => json::print(json!({
             "cohorts": to_value(&cohorts), "more": answer.more, "compared": answer.compared, "clusters": answer.clusters,
             "unheard": unheard_document(&answer.unheard), "partial": partial_document(&answer.partial),
+            "updates_from_unix_ns": answer.updates_from_unix_nanos,
         }))?,
         Output::Table => print(&cohort_table(&cohorts))?,
     }
     if answer.more > 0 {
         tell!("{} cohorts more", count(answer.more));
+    }
+    if let Some(from) = answer.updates_from_unix_nanos {
+        tell!(
+            "updates of before {} were not seen, and clusters are not held against their own hours before that",
+            date_time(from)
+        );
     }
     Ok(worse(note_unheard(&answer.unheard), note_partial(&answer.partial)))
 }

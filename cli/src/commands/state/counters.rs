@@ -4,6 +4,7 @@ use fathom_model::unit::show_nanos;
 use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
+use super::{note, unseen};
 use crate::args::{CountersArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -29,19 +30,26 @@ pub(crate) fn run(arguments: &CountersArgs, output: Output) -> Result<Code> {
             .map_or(0, |since| u64::try_from(since.0.as_nanos()).unwrap_or(u64::MAX)),
         ..wire::ListCountersRequest::default()
     };
-    let (cluster, (series, stretch)) = block_on(async {
+    let (cluster, (series, stretch, coverage)) = block_on(async {
         let client = Client::connect(&context).await?;
         Ok((client.cluster().await?, client.counters(request).await?))
     })?;
     let (from, until) = stretch.map_or((None, None), |(from, until)| (Some(from), Some(until)));
     if let Output::Json = output {
         let all: Vec<serde_json::Value> = series.iter().map(one).collect();
-        json::print(json!({"cluster": cluster, "from_unix_ns": from, "until_unix_ns": until, "series": all}))?;
+        json::print(json!({
+            "cluster": cluster, "from_unix_ns": from, "until_unix_ns": until, "series": all,
+            "unseen": unseen(coverage.as_ref(), &[]),
+        }))?;
     } else {
         print(&table(&series, stretch))?;
     }
-    // What was never read is not known to be nothing.
-    Ok(if until.is_some() { Code::Fine } else { Code::Partial })
+    // What was never read is not known to be nothing. Of nodes that report counters alone nothing says who else there is.
+    Ok(match (until, &coverage) {
+        (None, _) => Code::Partial,
+        (Some(_), Some(coverage)) if coverage.at_unix_nanos.is_some() => note(Some(coverage)),
+        (Some(_), _) => Code::Fine,
+    })
 }
 
 fn one(series: &wire::CounterSeries) -> serde_json::Value {

@@ -19,6 +19,8 @@ pub(crate) struct Cluster {
     pub(crate) labels: BTreeMap<String, String>,
     /// None: its site has not told yet.
     pub(crate) findings: Option<Findings>,
+    /// Since when its site has been joining without it. None: it is served.
+    pub(crate) withdrawn_since_unix_nanos: Option<i64>,
 }
 
 /// Findings of a cluster, as of one change.
@@ -86,6 +88,7 @@ impl Cluster {
         let restored = Self {
             labels: kept.labels,
             findings: kept.findings_sequence.map(|sequence| Findings { sequence, open }),
+            withdrawn_since_unix_nanos: kept.withdrawn_since_unix_nanos,
         };
         (kept.cluster, restored)
     }
@@ -101,6 +104,8 @@ impl Cluster {
             rollup: rollup.map(|(rollup, _)| rollup.into()),
             rollup_heard_unix_nanos: rollup.map_or(0, |(_, heard)| heard),
             shown: None,
+            variants: Vec::new(),
+            withdrawn_since_unix_nanos: self.withdrawn_since_unix_nanos,
         }
     }
 }

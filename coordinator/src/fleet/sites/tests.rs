@@ -3,6 +3,8 @@
 use fathom_proto::query::v1 as query;
 
 use super::cluster::Findings;
+use fathom_proto::FLEET_PROTOCOL;
+
 use super::*;
 
 /// A connection that nobody reads: it is only held.
@@ -34,6 +36,7 @@ fn known() -> Known {
 fn kept(known: &Known, now: i64) -> wire::KeptFleet {
     let (shown, names) = known.kept(now);
     let mut whole = memory::to_kept(&shown, |site| names.iter().any(|(name, _)| name == site), now);
+    memory::add_own_variants(&mut whole, known.fleet());
     for (site, clusters) in names {
         // In pieces of one cluster.
         for cluster in clusters {
@@ -205,11 +208,13 @@ fn restart_remembers_who_is_missing_since_when() {
     let berlin = &after.sites["berlin"];
     assert_eq!((berlin.reach(), berlin.missing_since()), (Reach::Missing, Some(7)));
     assert_eq!(findings(&after, "berlin", "c1"), findings(&before, "berlin", "c1"));
-    let refused = after.link("berlin").unwrap_err();
+    let refused = after.link("berlin", "c1").unwrap_err();
     assert!(refused.message().contains("1970-01-01T00:00:00Z"), "{refused}");
     let (out, _in) = outbox();
     let (welcome, _) = after.join(hello("berlin", &["c2"]), 1, out, 8).unwrap();
-    assert_eq!(welcome.positions.len(), 1, "c1 is not there any more");
+    assert_eq!(welcome.positions.len(), 1, "c1 is not served any more");
+    after.leave("berlin", 1, 9);
+    after.forget_cluster("berlin", "c1").unwrap();
     let sites = kept(&after, 9).sites;
     assert_eq!(
         sites.len(),
@@ -273,25 +278,89 @@ fn restart_remembers_states_and_changes_of_sites_and_its_own() {
 }
 
 #[test]
-fn newer_session_takes_over_and_the_older_is_not_listened_to() {
+fn newer_session_takes_over_from_one_that_is_not_heard_and_the_older_is_not_listened_to() {
     let mut known = known();
     let (first, _a) = outbox();
     let (second, _b) = outbox();
     known.join(hello("berlin", &["c1"]), 1, first, 1).unwrap();
-    let (_, replaced) = known.join(hello("berlin", &["c1"]), 2, second, 2).unwrap();
+    // Two coordinators of one name would take each other's place for ever.
+    let twin = known.join(hello("berlin", &["c2"]), 2, second.clone(), LIVES_NANOS);
+    let twin = twin.unwrap_err();
+    assert!(twin.message().contains("two sites of one name"), "{twin}");
+    assert_eq!(known.sites["berlin"].twice_unix_nanos, Some(LIVES_NANOS));
+    assert_eq!(known.sites["berlin"].clusters.len(), 1);
+    let at = 1 + LIVES_NANOS;
+    let (_, replaced) = known.join(hello("berlin", &["c1"]), 3, second, at).unwrap();
     assert_eq!(replaced.map(|(session, _)| session), Some(1));
     assert_eq!(
-        known.take("berlin", 1, reset("c1", 9), 3).unwrap_err().code(),
+        known.take("berlin", 1, reset("c1", 9), at + 1).unwrap_err().code(),
         tonic::Code::Aborted
     );
-    known.leave("berlin", 1, 4);
+    known.leave("berlin", 1, at + 2);
     assert_eq!(known.sites["berlin"].reach(), Reach::Connected);
     assert!(findings(&known, "berlin", "c1").is_none());
     assert!(known.forget("berlin").is_err() && known.forget("local").is_err());
-    known.leave("berlin", 2, 5);
+    known.leave("berlin", 3, at + 3);
     known.forget("berlin").unwrap();
     known.forget("berlin").unwrap();
     assert!(!known.sites.contains_key("berlin"));
+}
+
+#[test]
+fn cluster_that_its_site_does_not_serve_any_more_is_missing_until_it_is_forgotten() {
+    const SECOND: i64 = 1_000_000_000;
+    let mut before = known();
+    let (out, _in) = outbox();
+    before.join(hello("oslo", &["edge", "core"]), 1, out, SECOND).unwrap();
+    before
+        .take("oslo", 1, rollup("oslo", "edge", 1, "critical"), SECOND)
+        .unwrap();
+    before.take("oslo", 1, rollup("oslo", "core", 1, "ok"), SECOND).unwrap();
+    before.leave("oslo", 1, 2 * SECOND);
+    // It comes back without its store.
+    let at = 3 * SECOND;
+    let (out, _in) = outbox();
+    before.join(hello("oslo", &["core"]), 2, out, at).unwrap();
+    before.take("oslo", 2, rollup("oslo", "core", 1, "ok"), at).unwrap();
+    let later = at + 10 * SECOND;
+    before.tick(later);
+    let mut after = Known::restore(kept(&before, later), later);
+    after.add_own("local", BTreeMap::new(), "1");
+    let (out, _in) = outbox();
+    after.join(hello("oslo", &["core"]), 1, out, later).unwrap();
+    for (known, session) in [(&mut before, 2), (&mut after, 1)] {
+        let edge = known
+            .fleet
+            .cluster_entry(&ClusterKey::new("oslo", "edge"), later)
+            .unwrap();
+        assert_eq!(edge.state.as_str(), "unknown");
+        assert_eq!(edge.reason, "its site does not serve it any more");
+        assert_eq!(known.sites["oslo"].served().count(), 1);
+        let refused = known.link("oslo", "edge").unwrap_err();
+        assert!(refused.message().contains("forget oslo/edge"), "{refused}");
+        assert!(known.link("oslo", "core").is_ok());
+        assert!(known.forget_cluster("oslo", "core").is_err(), "it is served");
+        // Offered again it is served.
+        let again = wire::OfferedClusters {
+            clusters: hello("", &["edge"]).clusters,
+        };
+        let again = wire::JoinRequest {
+            message: Some(Message::Clusters(again)),
+        };
+        known.take("oslo", session, again, later).unwrap();
+        assert!(known.link("oslo", "edge").is_ok());
+    }
+    let (out, _in) = outbox();
+    before.leave("oslo", 2, later);
+    before.join(hello("oslo", &["core"]), 3, out, later).unwrap();
+    assert!(before.forget_cluster("oslo", "edge").unwrap());
+    assert!(!before.forget_cluster("oslo", "edge").unwrap());
+    assert!(
+        before
+            .fleet
+            .cluster_entry(&ClusterKey::new("oslo", "edge"), later)
+            .is_none()
+    );
 }
 
 #[test]

@@ -185,9 +185,14 @@ impl Query {
             since_nanos: request.since_nanos,
         };
         let cluster = self.cluster(&request.cluster).await?;
-        let (found, looked) = run(move || counters(&cluster, &asked))
-            .await
-            .map_err(|error| status::of(&error))?;
+        let (found, looked, heard) = run(move || {
+            let (found, looked) = counters(&cluster, &asked)?;
+            let until = looked.map(|(_, until)| until);
+            let heard = StateSnapshot::new(cluster, until).heard()?;
+            Ok((found, looked, heard))
+        })
+        .await
+        .map_err(|error| status::of(&error))?;
         let rows = found.into_iter().map(|(series, readings)| {
             let order = format!("{}\0{}\0{}\0{}", series.kind, series.node, series.id, series.name);
             let readings = readings.into_iter().map(|(at, value)| wire::CounterReading {
@@ -216,6 +221,7 @@ impl Query {
             next_page_token,
             from_unix_nanos: looked.map(|(from, _)| from),
             until_unix_nanos: looked.map(|(_, until)| until),
+            coverage: Some(coverage(&heard)),
         })
     }
 

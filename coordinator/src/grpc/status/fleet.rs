@@ -84,6 +84,29 @@ pub(crate) fn site_is_here(site: &str) -> Status {
     status(Code::FailedPrecondition, FLEET, "SITE_CONNECTED", message)
 }
 
+/// A cluster that is served is to be forgotten.
+pub(crate) fn cluster_is_here(site: &str, cluster: &str) -> Status {
+    let message = format!("site {site} is connected and serves {cluster}: it would be known again at once");
+    status(Code::FailedPrecondition, FLEET, "SITE_CONNECTED", message)
+}
+
+/// A site does not serve a cluster any more.
+pub(crate) fn cluster_withdrawn(site: &str, cluster: &str, since_unix_nanos: i64) -> Status {
+    let since = rfc3339(since_unix_nanos);
+    let message = format!(
+        "site {site} has not served cluster {cluster} since {since}: did it lose its store? if the cluster is no more, `fathom fleet forget {site}/{cluster}`"
+    );
+    status(Code::Unavailable, FLEET, "CLUSTER_WITHDRAWN", message)
+}
+
+/// Another coordinator of this name is heard.
+pub(crate) fn site_twice(site: &str) -> Status {
+    let message = format!(
+        "site {site} is connected already, and heard: are there two sites of one name? this one may join when the other is not heard any more"
+    );
+    status(Code::AlreadyExists, FLEET, "SITE_TWICE", message)
+}
+
 /// What a site said cannot be.
 pub(crate) fn bad_site(message: impl Into<String>) -> Status {
     status(Code::InvalidArgument, FLEET, "MALFORMED", message)

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_diagnose::findings::{Kept, Said, Tracker, WARM_SECONDS};
+use fathom_diagnose::findings::{Kept, Refused, Said, Tracker, WARM_SECONDS};
 use fathom_diagnose::objectives::Minutes;
 use fathom_diagnose::tally::Tally;
 use fathom_model::condition::{Condition, Sign};
@@ -26,7 +26,7 @@ use crate::ingest::Remark;
 const WARM_IOS: u64 = 1_000_000;
 
 /// Whoever waits for what he said to be stored.
-type Waiting = (String, oneshot::Sender<Option<Finding>>);
+type Waiting = (String, oneshot::Sender<Result<Finding, Refused>>);
 
 /// Findings and what of them is not in a record yet.
 #[derive(Default)]
@@ -147,22 +147,28 @@ impl Findings {
         for (id, reply) in self.waiting.drain(..) {
             let finding = self.tracker.findings().find(|finding| finding.id == id).cloned();
             // Whoever asked may have gone.
-            let _ = reply.send(finding);
+            let _ = reply.send(finding.ok_or(Refused::NoSuchFinding));
         }
     }
 
     fn say(&mut self, remark: Remark, now: i64) {
-        let Remark { id, said, note, reply } = remark;
+        let Remark {
+            id,
+            said,
+            request,
+            note,
+            reply,
+        } = remark;
         let note = note.map(|note| Note {
             at_unix_ns: now,
             until_unix_ns: note.for_nanos.map(|nanos| now.saturating_add_unsigned(nanos)),
             by: note.by,
             text: note.text,
-            request: note.request,
+            request: request.clone(),
         });
-        let answer = self.tracker.say(&id, said, note, now).ok().cloned();
+        let answer = self.tracker.say(&id, said, (&request, note), now).cloned();
         let mut changes = self.tracker.take_changes();
-        if answer.is_none() || (changes.is_empty() && self.changes.is_empty()) {
+        if answer.is_err() || (changes.is_empty() && self.changes.is_empty()) {
             let _ = reply.send(answer);
         } else {
             self.changes.append(&mut changes);

@@ -1,15 +1,35 @@
 //! What people say of findings: that they work on one, or do not want to hear of it.
 
 use fathom_model::finding::{ChangeKind, Finding, Note};
+use serde::{Deserialize, Serialize};
 
 use super::{State, Tracker};
 
-/// There is no finding of this name among those that are open or were closed last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoSuchFinding;
+/// So many requests are known again.
+const REQUESTS: usize = 1_000;
+
+/// Why nothing was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no finding of this name among those that are open or were closed last.
+    NoSuchFinding,
+    /// The request's id was another request's.
+    OtherRequest,
+}
+
+/// A request that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    request: String,
+    finding: String,
+    said: Said,
+    /// What was said, and by whom; `None`: it was taken back.
+    note: Option<(String, String)>,
+}
 
 /// What is said of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Said {
     /// Somebody works on it.
     Acknowledged,
@@ -34,25 +54,41 @@ impl Said {
 }
 
 impl Tracker {
-    /// Notes what was said of a finding; without a note it is taken back. Said again by the same request, or the same again without an
-    /// end, it changes nothing.
+    /// Notes what was said of a finding; without a note it is taken back. One of the last thousand requests that comes again changes nothing,
+    /// whatever was said meanwhile; without an id (an empty one) the same again without an end changes nothing.
     ///
     /// # Errors
     ///
-    /// [`NoSuchFinding`].
+    /// See [`Refused`].
     pub fn say(
         &mut self,
         id: &str,
         said: Said,
-        note: Option<Note>,
+        (request, note): (&str, Option<Note>),
         now_unix_ns: i64,
-    ) -> Result<&Finding, NoSuchFinding> {
+    ) -> Result<&Finding, Refused> {
         let at = self.tracked.iter().position(|tracked| tracked.finding.id == id);
-        let at = at.ok_or(NoSuchFinding)?;
+        let at = at.ok_or(Refused::NoSuchFinding)?;
+        if !request.is_empty() {
+            let done = Done {
+                request: request.to_owned(),
+                finding: id.to_owned(),
+                said,
+                note: note.as_ref().map(|note| (note.by.clone(), note.text.clone())),
+            };
+            match self.requests.iter().find(|known| known.request == request) {
+                Some(known) if *known == done => return Ok(&self.tracked[at].finding),
+                Some(_) => return Err(Refused::OtherRequest),
+                None => self.requests.push_back(done),
+            }
+            if self.requests.len() > REQUESTS {
+                self.requests.pop_front();
+            }
+        }
         let known = said.of(&mut self.tracked[at].finding);
         let again = match (&known, &note) {
             (None, None) => true,
-            (Some(known), Some(note)) if !note.request.is_empty() => known.request == note.request,
+            (Some(_), Some(note)) if !note.request.is_empty() => false,
             (Some(known), Some(note)) => {
                 (&known.by, known.until_unix_ns, &known.text) == (&note.by, note.until_unix_ns, &note.text)
             }

@@ -257,17 +257,20 @@ fn what_people_say_is_said_once_and_runs_out() {
     let id = tracker.findings().next().unwrap().id.clone();
     for _ in 0..2 {
         tracker
-            .say(&id, Said::Muted, Some(note("ann", Some(100), "r1")), 1)
+            .say(&id, Said::Muted, ("r1", Some(note("ann", Some(100), "r1"))), 1)
             .unwrap();
         tracker
-            .say(&id, Said::Acknowledged, Some(note("ben", None, "")), 2)
+            .say(&id, Said::Acknowledged, ("", Some(note("ben", None, ""))), 2)
             .unwrap();
     }
     assert_eq!(
         kinds(&tracker.take_changes()),
         [ChangeKind::Muted, ChangeKind::Acknowledged]
     );
-    assert_eq!(tracker.say("no", Said::Muted, None, 3), Err(NoSuchFinding));
+    assert_eq!(
+        tracker.say("no", Said::Muted, ("", None), 3),
+        Err(Refused::NoSuchFinding)
+    );
     // It is kept by a successor, and runs out there.
     let mut successor = Tracker::resume(tracker.kept());
     successor.expire(99);
@@ -277,8 +280,43 @@ fn what_people_say_is_said_once_and_runs_out() {
     assert_eq!(kinds(&changes), [ChangeKind::Unmuted]);
     assert_eq!(changes[0].finding.muted, None);
     assert_eq!(changes[0].finding.acknowledged.as_ref().unwrap().by, "ben");
-    successor.say(&id, Said::Acknowledged, None, 4).unwrap();
+    successor.say(&id, Said::Acknowledged, ("", None), 4).unwrap();
     assert_eq!(kinds(&successor.take_changes()), [ChangeKind::Unacknowledged]);
+}
+
+#[test]
+fn request_that_comes_again_changes_nothing_whatever_was_said_meanwhile() {
+    let (mut tracker, _) = tracked(&cluster(60, slow_between(20, 60, 1)));
+    let id = tracker.findings().next().unwrap().id.clone();
+    let ann = || ("q1", Some(note("ann", None, "q1")));
+    tracker.say(&id, Said::Acknowledged, ann(), 1).unwrap();
+    let ben = ("q2", Some(note("ben", None, "q2")));
+    tracker.say(&id, Said::Acknowledged, ben, 2).unwrap();
+    tracker.take_changes();
+    let mut successor = Tracker::resume(tracker.kept());
+    for tracker in [&mut tracker, &mut successor] {
+        let said = tracker.say(&id, Said::Acknowledged, ann(), 3).unwrap();
+        assert_eq!(said.acknowledged.as_ref().unwrap().by, "ben");
+        // Taken back once: what is said after that stays when the taking back comes again.
+        tracker.say(&id, Said::Acknowledged, ("q3", None), 4).unwrap();
+        tracker.say(&id, Said::Acknowledged, ann(), 5).unwrap();
+        tracker
+            .say(&id, Said::Acknowledged, ("q4", Some(note("cid", None, "q4"))), 6)
+            .unwrap();
+        let said = tracker.say(&id, Said::Acknowledged, ("q3", None), 7).unwrap();
+        assert_eq!(said.acknowledged.as_ref().unwrap().by, "cid");
+        assert_eq!(
+            kinds(&tracker.take_changes()),
+            [ChangeKind::Unacknowledged, ChangeKind::Acknowledged]
+        );
+        // One id, two requests: nobody knows which of them is meant.
+        let other = ("q1", Some(note("dan", None, "q1")));
+        assert_eq!(
+            tracker.say(&id, Said::Acknowledged, other, 8),
+            Err(Refused::OtherRequest)
+        );
+        assert_eq!(tracker.say(&id, Said::Muted, ann(), 9), Err(Refused::OtherRequest));
+    }
 }
 
 #[test]

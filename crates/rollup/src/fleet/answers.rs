@@ -31,7 +31,9 @@ impl Fleet {
     /// How all clusters together are; its children are the sites.
     #[must_use]
     pub fn fleet_entry(&self, now_unix_ns: i64) -> Entry {
-        let tally = self.history.tally(now_unix_ns, |_| Some(()));
+        // What was forgotten counts no more, as nothing else of it does.
+        let is_known = |id| self.cluster(id).is_some() || self.recalled.key(id).is_some();
+        let tally = self.history.tally(now_unix_ns, |id| is_known(id).then_some(()));
         let (state, since) = self.all.state();
         let mut bad: Vec<_> = self
             .sites
@@ -48,6 +50,12 @@ impl Fleet {
             reason: self.worst_reason(totals),
         });
         let mut entry = entry_of(Level::Fleet, &self.all, tally.of(&()));
+        // Of nothing nothing is known, since it was looked.
+        let since = if self.is_empty() {
+            self.began_unix_ns.unwrap_or(now_unix_ns)
+        } else {
+            since
+        };
         (entry.state, entry.since_unix_ns) = (state, since);
         entry.worst = children.collect();
         entry.worst_more = (bad.len() - entry.worst.len()) as u64;
@@ -262,11 +270,32 @@ fn cluster_of(id: Id, cluster: &Cluster, changed: Changes) -> Entry {
     entry.labels.clone_from(&cluster.labels);
     cluster.reason().clone_into(&mut entry.reason);
     if let Some(rollup) = &cluster.rollup {
-        // Of one that is not heard: what was not ok when it last was.
-        entry.worst = rollup.worst.iter().map(Child::from).collect();
+        let children = rollup.worst.iter().map(Child::from);
+        entry.worst = if cluster.is_away() {
+            children
+                .map(|child| as_last_heard(child, cluster.shown.since_unix_ns))
+                .collect()
+        } else {
+            children.collect()
+        };
         entry.worst_more = rollup.worst_more.into();
     }
     entry
+}
+
+/// Of a cluster that is not heard nothing in it is known either: what was not ok is said as it was.
+fn as_last_heard(child: Child, since_unix_ns: i64) -> Child {
+    let reason = if child.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", child.reason)
+    };
+    Child {
+        reason: format!("{} when it was last heard{reason}", child.state.as_str()),
+        state: State::Unknown,
+        since_unix_ns: Some(since_unix_ns),
+        ..child
+    }
 }
 
 #[cfg(test)]

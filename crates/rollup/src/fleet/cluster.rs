@@ -7,12 +7,16 @@ use fathom_model::fleet::Update;
 use fathom_model::health::State;
 use fathom_model::rollup::{ClusterKey, ClusterRollup, Counted, Counts};
 
+use super::recall::Before;
 use super::shown::Shown;
 use super::{Config, Software};
 use crate::Gather;
 
 /// A rollup counts so much or more, but where its site's coordinator was started in between: all pieces but the one that goes on.
 const SURE_NANOS: i64 = Gather::PIECE_NANOS * (Gather::PIECES - 1);
+
+/// Why one is missing that was heard before.
+pub(super) const NOTHING_COMES: &str = "nothing comes of it any more";
 
 /// A cluster.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Cluster {
     pub(super) heard_unix_ns: Option<i64>,
     /// Nothing came for too long, or nothing came since a restart.
     pub(crate) is_missing: bool,
+    /// Since when nothing is expected of it.
+    missed_unix_ns: i64,
     /// The next rollup decides how it is shown, without waiting.
     is_fresh: bool,
     pub(super) shown: Shown,
@@ -36,7 +42,8 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Nothing came of it; a predecessor may have shown it.
-    pub(super) fn new(key: ClusterKey, before: Option<(State, i64)>, now_unix_ns: i64) -> Self {
+    pub(super) fn new(key: ClusterKey, known: Before, now_unix_ns: i64) -> Self {
+        let before = known.shown;
         // One that was not known is not known since then.
         let unknown_since = before.filter(|(state, _)| *state == State::Unknown);
         Self {
@@ -45,11 +52,12 @@ impl Cluster {
             rollup: None,
             heard_unix_ns: None,
             is_missing: true,
+            missed_unix_ns: now_unix_ns,
             is_fresh: true,
             shown: Shown::new(State::Unknown, unknown_since.map_or(now_unix_ns, |(_, since)| since)),
             was_said: unknown_since.is_some(),
             before: before.filter(|_| unknown_since.is_none()),
-            software: Software::default(),
+            software: known.software,
             why: "nothing came of it yet".to_owned(),
         }
     }
@@ -70,7 +78,7 @@ impl Cluster {
         self.rollup = Some(rollup);
         if restored {
             self.heard_unix_ns = Some(heard_unix_ns);
-            self.miss();
+            self.miss(heard_unix_ns, NOTHING_COMES);
             self.is_fresh = true;
         } else {
             self.hear(heard_unix_ns);
@@ -84,21 +92,25 @@ impl Cluster {
         self.is_missing = false;
     }
 
-    /// Notes that nothing comes of it any more.
-    pub(super) fn miss(&mut self) {
+    /// Notes that nothing comes of it any more since a time, and why.
+    pub(super) fn miss(&mut self, since_unix_ns: i64, why: &str) {
+        if !self.is_missing {
+            self.missed_unix_ns = since_unix_ns;
+        }
         self.is_missing = true;
-        self.why = "nothing comes of it any more".to_owned();
+        why.clone_into(&mut self.why);
+    }
+
+    /// Whether it is shown as one of which nothing comes: not before that has lasted.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_missing && self.shown.state == State::Unknown
     }
 
     /// Shows its state where that is time; whether it is shown as it is.
     pub(super) fn settle(&mut self, config: &Config, now_unix_ns: i64) -> bool {
         let Some(rollup) = &self.rollup else { return true };
         if self.is_missing {
-            // How long nothing came was waited for already.
-            if self.shown.state != State::Unknown {
-                self.shown.set(State::Unknown, now_unix_ns);
-            }
-            return true;
+            return self.shown.take_away(self.missed_unix_ns, now_unix_ns, config);
         }
         // On the site's clock; of a clock that is ahead no time is known.
         let lasted = rollup
@@ -112,17 +124,22 @@ impl Cluster {
             self.shown.set(rollup.state, since.unwrap_or(now_unix_ns));
             return true;
         }
-        // From being missing back to ok it is the time here that counts: it has to stay.
-        let since = if self.shown.state == State::Unknown && rollup.state != State::Unknown {
-            None
-        } else {
-            since
-        };
+        if self.shown.state == State::Unknown && rollup.state != State::Unknown {
+            // From being missing back to ok it is the time here that counts: it has to stay. How long it has been so its site knows.
+            let is_shown = self.shown.take(rollup.state, None, now_unix_ns, config);
+            if is_shown {
+                self.shown.since_unix_ns = since.unwrap_or(now_unix_ns);
+            }
+            return is_shown;
+        }
         self.shown.take(rollup.state, since, now_unix_ns, config)
     }
 
     /// Whether its state is to be shown differently by now.
     pub(super) fn is_due(&self, config: &Config, now_unix_ns: i64) -> bool {
+        if self.is_missing {
+            return now_unix_ns.saturating_sub(self.missed_unix_ns) >= config.unknown_nanos;
+        }
         self.shown.due_unix_ns(config).is_some_and(|due| due <= now_unix_ns)
     }
 
@@ -147,7 +164,7 @@ impl Cluster {
     /// The worst reason for the state that is shown; empty when it is ok.
     pub(super) fn reason(&self) -> &str {
         match &self.rollup {
-            Some(rollup) if !self.is_missing => match self.shown.state {
+            Some(rollup) if !self.is_away() => match self.shown.state {
                 State::Ok => "",
                 _ if rollup.reason.is_empty() => "better now, and not for long enough to be shown so",
                 _ => &rollup.reason,
@@ -159,7 +176,7 @@ impl Cluster {
     /// What is counted of it: of one that is missing nothing is known to be ok.
     pub(super) fn counts(&self) -> Counts {
         match &self.rollup {
-            Some(rollup) if !self.is_missing => rollup.counts,
+            Some(rollup) if !self.is_away() => rollup.counts,
             Some(rollup) => rollup.counts.unheard(),
             None => Counts::default(),
         }

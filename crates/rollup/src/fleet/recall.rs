@@ -10,7 +10,8 @@ use fathom_model::health::State;
 use fathom_model::rollup::ClusterKey;
 
 use super::history::Kept;
-use super::{Fleet, Id};
+use super::software::KeptVariant;
+use super::{Fleet, Id, Software};
 use crate::Selection;
 
 /// What there was when a predecessor was last asked.
@@ -26,6 +27,10 @@ pub struct Memory {
     pub changes: Vec<Change>,
     /// From when on no change is missing.
     pub changes_from_unix_ns: i64,
+    /// What ran on the devices of clusters. [`Fleet::memory`] has none of it: it is asked for cluster by cluster, by [`Fleet::software`].
+    pub software: BTreeMap<ClusterKey, Vec<KeptVariant>>,
+    /// From when on updates of devices were seen.
+    pub updates_from_unix_ns: i64,
 }
 
 /// What of it is still waited for.
@@ -46,7 +51,15 @@ pub(super) struct Recalled {
 struct Awaited {
     /// The number that it will have: its changes have it already.
     id: Id,
-    before: Option<(State, i64)>,
+    before: Before,
+}
+
+/// What a predecessor knew of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// How it was shown, and since when.
+    pub(super) shown: Option<(State, i64)>,
+    pub(super) software: Software,
 }
 
 impl Recalled {
@@ -60,14 +73,21 @@ impl Fleet {
     /// Says that nobody counted changes before now. For a fleet without clusters.
     pub fn begin(&mut self, now_unix_ns: i64) {
         self.history.begin(now_unix_ns);
+        self.updates_from_unix_ns = Some(now_unix_ns);
     }
 
     /// Takes what a predecessor showed. For a fleet without clusters: these are said after it, by [`Fleet::expect`] and [`Fleet::restore`].
     pub fn recall(&mut self, memory: Memory, now_unix_ns: i64) {
         self.history.begin(memory.changes_from_unix_ns);
-        for (key, before) in memory.clusters {
-            if let Some(id) = self.reserve(key) {
-                id.before = Some(before);
+        self.updates_from_unix_ns = Some(memory.updates_from_unix_ns);
+        for (key, shown) in memory.clusters {
+            if let Some(own) = self.reserve(key) {
+                own.before.shown = Some(shown);
+            }
+        }
+        for (key, software) in memory.software {
+            if let Some(own) = self.reserve(key) {
+                own.before.software = Software::resume(software);
             }
         }
         for change in memory.changes {
@@ -91,7 +111,7 @@ impl Fleet {
     pub fn memory(&self, now_unix_ns: i64) -> Memory {
         let said = self.clusters().filter_map(|own| Some((own.key.clone(), own.said()?)));
         let awaited = self.recalled.awaited.iter();
-        let awaited = awaited.filter_map(|(key, own)| Some((key.clone(), own.before?)));
+        let awaited = awaited.filter_map(|(key, own)| Some((key.clone(), own.before.shown?)));
         let sites = self.sites.iter().map(|(site, own)| (site.clone(), own.state()));
         let (changes, _) = self.changes(&Selection::all(), i64::MIN, now_unix_ns);
         Memory {
@@ -101,15 +121,32 @@ impl Fleet {
             clusters: said.chain(awaited).collect(),
             changes,
             changes_from_unix_ns: self.history.complete_from_unix_ns().unwrap_or(i64::MIN),
+            software: BTreeMap::new(),
+            updates_from_unix_ns: self.updates_from_unix_ns.unwrap_or(i64::MIN),
         }
     }
 
-    /// The number of a cluster that is new here, and how a predecessor showed it.
-    pub(super) fn recalled_id(&mut self, key: &ClusterKey) -> Option<(Id, Option<(State, i64)>)> {
+    /// What runs on the devices of a cluster, for a successor to recall; empty where nothing is known.
+    #[must_use]
+    pub fn software(&self, key: &ClusterKey) -> Vec<KeptVariant> {
+        let known = self.names.get(key).and_then(|id| self.cluster(*id));
+        let known = known.map(|cluster| &cluster.software);
+        let awaited = || self.recalled.awaited.get(key).map(|own| &own.before.software);
+        known.or_else(awaited).map_or_else(Vec::new, Software::kept)
+    }
+
+    /// From when on updates of devices were seen: this coordinator's first start, or when what it kept was lost. `None`: since ever.
+    #[must_use]
+    pub const fn updates_from_unix_ns(&self) -> Option<i64> {
+        self.updates_from_unix_ns
+    }
+
+    /// The number of a cluster that is new here, and what a predecessor knew of it.
+    pub(super) fn recalled_id(&mut self, key: &ClusterKey) -> Option<(Id, Before)> {
         if let Some(awaited) = self.recalled.awaited.remove(key) {
             return Some((awaited.id, awaited.before));
         }
-        Some((self.new_id()?, None))
+        Some((self.new_id()?, Before::default()))
     }
 
     fn new_id(&mut self) -> Option<Id> {
@@ -121,7 +158,8 @@ impl Fleet {
     fn reserve(&mut self, key: ClusterKey) -> Option<&mut Awaited> {
         if !self.recalled.awaited.contains_key(&key) {
             let id = self.new_id()?;
-            self.recalled.awaited.insert(key.clone(), Awaited { id, before: None });
+            let before = Before::default();
+            self.recalled.awaited.insert(key.clone(), Awaited { id, before });
         }
         self.recalled.awaited.get_mut(&key)
     }

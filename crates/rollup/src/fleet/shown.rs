@@ -43,6 +43,20 @@ impl Shown {
         true
     }
 
+    /// Takes that nothing comes of it since a time. Whether it is shown so: whoever is back soon was not away.
+    pub(super) fn take_away(&mut self, since_unix_ns: i64, at_unix_ns: i64, config: &Config) -> bool {
+        if self.state == State::Unknown {
+            self.other = None;
+            return true;
+        }
+        if at_unix_ns.saturating_sub(since_unix_ns) < config.unknown_nanos {
+            self.other = Some((State::Unknown, since_unix_ns));
+            return false;
+        }
+        self.set(State::Unknown, at_unix_ns);
+        true
+    }
+
     /// Shows it as it is, at once.
     pub(super) const fn set(&mut self, now: State, since_unix_ns: i64) {
         self.state = now;

@@ -14,11 +14,30 @@ use crate::cohorts::{ENOUGH, ENOUGH_FOR_P99};
 /// Hours that are kept; updates are compared with what was before for so long.
 const HOURS: usize = 72;
 
+/// An update is told for so long, in nanoseconds.
+pub const UPDATES_KEPT_NANOS: i64 = HOURS as i64 * HOUR;
+
 /// What was before is the middle of so many hours.
 const BEFORE_HOURS: i64 = 6;
 
 /// Half of the writes, 99 % of the writes, half of the reads, 99 % of the reads took at most this; `None` of too few.
 pub(crate) type Times = [Option<f64>; 4];
+
+/// One variant of a product on a cluster, as a successor of this process needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptVariant {
+    /// Which.
+    pub key: CohortKey,
+    /// Devices that run it; 0: none any more.
+    pub devices: u32,
+    /// When devices changed to it, and from which variant; `None`: that was not seen.
+    pub updated: Option<(i64, String)>,
+    /// Hours since the Unix epoch with what half and 99 % of the writes, then of the reads, took at most, in nanoseconds; `None` of too
+    /// few. The oldest first.
+    pub hours: Vec<(i64, [Option<f32>; 4])>,
+    /// When it was last there.
+    pub seen_unix_ns: i64,
+}
 
 /// What runs on the devices of a cluster.
 #[derive(Debug, Default)]
@@ -66,6 +85,47 @@ pub(crate) fn times(row: &CohortRow) -> Times {
 }
 
 impl Software {
+    /// What a predecessor kept.
+    pub(super) fn resume(kept: Vec<KeptVariant>) -> Self {
+        let tracked = kept.into_iter().take(2 * MOST_COHORTS).map(|kept| {
+            let mut hours: Vec<Hour> = (kept.hours.into_iter())
+                .map(|(hour, times)| Hour {
+                    hour,
+                    times: times.map(|time| time.unwrap_or(f32::NAN)),
+                })
+                .collect();
+            hours.sort_by_key(|own| own.hour);
+            hours.drain(..hours.len().saturating_sub(HOURS));
+            Tracked {
+                key: kept.key,
+                devices: kept.devices,
+                updated: kept.updated.map(|(at_unix_ns, from_variant)| Updated {
+                    at_unix_ns,
+                    from_variant,
+                }),
+                hours: hours.into(),
+                seen_unix_ns: kept.seen_unix_ns,
+            }
+        });
+        Self {
+            tracked: tracked.collect(),
+        }
+    }
+
+    /// What a successor resumes.
+    pub(super) fn kept(&self) -> Vec<KeptVariant> {
+        let kept = self.tracked.iter().map(|own| KeptVariant {
+            key: own.key.clone(),
+            devices: own.devices,
+            updated: (own.updated.as_ref()).map(|updated| (updated.at_unix_ns, updated.from_variant.clone())),
+            hours: (own.hours.iter())
+                .map(|hour| (hour.hour, hour.times.map(|time| time.is_finite().then_some(time))))
+                .collect(),
+            seen_unix_ns: own.seen_unix_ns,
+        });
+        kept.collect()
+    }
+
     /// Takes what a rollup says; the updates that it shows.
     pub(super) fn take(&mut self, rollup: &ClusterRollup, at_unix_ns: i64) -> Vec<Update> {
         let updates: Vec<Update> = rollup
@@ -100,7 +160,7 @@ impl Software {
             }
             tracked.note(hour, times(row));
         }
-        let begin = at_unix_ns.saturating_sub(HOURS as i64 * HOUR);
+        let begin = at_unix_ns.saturating_sub(UPDATES_KEPT_NANOS);
         self.tracked
             .retain(|tracked| tracked.devices > 0 || tracked.seen_unix_ns >= begin);
         if self.tracked.len() > 2 * MOST_COHORTS {

@@ -110,6 +110,67 @@ fn a_cluster_whose_site_was_cut_off_is_unknown_soon() {
 }
 
 #[test]
+fn a_short_cut_changes_nothing() {
+    let mut fleet = one();
+    fleet.apply(rollup("berlin", "c1", 2, State::Critical, START), START + SECOND);
+    let (hour, since) = {
+        let entry = fleet.fleet_entry(START + 2 * SECOND);
+        (entry.last_hour, entry.since_unix_ns)
+    };
+    for cut in 0..5 {
+        let at = START + (10 + 20 * cut) * SECOND;
+        fleet.miss(&key("c1"), at);
+        fleet.tick(at + 9 * SECOND);
+        assert_eq!(fleet.state(&key("c1")), Some(State::Critical));
+        fleet.apply(rollup("berlin", "c1", 2, State::Critical, START), at + 9 * SECOND);
+        fleet.tick(at + 15 * SECOND);
+    }
+    let entry = fleet.fleet_entry(START + 110 * SECOND);
+    assert_eq!((entry.state, entry.since_unix_ns), (State::Critical, since));
+    assert_eq!(entry.last_hour, hour);
+    // One that lasts is told, and what is in it is not said to be as it was.
+    let at = START + 110 * SECOND;
+    fleet.miss(&key("c1"), at);
+    fleet.tick(at + 10 * SECOND);
+    assert_eq!(fleet.state(&key("c1")), Some(State::Unknown));
+    let entry = fleet.cluster_entry(&key("c1"), at + 10 * SECOND).expect("it is there");
+    assert!(
+        entry.worst.iter().all(|child| child.state == State::Unknown),
+        "{entry:?}"
+    );
+    // Back, it has been critical for as long as its site says.
+    let back = at + 60 * SECOND;
+    let mut again = rollup("berlin", "c1", 3, State::Critical, back);
+    again.since_unix_ns = Some(again.to_unix_ns - 100 * SECOND);
+    fleet.apply(again, back);
+    let entry = fleet.cluster_entry(&key("c1"), back).expect("it is there");
+    assert_eq!(
+        (entry.state, entry.since_unix_ns),
+        (State::Critical, back - 100 * SECOND)
+    );
+}
+
+#[test]
+fn what_was_forgotten_counts_no_more() {
+    let mut fleet = one();
+    fleet.apply(rollup("berlin", "c2", 1, State::Ok, START), START);
+    fleet.apply(rollup("berlin", "c2", 2, State::Critical, START), START + SECOND);
+    let now = START + 5 * SECOND;
+    assert_eq!(fleet.fleet_entry(now).last_hour.worse, 1);
+    fleet.forget(&key("c2"));
+    assert_eq!(fleet.fleet_entry(now).last_hour.worse, 0);
+    assert_eq!(
+        fleet.changes(&Selection::all(), START, now).0.len(),
+        1,
+        "that c1 is heard"
+    );
+    fleet.forget(&key("c1"));
+    let mut empty = Fleet::new(Config::default());
+    empty.begin(START);
+    assert_eq!(empty.fleet_entry(now).since_unix_ns, START);
+}
+
+#[test]
 fn what_comes_back_critical_is_so_at_once_and_worse() {
     let mut fleet = one();
     let at = START + 3600 * SECOND;

@@ -116,3 +116,45 @@ fn a_fleet_that_nobody_kept_counts_from_its_beginning() {
     assert_eq!(later.last_hour, Changed::default(), "all of the hour is counted");
     assert_eq!(later.last_day.counted_from_unix_ns, Some(START));
 }
+
+#[test]
+fn updates_and_the_hours_before_them_are_known_over_a_restart() {
+    use crate::fixture::{Random, cohort, row};
+    use fathom_model::rollup::Axis;
+
+    let with = |number: u64, at: i64, variant: &str, middle: f64| {
+        let mut random = Random::new(number);
+        let mut own = rollup("berlin", "c1", number, State::Ok, at);
+        own.cohorts = vec![row(cohort(Axis::Disk, "NVMe", variant), 24, middle, &mut random)];
+        own
+    };
+    let mut first = Fleet::new(Config::default());
+    first.begin(START - HOUR);
+    for hour in 0..8 {
+        let at = START + hour * HOUR;
+        first.apply(with(hour as u64 + 1, at, "1.0", 1e5), at);
+    }
+    let update = START + 8 * HOUR;
+    first.apply(with(9, update, "1.1", 2e5), update);
+    let at = update + HOUR;
+    let own = key("c1");
+    let (mut memory, rollups) = kept(&first, at);
+    memory.software.insert(own.clone(), first.software(&own));
+    let second = restarted((memory, rollups), at);
+    assert_eq!(second.software(&own), first.software(&own));
+    assert_eq!(second.updates_from_unix_ns(), Some(START - HOUR));
+    let before = |fleet: &Fleet| {
+        let cluster = fleet.clusters().next().expect("it is there");
+        let key = cohort(Axis::Disk, "NVMe", "1.1");
+        let updated = cluster.software.updated(&key).cloned();
+        (updated, cluster.software.before(&key))
+    };
+    assert!(before(&first).0.is_some() && before(&first).1.is_some());
+    assert_eq!(before(&second), before(&first));
+    // What is waited for is kept by its successor too.
+    let (mut memory, _) = kept(&first, at);
+    memory.software.insert(own.clone(), first.software(&own));
+    let mut waiting = Fleet::new(Config::default());
+    waiting.recall(memory, at);
+    assert_eq!(waiting.software(&own), first.software(&own));
+}
