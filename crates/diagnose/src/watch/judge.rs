@@ -50,6 +50,8 @@ pub(super) struct Member {
     /// Their numbers.
     pub(super) suspects: Vec<usize>,
     pub(super) writes: f64,
+    /// In how many of them it is a way that was seen in one direction alone.
+    pub(super) one_way: u32,
     added_nanos: f64,
     write_nanos: f64,
     beyond: [u32; MARGINS],
@@ -109,6 +111,7 @@ impl<'a> Scene<'a> {
         (sum.writes >= FEWEST_WRITES).then(|| Member {
             suspects,
             writes: f64::from(sum.writes),
+            one_way: sum.one_way,
             added_nanos: sum.added_nanos as f64,
             write_nanos: sum.write_nanos as f64,
             beyond: at_least(sum.beyond),
