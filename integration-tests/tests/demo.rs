@@ -2,6 +2,8 @@
 //!
 //! What it answers is in `commands.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

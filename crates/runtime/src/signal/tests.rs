@@ -8,7 +8,8 @@ use crate::{
 
 fn send(signal: &str) {
     let id = std::process::id().to_string();
-    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    let sent = Command::new("kill").args([signal, &id]).status().expect("kill starts");
+    assert!(sent.success());
 }
 
 // One test for all: signals reach the whole process, so two tests would wake each other.
