@@ -10,6 +10,8 @@ use fathom_sources::{Batch, Description, Polled};
 
 use super::*;
 
+mod flood;
+
 /// Gives one event and is quiet then.
 struct Fake {
     profile: Profile,

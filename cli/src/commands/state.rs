@@ -109,14 +109,18 @@ pub(crate) fn run(table: &Table, arguments: &StateArgs, output: Output) -> Resul
     Ok(code)
 }
 
-/// The storage bus: drives as each node reaches them, and as the node that has them holds them.
+/// What is listed of the storage bus.
+const SBL: [&Table; 4] = [
+    &tables::SBL_DEVICES,
+    &tables::SBL_TARGETS,
+    &tables::SBL_STORES,
+    &tables::SBL_BINDINGS,
+];
+
+/// The storage bus: drives as each node reaches them, as the node that has them holds them, and what caches for which.
 pub(crate) fn sbl(arguments: &StateArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let kinds: Vec<&str> = [&tables::SBL_DEVICES, &tables::SBL_TARGETS]
-        .into_iter()
-        .flat_map(|table| table.kinds)
-        .copied()
-        .collect();
+    let kinds: Vec<&str> = SBL.into_iter().flat_map(|table| table.kinds).copied().collect();
     let (cluster, (resources, coverage), known) = block_on(async {
         let client = Client::connect(&context).await?;
         let answer = client.resources(filter(&kinds, arguments), arguments.at).await?;
@@ -127,24 +131,22 @@ pub(crate) fn sbl(arguments: &StateArgs, output: Output) -> Result<Code> {
         Ok((client.cluster().await?, answer, known))
     })?;
     let resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
-    let (devices, targets): (Vec<Shown>, Vec<Shown>) =
-        resources.into_iter().partition(|row| tables::SBL_DEVICES.has(row));
     let at = coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
+    let of = |table: &'static Table| resources.iter().filter(move |row| table.has(row));
     match output {
         Output::Json => {
-            let list = |rows: &[Shown]| -> serde_json::Value { rows.iter().map(|row| row.json(at)).collect() };
-            let lists = [
-                (tables::SBL_DEVICES.name, list(&devices)),
-                (tables::SBL_TARGETS.name, list(&targets)),
-            ];
+            let list = |table: &'static Table| -> serde_json::Value { of(table).map(|row| row.json(at)).collect() };
+            let lists = SBL.map(|table| (table.name, list(table)));
             document_with(&cluster, lists, coverage.as_ref(), &[])?;
         }
         Output::Table => {
-            let (devices, targets) = (
-                tables::SBL_DEVICES.lines(&devices, at),
-                tables::SBL_TARGETS.lines(&targets, at),
-            );
-            print(&format!("{devices}\n{targets}"))?;
+            // A cluster without a cache has neither stores nor bindings: of those nothing is shown.
+            let is_of_cache = |table: &Table| table.name != SBL[0].name && table.name != SBL[1].name;
+            let shown = SBL
+                .into_iter()
+                .filter(|&table| of(table).next().is_some() || !is_of_cache(table));
+            let lists: Vec<String> = shown.map(|table| table.lines(of(table), at)).collect();
+            print(&lists.join("\n"))?;
         }
     }
     let code = note(coverage.as_ref());
@@ -302,7 +304,7 @@ fn show(
 
 impl Table {
     /// The resources as lines, each with how long ago it was last found so.
-    pub(crate) fn lines(&self, resources: &[Shown], at: Option<i64>) -> String {
+    pub(crate) fn lines<'a>(&self, resources: impl IntoIterator<Item = &'a Shown>, at: Option<i64>) -> String {
         let names = self.columns.iter().map(|(name, _)| *name).chain([">age"]);
         let names: Vec<&str> = names.chain(self.other_age.map(|(name, _)| name)).collect();
         let mut grid = Grid::new(&names);

@@ -8,7 +8,7 @@ use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Scope, Value};
 use fathom_state::disks::Beside;
 use fathom_state::history::{Fact, Picture};
-use fathom_state::{disks, jobs, pools, qos, rdma, vms};
+use fathom_state::{disks, integrity, jobs, pools, qos, rdma, vms};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
@@ -168,6 +168,11 @@ impl StateSnapshot {
         } else {
             BTreeMap::new()
         };
+        let mut volumes = if wants(Kind::FileSystem) {
+            integrity::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
         let mut machines = if wants(Kind::Vm) || wants(Kind::Vhd) {
             vms::beside(&picture)
         } else {
@@ -179,6 +184,7 @@ impl StateSnapshot {
                 Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
                 Kind::StorageJob => jobs.remove(&own.id).unwrap_or_default(),
                 Kind::Pool => pools.remove(&own.id).unwrap_or_default(),
+                Kind::FileSystem => volumes.remove(&own.key()).unwrap_or_default(),
                 _ => Beside::default(),
             };
             match own.kind {

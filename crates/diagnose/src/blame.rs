@@ -101,11 +101,11 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
             nanos: target.duration_nanos,
         });
     }
-    if let Some(initiator) = leg.initiator {
+    if let Some(whole) = whole(io, leg) {
         match leg.service() {
             _ if leg.local => {}
             Some(service) => {
-                let nanos = initiator.duration_nanos.saturating_sub(service.duration_nanos);
+                let nanos = whole.saturating_sub(service.duration_nanos);
                 parts.push(Part {
                     suspect: Suspect::Link { node, peer },
                     nanos,
@@ -113,7 +113,7 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
             }
             None => parts.push(Part {
                 suspect: Suspect::Unseen { node, peer },
-                nanos: initiator.duration_nanos,
+                nanos: whole,
             }),
         }
     } else if let (Some(service), Some(clock), false) = (leg.service(), leg.clock, leg.local) {
@@ -126,6 +126,19 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
         });
     }
     parts
+}
+
+/// How long a leg took as the initiator saw it, with the attempts that failed before: what was sent and never answered was lost on the way
+/// or at the target, and the write waited for it. When the first was sent is not known, but for the copies that go beside it: with the
+/// write's beginning, or some microseconds later.
+fn whole(io: &Io, leg: &Leg) -> Option<u64> {
+    let seen = leg.initiator?;
+    let lost = if leg.more.initiator.is_empty() {
+        0
+    } else {
+        u64::try_from(seen.start_unix_nanos.saturating_sub(io.event.start_unix_nanos)).unwrap_or(0)
+    };
+    Some(seen.duration_nanos.saturating_add(lost))
 }
 
 /// How much of an I/O lies outside its legs: before the first was sent and after the last was acknowledged. `None` where that is
@@ -274,7 +287,7 @@ fn last_done(legs: &[Leg]) -> Option<(usize, Option<u64>)> {
 pub(crate) fn like(suspect: Suspect, io: &Io, leg: &Leg) -> Option<u64> {
     match suspect {
         Suspect::FarSide(_) => leg.target.map(|seen| seen.duration_nanos),
-        Suspect::Unseen { .. } => leg.initiator.filter(|_| !leg.local).map(|seen| seen.duration_nanos),
+        Suspect::Unseen { .. } => whole(io, leg).filter(|_| !leg.local),
         _ => {
             let part = parts(io, leg).into_iter().find(|part| suspect.same_kind(part.suspect));
             part.map(|part| part.nanos)

@@ -21,8 +21,8 @@
 //!
 //! A session that runs hands over the same records one by one: [`event::RawEvent`], of the kernel or of a provider. [`decode`] makes
 //! I/Os of them by layouts ([`layout`]) that come from the exact lists of [`manifest`], from the system, or from a configuration;
-//! [`walk`] gives the records of a file as a session would have given them. [`slow`] and [`connectivity`] read what the event log
-//! renders as XML.
+//! [`walk`] gives the records of a file as a session would have given them. [`slow`], [`connectivity`] and [`nvme`] read what the event log
+//! renders as XML; [`nvme`] also what a drive itself answers.
 //!
 //! # Errors
 //!
@@ -53,6 +53,7 @@ pub mod event;
 pub mod layout;
 mod log_file;
 pub mod manifest;
+pub mod nvme;
 mod record;
 mod report;
 pub mod slow;

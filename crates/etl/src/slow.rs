@@ -273,7 +273,7 @@ fn serial(event: &Rendered) -> Option<String> {
     (!serial.is_empty()).then(|| serial.to_owned())
 }
 
-fn device_guid(event: &Rendered) -> Option<Guid> {
+pub(crate) fn device_guid(event: &Rendered) -> Option<Guid> {
     let text = event.text("ClassDeviceGuid").or_else(|| event.text("DeviceGuid"))?;
     text.parse().ok().filter(|guid| *guid != Guid([0; 16]))
 }

@@ -28,6 +28,7 @@ impl Durations {
         }
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, nanos: i64) {
         let bin = Self::bin(nanos);
         if self.counts.len() <= bin {

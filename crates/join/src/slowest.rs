@@ -65,6 +65,7 @@ impl Reply {
     }
 
     /// When it was there, as far as that is known. Its I/O began at `from`.
+    #[inline]
     pub(crate) fn end(&self, from: i64) -> End {
         if let Some((first, last)) = self.between {
             return End::Between { first, last };
@@ -112,6 +113,7 @@ impl Known {
         self
     }
 
+    #[inline]
     fn returns(&self, node: NodeIndex) -> Option<&Distribution> {
         self.returns
             .iter()
@@ -193,6 +195,7 @@ impl Replies {
     }
 
     /// The same of replies none of which is ambiguous, at an initiator on a node.
+    #[inline]
     pub(crate) fn learn_sure(&mut self, io_end: i64, own: NodeIndex, nodes: &[NodeIndex], ends: &[End]) {
         let mut last = None;
         let mut all_unseen = true;
@@ -238,6 +241,7 @@ pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End])
 }
 
 /// The same of legs on some nodes, with somebody who marks.
+#[inline]
 pub(crate) fn name_on(
     replies: &Known,
     io_end: i64,

@@ -60,6 +60,8 @@ kinds! {
     Disk "disk" Cluster,
     /// What a physical disk says of its own wear and errors.
     DiskReliability "disk_reliability" Cluster,
+    /// What an NVMe drive says of its own health, as the node that it is in reads it.
+    NvmeHealth "nvme_health" Node,
     /// A physical disk as one node sees it.
     DiskView "disk_view" Cluster,
     /// Drives of one model and firmware, counted.
@@ -74,6 +76,8 @@ kinds! {
     FileSystem "file_system" Cluster,
     /// A storage job.
     StorageJob "storage_job" Cluster,
+    /// Something that a storage job works on: a virtual disk, a pool, a physical disk.
+    JobObject "job_object" Cluster,
     /// A copy of a range of a virtual disk.
     Extent "extent" Cluster,
     /// A fault that the Health Service reports.
@@ -96,6 +100,8 @@ kinds! {
     DirtyRegions "dirty_regions" Node,
     /// Encryption of a volume.
     Bitlocker "bitlocker" Node,
+    /// Whether ReFS keeps checksums of a file's data, or of what is made in a folder.
+    FileIntegrity "file_integrity" Node,
     /// A network adapter.
     Adapter "adapter" Node,
     /// RDMA of a network adapter.

@@ -12,6 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[cfg(windows)]
+mod drives;
+#[cfg(windows)]
 mod etw;
 #[cfg(windows)]
 mod event_log;
@@ -27,7 +29,7 @@ mod words;
 /// One part of a source, and what became of asking it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The source: `replay`, `etw`, `wmi`, `pdh` or `event_log`.
+    /// The source: `replay`, `etw`, `wmi`, `pdh`, `event_log` or `drives`.
     pub source: &'static str,
     /// What of it: a class with its namespace, a counter set, a provider, a channel.
     pub item: String,
@@ -65,6 +67,7 @@ fn probes() -> Vec<Probe> {
         etw::providers(),
         event_log::channels(),
         pdh::counter_sets(),
+        drives::health(),
     ];
     probes.extend(wmi::namespaces());
     probes
@@ -77,6 +80,7 @@ fn probes() -> Vec<Probe> {
         ("event_log", "channels of the event log"),
         ("pdh", "performance counters"),
         ("wmi", "management classes"),
+        ("drives", "health logs of NVMe drives"),
     ];
     let probe = |(source, item): (&'static str, &str)| {
         Probe::new(source, vec![item.to_owned()], |answers| {

@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use fathom_etl::event::{EventKey, RawEvent};
+use fathom_etl::event::EventKey;
 use fathom_etl::layout::Layout;
 
 pub mod chunk;
@@ -37,10 +37,13 @@ pub mod profile;
 pub mod recorded;
 mod shed;
 mod source;
+pub mod waiting;
 mod work;
 
 pub use counts::Counts;
+pub use fathom_etl::Clock;
 pub use fathom_etl::decode::Settings;
+pub use fathom_etl::event::RawEvent;
 pub use fathom_etl::layout::NoLayout;
 pub use open::{Layouts, Opened, Setup, event_key};
 pub use pairs::PairCounts;

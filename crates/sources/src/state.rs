@@ -3,9 +3,12 @@
 //! Rows have ordinals as events have; a source never blocks and never reads a clock: whoever drives it says how much time has passed.
 
 #[cfg(windows)]
+pub(crate) mod drives;
+#[cfg(windows)]
 mod event_log;
 pub mod live;
 pub mod log;
+pub mod nvme;
 pub mod walks;
 #[cfg(windows)]
 pub mod wmi;

@@ -167,6 +167,16 @@ pub const BUS: Codes = codes(&[
 /// MediaType.
 pub const MEDIA: Codes = codes(&[(0, "Unspecified"), (3, "HDD"), (4, "SSD"), (5, "SCM")]);
 
+/// Bits of the critical warning of an NVMe drive (NVM Express Base Specification, SMART / Health Information log, byte 0).
+pub const NVME_WARNING: Codes = codes(&[
+    (0x01, "Spare Below Threshold"),
+    (0x02, "Temperature"),
+    (0x04, "Reliability Degraded"),
+    (0x08, "Read Only"),
+    (0x10, "Volatile Memory Backup Failed"),
+    (0x20, "Persistent Memory Region Unreliable"),
+]);
+
 /// Usage of MSFT_PhysicalDisk.
 pub const DISK_USAGE: Codes = codes(&[
     (0, "Unknown"),

@@ -22,6 +22,7 @@ mod media;
 mod network;
 mod ports;
 mod rates;
+mod saturated;
 mod volumes;
 
 pub use rates::is_followed;
@@ -166,6 +167,7 @@ impl Conditions {
                 Sign::PauseStorm => ports::storms(&scene),
                 Sign::CreditStalls => ports::stalls(&scene),
                 Sign::LinkErrors => ports::failing(&scene),
+                Sign::Saturated => saturated::saturated(&scene),
                 Sign::DiskErrors => errors::of_drives(&scene),
                 Sign::CsvRedirected => volumes::redirected(&scene),
                 Sign::Encrypted => volumes::encrypted(&scene),
@@ -210,10 +212,23 @@ impl Conditions {
         network::storage_adapters(&self.picture)
     }
 
-    /// All nodes that are known of.
+    /// All nodes that are known of, each once: in whatever case the topology has it, a node is called as it calls itself. A name under which
+    /// files speak of a whole cluster is none of them, unless the topology or the cluster's own list has it.
     fn nodes(&self) -> Vec<NodeId> {
         let mut nodes = self.nodes.clone();
-        nodes.extend(self.picture.heard().keys().cloned());
+        let listed: BTreeSet<String> = self
+            .picture
+            .of(Kind::Node)
+            .map(|fact| node_of(&fact.observation).as_str().to_lowercase())
+            .collect();
+        for node in self.picture.heard().keys() {
+            let is_same = |known: &NodeId| known.as_str().eq_ignore_ascii_case(node.as_str());
+            let is_known = nodes.iter().any(is_same) || listed.contains(&node.as_str().to_lowercase());
+            if is_known || !self.picture.may_be_a_clusters(node) {
+                nodes.retain(|known| !is_same(known));
+                nodes.insert(node.clone());
+            }
+        }
         nodes.into_iter().collect()
     }
 }
@@ -240,7 +255,8 @@ const fn signs_of(kind: Kind) -> &'static [Sign] {
         Kind::QosPolicy | Kind::QosFlowControl | Kind::QosTrafficClass | Kind::QosDcbx | Kind::AdapterQos => {
             &[Sign::QosDrift]
         }
-        Kind::Adapter | Kind::AdapterProperty | Kind::AdapterRdma => &[Sign::MtuMismatch],
+        Kind::Adapter | Kind::AdapterRdma => &[Sign::MtuMismatch, Sign::Saturated],
+        Kind::AdapterProperty => &[Sign::MtuMismatch],
         Kind::Disk => &[Sign::DiskUnhealthy, Sign::DiskWear, Sign::MixedMedia, Sign::DiskErrors],
         Kind::DiskReliability => &[Sign::DiskWear, Sign::DiskErrors],
         Kind::DiskView => &[Sign::DiskUnhealthy, Sign::DiskWear, Sign::MixedMedia, Sign::DiskErrors],

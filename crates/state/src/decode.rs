@@ -5,6 +5,7 @@ use fathom_model::state::{Kind, Observation, Value};
 
 use crate::bag::{Bag, Raw};
 use crate::codes::Codes;
+use crate::jobs;
 use crate::schema::{self, Class, Identity, Take};
 
 /// What became of many objects.
@@ -79,6 +80,9 @@ pub fn decode(bag: &Bag, node: &NodeId, observed_unix_nanos: i64) -> Result<Vec<
         return objects
             .map(|(class, bag)| one(&bag, class, node.clone(), observed_unix_nanos))
             .collect();
+    }
+    if class.kind == Kind::JobObject {
+        return Ok(vec![one(&jobs::ends(bag), class, node, observed_unix_nanos)?]);
     }
     let each = class.each.map(|list| bag.get(list));
     match each {
@@ -196,6 +200,30 @@ fn take(raw: &Raw, take: Take) -> Result<Value, String> {
         Take::Celsius => match whole(raw)? {
             Value::Unsigned(0) => Err("0, by which drives say that they do not know".to_owned()),
             value => Ok(value),
+        },
+        Take::Kelvin => match whole(raw)? {
+            Value::Unsigned(0) => Err("0, by which drives say that they do not know".to_owned()),
+            // As drives' own tools take it: whole kelvin have no quarters of a degree.
+            Value::Unsigned(kelvin) if kelvin >= 273 => Ok(Value::Unsigned(kelvin - 273)),
+            Value::Unsigned(kelvin) => Ok(Value::Signed(kelvin as i64 - 273)),
+            _ => Err(wrong(raw, "a temperature")),
+        },
+        Take::DataUnits => match whole(raw)? {
+            Value::Unsigned(0) => Err("0, by which drives say that they do not count it".to_owned()),
+            Value::Unsigned(units) => units
+                .checked_mul(512_000)
+                .map(Value::Unsigned)
+                .ok_or_else(|| format!("{units} units of 512,000 bytes are beyond 64 bits")),
+            _ => Err(wrong(raw, "a number of units")),
+        },
+        Take::Bits(codes) => match whole(raw)? {
+            Value::Unsigned(bits) => {
+                let set = (0..64).map(|bit| 1_u64 << bit).filter(|bit| bits & bit != 0);
+                // The highest bit has no number of its sign; nobody has named it.
+                let set = set.map(|bit| Value::Code(codes.of_number(bit as i64)));
+                Ok(Value::List(set.collect()))
+            }
+            _ => Err(wrong(raw, "a number of bits")),
         },
         Take::Text => text(raw),
         Take::Texts => list(raw, text),

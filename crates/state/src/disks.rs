@@ -21,6 +21,24 @@ const RELIABILITY: &[&str] = &[
     "flush_latency_max_ms",
 ];
 
+/// What of an NVMe drive's own health goes beside it, with `nvme_` in front.
+const NVME: &[&str] = &[
+    "critical_warnings",
+    "available_spare_percent",
+    "available_spare_limit_percent",
+    "used_percent",
+    "temperature_celsius",
+    "media_errors",
+    "error_log_entries",
+    "unsafe_shutdowns",
+    "power_cycles",
+    "power_on_hours",
+    "read_bytes",
+    "written_bytes",
+    "hot_minutes",
+    "critically_hot_minutes",
+];
+
 /// What other readings say of a resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Beside {
@@ -51,7 +69,7 @@ pub fn serials(picture: &Picture) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// What to put beside each disk, by the disk's id. It was read at times of its own, up to quarters of an hour before the disk: what begins
-/// with `reliability`, `connected_node` or `sbl_device_number` and ends with `_seen_unix_ns` says when it was last found so.
+/// with `reliability`, `nvme`, `connected_node` or `sbl_device_number` and ends with `_seen_unix_ns` says when it was last found so.
 #[must_use]
 pub fn beside(picture: &Picture) -> BTreeMap<String, Beside> {
     let mut seen: BTreeMap<Key, i64> = BTreeMap::new();
@@ -63,20 +81,21 @@ pub fn beside(picture: &Picture) -> BTreeMap<String, Beside> {
         facts.collect()
     };
     let reliability = all(Kind::DiskReliability);
+    let health = all(Kind::NvmeHealth);
     let views = all(Kind::DiskView);
     let devices = all(Kind::SblDevice);
     let disks = all(Kind::Disk);
     let beside = disks.iter().map(|disk| {
         let mut beside = Beside::default();
         if let Some(counters) = of_disk(disk, &reliability) {
-            for name in RELIABILITY {
-                match (counters.get(name), counters.unavailable.get(*name)) {
-                    (Some(value), _) => drop(beside.known.insert((*name).to_owned(), value.clone())),
-                    (None, Some(why)) => drop(beside.unknown.insert((*name).to_owned(), why.clone())),
-                    (None, None) => {}
-                }
-            }
+            beside.take(counters, RELIABILITY, "");
             beside.note_seen("reliability", seen.get(&counters.key()));
+        }
+        // Of several that read it the newest: a drive that was moved has been read at two nodes.
+        let own = health.iter().filter(|health| is_device(disk, health));
+        if let Some(health) = own.max_by_key(|health| seen.get(&health.key())) {
+            beside.take(health, NVME, "nvme_");
+            beside.note_seen("nvme", seen.get(&health.key()));
         }
         let view = views
             .iter()
@@ -98,7 +117,20 @@ pub fn beside(picture: &Picture) -> BTreeMap<String, Beside> {
 }
 
 impl Beside {
-    fn note_seen(&mut self, what: &str, seen: Option<&i64>) {
+    /// Takes attributes of another resource, and why they are not known, with something in front of their names.
+    fn take(&mut self, from: &Observation, names: &[&str], front: &str) {
+        for name in names {
+            let to = format!("{front}{name}");
+            match (from.get(name), from.unavailable.get(*name)) {
+                (Some(value), _) => drop(self.known.insert(to, value.clone())),
+                (None, Some(why)) => drop(self.unknown.insert(to, why.clone())),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Notes when what begins with `what` was last found so.
+    pub(crate) fn note_seen(&mut self, what: &str, seen: Option<&i64>) {
         let seen = seen.map(|&at| u64::try_from(at).map_or(Value::Signed(at), Value::Unsigned));
         self.known
             .extend(seen.map(|seen| (format!("{what}_seen_unix_ns"), seen)));
@@ -138,6 +170,11 @@ fn is_device(disk: &Observation, device: &Observation) -> bool {
     let by_guid = guid
         .zip(object)
         .is_some_and(|(guid, object)| !guid.is_empty() && object.contains(&guid));
-    let serial = device.text("serial_number");
-    by_guid || (serial.is_some() && serial == disk.text("serial_number"))
+    let serial = device.text("serial_number").map(bare);
+    by_guid || (serial.is_some() && serial == disk.text("serial_number").map(bare))
+}
+
+/// A serial number without the point that some NVMe drives' have at the end, which not every source writes.
+fn bare(serial: &str) -> &str {
+    serial.trim().trim_end_matches('.')
 }

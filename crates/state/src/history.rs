@@ -238,6 +238,14 @@ impl Picture {
         own.all(|(_, classes)| classes.keys().all(|class| class == FILES))
     }
 
+    /// Whether a name is heard of in files alone, and those say nothing that a node has of its own: what they say of a whole cluster is said
+    /// under the cluster's name, which is no node's.
+    #[must_use]
+    pub fn may_be_a_clusters(&self, node: &NodeId) -> bool {
+        let is_read = self.polls.keys().any(|(read_by, _)| read_by == node);
+        is_read && self.is_of_files(node) && !self.says_of_itself(node)
+    }
+
     /// Whether anything was read in a node's name that each node has of its own.
     #[must_use]
     pub fn says_of_itself(&self, node: &NodeId) -> bool {

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use fathom_model::state::{Kind, Observation};
 
 mod about;
+mod ends;
 
 pub use about::about;
+pub(crate) use ends::{ends, key};
 
 /// What the readings of one job say together.
 #[derive(Clone, Debug, Default, PartialEq)]

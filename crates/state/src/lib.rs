@@ -29,6 +29,7 @@ pub mod decode;
 pub mod disks;
 pub mod essence;
 pub mod history;
+pub mod integrity;
 pub mod jobs;
 pub mod json;
 pub mod performance;

@@ -7,6 +7,7 @@ use crate::codes::Codes;
 
 mod cluster;
 mod network;
+mod nvme;
 mod sbl;
 mod storage;
 pub(crate) mod vm;
@@ -24,6 +25,12 @@ pub enum Take {
     BitsPerSecond,
     /// Degrees; 0 means that the drive does not say.
     Celsius,
+    /// Kelvin, taken as degrees; 0 means that the drive does not say.
+    Kelvin,
+    /// Units of 512,000 bytes, taken as bytes; 0 means that the drive does not count.
+    DataUnits,
+    /// Bits of a number, each with what it means; those that are set.
+    Bits(&'static Codes),
     /// A text; blank is none.
     Text,
     /// Several texts.
@@ -60,12 +67,15 @@ pub enum Identity {
     All(&'static [&'static str]),
 }
 
+/// What stands for a namespace where drives themselves are asked.
+pub const DRIVES: &str = "drives";
+
 /// A class.
 #[derive(Debug)]
 pub struct Class {
     /// Its names: of the class itself first, then of what cmdlets make of it.
     pub names: &'static [&'static str],
-    /// The namespace that it is asked in; empty of one that only cmdlets give.
+    /// The namespace that it is asked in, [`DRIVES`] of what drives are asked themselves; empty of one that only cmdlets give.
     pub namespace: &'static str,
     /// What its objects are.
     pub kind: Kind,
@@ -87,6 +97,7 @@ const fn property(from: &'static [&'static str], to: &'static str, take: Take) -
 pub fn classes() -> impl Iterator<Item = &'static Class> {
     storage::CLASSES
         .iter()
+        .chain(nvme::CLASSES)
         .chain(sbl::CLASSES)
         .chain(network::CLASSES)
         .chain(cluster::CLASSES)

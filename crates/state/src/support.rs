@@ -9,16 +9,33 @@ use crate::{Error, Result, clixml, json, text, within};
 ///
 /// When it is none of the three, or broken.
 pub fn bags(path: &str, bytes: &[u8]) -> Result<Vec<Bag>> {
-    let content = decode(bytes).ok_or(Error::Encoding)?;
+    bags_of(path, &content(bytes)?)
+}
+
+/// A file's text, in whichever encoding PowerShell wrote it.
+///
+/// # Errors
+///
+/// When it is neither UTF-8 nor UTF-16.
+pub fn content(bytes: &[u8]) -> Result<String> {
+    decode(bytes).ok_or(Error::Encoding)
+}
+
+/// The objects of a file's text, as [`bags`].
+///
+/// # Errors
+///
+/// As [`bags`].
+pub fn bags_of(path: &str, content: &str) -> Result<Vec<Bag>> {
     let read = match content.trim_start().chars().next() {
         None => return Ok(Vec::new()),
-        Some('<') => clixml::bags(&content),
+        Some('<') => clixml::bags(content),
         // A list in JSON; a line of a report may begin with a bracket too.
-        Some('[' | '{') => json::bags(&content),
-        Some(_) => Ok(text::bags(&content)),
+        Some('[' | '{') => json::bags(content),
+        Some(_) => Ok(text::bags(content)),
     };
     let mut bags = match read {
-        Err(_) if is_text(path) => text::bags(&content),
+        Err(_) if is_text(path) => text::bags(content),
         read => read?,
     };
     let parts = within::parts(&bags);
@@ -55,7 +72,8 @@ fn ends(path: &str, with: &[&str]) -> bool {
 }
 
 /// The node that a path of an SDDC folder names.
-fn node_of(path: &str) -> Option<&str> {
+#[must_use]
+pub fn node_of(path: &str) -> Option<&str> {
     path.split(['/', '\\']).rev().skip(1).find_map(|folder| {
         let (mark, name) = folder.split_at_checked(5)?;
         (mark.eq_ignore_ascii_case("node_") && !name.is_empty()).then_some(name)

@@ -14,12 +14,14 @@ use crate::shared_volumes::virtual_disk;
 /// Attributes to put beside each virtual machine and each of their files, by resource.
 ///
 /// A machine gets `vhds` and `volumes`, or `vhds_unknown` with the reason, and `also_on` with the other nodes that say that they have it; a
-/// file gets `vm`, `attached`, `volume` and, where one of that name is known, `virtual_disk`.
+/// file gets `vm`, `attached`, `volume` and, where one of that name is known, `virtual_disk`, and `integrity` where its node has said whether
+/// ReFS keeps checksums of it.
 #[must_use]
 pub fn beside(picture: &Picture) -> BTreeMap<Key, BTreeMap<String, Value>> {
     let machines: Vec<Fact> = picture.of(Kind::Vm).collect();
     let files: Vec<Fact> = picture.of(Kind::Vhd).collect();
     let volumes = Volumes::of(picture);
+    let integrity: Vec<Observation> = picture.of(Kind::FileIntegrity).map(|fact| fact.observation).collect();
     let mut beside: BTreeMap<Key, BTreeMap<String, Value>> = BTreeMap::new();
     let mut of_machine: BTreeMap<Key, Vec<&Observation>> = BTreeMap::new();
     for file in &files {
@@ -31,6 +33,12 @@ pub fn beside(picture: &Picture) -> BTreeMap<Key, BTreeMap<String, Value>> {
         // A checkpoint's settings are a machine's of the past; whose they are Windows says by name only to a cmdlet.
         let attached = own.text("checkpoint").is_none() && (machine.is_some() || own.text("vm_name").is_some());
         more.insert("attached".to_owned(), Value::Bool(attached));
+        let told = integrity.iter().find(|told| {
+            let paths = told.text("path").zip(own.text("path"));
+            told.node == own.node && paths.is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
+        });
+        let told = told.and_then(|told| told.get("enabled")).cloned();
+        more.extend(told.map(|told| ("integrity".to_owned(), told)));
         if let Some(machine) = machine.filter(|_| attached) {
             of_machine.entry(machine.observation.key()).or_default().push(own);
         }

@@ -397,63 +397,6 @@ fn what_stands_beside_a_disk_has_its_own_age_and_its_reasons() {
 }
 
 #[test]
-fn a_job_says_what_it_does_to_which_volume_and_the_disks_only_where_they_are_known() {
-    let of = |kind: Kind, id: &str| Observation::new("n1".into(), kind, id, 10).with("name", id);
-    let extent = |copy: u64, on: &str, status: Code| {
-        of(Kind::Extent, &format!("id0/0/{copy}"))
-            .with("virtual_disk_id", "id0")
-            .with("disk_id", on)
-            .with("operational_status", vec![status.into()])
-    };
-    let mut all = vec![
-        of(Kind::VirtualDisk, "Vol0").with("unique_id", "id0"),
-        of(Kind::Pool, "S2D on c"),
-        of(Kind::StorageJob, "vol0-Repair"),
-        of(Kind::StorageJob, "S2D on c-Optimize"),
-        of(Kind::StorageJob, "Regeneration"),
-        of(Kind::StorageJob, "Something else"),
-        of(Kind::Disk, "d1").with("health", code(0, "Healthy")),
-        extent(0, "d1", code(2, "OK")),
-        extent(1, "d2", code(2, "OK")),
-    ];
-    let about = |all: &[Observation]| jobs::about(&picture(99, all));
-    let text = |beside: &disks::Beside, name: &str| beside.known.get(name).map(ToString::to_string);
-    let said = about(&all);
-    let repair = &said["vol0-Repair"];
-    assert_eq!(
-        (text(repair, "job_kind"), text(repair, "volume"), text(repair, "disks")),
-        (Some("repair".to_owned()), Some("Vol0".to_owned()), None)
-    );
-    assert!(repair.unknown.contains_key("disks"));
-    let optimize = &said["S2D on c-Optimize"];
-    assert_eq!(
-        (
-            text(optimize, "job_kind"),
-            text(optimize, "pool"),
-            text(optimize, "volume")
-        ),
-        (Some("optimize".to_owned()), Some("S2D on c".to_owned()), None)
-    );
-    let regeneration = &said["Regeneration"];
-    assert_eq!(text(regeneration, "job_kind").as_deref(), Some("regeneration"));
-    assert!(regeneration.unknown.contains_key("volume"));
-    assert!(said["Something else"].unknown.contains_key("job_kind"));
-    // A disk that is not well, and then extents, which say more.
-    all.push(of(Kind::Disk, "d3").with("usage", code(4, "Retired")));
-    let repair = &about(&all)["vol0-Repair"];
-    assert_eq!(
-        (text(repair, "disks"), text(repair, "disks_by")),
-        (Some("d3".to_owned()), Some("health".to_owned()))
-    );
-    all.push(extent(2, "d2", code(5, "Predictive Failure")));
-    let repair = &about(&all)["vol0-Repair"];
-    assert_eq!(
-        (text(repair, "disks"), text(repair, "disks_by")),
-        (Some("d2".to_owned()), Some("extents".to_owned()))
-    );
-}
-
-#[test]
 fn a_pool_says_which_media_it_is_of_beside_those_that_cache() {
     let pool = |id: &str, primordial: bool| {
         Observation::new("n1".into(), Kind::Pool, id, 10)

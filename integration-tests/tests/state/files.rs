@@ -231,3 +231,156 @@ fn the_clusters_own_history_is_imported_as_means_that_say_so() {
         "{document}"
     );
 }
+
+/// A folder about one volume: what it is made of, a job that works on it, its checksums, its drives' own health, and its cache.
+fn one_volume(folder: &Path) {
+    let root = r"\\\\?\\Volume{a}\\";
+    let write = |name: &str, content: String| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    let object = |class: &str, own: &str| {
+        format!(r#"{{1}}\\\\C1\\root/Microsoft/Windows/Storage/Providers_v2\\SPACES_{class}.ObjectId=\"{{p}}:{own}\""#)
+    };
+    let (volume, disk, job) = (
+        object("VirtualDisk", "VD:{v}"),
+        object("PhysicalDisk", "PD:{d}"),
+        object("StorageJob", "j"),
+    );
+    write(
+        "GetVirtualDisk.json",
+        format!(
+            r#"{{"FriendlyName": "Vol1", "UniqueId": "v1", "ObjectId": "{volume}", "NumberOfDataCopies": 3, "ResiliencySettingName": "Mirror"}}"#
+        ),
+    );
+    write(
+        "GetPhysicalDisk.json",
+        format!(
+            r#"{{"FriendlyName": "NVMe A", "UniqueId": "eui.1", "ObjectId": "{disk}", "SerialNumber": "S1.", "MediaType": 4, "BusType": 17, "CanPool": false}}"#
+        ),
+    );
+    write(
+        "GetStorageJob.json",
+        format!(
+            r#"{{"Name": "Old name-Repair", "UniqueId": "j", "ObjectId": "{job}", "JobState": 4, "PercentComplete": 10, "BytesProcessed": 5, "BytesTotal": 50}}"#
+        ),
+    );
+    write(
+        "Associations.json",
+        format!(
+            r#"[{{"StorageJob": {{"ObjectId": "{job}"}}, "AffectedStorageObject": {{"ObjectId": "{volume}"}}}},
+                {{"StorageJob": {{"ObjectId": "{job}"}}, "AffectedStorageObject": {{"ObjectId": "{disk}"}}}}]"#
+        ),
+    );
+    write(
+        "GetVolume.json",
+        format!(
+            r#"{{"FileSystemLabel": "Vol1", "Path": "{root}", "UniqueId": "{root}", "FileSystemType": 32769, "SizeRemaining": 1, "Size": 2}}"#
+        ),
+    );
+    write(
+        "Node_HV01/GetFileIntegrity.json",
+        format!(
+            r#"[{{"FileName": "{root}", "Enabled": false, "Enforced": true}},
+                {{"FileName": "C:\\ClusterStorage\\Vol1\\a.vhdx", "Enabled": true, "Enforced": true}}]"#
+        ),
+    );
+    write(
+        "Node_HV01/Bindings.json",
+        r#"[{"CimClass": {"CimClassName": "ClusBfltCacheStoresInformation"},
+             "CacheStoreInfo": [{"Id": "{s}", "DeviceGuid": "{ssd}", "PathId": 3, "StoreSize": 100, "PageSize": 16, "Status": 1}]},
+            {"CimClass": {"CimClassName": "ClusBfltHddBindingRecord"}, "BindingId": "{b}", "DeviceGuid": "{hdd}", "cPages": 10, "cDirtyPages": 7,
+             "Flags": 5}]"#
+            .to_owned(),
+    );
+    let mut page = vec![0_u8; 512];
+    (page[0], page[3], page[5]) = (1, 8, 97);
+    let digits: String = page.iter().map(|byte| format!("{byte:02X}")).collect();
+    write(
+        "Node_HV01/StorportHealth.xml",
+        format!(
+            "<Events><Event><System><Provider Name='Microsoft-Windows-StorPort'/><EventID>512</EventID>\
+             <TimeCreated SystemTime='2026-09-22T02:50:00Z'/><Computer>HV01.contoso.com</Computer></System><EventData>\
+             <Data Name='SerialNumber'>S1</Data><Data Name='NvmeHealthLog'>{digits}</Data></EventData></Event></Events>"
+        ),
+    );
+}
+
+#[test]
+fn a_job_names_its_volume_and_disks_and_a_drive_and_a_volume_say_how_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("files");
+    one_volume(&folder);
+    let store = text(&home.path().join("store"));
+    let ran = program().run([
+        "import",
+        &text(&folder),
+        "--at",
+        "2026-09-22T03:00:00Z",
+        "--store",
+        &store,
+        "--cluster",
+        "test",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(
+        ran.json()["kinds"],
+        json!({"disk": 1, "file_integrity": 2, "file_system": 1, "job_object": 2, "nvme_health": 1, "sbl_binding": 1,
+            "sbl_cache_store": 1, "storage_job": 1, "virtual_disk": 1})
+    );
+    let certificates = Certificates::new(&home.path().join("pki"));
+    let coordinator = program().coordinator(&certificates, Path::new(&store), &[]);
+    let json = |arguments: &[&str]| ask(&certificates, &coordinator, &[arguments, &["-o", "json"]].concat()).json();
+    let job = &json(&["jobs"])["jobs"][0]["derived"];
+    assert_eq!(
+        (&job["volume"], &job["volume_by"], &job["disks"], &job["disks_by"]),
+        (
+            &json!("Vol1"),
+            &json!("association"),
+            &json!(["eui.1"]),
+            &json!("association")
+        )
+    );
+    let disk = &json(&["disks"])["disks"][0]["derived"];
+    assert_eq!(
+        disk["nvme_critical_warnings"],
+        json!([{"code": 1, "name": "Spare Below Threshold"}])
+    );
+    // It was so when it was logged, ten minutes before the files were read.
+    assert_eq!(
+        (&disk["nvme_available_spare_percent"], &disk["nvme_seen_unix_ns"]),
+        (&json!(8), &json!(1_790_045_400_000_000_000_i64))
+    );
+    let volume = &json(&["volumes"])["file_systems"][0]["derived"];
+    assert_eq!(
+        (
+            &volume["integrity_of_new_files"],
+            &volume["integrity_files_on"],
+            &volume["integrity_files"]
+        ),
+        (&json!(false), &json!(1), &json!(1))
+    );
+    let sbl = json(&["sbl"]);
+    assert_eq!(
+        (
+            &sbl["sbl_cache_stores"][0]["id"],
+            &sbl["sbl_bindings"][0]["attributes"]["dirty_pages"]
+        ),
+        (&json!("{s}"), &json!(7))
+    );
+    let shown = |arguments: &[&str]| ask(&certificates, &coordinator, arguments).out;
+    for (command, parts) in [
+        ("jobs", &["Vol1", "eui.1"][..]),
+        ("disks", &["8 %", "Spare Below Threshold"]),
+        ("volumes", &["new files: no; 1 of 1 files"]),
+        ("sbl", &["{b}", "{hdd}", "0x5"]),
+    ] {
+        let out = shown(&[command]);
+        assert!(parts.iter().all(|part| out.contains(part)), "{command}: {out}");
+    }
+    let history = json(&["history", "S1", "--kind", "nvme_health"]);
+    assert_eq!(rows(&history, "history").len(), 1, "{history}");
+}

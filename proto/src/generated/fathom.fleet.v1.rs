@@ -819,7 +819,7 @@ pub struct SiteStatus {
     /// What it allows. Absent: it is the coordinator that answers.
     #[prost(message, optional, tag = "8")]
     pub policy: ::core::option::Option<SitePolicy>,
-    /// When another coordinator that goes by its name was last refused.
+    /// When another coordinator that goes by its name was last refused, since it is connected itself. Absent: that did not happen since it joined.
     #[prost(int64, optional, tag = "9")]
     pub refused_twin_unix_nanos: ::core::option::Option<i64>,
 }
@@ -864,13 +864,13 @@ pub struct ClusterStatus {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// As of its site: `own`, `connected` or `missing`.
+    /// As of its site: `own`, `connected` or `missing`; `withdrawn`: its site is connected and does not serve it any more.
     #[prost(string, tag = "5")]
     pub reach: ::prost::alloc::string::String,
     /// When its site was heard last.
     #[prost(int64, tag = "6")]
     pub heard_unix_nanos: i64,
-    /// Since when its site is missing. Absent: it is not.
+    /// Since when its site is missing, or it is withdrawn. Absent: it can be asked.
     #[prost(int64, optional, tag = "7")]
     pub missing_since_unix_nanos: ::core::option::Option<i64>,
     /// Findings that are open, as far as its site told. Absent: it has not told yet.
@@ -886,7 +886,7 @@ pub struct ClusterStatus {
     #[prost(string, tag = "11")]
     pub reason: ::prost::alloc::string::String,
 }
-/// Asks to forget a site.
+/// Asks to forget a site that is missing, or a cluster that its site does not serve any more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetSiteRequest {
     /// The site's name.
@@ -899,7 +899,7 @@ pub struct ForgetSiteRequest {
 /// It is forgotten. Forgotten again it is forgotten still.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetSiteResponse {
-    /// Whether there was such a site.
+    /// Whether there was such a site, or cluster of it.
     #[prost(bool, tag = "1")]
     pub was_known: bool,
 }
@@ -2252,7 +2252,8 @@ pub struct KeptSite {
     /// Its clusters.
     #[prost(message, repeated, tag = "6")]
     pub clusters: ::prost::alloc::vec::Vec<KeptCluster>,
-    /// It is the fleet coordinator itself, which tells its own clusters anew: of these only how they were shown is kept.
+    /// It is the fleet coordinator itself, which tells its own clusters anew: of these only how they were shown and what
+    /// ran on their devices is kept.
     #[prost(bool, tag = "7")]
     pub is_own: bool,
     /// How it was shown. Absent: it had no clusters, or the version that wrote this did not say.
@@ -2314,7 +2315,8 @@ pub struct KeptVariant {
     /// Hours since 1970-01-01 UTC of which times are known, the oldest first.
     #[prost(sint64, repeated, tag = "6")]
     pub hours: ::prost::alloc::vec::Vec<i64>,
-    /// Of each of these hours four times in nanoseconds.
+    /// Of each of these hours four times in nanoseconds: what half of the writes took at most, 99 % of the writes, half of the reads, 99 % of the
+    /// reads. Not a number: there were too few.
     #[prost(float, repeated, tag = "7")]
     pub times: ::prost::alloc::vec::Vec<f32>,
 }

@@ -46,6 +46,8 @@ pub(crate) const DISKS: Table = Table {
         ("status", |row| text(row, "operational_status")),
         (">temp", |row| with(row, "temperature_celsius", "\u{b0}C")),
         (">wear", |row| with(row, "wear_percent", "%")),
+        (">spare", |row| with(row, "nvme_available_spare_percent", "%")),
+        ("warns of", |row| none_or(row, "nvme_critical_warnings")),
         (">errors r/w", |row| {
             format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
         }),
@@ -67,7 +69,14 @@ pub(crate) const JOBS: Table = Table {
     columns: &[
         ("job", |row| text(row, "name")),
         ("kind", |row| text(row, "job_kind")),
-        ("volume", |row| text(row, "volume")),
+        ("volume", |row| {
+            let several = if row.get("volume").is_some() {
+                "volume"
+            } else {
+                "volumes"
+            };
+            some(row, several)
+        }),
         ("state", |row| text(row, "state")),
         (">done", |row| with(row, "percent_complete", "%")),
         (">processed", |row| size(row, "processed_bytes")),
@@ -161,6 +170,7 @@ pub(crate) const FILE_SYSTEMS: Table = Table {
         (">size", |row| size(row, "size_bytes")),
         (">free", |row| size(row, "free_bytes")),
         (">cluster", |row| size(row, "cluster_bytes")),
+        ("checksums of data", integrity),
     ],
     is_of_no_node: false,
     other_age: None,
@@ -229,6 +239,43 @@ pub(crate) const SBL_TARGETS: Table = Table {
         ("is cache", |row| text(row, "cache_device")),
         (">errors r/w", |row| {
             format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
+        }),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const SBL_STORES: Table = Table {
+    name: "sbl_cache_stores",
+    kinds: &["sbl_cache_store"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("cache store", |row| row.observation.id.clone()),
+        ("on drive", |row| text(row, "device_guid")),
+        (">path", |row| text(row, "path")),
+        ("status", |row| text(row, "status")),
+        (">size", |row| size(row, "size_bytes")),
+        // In which unit is not documented.
+        (">page size", |row| text(row, "page_size")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const SBL_BINDINGS: Table = Table {
+    name: "sbl_bindings",
+    kinds: &["sbl_binding"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("binding", |row| row.observation.id.clone()),
+        ("of drive", |row| text(row, "device_guid")),
+        ("to cache store", |row| text(row, "store_id")),
+        ("on drive", |row| text(row, "store_device_guid")),
+        (">pages", |row| text(row, "pages")),
+        (">dirty", |row| text(row, "dirty_pages")),
+        ("flags", |row| {
+            row.number("flags")
+                .map_or_else(|| "-".to_owned(), |flags| format!("{flags:#x}"))
         }),
     ],
     is_of_no_node: false,
@@ -306,6 +353,23 @@ pub(crate) const EXTENTS: Table = Table {
 /// A value, or a dash where it is not known: why not is in JSON.
 pub(super) fn text(row: &Shown, name: &str) -> String {
     row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// The same of a list that may be empty.
+fn none_or(row: &Shown, name: &str) -> String {
+    match row.get(name) {
+        Some(list) if list.items().is_empty() => "nothing".to_owned(),
+        _ => text(row, name),
+    }
+}
+
+/// Whether new files get them, and how many of those that were asked have them.
+fn integrity(row: &Shown) -> String {
+    let new = text(row, "integrity_of_new_files");
+    match (row.number("integrity_files_on"), row.number("integrity_files")) {
+        (Some(on), Some(all)) => format!("new files: {new}; {on} of {all} files"),
+        _ => new,
+    }
 }
 
 /// A drive as the storage bus names it.

@@ -283,6 +283,22 @@ fn one_stall_is_no_trouble() {
     assert!(watch.findings().is_empty(), "{:?}", watch.findings());
 }
 
+/// A target that is away answers nothing, and when it is back all that waited for it ends at once.
+#[test]
+fn node_that_was_away_once_for_seconds_is_trouble_though_all_of_it_ends_in_one() {
+    const BACK: i64 = 23_050;
+    let away = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 2 && (20_000..BACK).contains(&(at / MILLISECOND)) {
+            times.way += (BACK * MILLISECOND - at) as u64;
+        }
+    };
+    let (watch, cluster) = run(60, away, &[]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("node".to_owned(), "t2".to_owned(), None, None)]
+    );
+}
+
 #[test]
 fn findings_do_not_depend_on_how_rows_are_handed_over() {
     let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {

@@ -20,6 +20,8 @@ pub struct Rendered {
     pub time_unix_nanos: Option<i64>,
     /// Its number in its channel.
     pub record: Option<u64>,
+    /// The computer that logged it, as that calls itself; empty where it is not said.
+    pub computer: String,
     /// Fields with their values as text.
     pub data: Vec<(String, String)>,
 }
@@ -55,6 +57,42 @@ fn number(text: &str) -> Option<u64> {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
         None => text.parse().ok(),
     }
+}
+
+/// The events of a file, as `wevtutil` and `Get-WinEvent` write them: one after the other, within `Events` or not. What stands between them, and
+/// one that has no end, is left out.
+pub fn split(text: &str) -> impl Iterator<Item = &str> {
+    const END: &str = "</Event>";
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let begin = loop {
+            let at = rest.find("<Event")?;
+            let behind = rest[at + "<Event".len()..].chars().next()?;
+            if behind == '>' || behind.is_ascii_whitespace() {
+                break at;
+            }
+            // `Events`, `EventData` and the like.
+            rest = &rest[at + "<Event".len()..];
+        };
+        let end = begin + rest[begin..].find(END)? + END.len();
+        let event = &rest[begin..end];
+        rest = &rest[end..];
+        Some(event)
+    })
+}
+
+/// Whether a text is a file of events and not of objects, by its first element.
+#[must_use]
+pub fn is_events(text: &str) -> bool {
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    if let Some(behind) = rest.strip_prefix("<?xml") {
+        rest = behind.split_once("?>").map_or("", |(_, rest)| rest).trim_start();
+    }
+    let name = rest
+        .strip_prefix("<Event")
+        .map(|rest| rest.strip_prefix('s').unwrap_or(rest));
+    name.and_then(|rest| rest.chars().next())
+        .is_some_and(|behind| behind == '>' || behind.is_ascii_whitespace())
 }
 
 /// Why a text is no rendered event.
@@ -116,6 +154,7 @@ pub fn parse(text: &str) -> Result<Rendered, NoEvent> {
                         .unwrap_or(0)
                 }
                 "EventRecordID" => event.record = number(&content),
+                "Computer" if path.last() == Some(&"System") => event.computer = content.trim().to_owned(),
                 other if in_data(&path) => {
                     let name = field.take().unwrap_or_else(|| other.to_owned());
                     event.data.push((name, content.trim().to_owned()));
@@ -257,6 +296,24 @@ fn unix_nanos(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_of_a_file_are_told_apart() {
+        let one = "<Event xmlns='x'><System><Provider Name='P'/><EventID>1</EventID><Computer>HV01</Computer></System></Event>";
+        let two = "<Event><System><Provider Name='P'/><EventID>2</EventID></System><EventData>\n</EventData></Event>";
+        let file = format!("\u{feff}<?xml version='1.0'?>\n<Events>\n{one}{two}\n<Event><System></Events>");
+        assert!(is_events(&file) && is_events(one) && is_events("<Events\n>"));
+        for other in ["", "<Objs>", "<EventData>", "<Eventss>", "<?xml", "{}", "<Event"] {
+            assert!(!is_events(other), "{other}");
+        }
+        assert_eq!(split(&file).collect::<Vec<_>>(), [one, two]);
+        let read = parse(one).expect("it is one");
+        assert_eq!((read.computer.as_str(), read.id), ("HV01", 1));
+        assert_eq!(
+            split("<Event").count() + split("<Event>").count() + split("").count(),
+            0
+        );
+    }
 
     #[test]
     fn times_are_read_to_the_last_digit() {

@@ -17,6 +17,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// The stretch of the grid that holds a time.
+    #[inline]
     pub(crate) const fn number_of(x: i64) -> i64 {
         x >> GRID_BITS
     }
@@ -30,6 +31,7 @@ impl Cell {
     }
 
     /// Lowest and highest offset at a time of this stretch.
+    #[inline]
     pub(crate) fn at(&self, x: i64) -> (i64, i64) {
         let along = x - (self.number << GRID_BITS);
         let (since, until) = (self.rate.over(along), self.rate.over((1 << GRID_BITS) - along));

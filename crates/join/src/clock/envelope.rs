@@ -22,6 +22,7 @@ impl Rate {
     }
 
     /// The most that the offset can have changed after a time of either sign, rounded up.
+    #[inline]
     pub(super) const fn over(self, nanos: i64) -> i64 {
         let nanos = nanos.unsigned_abs();
         // Nearly always there is room for the product.

@@ -164,12 +164,14 @@ impl Lane {
         }
     }
 
+    #[inline]
     fn batch(&self, at: At) -> &Batch {
         &self.batches[(at.batch - self.first_batch) as usize]
     }
 }
 
 /// Whether the device of an event has a place that the bulk understands.
+#[inline]
 fn has_place(tap: Tap, device: &DeviceEntry) -> bool {
     match tap {
         Tap::Volume => device.lane.io,

@@ -87,6 +87,7 @@ pub(super) fn reach<'a>(voters: impl IntoIterator<Item = &'a Voter>) -> Reach {
 }
 
 /// Where the extent map has what an event of a lane shows, by the dictionary of its stream.
+#[inline]
 pub(super) fn mapped_offset(devices: &[DeviceEntry], batch: &Batch, row: usize) -> u64 {
     let device = &devices[batch.columns.devices()[row] as usize];
     batch.columns.offsets()[row].wrapping_sub_signed(device.shift)

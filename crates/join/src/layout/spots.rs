@@ -98,6 +98,7 @@ impl VolumeLayout {
 
 impl Layout {
     /// Adds the places of an I/O of moderate size on a volume whose map does not change; says whether the map has all of it.
+    #[inline]
     pub(crate) fn add_spots(
         &self,
         volume: VolumeIndex,

@@ -6,8 +6,11 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use fathom_etl::slow::xml;
 use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Sample, Scope};
+use fathom_sources::state::log;
+use fathom_state::decode::node_name;
 use fathom_state::{Bag, decode, history, performance, schema, support};
 
 use crate::error::{Error, Result};
@@ -270,7 +273,12 @@ fn read_one(
         path: path.to_owned(),
         ..StateFile::default()
     };
-    let bags = match support::bags(path, bytes) {
+    let bags = match support::content(bytes) {
+        Ok(content) if xml::is_events(&content) => return events(file, &content, node),
+        Ok(content) => support::bags_of(path, &content),
+        Err(error) => Err(error),
+    };
+    let bags = match bags {
         Ok(bags) => bags,
         Err(error) => {
             file.fault = Some(error.to_string());
@@ -285,10 +293,7 @@ fn read_one(
     let mut observations = Vec::new();
     for bag in &bags {
         let Some(reporter) = reporter(bag, node, cluster) else {
-            *file
-                .refused
-                .entry("of one node, and nothing says which: give it with --node NAME=PATH".to_owned())
-                .or_default() += 1;
+            *file.refused.entry(OF_NO_NODE.to_owned()).or_default() += 1;
             continue;
         };
         match decode(bag, reporter, at) {
@@ -301,6 +306,35 @@ fn read_one(
     }
     (file, observations, past.samples)
 }
+
+/// What events of the log say that somebody wrote into a file: each is of the computer that it names, and of its own time.
+fn events(mut file: StateFile, content: &str, node: Option<&NodeId>) -> (StateFile, Vec<Observation>, Vec<Sample>) {
+    let (mut observations, mut samples) = (Vec::new(), Vec::new());
+    for text in xml::split(content) {
+        file.objects += 1;
+        let computer = xml::parse(text).map(|event| event.computer).unwrap_or_default();
+        let named = (!computer.is_empty()).then(|| NodeId::new(node_name(&computer)));
+        let in_folder = || support::node_of(&file.path).map(|name| NodeId::new(node_name(name)));
+        let Some(logged_by) = named.or_else(|| node.cloned()).or_else(in_folder) else {
+            *file.refused.entry(OF_NO_NODE.to_owned()).or_default() += 1;
+            continue;
+        };
+        let said = log::read(std::slice::from_ref(&text.to_owned()), &logged_by);
+        observations.extend(said.observations);
+        samples.extend(said.samples);
+        if let Some(why) = said.why {
+            *file.refused.entry(why).or_default() += 1;
+        }
+    }
+    for observation in &observations {
+        *file.kinds.entry(observation.kind.as_str()).or_default() += 1;
+    }
+    file.samples = samples.len() as u64;
+    (file, observations, samples)
+}
+
+/// Why what a node has of its own is left out where nothing names the node.
+const OF_NO_NODE: &str = "of one node, and nothing says which: give it with --node NAME=PATH";
 
 /// Whose an object is that does not say it: what answers for the cluster is the cluster's, and what is each node's own is of the node that
 /// was given, if any.

@@ -5,6 +5,7 @@ use fathom_model::state::{Kind, Observation, Value};
 
 use super::{Reading, States, code, ok};
 use crate::config::{DiskRef, FaultKind, Resiliency};
+use crate::simulated::FaultMark;
 
 pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
     let reading = |class, kind, read| Reading {
@@ -27,8 +28,14 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
         ),
         reading("MSFT_StoragePool", Kind::Pool, vec![pool(states, node, at)]),
         reading("MSFT_VirtualDisk", Kind::VirtualDisk, virtual_disks(states, node, at)),
-        reading("ClusterSharedVolumeState", Kind::Csv, csvs(states, node, at)),
+        reading("MSCluster_ClusterSharedVolume", Kind::Csv, csvs(states, node, at)),
+        reading("ClusterSharedVolumeStateInfo", Kind::Csv, reached(states, node, at)),
         reading("MSFT_StorageJob", Kind::StorageJob, jobs(states, node, at)),
+        reading(
+            "MSFT_StorageJobToAffectedStorageObject",
+            Kind::JobObject,
+            job_objects(states, node, at),
+        ),
         reading("MSFT_PhysicalExtent", Kind::Extent, extents(states, node, at)),
     ]
 }
@@ -61,12 +68,7 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             FaultKind::SlowDisk { on, .. } | FaultKind::SporadicStalls { on, .. } => is(on),
             _ => false,
         });
-        let spinning = states
-            .simulated
-            .config
-            .faults
-            .iter()
-            .any(|fault| matches!(fault.what, FaultKind::MixedMedia { on, .. } if is(on)));
+        let spinning = is_spinning(states, on);
         let usage = match states.is_cache(on) {
             true => code(5, "Journal"),
             false => code(1, "Auto-Select"),
@@ -80,6 +82,7 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
             .with("name", if spinning { "Simulated HDD" } else { "Simulated NVMe" })
             .with("serial_number", format!("SIM-{:02}-{:02}", on.node, on.disk))
             .with("unique_id", states.disk_id(on))
+            .with("object_id", disk_object(states, on))
             // As a clustered subsystem numbers them: thousands of the node.
             .with(
                 "device_id",
@@ -99,12 +102,22 @@ fn disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     states.each_disk().map(disk).collect()
 }
 
-/// What NVMe drives answer: most of it is null. The slowest request is the slowest that was recorded.
+/// Whether a drive has come to the end of its life by a time.
+pub(super) fn is_worn(states: &States<'_>, on: DiskRef, at: u64) -> bool {
+    let mut past = states.past(at);
+    past.any(|mark| matches!(mark.fault.what, FaultKind::Wear { on: worn, .. } if worn == on))
+}
+
+/// Whether a drive is a spinning one among NVMe drives.
+pub(super) fn is_spinning(states: &States<'_>, on: DiskRef) -> bool {
+    let mut faults = states.simulated.config.faults.iter();
+    faults.any(|fault| matches!(fault.what, FaultKind::MixedMedia { on: spinning, .. } if spinning == on))
+}
+
+/// What NVMe drives answer: most of it is null, unless they count errors. The slowest request is the slowest that was recorded.
 fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let counters = |on: DiskRef| {
-        let worn = states
-            .past(at)
-            .any(|mark| matches!(mark.fault.what, FaultKind::Wear { on: worn, .. } if worn == on));
+        let worn = is_worn(states, on, at);
         let mut observation = states
             .observation(node, Kind::DiskReliability, states.disk_id(on), at)
             .with("disk_id", states.disk_id(on))
@@ -121,9 +134,21 @@ fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 }
             }
         }
-        for unknown in ["read_errors", "write_errors", "power_on_hours"] {
-            observation.unavailable.insert(unknown.to_owned(), "null".to_owned());
+        for (op, name) in [(Op::Read, "read_errors"), (Op::Write, "write_errors")] {
+            if !states.simulated.config.disks.error_counters {
+                observation.unavailable.insert(name.to_owned(), "null".to_owned());
+                continue;
+            }
+            // All that is tried again succeeds.
+            let retried = states.retried(on, op, at);
+            observation = observation
+                .with(name, retried)
+                .with(&format!("{name}_corrected"), retried)
+                .with(&format!("{name}_uncorrected"), 0_u64);
         }
+        observation
+            .unavailable
+            .insert("power_on_hours".to_owned(), "null".to_owned());
         observation
     };
     states.each_disk().map(counters).collect()
@@ -187,6 +212,7 @@ fn virtual_disks(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .observation(node, Kind::VirtualDisk, volume.label(), at)
                 .with("name", volume.label())
                 .with("unique_id", volume.label())
+                .with("object_id", volume_object(volume.label()))
                 .with("health", health)
                 .with("operational_status", status)
                 .with("resiliency", resiliency)
@@ -216,10 +242,84 @@ fn csvs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .with("name", format!("Cluster Virtual Disk ({})", volume.label()))
                 .with("volume", volume.label())
                 .with("owner", owner)
-                .with("state", code(2, "Direct"));
+                .with("state", code(2, "Online"));
             Some(csv)
         })
         .collect()
+}
+
+/// How each node reaches each volume. On Windows only a cmdlet says it.
+fn reached(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let mut all = Vec::new();
+    for (number, volume) in states.simulated.config.volumes.iter().enumerate() {
+        let resource = format!("Cluster Virtual Disk ({})", volume.label());
+        let path = format!(r"C:\ClusterStorage\{}", volume.label());
+        for by in 0..states.nodes() {
+            let is_redirected = states.faults(at).any(|fault| {
+                matches!(fault.what, FaultKind::CsvRedirected { volume, node, .. }
+                    if volume as usize == number && node == by)
+            });
+            let (state, reason) = if is_redirected {
+                (code(4, "BlockRedirected"), code(1, "NoDiskConnectivity"))
+            } else {
+                (code(2, "Direct"), code(0, "NotBlockRedirected"))
+            };
+            let name = states.name(by).to_string();
+            let one = states
+                .observation(node, Kind::Csv, format!("{resource}/{path}/{name}"), at)
+                .with("name", resource.clone())
+                .with("path", path.clone())
+                .with("volume", volume.label())
+                .with("node", name)
+                .with("state", state)
+                .with("file_system_redirected_reason", code(0, "NotFileSystemRedirected"))
+                .with("block_redirected_reason", reason);
+            all.push(one);
+        }
+    }
+    all
+}
+
+fn job_id(number: usize) -> String {
+    format!("repair-{number}")
+}
+
+fn disk_object(states: &States<'_>, on: DiskRef) -> String {
+    format!("PD:{}", states.disk_id(on))
+}
+
+fn volume_object(label: &str) -> String {
+    format!("VD:{label}")
+}
+
+/// Whether a fault's repair runs at a time.
+fn runs(mark: &FaultMark, at: u64) -> bool {
+    (mark.from_nanos..mark.until_nanos.max(mark.from_nanos + 1)).contains(&at)
+}
+
+/// The volume that repairs are of.
+fn repaired_volume<'a>(states: &'a States<'_>) -> &'a str {
+    let first = states.simulated.config.volumes.first();
+    first.map_or("", crate::config::Volume::label)
+}
+
+/// What the repairs that run work on: the volume, and the drive that a copy of it is made on.
+fn job_objects(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let running = states.simulated.faults.iter().enumerate().filter_map(|(number, mark)| {
+        let FaultKind::Repair { to, .. } = mark.fault.what else {
+            return None;
+        };
+        runs(mark, at).then_some((job_id(number), to))
+    });
+    let each = running.flat_map(|(job, to)| {
+        [volume_object(repaired_volume(states)), disk_object(states, to)].map(|object| {
+            states
+                .observation(node, Kind::JobObject, format!("{job}/{object}"), at)
+                .with("job_object_id", job.as_str())
+                .with("affected_object_id", object)
+        })
+    });
+    each.collect()
 }
 
 /// A repair a fault. What it has done is what the drive that it goes to was written in large pieces.
@@ -229,7 +329,7 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         let FaultKind::Repair { to, .. } = mark.fault.what else {
             continue;
         };
-        if at < mark.from_nanos || at >= mark.until_nanos.max(mark.from_nanos + 1) {
+        if !runs(mark, at) {
             continue;
         }
         let done = states.repaired.get(&(to.node, to.disk)).map_or(&[][..], Vec::as_slice);
@@ -246,19 +346,9 @@ fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         // What was written is only seen where a daemon records it.
         let known = states.is_observed(to.node);
         let mut job = states
-            .observation(node, Kind::StorageJob, format!("repair-{number}"), at)
-            .with(
-                "name",
-                format!(
-                    "{}-Repair",
-                    states
-                        .simulated
-                        .config
-                        .volumes
-                        .first()
-                        .map_or("", crate::config::Volume::label)
-                ),
-            )
+            .observation(node, Kind::StorageJob, job_id(number), at)
+            .with("name", format!("{}-Repair", repaired_volume(states)))
+            .with("object_id", job_id(number))
             .with("state", code(4, "Running"))
             .with("background", true)
             .with("elapsed_ns", at - begun);

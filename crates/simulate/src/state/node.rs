@@ -2,11 +2,8 @@
 
 use fathom_model::state::{Kind, Observation, Value};
 
-use super::{Reading, States, code, is_on_link, vms};
-use crate::config::{DiskRef, FaultKind};
-
-/// Adapters a node, one a network.
-pub(super) const ADAPTERS: u32 = 2;
+use super::{Reading, States, cluster, code, is_on_link, vms};
+use crate::config::{ADAPTERS, DiskRef, FaultKind};
 
 /// Bytes of a frame: jumbo, and the plain one of a port that was left out.
 const JUMBO: u64 = 9014;
@@ -72,6 +69,7 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
             Kind::SblDevice,
             bus_devices(states, node, at),
         ),
+        reading("NvmeHealthLog", Kind::NvmeHealth, nvme_health(states, node, at)),
         reading("Win32_EncryptableVolume", Kind::Bitlocker, encryption(states, node, at)),
         reading("Msvm_ComputerSystem", Kind::Vm, vms::machines(states, node, at)),
         reading(
@@ -162,13 +160,18 @@ fn interfaces(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     (0..ADAPTERS).map(interface).collect()
 }
 
+/// Whether two nodes talk TCP.
+pub(super) fn is_fallen(states: &States<'_>, node: u32, other: u32, at: u64) -> bool {
+    states
+        .faults(at)
+        .any(|fault| matches!(fault.what, FaultKind::RdmaFallback { on, .. } if is_on_link(on, node, other)))
+}
+
 /// The storage bus's connections to every other node, one a network, of two channels each.
 fn connections(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let mut connections = Vec::new();
     for other in (0..states.nodes()).filter(|other| *other != node) {
-        let fallen = states
-            .faults(at)
-            .any(|fault| matches!(fault.what, FaultKind::RdmaFallback { on, .. } if is_on_link(on, node, other)));
+        let fallen = is_fallen(states, node, other, at);
         // Counted since the node's start: it stays when a fault has gone.
         let failures = states.past(at).filter(|mark| match mark.fault.what {
             FaultKind::LinkLossy { on, .. } => is_on_link(on, node, other),
@@ -199,7 +202,11 @@ fn connections(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .with("tcp_connections", channels(true))
                 .with("selected", true)
                 .with("failed", died)
-                .with("failures", failures);
+                // Counted at both ends of what was broken.
+                .with(
+                    "failures",
+                    failures + states.broken(node, adapter, at) + states.broken(other, adapter, at),
+                );
             connections.push(connection);
         }
     }
@@ -257,6 +264,29 @@ fn bus_devices(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
         }
     }
     devices
+}
+
+/// What the NVMe drives of a node say of themselves: the same as their counters. One that is worn out has less to spare, and warns of nothing
+/// as long as it has enough.
+fn nvme_health(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let own = states
+        .each_disk()
+        .filter(|on| on.node == node && !cluster::is_spinning(states, *on));
+    own.map(|on| {
+        let worn = cluster::is_worn(states, on, at);
+        let serial = format!("SIM-{:02}-{:02}", on.node, on.disk);
+        states
+            .observation(node, Kind::NvmeHealth, serial.as_str(), at)
+            .with("serial_number", serial)
+            .with("disk_number", u64::from(on.disk))
+            .with("critical_warnings", Value::List(Vec::new()))
+            .with("temperature_celsius", 35 + u64::from(on.disk % 4))
+            .with("available_spare_percent", if worn { 40_u64 } else { 100 })
+            .with("available_spare_limit_percent", 10_u64)
+            .with("used_percent", if worn { 97_u64 } else { 3 })
+            .with("media_errors", 0_u64)
+    })
+    .collect()
 }
 
 /// Volumes that a node writes, encrypted where that is what slows it.

@@ -96,6 +96,38 @@ fn a_repair_is_a_job_with_the_bytes_that_were_written() {
             .expect("it is known")
     };
     assert!(0 < done(700_000_000) && done(700_000_000) < done(1_400_000_000));
+    // Windows says by an association what it works on.
+    let affected = |at: u64| -> Vec<String> {
+        let links = read(&simulated, 0, Kind::JobObject, at);
+        let named = links.iter().filter_map(|link| link.text("affected_object_id"));
+        named.map(str::to_owned).collect()
+    };
+    let volume = read(&simulated, 0, Kind::VirtualDisk, DURING)[0]
+        .text("object_id")
+        .map(str::to_owned);
+    assert_eq!(
+        affected(DURING),
+        [volume.expect("it has one"), "PD:n1/disk0".to_owned()]
+    );
+    assert!(affected(BEFORE).is_empty() && affected(AFTER).is_empty());
+}
+
+#[test]
+fn nvme_drives_say_of_themselves_what_their_counters_say() {
+    let on = DiskRef { node: 1, disk: 2 };
+    let simulated = run(FaultKind::Wear { on, factor: 2.0 });
+    let used = |at: u64| -> Vec<Option<u64>> {
+        let drives = read(&simulated, 1, Kind::NvmeHealth, at);
+        drives.iter().map(|drive| drive.number("used_percent")).collect()
+    };
+    assert!(used(BEFORE).iter().all(|used| *used == Some(3)));
+    assert_eq!(used(DURING).iter().filter(|used| **used == Some(97)).count(), 1);
+    let counters = read(&simulated, 0, Kind::DiskReliability, DURING);
+    let worn = counters
+        .iter()
+        .find(|drive| drive.id == "n1/disk2")
+        .expect("it is there");
+    assert_eq!(worn.number("wear_percent"), Some(97));
 }
 
 #[test]
@@ -334,3 +366,5 @@ fn what_moved_is_allocated_once() {
     };
     assert_eq!((of(BEFORE), of(DURING)), (of(AFTER), of(AFTER)));
 }
+
+mod counters;

@@ -46,6 +46,9 @@ const CIMV2: &str = r"root\CIMV2";
 const GIVEN: &[&str] = &[
     "MSFT_StorageReliabilityCounter",
     "MSFT_PhysicalExtent",
+    "MSFT_StorageJobToAffectedStorageObject",
+    "MSFT_FileIntegrity",
+    "ClusBfltHddBindingRecord",
     "ClusPortPathInformation",
     "ClusBfltCacheStoreInformation",
 ];
@@ -58,6 +61,7 @@ const BESIDE: &[(&str, &[Class])] = &[
             Definition("ClusPortDeviceStateChange"),
             Definition("ClusBfltPathInformation"),
             Instances("ClusBfltCacheStoresInformation"),
+            Instances("ClusBfltPathMethods"),
         ],
     ),
     (
@@ -107,7 +111,9 @@ pub(super) fn namespaces() -> Vec<Namespace> {
             all[at].classes.push(class);
         }
     };
-    for class in schema::classes().filter(|class| !class.namespace.is_empty()) {
+    // Drives are asked themselves, and are no class of management.
+    let is_asked = |class: &&schema::Class| !class.namespace.is_empty() && class.namespace != schema::DRIVES;
+    for class in schema::classes().filter(is_asked) {
         let name = class.names[0];
         let is_given = GIVEN.contains(&name);
         add(

@@ -12,7 +12,8 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// Bytes before an event's payload: provider, id, version, pointer's bytes, length of the payload, stamp.
 const HEAD: usize = 16 + 2 + 1 + 1 + 4 + 8;
 
-/// Events that were handed over and are not decoded yet. When it is full, events are dropped and counted: the session never waits.
+/// Events that were handed over and are not decoded yet. When it is full, events are dropped and counted: the session never waits. What was
+/// taken out counts until it is given back: it is in memory as long.
 #[derive(Debug)]
 pub struct Chunks {
     state: Mutex<State>,
@@ -23,7 +24,7 @@ pub struct Chunks {
 struct State {
     full: VecDeque<Vec<u8>>,
     present: Vec<u8>,
-    /// Bytes of all blocks.
+    /// Bytes of all blocks, with those that are being decoded.
     bytes: usize,
     spare: Vec<Vec<u8>>,
     dropped: u64,
@@ -41,6 +42,7 @@ impl Chunks {
     }
 
     /// Takes an event in; false when it was dropped.
+    #[inline]
     pub fn put(&self, event: &RawEvent<'_>) -> bool {
         let mut state = self.lock();
         let bytes = HEAD + event.payload.len();
@@ -78,7 +80,6 @@ impl Chunks {
             let next = state.spare.pop().unwrap_or_default();
             blocks.push(std::mem::replace(&mut state.present, next));
         }
-        state.bytes = 0;
         Taken {
             blocks,
             dropped: state.dropped,
@@ -86,10 +87,11 @@ impl Chunks {
         }
     }
 
-    /// Gives blocks back to be filled again.
-    pub fn give_back(&self, blocks: Vec<Vec<u8>>) {
+    /// Gives blocks back to be filled again: there is room for as much as they held.
+    pub fn give_back(&self, blocks: impl IntoIterator<Item = Vec<u8>>) {
         let mut state = self.lock();
         for mut block in blocks {
+            state.bytes = state.bytes.saturating_sub(block.len());
             if state.spare.len() < 8 {
                 block.clear();
                 state.spare.push(block);
@@ -102,6 +104,7 @@ impl Chunks {
     }
 }
 
+#[inline]
 fn head(event: &RawEvent<'_>, length: u32) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..16].copy_from_slice(&event.key.provider.0);
@@ -200,6 +203,8 @@ mod tests {
         assert!((400..600).contains(&put), "{put}");
         let taken = chunks.take();
         assert_eq!(taken.dropped, 1_000 - put as u64);
+        // What is being decoded is still there.
+        assert!(!chunks.put(&event(&payload, 0)));
         chunks.give_back(taken.blocks);
         assert!(chunks.put(&event(&payload, 0)));
     }

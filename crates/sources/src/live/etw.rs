@@ -126,10 +126,10 @@ impl Feed for EtwFeed {
             take(Item::Disks(&disks));
         }
         let taken = self.chunks.take();
-        for block in &taken.blocks {
-            events(block).for_each(|event| take(Item::Event(event)));
+        for block in taken.blocks {
+            events(&block).for_each(|event| take(Item::Event(event)));
+            self.chunks.give_back([block]);
         }
-        self.chunks.give_back(taken.blocks);
         if taken.ended {
             return Err(Error::System {
                 what: "the trace session",
@@ -149,7 +149,7 @@ impl Feed for EtwFeed {
         }
         Ok(Fed {
             now_unix_nanos: self.clock.unix_nanos(now).unwrap_or(i64::MAX),
-            lost: self.lost.0 + taken.dropped,
+            lost: self.lost.0 + taken.dropped + self.log.as_ref().map_or(0, Log::dropped),
             lost_buffers: self.lost.1,
             ..Fed::default()
         })

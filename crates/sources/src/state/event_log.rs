@@ -1,19 +1,19 @@
-//! What a thread of the node's state asks Windows: a namespace's classes, or channels of the event log.
+//! What a thread of the node's state asks Windows: a namespace's classes, channels of the event log, or drives.
 
 use std::collections::BTreeMap;
 
 use fathom_etl::slow::xml;
 use windows::Win32::System::EventLog::{EvtQueryForwardDirection, EvtQueryReverseDirection};
 
+use fathom_state::schema::DRIVES;
+
+use super::drives::Physical;
 use super::live::{EVENT_LOG, Reader};
 use super::log::Channel;
+use super::nvme;
 use super::walks::Objects;
 use super::wmi::Namespace;
 use crate::live::etw::log::{next, query};
-
-/// So much of what was logged before is read at the start, in milliseconds: what happened while a daemon was down is seen all the same. What
-/// was said before is the same event with the same number, and is not told twice.
-const BACK_MILLIS: u64 = 3_600_000;
 
 /// Events of a channel that are taken at a time; the others are there the next time.
 const MOST: usize = 2_000;
@@ -28,12 +28,15 @@ pub(super) enum Reads {
     Classes(Namespace),
     /// Channels, each with the number of its last record.
     Channels(BTreeMap<&'static str, u64>),
+    /// Drives.
+    Drives,
 }
 
 impl Reads {
     pub(super) fn new(namespace: &'static str) -> Self {
         match namespace {
             EVENT_LOG => Self::Channels(BTreeMap::new()),
+            DRIVES => Self::Drives,
             _ => Self::Classes(Namespace::new(namespace)),
         }
     }
@@ -43,13 +46,14 @@ impl Reader for Reads {
     fn read(&mut self, class: &'static str) -> Result<Objects, String> {
         match self {
             Self::Classes(namespace) => namespace.read(class),
+            Self::Drives => nvme::read(&mut Physical::begin()),
             Self::Channels(_) => Err(format!("{class} is no channel of the event log")),
         }
     }
 
     fn events(&mut self, channel: &'static Channel) -> Result<Vec<String>, String> {
         match self {
-            Self::Classes(_) => Err(format!("{} is a channel of the event log and no class", channel.name)),
+            Self::Classes(_) | Self::Drives => Err(format!("{} is a channel of the event log", channel.name)),
             Self::Channels(last) => events(channel, last),
         }
     }
@@ -61,7 +65,12 @@ fn events(channel: &'static Channel, last: &mut BTreeMap<&'static str, u64>) -> 
     let of = format!("Provider[@Name='{}'] and ({})", channel.provider, ids.join(" or "));
     let newer = match last.get(channel.name) {
         Some(known) => format!("EventRecordID>{known}"),
-        None => format!("TimeCreated[timediff(@SystemTime) <= {BACK_MILLIS}]"),
+        // What happened while a daemon was down is seen all the same. What was said before is the same event with the same number, and is
+        // not told twice.
+        None => format!(
+            "TimeCreated[timediff(@SystemTime) <= {}]",
+            channel.back_hours * 3_600_000
+        ),
     };
     // Before the events themselves: what is logged meanwhile is newer.
     let newest = match last.contains_key(channel.name) {

@@ -2,13 +2,18 @@
 //!
 //! An event of a connection is an observation of kind `smb_event`, named by the server and by what happened: what is known now is when it
 //! happened last, and its history is every time that it did. A drive's latency buckets (StorPort 505) are samples of the drive, named as
-//! the event itself labels them; which period they are of is not documented.
+//! the event itself labels them; which period they are of is not documented. What an NVMe drive says of its health (StorPort 512) is an
+//! observation of kind `nvme_health` at the event's time; how often it is logged is not documented.
 
 use fathom_etl::connectivity::{self, Connectivity};
+use fathom_etl::nvme;
 use fathom_etl::slow::{self, Latencies, Slow, xml};
 use fathom_model::NodeId;
 use fathom_model::state::{Code, Kind, Observation, Sample, Value};
+use fathom_state::decode;
 use fathom_state::decode::node_name;
+
+use super::nvme::bag;
 
 /// A channel, and what of it is read.
 #[derive(Debug)]
@@ -19,8 +24,10 @@ pub struct Channel {
     pub provider: &'static str,
     /// Their numbers.
     pub ids: &'static [u16],
-    /// What they tell of.
+    /// What is said to be read by it.
     pub kind: Kind,
+    /// So many hours of what was logged before are read at the start.
+    pub back_hours: u64,
 }
 
 /// The channels.
@@ -30,12 +37,23 @@ pub const CHANNELS: &[Channel] = &[
         provider: connectivity::PROVIDER,
         ids: connectivity::IDS,
         kind: Kind::SmbEvent,
+        back_hours: 1,
     },
     Channel {
         name: "Microsoft-Windows-Storage-Storport/Operational",
         provider: "Microsoft-Windows-StorPort",
         ids: &[505],
         kind: Kind::Counters,
+        back_hours: 1,
+    },
+    Channel {
+        name: nvme::CHANNEL,
+        provider: "Microsoft-Windows-StorPort",
+        ids: &[nvme::EVENT],
+        // A drive was so when its event was logged: that the channel was read again does not make it any newer.
+        kind: Kind::Counters,
+        // How often it is logged is not documented: what a drive said last may be hours old.
+        back_hours: 24,
     },
 ];
 
@@ -67,6 +85,18 @@ pub fn read(texts: &[String], node: &NodeId) -> Said {
 
 fn take(text: &str, node: &NodeId, said: &mut Said) -> Result<(), String> {
     let event = xml::parse(text).map_err(|error| error.to_string())?;
+    if event.id == nvme::EVENT {
+        let told = nvme::event(&event).map_err(|error| error.to_string())?;
+        let guid = told.guid.map(|guid| guid.to_string());
+        let bag = bag(&told.drive, guid, None, &told.health);
+        let decoded = decode(&bag, node, told.at_unix_nanos).map_err(|error| error.to_string())?;
+        // Readings of the drive itself say nothing of whether it was logged.
+        said.observations.extend(decoded.into_iter().map(|row| Observation {
+            class: Some(nvme::CHANNEL.to_owned()),
+            ..row
+        }));
+        return Ok(());
+    }
     if event.id != 505 {
         let happened = connectivity::decode(&event).map_err(|error| error.to_string())?;
         said.observations.push(observation(&happened, node));

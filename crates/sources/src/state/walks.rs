@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use fathom_state::schema::{self, Class, Identity};
 use fathom_state::{Bag, Raw, codes, within};
 
+mod methods;
+
+pub use methods::Method;
+
 /// The property that holds an object's own path.
 pub const PATH: &str = "__PATH";
 
@@ -22,12 +26,19 @@ pub trait Asks {
     /// In words for people.
     fn rows(&mut self, query: &str) -> Result<Vec<Bag>, String>;
 
-    /// What a method of an object gives out that is called with nothing, with `ReturnValue`.
+    /// The same of another namespace.
     ///
     /// # Errors
     ///
     /// In words for people.
-    fn call(&mut self, path: &str, method: &str) -> Result<Bag, String>;
+    fn rows_of(&mut self, namespace: &'static str, query: &str) -> Result<Vec<Bag>, String>;
+
+    /// What a method gives out, with `ReturnValue` where it returns something.
+    ///
+    /// # Errors
+    ///
+    /// In words for people.
+    fn call(&mut self, method: &Method<'_>) -> Result<Bag, String>;
 }
 
 /// The objects of a class.
@@ -53,10 +64,13 @@ impl From<Vec<Bag>> for Objects {
 pub fn read(asks: &mut impl Asks, class: &str) -> Result<Objects, String> {
     let objects = match class {
         "MSFT_StorageReliabilityCounter" => reliability(asks),
-        "MSFT_PhysicalExtent" => extents(asks),
+        "MSFT_PhysicalExtent" => methods::extents(asks),
         "MSFT_StorageNodeToPhysicalDisk" => views(asks),
         "MSCluster_ClusterSharedVolume" => shared_volumes(asks),
         "MSFT_SmbMultichannelConnection" => connections(asks),
+        "MSFT_StorageJobToAffectedStorageObject" => works(asks),
+        "MSFT_FileIntegrity" => methods::integrity(asks),
+        "ClusBfltHddBindingRecord" => methods::bindings(asks),
         "ClusPortPathInformation" | "ClusBfltCacheStoreInformation" => parts(asks, class),
         _ => all(asks, class).map(Objects::from),
     }?;
@@ -117,64 +131,6 @@ fn reliability(asks: &mut impl Asks) -> Result<Objects, String> {
     Ok(objects)
 }
 
-/// Where a virtual disk lies is given out by its method GetPhysicalExtent. One that fails fails all: what was left out would seem to be gone.
-fn extents(asks: &mut impl Asks) -> Result<Objects, String> {
-    const METHOD: &str = "GetPhysicalExtent";
-    let mut extents = Vec::new();
-    for disk in all(asks, "MSFT_VirtualDisk")? {
-        let name = disk.text("FriendlyName").or_else(|| disk.text("UniqueId"));
-        let name = name.unwrap_or_else(|| "a virtual disk without a name".to_owned());
-        let path = disk
-            .text(PATH)
-            .ok_or_else(|| format!("{name} has no path to ask it by"))?;
-        let failed = |why: String| format!("{METHOD} of {name}: {why}");
-        let mut out = asks.call(&path, METHOD).map_err(failed)?;
-        match out.get("ReturnValue") {
-            Some(Raw::Integer(0)) => {}
-            Some(Raw::Integer(number)) => return Err(failed(returned(*number))),
-            _ => return Err(failed("it did not say whether it did it".to_owned())),
-        }
-        let items = match out.take("PhysicalExtents") {
-            Some(Raw::List(items)) => items,
-            Some(one @ Raw::Object(_)) => vec![one],
-            Some(Raw::Null) => Vec::new(),
-            Some(other) => return Err(failed(format!("its extents are {} and no list", other.what()))),
-            None => return Err(failed("it gave no extents out".to_owned())),
-        };
-        for item in items {
-            let Raw::Object(mut extent) = item else {
-                return Err(failed(format!("an extent is {} and no object", item.what())));
-            };
-            extent.class.get_or_insert_with(|| "MSFT_PhysicalExtent".to_owned());
-            if extent.text("VirtualDiskUniqueId").is_none()
-                && let Some(unique_id) = disk.text("UniqueId")
-            {
-                extent.set("VirtualDiskUniqueId", Raw::Text(unique_id));
-            }
-            extents.push(extent);
-        }
-        if extents.len() > MOST {
-            break;
-        }
-    }
-    Ok(extents.into())
-}
-
-/// What a method of the storage classes returns (MicrosoftDocs/windows-driver-docs, MSFT_VirtualDisk).
-fn returned(number: i128) -> String {
-    let what = match number {
-        1 => "not supported",
-        2 => "unspecified error",
-        3 => "timeout",
-        4 => "failed",
-        5 => "invalid parameter",
-        40001 => "access denied",
-        46000 => "the provider of storage cannot be reached",
-        _ => return format!("it returned {number}"),
-    };
-    format!("{what} (it returned {number})")
-}
-
 /// An association names its two ends by path alone: what they are called is asked of the ends.
 fn views(asks: &mut impl Asks) -> Result<Objects, String> {
     let mut ends = BTreeMap::new();
@@ -214,6 +170,43 @@ fn views(asks: &mut impl Asks) -> Result<Objects, String> {
 fn end(path: &str, class: &str) -> Option<String> {
     let at = path.find(&format!("{class}."))?;
     path.get(at..).map(str::to_lowercase)
+}
+
+/// What a job works on is reached from the job. One of which it is not said hides no other: it may have ended since it was listed.
+fn works(asks: &mut impl Asks) -> Result<Objects, String> {
+    const CLASS: &str = "MSFT_StorageJobToAffectedStorageObject";
+    let mut objects = Objects::default();
+    let (mut asked, mut silent) = (0_u64, Vec::new());
+    for job in all(asks, "MSFT_StorageJob")? {
+        let (Some(id), Some(path)) = (job.text("ObjectId"), job.text(PATH)) else {
+            continue;
+        };
+        asked += 1;
+        let affected = match asks.rows(&format!("ASSOCIATORS OF {{{path}}} WHERE AssocClass = {CLASS}")) {
+            Ok(affected) => affected,
+            Err(why) => {
+                silent.push(why);
+                continue;
+            }
+        };
+        for affected in affected.iter().filter_map(|object| object.text("ObjectId")) {
+            let end = |id: String| Raw::Object(Bag::default().with("ObjectId", Raw::Text(id)));
+            let mut link = Bag::default();
+            link.class = Some(CLASS.to_owned());
+            let link = link.with("StorageJob", end(id.clone()));
+            objects.bags.push(link.with("AffectedStorageObject", end(affected)));
+        }
+    }
+    if let Some(why) = silent.first() {
+        if silent.len() as u64 == asked {
+            return Err(format!("no job said what it works on: {why}"));
+        }
+        objects.note = Some(format!(
+            "{} of {asked} jobs did not say what they work on: {why}",
+            silent.len()
+        ));
+    }
+    Ok(objects)
 }
 
 /// A shared volume does not say who owns it: its resource does.

@@ -3,7 +3,7 @@
 use fathom_state::{Bag, Raw};
 use wmi::{AuthLevel, IWbemClassWrapper, Variant, WMIConnection, WMIError};
 
-use super::walks::{self, Asks, MOST, Objects, PATH};
+use super::walks::{self, Asks, MOST, Method, Objects, PATH};
 use crate::check::known::is_guarded;
 use crate::check::wmi::reason;
 
@@ -85,9 +85,35 @@ impl Namespace {
         Ok(bags)
     }
 
-    fn execute(&mut self, path: &str, method: &str) -> Result<Option<Bag>, WMIError> {
-        let out = self.connected()?.exec_method(path, method, None)?;
+    fn execute(&mut self, method: &Method<'_>) -> Result<Option<Bag>, WMIError> {
+        let connection = self.connected()?;
+        let given = match method.given {
+            [] => None,
+            given => {
+                // The types of what it is given stand in the class's definition.
+                let signature = connection.get_object(method.class)?.get_method(method.name)?;
+                let instance = signature.map(|signature| signature.spawn_instance()).transpose()?;
+                if let Some(instance) = &instance {
+                    for (name, value) in given {
+                        instance.put_property(name, variant(value))?;
+                    }
+                }
+                instance
+            }
+        };
+        let out = connection.exec_method(method.path, method.name, given.as_ref())?;
         out.map(|out| bag(&out, 0)).transpose()
+    }
+}
+
+/// What a method is given.
+fn variant(value: &Raw) -> Variant {
+    match value {
+        Raw::Text(text) => Variant::String(text.clone()),
+        // Numbers of methods that are called here have 32 bits.
+        Raw::Integer(number) => u32::try_from(*number).map_or(Variant::Null, Variant::UI4),
+        Raw::Bool(value) => Variant::Bool(*value),
+        _ => Variant::Null,
     }
 }
 
@@ -96,8 +122,13 @@ impl Asks for Namespace {
         self.query(query).map_err(|error| reason(&error))
     }
 
-    fn call(&mut self, path: &str, method: &str) -> Result<Bag, String> {
-        let out = self.execute(path, method).map_err(|error| reason(&error))?;
+    fn rows_of(&mut self, namespace: &'static str, query: &str) -> Result<Vec<Bag>, String> {
+        // Asked seldom: a connection of its own is not kept.
+        Self::new(namespace).query(query).map_err(|error| reason(&error))
+    }
+
+    fn call(&mut self, method: &Method<'_>) -> Result<Bag, String> {
+        let out = self.execute(method).map_err(|error| reason(&error))?;
         out.ok_or_else(|| "it gave nothing out".to_owned())
     }
 }

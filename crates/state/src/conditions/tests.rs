@@ -104,6 +104,39 @@ fn fallback_is_of_a_pair_of_a_node_or_of_all() {
     );
 }
 
+/// What files say of a whole cluster was said by a node of the cluster's name: with it not all nodes had fallen back, and each pair was a
+/// finding of its own.
+#[test]
+fn name_of_the_cluster_that_files_speak_of_is_no_node() {
+    let fallen =
+        |conditions: &mut Conditions| -> Vec<_> { conditions.of(Sign::TcpFallback).iter().map(is_about).collect() };
+    let all = [("cluster".to_owned(), String::new(), None)];
+    let imported = |conditions: &mut Conditions, name: &str, kind: Kind| {
+        let row = observation(name, kind, "d1", 2);
+        let polls = crate::history::polls_of(std::slice::from_ref(&row), "import");
+        for row in std::iter::once(row).chain(polls) {
+            conditions.add(&row);
+        }
+        conditions.told.clear();
+    };
+    let mut conditions = connected(|_, _| true);
+    imported(&mut conditions, "CLUSTER01", Kind::Disk);
+    assert_eq!(fallen(&mut conditions), all);
+    // A node whose files say something of its own is one, and so is one that the cluster's list has.
+    imported(&mut conditions, "d", Kind::Adapter);
+    assert_eq!(fallen(&mut conditions).len(), 3);
+    let mut conditions = connected(|_, _| true);
+    imported(&mut conditions, "D", Kind::Disk);
+    assert_eq!(fallen(&mut conditions), all);
+    conditions.add(&observation("a", Kind::Node, "d", 3));
+    assert_eq!(fallen(&mut conditions).len(), 3);
+    // The topology may write a node in another case: it is the same one.
+    let mut conditions = connected(|_, _| true);
+    conditions.nodes.insert("A".into());
+    conditions.told.clear();
+    assert_eq!(fallen(&mut conditions), all);
+}
+
 #[test]
 fn pair_that_cannot_or_does_not_say_has_not_fallen_back() {
     let mut conditions = Conditions::default();

@@ -146,7 +146,8 @@ pub(super) const CLASSES: &[Class] = &[
         ],
     },
     Class {
-        // Given out by methods of ClusBfltPathMethods whose arguments are not documented: read where a file has it.
+        // Given out by QueryHddBinding of ClusBfltPathMethods for a way to a capacity drive; what a cache store says of its drives is more, and
+        // is read instead: this where a file has it.
         names: &["ClusBfltHddBindingInformation"],
         namespace: "",
         kind: Kind::SblBinding,
@@ -162,9 +163,9 @@ pub(super) const CLASSES: &[Class] = &[
         ],
     },
     Class {
-        // Held by ClusBfltSsdBindingRecords, which the same methods give out.
+        // Held by ClusBfltSsdBindingRecords, which QuerySsdBindingRecords of ClusBfltPathMethods gives out for each cache store.
         names: &["ClusBfltHddBindingRecord"],
-        namespace: "",
+        namespace: r"root\wmi",
         kind: Kind::SblBinding,
         identity: Identity::First(&["BindingId"]),
         marks: &[&["BindingId", "cDirtyPages"]],
@@ -172,6 +173,10 @@ pub(super) const CLASSES: &[Class] = &[
         properties: &[
             property(&["BindingId"], "binding_id", Text),
             property(&["DeviceGuid"], "device_guid", Text),
+            // Which store says it, where whoever asked has noted it.
+            property(&["CacheStoreId"], "store_id", Text),
+            property(&["CacheStoreDeviceId"], "store_device_guid", Text),
+            property(&["CacheStorePageSize"], "page_size", Count),
             property(&["DeviceSize"], "size_bytes", Bytes),
             property(&["cPages"], "pages", Count),
             property(&["cPagesL2"], "pages_l2", Count),

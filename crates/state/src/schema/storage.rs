@@ -186,6 +186,8 @@ pub(super) const CLASSES: &[Class] = &[
         each: None,
         properties: &[
             property(&["Name"], "name", Text),
+            property(&["UniqueId"], "unique_id", Text),
+            property(&["ObjectId"], "object_id", Text),
             property(&["Description"], "description", Text),
             property(&["JobState"], "state", Code(&JOB_STATE)),
             property(&["OperationalStatus"], "operational_status", Codes(&JOB_OPERATIONAL)),
@@ -197,6 +199,20 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["ErrorCode"], "error_code", Count),
             property(&["ErrorDescription"], "error", Text),
             property(&["JobStatus"], "status", Text),
+        ],
+    },
+    Class {
+        // An association of a job with each object that it works on (MicrosoftDocs/windows-driver-docs,
+        // `msft-storagejobtoaffectedstorageobject.md`); of both ends it has the keys alone, what they are called whoever asks has put in.
+        names: &["MSFT_StorageJobToAffectedStorageObject"],
+        namespace: STORAGE,
+        kind: Kind::JobObject,
+        identity: Identity::All(&["StorageJob.ObjectId", "AffectedStorageObject.ObjectId"]),
+        marks: &[&["StorageJob", "AffectedStorageObject"]],
+        each: None,
+        properties: &[
+            property(&["StorageJob.ObjectId"], "job_object_id", Text),
+            property(&["AffectedStorageObject.ObjectId"], "affected_object_id", Text),
         ],
     },
     Class {
@@ -212,6 +228,7 @@ pub(super) const CLASSES: &[Class] = &[
         properties: &[
             property(&["FriendlyName"], "name", Text),
             property(&["UniqueId"], "unique_id", Text),
+            property(&["ObjectId"], "object_id", Text),
             property(&["HealthStatus"], "health", Code(&HEALTH)),
             property(&["OperationalStatus"], "operational_status", Codes(&OPERATIONAL)),
             property(&["DetachedReason"], "detached_reason", Code(&DETACHED)),
@@ -244,6 +261,7 @@ pub(super) const CLASSES: &[Class] = &[
         properties: &[
             property(&["FriendlyName"], "name", Text),
             property(&["UniqueId"], "unique_id", Text),
+            property(&["ObjectId"], "object_id", Text),
             property(&["HealthStatus"], "health", Code(&HEALTH)),
             property(&["OperationalStatus"], "operational_status", Codes(&OPERATIONAL)),
             property(&["ReadOnlyReason"], "read_only_reason", Code(&READ_ONLY)),
@@ -307,6 +325,20 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["Size"], "size_bytes", Bytes),
             property(&["SizeRemaining"], "free_bytes", Bytes),
             property(&["AllocationUnitSize"], "cluster_bytes", Bytes),
+        ],
+    },
+    Class {
+        // What Get-FileIntegrity shows of a file or a folder; answered for one name at a time by a static method.
+        names: &["MSFT_FileIntegrity"],
+        namespace: STORAGE,
+        kind: Kind::FileIntegrity,
+        identity: Identity::First(&["FileName"]),
+        marks: &[&["FileName", "Enabled", "Enforced"]],
+        each: None,
+        properties: &[
+            property(&["FileName"], "path", Text),
+            property(&["Enabled"], "enabled", Bool),
+            property(&["Enforced"], "enforced", Bool),
         ],
     },
 ];

@@ -50,6 +50,7 @@ impl Claim {
 }
 
 /// A multiplicative hash; the high bits are good.
+#[inline]
 pub(super) const fn hash(node: u32, offset: u64) -> u64 {
     (offset ^ ((node as u64) << 50)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

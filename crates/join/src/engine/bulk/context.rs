@@ -17,21 +17,25 @@ pub(super) struct Side {
 }
 
 impl Side {
+    #[inline]
     pub(super) const fn gives(&self, tap: Tap) -> bool {
         self.gives[tap as usize]
     }
 
+    #[inline]
     pub(super) const fn resolution(&self, tap: Tap) -> i64 {
         self.resolution[tap as usize]
     }
 
     /// How much further than its I/O a leg may be recorded to lie, generously.
+    #[inline]
     pub(super) const fn own_slack(&self) -> i64 {
         3 * (self.resolution(Tap::Volume) + self.resolution(Tap::Initiator))
     }
 }
 
 /// How much further than its I/O an event may be recorded to lie, for the resolutions of all steps between, generously.
+#[inline]
 pub(super) fn slack(context: &Context, own: usize, far: usize) -> i64 {
     let (own, far) = (&context.sides[own], &context.sides[far]);
     let steps = own.resolution(Tap::Volume)
@@ -153,12 +157,14 @@ impl Context {
     }
 
     /// The one side that speaks for a node.
+    #[inline]
     pub(super) fn far(&self, node: u32) -> Option<usize> {
         self.far.get(node as usize).copied().flatten()
     }
 
     /// Lowest and highest offset of a far clock when the own one shows `x`; `None` where it is not known, or `x` is outside
     /// the time of the round.
+    #[inline]
     pub(super) fn offset(&self, own: usize, far: usize, x: i64) -> Option<(i64, i64)> {
         match &self.tables[own * self.sides.len() + far] {
             Table::Unknown => None,

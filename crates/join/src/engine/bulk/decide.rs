@@ -70,6 +70,7 @@ pub(super) struct Event {
 }
 
 impl Event {
+    #[inline]
     pub(super) const fn observation(&self, stream: StreamIndex) -> Observation {
         Observation {
             stream,
@@ -86,6 +87,7 @@ impl<'a> Events<'a> {
         Self { context, devices, seen }
     }
 
+    #[inline]
     pub(super) fn get(&self, number: u32) -> Option<&'a Event> {
         self.seen.get(number as usize)
     }
@@ -213,11 +215,13 @@ impl<'a> Expected<'a> {
     }
 }
 
+#[inline]
 const fn inside(outer: Interval, event: &Event) -> bool {
     outer.0 <= event.start && event.end <= outer.1
 }
 
 /// See `resolve::widen`.
+#[inline]
 pub(super) const fn widen(outer: Interval, slack: i64) -> Interval {
     (outer.0.saturating_sub(slack), outer.1.saturating_add(2 * slack))
 }

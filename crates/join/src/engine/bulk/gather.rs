@@ -59,6 +59,7 @@ pub(super) struct BulkIo {
 }
 
 impl BulkIo {
+    #[inline]
     pub(super) const fn places(&self) -> Range<usize> {
         self.first_place as usize..(self.first_place + self.places) as usize
     }
@@ -75,6 +76,7 @@ impl Gathered {
         self.asked.iter_mut().for_each(Vec::clear);
     }
 
+    #[inline]
     fn add(&mut self, at: At, batch: &Batch, volume: VolumeIndex, layout: &Layout) {
         let row = at.row as usize;
         let columns = &batch.columns;

@@ -10,6 +10,7 @@ pub(super) struct Tightest {
 }
 
 impl Tightest {
+    #[inline]
     pub(super) fn add(&mut self, upper: (i64, i64), lower: (i64, i64)) {
         push(&mut self.upper, upper, 1);
         push(&mut self.lower, lower, -1);
@@ -26,6 +27,7 @@ impl Tightest {
 }
 
 /// Adds a point, or puts it in the place of one of the last few of the same stretch that is less tight.
+#[inline]
 fn push(points: &mut Vec<(i64, i64)>, point: (i64, i64), sign: i64) {
     let stretch = point.0 >> STRETCH_BITS;
     let from = points.len().saturating_sub(4);

@@ -51,6 +51,7 @@ impl Batch {
         batch
     }
 
+    #[inline]
     pub(super) fn go(&mut self, row: usize) -> bool {
         let bit = 1 << (row % 64);
         let first = self.gone[row / 64] & bit == 0;
@@ -59,6 +60,7 @@ impl Batch {
         first
     }
 
+    #[inline]
     pub(in crate::engine) fn end(&self, row: usize) -> i64 {
         self.columns.starts_unix_nanos()[row] + self.columns.durations_nanos()[row] as i64
     }
@@ -132,6 +134,7 @@ impl Batch {
     }
 
     /// A bit for each of 64 rows that waits.
+    #[inline]
     fn waiting(&self, word: usize) -> u64 {
         let rows = (self.columns.len() - word * 64).min(64);
         !self.gone[word] & (u64::MAX >> (64 - rows))
@@ -154,6 +157,7 @@ impl Batch {
 }
 
 /// The bits that are set, the lowest first.
+#[inline]
 fn bits(mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;

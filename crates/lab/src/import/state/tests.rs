@@ -188,3 +188,64 @@ fn reports_of_a_support_folder_are_read() {
     );
     assert!(is_state(&home.path().join("SDDCReport.txt")) && is_state(&home.path().join("x.LOG")));
 }
+
+/// As `wevtutil qe Microsoft-Windows-Storage-Storport/Health /f:xml` writes it, with a drive's log of nothing but its spare capacity.
+#[test]
+fn events_of_the_log_are_of_the_computer_that_they_name_and_of_their_own_time() {
+    let mut page = vec![0_u8; 512];
+    page[3] = 90;
+    let digits: String = page.iter().map(|byte| format!("{byte:02X}")).collect();
+    let event = |id: u16, computer: &str, fields: &[(&str, &str)]| {
+        let fields: String = fields
+            .iter()
+            .map(|(name, value)| format!("<Data Name='{name}'>{value}</Data>"))
+            .collect();
+        format!(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-StorPort'/>\
+             <EventID>{id}</EventID><TimeCreated SystemTime='2026-09-22T03:13:00.5000000Z'/>{computer}</System>\
+             <EventData>{fields}</EventData></Event>\n"
+        )
+    };
+    let drive = ("SerialNumber", "S1");
+    let health = [drive, ("NvmeHealthLog", digits.as_str())];
+    let buckets = [drive, ("IoLatencyBuckets", "1ms"), ("BucketIoSuccess1", "5")];
+    let named = "<Computer>HV01.contoso.com</Computer>";
+    let file = [
+        event(512, named, &health),
+        event(505, named, &buckets),
+        event(512, "", &health),
+        event(510, named, &health),
+    ]
+    .concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("health.xml");
+    // As PowerShell 5.1 writes files.
+    let units: Vec<u8> = std::iter::once(0xfeff)
+        .chain(file.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fs::write(&path, units).expect("written");
+    let import = read(&path);
+    assert_eq!(said(&import), [(Kind::NvmeHealth, "HV01".to_owned(), "S1".to_owned())]);
+    let row = &import.observations[0];
+    assert_eq!(
+        (row.observed_unix_nanos, row.number("available_spare_percent")),
+        (1_790_046_780_500_000_000, Some(90))
+    );
+    let told = &import.files[0];
+    assert_eq!((told.objects, told.samples, &told.fault), (4, 2, &None));
+    assert_eq!(
+        told.refused,
+        BTreeMap::from([
+            (OF_NO_NODE.to_owned(), 1),
+            (
+                "event 510 of `Microsoft-Windows-StorPort` is not decoded here".to_owned(),
+                1
+            ),
+        ])
+    );
+    // What names no computer is the node's that was given for the file.
+    let given = read_state(&[path], Some(&"HV02".into()), &"c".into(), None).expect("it reads");
+    let nodes: Vec<String> = said(&given).into_iter().map(|(_, node, _)| node).collect();
+    assert_eq!(nodes, ["HV01", "HV02"]);
+}

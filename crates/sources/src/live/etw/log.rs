@@ -1,6 +1,6 @@
 //! Follows channels of the event log: what is logged from now on, as XML. Asked on a thread of its own, each channel by its last record.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
@@ -13,10 +13,8 @@ use windows::Win32::System::EventLog::{
 };
 use windows::core::HSTRING;
 
+use super::super::waiting::Waiting;
 use super::LOG_EVERY;
-
-/// Events that wait to be taken. Beyond it the oldest go, counted: a log that is written so fast says nothing of single slow I/Os.
-const MOST_WAITING: usize = 10_000;
 
 /// Events of a channel that are read at once.
 const SOME: usize = 64;
@@ -33,8 +31,7 @@ pub(super) struct Log {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<String>,
-    dropped: u64,
+    waiting: Waiting,
     troubles: BTreeMap<&'static str, String>,
 }
 
@@ -71,14 +68,20 @@ impl Log {
 
     /// Hands over what came.
     pub(super) fn take(&self, mut take: impl FnMut(&str)) {
-        let waiting = std::mem::take(&mut lock(&self.state).waiting);
+        let waiting = lock(&self.state).waiting.take();
         waiting.iter().for_each(|text| take(text));
+    }
+
+    /// Events that found no room, so far.
+    pub(super) fn dropped(&self) -> u64 {
+        lock(&self.state).waiting.dropped()
     }
 
     /// What of it cannot be read.
     pub(super) fn troubles(&self) -> Vec<String> {
         let state = lock(&self.state);
-        let dropped = (state.dropped > 0).then(|| format!("event log: {} events found no room", state.dropped));
+        let dropped = state.waiting.dropped();
+        let dropped = (dropped > 0).then(|| format!("event log: {dropped} events found no room"));
         let of_channels = state
             .troubles
             .iter()
@@ -133,11 +136,7 @@ fn read(
             {
                 *last = Some(record.max(last.unwrap_or(0)));
             }
-            if state.waiting.len() >= MOST_WAITING {
-                state.waiting.pop_front();
-                state.dropped += 1;
-            }
-            state.waiting.push_back(text);
+            state.waiting.put(text);
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::state::walks::Objects;
 #[must_use]
 pub const fn every(kind: Kind) -> Duration {
     match kind {
-        Kind::StorageJob | Kind::SmbConnection => Duration::from_secs(10),
+        Kind::StorageJob | Kind::JobObject | Kind::SmbConnection => Duration::from_secs(10),
         Kind::Node | Kind::Csv | Kind::SblDevice | Kind::SblPath | Kind::SblTarget => Duration::from_secs(15),
-        Kind::DiskReliability => Duration::from_secs(900),
+        Kind::DiskReliability | Kind::NvmeHealth | Kind::FileIntegrity => Duration::from_secs(900),
         Kind::Extent => Duration::from_secs(300),
         _ => Duration::from_secs(60),
     }
@@ -63,9 +63,10 @@ impl What {
         }
     }
 
-    /// The thread that asks: what goes to each drive, or gives out hundreds of thousands of objects, keeps nothing else waiting.
+    /// The thread that asks: what goes to each drive or file, or gives out hundreds of thousands of objects, keeps nothing else waiting.
     pub(super) fn lane(self) -> (&'static str, Option<&'static str>) {
-        let is_slow = matches!(self, Self::Class(class) if matches!(class.kind, Kind::DiskReliability | Kind::Extent));
+        let is_slow = matches!(self, Self::Class(class)
+            if matches!(class.kind, Kind::DiskReliability | Kind::Extent | Kind::FileIntegrity));
         (self.namespace(), is_slow.then_some(self.name()))
     }
 

@@ -99,7 +99,12 @@ fn only_the_reporter_asks_for_the_cluster() {
     let of_node = schema::classes()
         .filter(|class| !class.namespace.is_empty() && class.kind.scope() == Scope::Node)
         .count();
-    let all = schema::classes().filter(|class| !class.namespace.is_empty()).count();
+    // What a node reads of its own every quarter of an hour is not read again in the two minutes after.
+    let soon = schema::classes().filter(|class| {
+        let is_seldom = class.kind.scope() == Scope::Node && every(class.kind) > Duration::from_secs(120);
+        !class.namespace.is_empty() && !is_seldom
+    });
+    let all = soon.count();
     let (mut source, reporter) = start(false, None);
     let said = gather(&mut source, AT, |said| sources(said).len() >= of_node);
     assert_eq!(sources(&said).len(), of_node);
@@ -236,7 +241,7 @@ fn what_happens_is_said_once_with_its_own_time_and_a_channel_that_is_off_is_said
         })
         .collect()
     };
-    let first = gather(&mut source, AT, |said| log(said).len() == 2);
+    let first = gather(&mut source, AT, |said| log(said).len() == 3);
     let happened: Vec<&Observation> = first.iter().filter(|row| row.kind == Kind::SmbEvent).collect();
     assert_eq!(happened.len(), 1);
     assert_eq!(
@@ -246,7 +251,10 @@ fn what_happens_is_said_once_with_its_own_time_and_a_channel_that_is_off_is_said
     let mut reasons = log(&first);
     reasons.sort();
     assert!(
-        reasons[0].1.contains("of 2 events 1 could not be decoded") && reasons[1].1 == "the channel is switched off",
+        reasons[0].1.contains("of 2 events 1 could not be decoded")
+            && reasons[1..]
+                .iter()
+                .all(|(_, reason)| reason == "the channel is switched off"),
         "{reasons:?}"
     );
     // The channel itself can be read, and says so; it is asked on.
@@ -294,13 +302,20 @@ fn what_goes_to_the_drives_keeps_nothing_else_waiting() {
             .find(|asked| asked.what.name() == class)
             .map(|asked| asked.worker)
     };
-    let slow = ["MSFT_StorageReliabilityCounter", "MSFT_PhysicalExtent"].map(worker);
-    assert!(slow[0].is_some() && slow[0] != slow[1]);
+    let slow = [
+        "MSFT_StorageReliabilityCounter",
+        "MSFT_PhysicalExtent",
+        "NvmeHealthLog",
+        "MSFT_FileIntegrity",
+    ]
+    .map(worker);
+    let lanes: std::collections::BTreeSet<_> = slow.iter().flatten().collect();
+    assert_eq!(lanes.len(), slow.len(), "{slow:?}");
     let others = source
         .asked
         .iter()
         .filter(|asked| !slow.contains(&Some(asked.worker)))
         .count();
-    assert_eq!(others, source.asked.len() - 2);
+    assert_eq!(others, source.asked.len() - slow.len());
     assert_eq!(worker("MSFT_StorageJob"), worker("MSFT_PhysicalDisk"));
 }

@@ -80,6 +80,42 @@ fn a_drives_buckets_are_samples_named_as_the_event_labels_them() {
 }
 
 #[test]
+fn what_a_drive_said_of_its_health_was_so_when_it_was_logged() {
+    let mut page = vec![0_u8; nvme::PAGE_BYTES];
+    page[3] = 99;
+    page[0] = 0x08;
+    let digits: String = page.iter().map(|byte| format!("{byte:02X}")).collect();
+    let fields = [
+        ("ClassDeviceGuid", "{1b2c0c7e-0f9a-4b6f-8d5a-3c2e1f0a9b8c}"),
+        ("SerialNumber", " S1 "),
+        ("NvmeHealthLogLength", "512"),
+        ("NvmeHealthLog", digits.as_str()),
+    ];
+    let said = read(&[event("Microsoft-Windows-StorPort", 512, 1, &fields)], &"n1".into());
+    assert_eq!((said.undecoded, said.why), (0, None));
+    let row = &said.observations[0];
+    assert_eq!(
+        (row.kind, row.id.as_str(), row.observed_unix_nanos, row.class.as_deref()),
+        (Kind::NvmeHealth, "S1", AT, Some(nvme::CHANNEL))
+    );
+    assert_eq!(
+        (row.number("available_spare_percent"), row.text("device_guid")),
+        (Some(99), Some("1b2c0c7e-0f9a-4b6f-8d5a-3c2e1f0a9b8c"))
+    );
+    assert_eq!(
+        row.get("critical_warnings").map(ToString::to_string).as_deref(),
+        Some("Read Only")
+    );
+    // A log that is cut off is no log.
+    let cut = [fields[1], ("NvmeHealthLog", &digits[..100])];
+    let said = read(&[event("Microsoft-Windows-StorPort", 512, 2, &cut)], &"n1".into());
+    assert_eq!(
+        (said.undecoded, said.why.as_deref()),
+        (1, Some("the health log has 50 bytes and not 512"))
+    );
+}
+
+#[test]
 fn what_cannot_be_read_is_counted_with_the_reason() {
     let nameless = event(
         "Microsoft-Windows-StorPort",

@@ -5,11 +5,14 @@ use fathom_state::decode;
 
 use super::*;
 
+mod methods;
+
 /// Answers queries and methods that are known to it; others are refused.
 #[derive(Default)]
 struct Fake {
     rows: BTreeMap<String, Vec<Bag>>,
     methods: BTreeMap<String, Bag>,
+    called: Vec<String>,
 }
 
 impl Fake {
@@ -18,6 +21,7 @@ impl Fake {
         self
     }
 
+    /// What a method of an object gives out; of one that is given something, beside the path what that is.
     fn giving(mut self, path: &str, out: Bag) -> Self {
         self.methods.insert(path.to_owned(), out);
         self
@@ -30,9 +34,23 @@ impl Asks for Fake {
         known.ok_or_else(|| "invalid query (0x80041017)".to_owned())
     }
 
-    fn call(&mut self, path: &str, method: &str) -> Result<Bag, String> {
-        assert_eq!(method, "GetPhysicalExtent");
-        let known = self.methods.get(path).cloned();
+    fn rows_of(&mut self, namespace: &'static str, query: &str) -> Result<Vec<Bag>, String> {
+        let known = self.rows.get(&format!("{namespace}: {query}")).cloned();
+        known.ok_or_else(|| "the namespace is not there (0x8004100E)".to_owned())
+    }
+
+    fn call(&mut self, method: &Method<'_>) -> Result<Bag, String> {
+        let given: Vec<String> = method
+            .given
+            .iter()
+            .map(|(name, value)| match value {
+                Raw::Text(text) => format!("{name}={text}"),
+                other => format!("{name}={other:?}"),
+            })
+            .collect();
+        let path = [&[method.path.to_owned()], &given[..]].concat().join(" ");
+        self.called.push(format!("{}.{}", method.class, method.name));
+        let known = self.methods.get(&path).cloned();
         known.ok_or_else(|| "access denied (0x80041003)".to_owned())
     }
 }

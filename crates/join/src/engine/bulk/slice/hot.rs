@@ -55,6 +55,7 @@ pub(super) struct Met {
 }
 
 impl Met {
+    #[inline]
     const fn touches(&self, claim: &Hot) -> bool {
         match self.leg_of {
             Some(side) => claim.meets_leg(side, self.span),
@@ -121,10 +122,12 @@ impl Hot {
         }
     }
 
+    #[inline]
     const fn meets_far(&self, (start, end): Interval) -> bool {
         start <= self.far.1 && end >= self.far.0
     }
 
+    #[inline]
     const fn meets_leg(&self, side: u16, (start, end): Interval) -> bool {
         self.side == side && start <= self.own.1 && end >= self.own.0
     }
@@ -145,11 +148,13 @@ impl Scratch {
     }
 
     /// The first claim that may have a key.
+    #[inline]
     pub(super) fn head(&self, node: u32, offset: u64) -> u32 {
         self.heads[slot(self.heads.len(), node, offset)]
     }
 
     /// Whether one of the claims that are to be decided has a key. What others contend for without them is not this slice's business.
+    #[inline]
     pub(super) fn is_asked(&self, node: u32, offset: u64) -> bool {
         let mut next = self.heads[slot(self.heads.len(), node, offset)];
         while let Some(claim) = self.claims.get(next as usize) {
@@ -162,6 +167,7 @@ impl Scratch {
     }
 
     /// Adds a claim that is not to be decided and has the key of one that is.
+    #[inline]
     pub(super) fn add(&mut self, mut claim: Hot) {
         let size = self.heads.len();
         let head = &mut self.heads[slot(size, claim.node, claim.offset)];
@@ -290,11 +296,13 @@ fn note(claim: &mut Hot, events: &mut Vec<Event>, event: impl Fn() -> Event, see
 }
 
 impl Near {
+    #[inline]
     const fn is_key_of(&self, claim: &Hot) -> bool {
         claim.offset == self.offset && claim.node == self.node
     }
 }
 
+#[inline]
 fn slot(size: usize, node: u32, offset: u64) -> usize {
     (hash(node, offset) >> (64 - size.trailing_zeros())) as usize
 }
