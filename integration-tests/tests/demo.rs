@@ -55,7 +55,7 @@ fn heard<'a>(signals: &[(&'a str, u32)]) -> Vec<&'a str> {
     for (signal, _) in left_out {
         eprintln!("left out: {signal} is ignored here");
     }
-    heard.into_iter().map(|&(signal, _)| signal).collect()
+    heard.into_iter().map(|(signal, _)| signal).collect()
 }
 
 /// The folder was made, keys in it, before anybody listened to signals; and of those a closed terminal and Ctrl-\ never were.
