@@ -50,15 +50,12 @@ fn heard<'a>(signals: &[(&'a str, u32)]) -> Vec<&'a str> {
     let mask = mask
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);
-    let mut heard = Vec::new();
-    for &(signal, number) in signals {
-        if mask >> (number - 1) & 1 == 0 {
-            heard.push(signal);
-        } else {
-            eprintln!("left out: {signal} is ignored here");
-        }
+    let is_heard = |number: u32| mask >> (number - 1) & 1 == 0;
+    let (heard, left_out): (Vec<_>, Vec<_>) = signals.iter().partition(|(_, number)| is_heard(*number));
+    for (signal, _) in left_out {
+        eprintln!("left out: {signal} is ignored here");
     }
-    heard
+    heard.into_iter().map(|(signal, _)| signal).collect()
 }
 
 /// The folder was made, keys in it, before anybody listened to signals; and of those a closed terminal and Ctrl-\ never were.
