@@ -196,10 +196,11 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
     })
 }
 
-/// What one of its copies added at most to a write without a reply, of which nobody knows for which copy it waited: one was seen by
+/// What one of its copies may have added to a write without a reply, of which nobody knows for which copy it waited: one was seen by
 /// nobody, or the clocks do not tell. It is that of the copy whose components were the most beyond their peers', as far as the write was
-/// `beyond_nanos` longer than such writes are.
-pub(crate) fn at_most(io: &Io, legs: &[Leg], beyond_nanos: u64) -> SmallVec<[(Suspect, u64); 3]> {
+/// `beyond_nanos` longer than such writes are: more where the write waited for a copy that was not seen, and less where ways were seen in
+/// one direction alone and were long in both.
+pub(crate) fn guessed(io: &Io, legs: &[Leg], beyond_nanos: u64) -> SmallVec<[(Suspect, u64); 3]> {
     let excesses = (0..legs.len()).filter(|&at| !legs[at].ambiguous);
     let worst = excesses.map(|at| excess(io, legs, at)).max_by_key(|excess| sum(excess));
     shared(worst.unwrap_or_default(), beyond_nanos)

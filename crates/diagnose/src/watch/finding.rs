@@ -129,8 +129,8 @@ pub struct Finding {
     hidden: Vec<usize>,
     /// What those cost.
     hidden_cost: f64,
-    /// What it added at most to writes of which nobody knows for which copy they waited.
-    at_most_nanos: u64,
+    /// What it may have added to writes of which nobody knows for which copy they waited.
+    guessed_nanos: u64,
     first: i64,
     last: i64,
     /// Whose writes waited for it, in the seconds in which its cost was counted.
@@ -153,7 +153,7 @@ impl Finding {
             suspects: case.suspects.clone(),
             hidden: Vec::new(),
             hidden_cost: 0.0,
-            at_most_nanos: 0,
+            guessed_nanos: 0,
             waits: BTreeMap::new(),
             first: time - seconds as i64 + 1,
             last: time,
@@ -240,7 +240,7 @@ impl Finding {
     pub(super) fn absorb(&mut self, unknown: &Self) {
         self.cost += unknown.cost;
         self.hidden_cost += unknown.cost;
-        self.at_most_nanos = self.at_most_nanos.saturating_add(unknown.at_most_nanos);
+        self.guessed_nanos = self.guessed_nanos.saturating_add(unknown.guessed_nanos);
         self.wrote += unknown.wrote;
         for (whose, wait) in &unknown.waits {
             self.waits.entry(*whose).or_default().take(*wait);
@@ -274,7 +274,7 @@ impl Finding {
             let cost = tally.added_nanos as f64 - usual * f64::from(tally.writes);
             self.cost += cost;
             self.hidden_cost += if self.hidden.contains(&suspect) { cost } else { 0.0 };
-            self.at_most_nanos = self.at_most_nanos.saturating_add(tally.at_most_nanos);
+            self.guessed_nanos = self.guessed_nanos.saturating_add(tally.guessed_nanos);
             self.wrote += tally.write_nanos as f64;
             for (whose, wait) in &tally.waits {
                 self.waits.entry(*whose).or_default().take(*wait);
@@ -283,17 +283,17 @@ impl Finding {
         self.set_cost();
     }
 
-    /// What is known counts. Where nothing is, it is what is the case at most, and that is said: none at all would be a number too.
+    /// What is known counts. Where nothing is, it is guessed, and that is said: none at all would be a number too.
     fn set_cost(&mut self) {
         self.cost_nanos = match self.cost.max(0.0) as u64 {
-            0 => self.at_most_nanos,
+            0 => self.guessed_nanos,
             known => known,
         };
     }
 
-    /// Whether its cost is a bound.
-    fn costs_at_most(&self) -> bool {
-        self.cost < 1.0 && self.at_most_nanos > 0
+    /// Whether its cost is guessed.
+    fn is_guessed(&self) -> bool {
+        self.cost < 1.0 && self.guessed_nanos > 0
     }
 
     /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
@@ -425,7 +425,7 @@ impl Finding {
                     .collect(),
             })
             .chain(unseen_there(hidden_ns))
-            .chain(self.costs_at_most().then(at_most))
+            .chain(self.is_guessed().then(guessed))
             .collect(),
         }
     }
@@ -464,12 +464,12 @@ impl Finding {
     }
 }
 
-/// Says that a cost is a bound and not the cost itself.
-fn at_most() -> Evidence {
+/// Says that a cost is guessed.
+fn guessed() -> Evidence {
     Evidence {
-        text: "what it cost is at most this: no reply was seen, and which copy its writes waited for is not known of any, since one was not \
-               seen at all or the clocks do not tell; counted is by how much this one was longer than the others that were seen, as far as \
-               the write took longer than usual"
+        text: "what it cost is a guess: no reply was seen, and which copy its writes waited for is not known of any, since one was not seen \
+               at all or the clocks do not tell; counted is by how much this one was longer than the others that were seen (a way only \
+               there and not back), as far as the write took longer than usual"
             .to_owned(),
         writes: Vec::new(),
     }

@@ -6,7 +6,7 @@ use fathom_model::{Io, JoinedRows, Leg};
 use smallvec::SmallVec;
 
 use super::past::Pasts;
-use crate::blame::{Suspect, at_most, blame, in_two_manners, like, outside, parts};
+use crate::blame::{Suspect, blame, guessed, in_two_manners, like, outside, parts};
 use crate::spread::Spread;
 
 /// Fewer values say nothing about what is usual.
@@ -28,8 +28,8 @@ pub(super) struct Measure {
     pub(super) above_nanos: u64,
     /// What it added to the write.
     pub(super) added_nanos: u64,
-    /// What it added at most, where it is not known which copy was last. It decides nothing about who is worse.
-    pub(super) at_most_nanos: u64,
+    /// What it may have added, where it is not known which copy was last. It decides nothing about who is worse.
+    pub(super) guessed_nanos: u64,
     /// Whether it is a way that was seen in one direction alone: the leg itself was not seen at the initiator.
     pub(super) one_way: bool,
     /// Of one without an equal the length of the request and how long it took.
@@ -149,7 +149,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
                         beyond_nanos: part.nanos.saturating_sub(longest),
                         above_nanos: part.nanos.saturating_sub(usual),
                         added_nanos: 0,
-                        at_most_nanos: 0,
+                        guessed_nanos: 0,
                         one_way: is_way && legs[at].initiator.is_none(),
                         alone: alone.then_some((length, part.nanos)),
                     });
@@ -165,8 +165,8 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
         } else {
             known.references.usual_write(io)
         };
-        let bound = usual.map(|usual| at_most(io, legs, write_nanos.saturating_sub(usual)));
-        let shares = shares.or(bound).unwrap_or_default();
+        let guess = usual.map(|usual| guessed(io, legs, write_nanos.saturating_sub(usual)));
+        let shares = shares.or(guess).unwrap_or_default();
         for (suspect, nanos) in shares {
             let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) else {
                 continue;
@@ -174,7 +174,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
             if is_known {
                 measure.added_nanos = nanos;
             } else {
-                measure.at_most_nanos = nanos;
+                measure.guessed_nanos = nanos;
             }
         }
     }
@@ -188,7 +188,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
             beyond_nanos: above_nanos,
             above_nanos,
             added_nanos: above_nanos,
-            at_most_nanos: 0,
+            guessed_nanos: 0,
             one_way: false,
             alone: None,
         });
@@ -239,7 +239,7 @@ fn wholes(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measu
                 beyond_nanos: 0,
                 above_nanos: nanos.saturating_sub(usual),
                 added_nanos: 0,
-                at_most_nanos: 0,
+                guessed_nanos: 0,
                 one_way: false,
                 alone: None,
             });

@@ -27,8 +27,8 @@ pub(super) struct Tally {
     pub(super) writes: u32,
     /// What it added to them, in all.
     pub(super) added_nanos: u64,
-    /// What it added to others at most.
-    pub(super) at_most_nanos: u64,
+    /// What it may have added to others.
+    pub(super) guessed_nanos: u64,
     /// In how many of them it is a way that was seen in one direction alone.
     pub(super) one_way: u32,
     /// What they took.
@@ -77,7 +77,7 @@ impl Tally {
     pub(super) fn take(&mut self, other: &Self) {
         self.writes += other.writes;
         self.added_nanos += other.added_nanos;
-        self.at_most_nanos += other.at_most_nanos;
+        self.guessed_nanos += other.guessed_nanos;
         self.one_way += other.one_way;
         self.write_nanos += other.write_nanos;
         for (own, theirs) in self.beyond.iter_mut().zip(&other.beyond) {
@@ -100,7 +100,7 @@ impl Tally {
     fn give_back(&mut self, other: &Self) {
         self.writes -= other.writes;
         self.added_nanos -= other.added_nanos;
-        self.at_most_nanos -= other.at_most_nanos;
+        self.guessed_nanos -= other.guessed_nanos;
         self.one_way -= other.one_way;
         self.write_nanos -= other.write_nanos;
         for (own, theirs) in self.beyond.iter_mut().zip(&other.beyond) {
@@ -194,7 +194,7 @@ impl Bin {
         self.count += 1;
         let at = bin(write_nanos);
         self.writes[at] = self.writes[at].saturating_add(1);
-        let waited = |measure: &Measure| measure.added_nanos.max(measure.at_most_nanos);
+        let waited = |measure: &Measure| measure.added_nanos.max(measure.guessed_nanos);
         let most = measures.iter().map(waited).max().unwrap_or(0);
         for measure in measures {
             let number = numbers.number(measure.suspect);
@@ -204,7 +204,7 @@ impl Bin {
             let tally = &mut self.tallies[number];
             tally.writes += 1;
             tally.added_nanos += measure.added_nanos.min(1 << 50);
-            tally.at_most_nanos += measure.at_most_nanos.min(1 << 50);
+            tally.guessed_nanos += measure.guessed_nanos.min(1 << 50);
             tally.one_way += u32::from(measure.one_way);
             tally.write_nanos += write_nanos.min(1 << 50);
             if let Some((length, nanos)) = measure.alone
