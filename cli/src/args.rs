@@ -306,7 +306,7 @@ pub(crate) struct ProfileArgs {
     #[arg(long = "for", value_name = "TIME", id = "lasts")]
     pub(crate) lasts: Option<Span>,
     /// Only this node (may be repeated) [default: all]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Vec<String>,
 }
 
@@ -314,13 +314,13 @@ pub(crate) struct ProfileArgs {
 #[derive(Debug, Args)]
 pub(crate) struct Which {
     /// Only of this volume
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) volume: Option<String>,
     /// Only of this node, as initiator or as holder of a copy
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// Only with a copy on this disk, as NODE/DISK or by its name: on any node, or on the one of --node where that has such a disk
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) disk: Option<String>,
     /// Only those of the last stretch of time, counted back from the cluster's newest I/O, such as 15m
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = stretch)]
@@ -357,6 +357,15 @@ impl SourceArgs {
     }
 }
 
+/// A name, a text or a number of something that there is: an empty one is what a script's variable holds that was never set, and would
+/// mean all.
+pub(crate) fn given(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("nothing is called that; leave it out if all are meant".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// A stretch of time that has something in it.
 fn stretch(text: &str) -> Result<Span, String> {
     let span: Span = text
@@ -385,7 +394,7 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WriteArgs {
     /// Its name, as `fathom writes` prints it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = given)]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) connection: Connection,
@@ -449,13 +458,13 @@ impl By {
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
     /// One write, by its name as `fathom writes` prints it: where its time went and what it waited for
-    #[arg(value_name = "ID", conflicts_with_all = ["check", "vm", "volume", "node", "disk", "since", "until", "wanted"])]
+    #[arg(value_name = "ID", conflicts_with_all = ["check", "vm", "volume", "node", "disk", "since", "until", "wanted"], value_parser = given)]
     pub(crate) id: Option<String>,
     /// Exit with 3 when somebody is to blame
     #[arg(long)]
     pub(crate) check: bool,
     /// Only of the volume that this virtual machine is on; other machines on it are named
-    #[arg(long, value_name = "NAME", conflicts_with = "volume")]
+    #[arg(long, value_name = "NAME", conflicts_with = "volume", value_parser = given)]
     pub(crate) vm: Option<String>,
     #[command(flatten)]
     pub(crate) which: Which,
@@ -464,3 +473,6 @@ pub(crate) struct WhyArgs {
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
+
+#[cfg(test)]
+mod tests;

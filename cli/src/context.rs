@@ -10,6 +10,7 @@ use fathom_runtime::settings::parse;
 use fathom_runtime::units::Span;
 use serde::{Deserialize, Serialize};
 
+use crate::args::given;
 use crate::error::{Error, Result};
 use crate::scope;
 
@@ -33,10 +34,10 @@ pub(crate) struct Connection {
     /// between them for all at once, or @NAME of a selection
     /// in the context file (may be repeated) [default: FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and
     /// `clusters` are about all]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     cluster: Vec<String>,
     /// All clusters of this site, or those of them that --cluster selects (may be repeated)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     site: Vec<String>,
     /// All clusters of the fleet
     #[arg(long, conflicts_with_all = ["cluster", "site"])]

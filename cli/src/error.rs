@@ -88,6 +88,9 @@ pub(crate) enum Error {
         "there is no recording `{name}` (known: {known}); `fathom demo --list` shows them, --recordings names another folder"
     )]
     NoRecording { name: String, known: String },
+    /// What was named as a recording is a file.
+    #[error("{path} is a file; give the folder of a recording, the one that has its run.json", path = path.display())]
+    NoFolder { path: PathBuf },
     /// A volume is not there.
     #[error("there is no virtual disk `{name}` (known: {known})")]
     NoVolume { name: String, known: String },
@@ -109,6 +112,9 @@ pub(crate) enum Error {
     /// The demo was asked to stop before it had an answer.
     #[error("stopped ({signal}) before everything was joined")]
     Stopped { signal: String },
+    /// Something else was played in the folder of a demo.
+    #[error("{path} holds another run: {holds}; give another folder, or remove this one", path = path.display())]
+    OtherDemo { path: PathBuf, holds: String },
     /// A process of the demo failed.
     #[error("{name} stopped: {cause}")]
     Process { name: String, cause: String },
@@ -140,6 +146,7 @@ impl Error {
             | Self::Context { .. }
             | Self::Address { .. }
             | Self::NoRecording { .. }
+            | Self::NoFolder { .. }
             | Self::OnlyOne
             | Self::NoSelection { .. }
             | Self::NoneMeant
@@ -151,6 +158,7 @@ impl Error {
             | Self::NoVm { .. }
             | Self::VmVolumes { .. }
             | Self::NotAway(_)
+            | Self::OtherDemo { .. }
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }
             | Self::Scenarios { .. }

@@ -1,6 +1,7 @@
 //! Ingest: one worker a cluster owns its join and its store; sessions bring it what daemons send.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(crate) enum Message {
     Open {
         session: u64,
         opening: Opening,
+        /// From where it is connected.
+        from: Option<SocketAddr>,
         outbox: Outbox,
     },
     /// The cluster as a daemon knows it.
@@ -83,16 +86,16 @@ pub(crate) enum Message {
     /// Ordinals are lost.
     Lost {
         session: u64,
-        first: u64,
-        count: u64,
+        /// The first, and one past the last.
+        ordinals: (u64, u64),
         cause: fathom_model::coverage::GapCause,
         complete_until: Option<i64>,
     },
     /// The source lost events.
     Gap {
         session: u64,
-        from: i64,
-        until: i64,
+        /// From when until when, on the clock of the node.
+        stretch: (i64, i64),
         cause: fathom_model::coverage::GapCause,
         events: Option<u64>,
     },

@@ -261,6 +261,7 @@ impl Session {
                 Message::Open {
                     session: number,
                     opening,
+                    from: None,
                     outbox,
                 },
             )
@@ -299,8 +300,7 @@ impl Session {
                     cluster,
                     Message::Gap {
                         session: number,
-                        from: gap.from_unix_nanos,
-                        until: gap.until_unix_nanos,
+                        stretch: (gap.from_unix_nanos, gap.until_unix_nanos),
                         cause: gap.cause,
                         events: gap.events,
                     },

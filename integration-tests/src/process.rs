@@ -152,7 +152,8 @@ impl Process {
         self.signal("-CONT");
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal, as `-HUP`.
+    pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
@@ -181,6 +182,20 @@ impl Process {
         let mut text = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         text
+    }
+
+    /// Lines that it says on standard error while it runs, up to the one after which it is enough.
+    pub fn said_until(&mut self, mut enough: impl FnMut(&str) -> bool) -> Vec<String> {
+        let said = BufReader::new(self.child.stderr.as_mut().unwrap());
+        let mut lines = Vec::new();
+        for line in said.lines().map_while(Result::ok) {
+            let is_last = enough(&line);
+            lines.push(line);
+            if is_last {
+                break;
+            }
+        }
+        lines
     }
 
     /// Whether it still runs.
@@ -292,7 +307,18 @@ impl Program {
     /// Starts a command that goes on.
     #[must_use]
     pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Process {
+        self.start_in(arguments, &[])
+    }
+
+    /// The same in an environment with these variables.
+    #[must_use]
+    pub fn start_in<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        variables: &[(&str, &str)],
+    ) -> Process {
         let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         Process {
             child: command.spawn().unwrap(),

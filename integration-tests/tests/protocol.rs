@@ -6,207 +6,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fathom_integration_tests::fixture;
-use fathom_integration_tests::process::{Certificates, Process, Program};
+use fathom_model::ClusterId;
 use fathom_model::coverage::{CoverageState, GapCause};
-use fathom_model::{ClusterId, Incarnation, IoColumns, StreamId, StreamKind};
-use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_request::Message as Request;
-use fathom_proto::collect::v1::collect_response::Message as Response;
-use fathom_proto::collect::v1::collect_service_client::CollectServiceClient;
-use fathom_proto::convert::batch;
-use fathom_proto::convert::collect::{Opening, VersionedTopology, devices_to_wire};
 use fathom_proto::query::v1 as query;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
-use fathom_sources::replay::{Options as ReplayOptions, ReplaySource};
-use fathom_sources::{Polled, Source};
 use fathom_store::blobs::Blobs;
 use fathom_store::{Span, manifest};
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tonic::transport::Channel;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-fn program() -> Program {
-    Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
-}
+#[path = "protocol/daemon.rs"]
+mod daemon;
 
-struct Setup {
-    home: tempfile::TempDir,
-    certificates: Certificates,
-    coordinator: Process,
-    channel: Channel,
-}
-
-impl Setup {
-    async fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let certificates = Certificates::new(&home.path().join("certificates"));
-        let options = ["--commit-every", "100ms", "--silence", "1h"];
-        let coordinator = program().coordinator(&certificates, &home.path().join("store"), &options);
-        let channel = certificates.channel(&coordinator.address).await;
-        Self {
-            home,
-            certificates,
-            coordinator,
-            channel,
-        }
-    }
-
-    async fn record(&self) -> manifest::Record<Value> {
-        let blobs = Blobs::open_folder(&self.home.path().join("store")).unwrap();
-        let newest = manifest::newest::<Value>(&blobs, &ClusterId::new("test")).await;
-        newest.unwrap().unwrap().record
-    }
-
-    /// Waits until a record says that so many ordinals of node n0 are lost.
-    async fn lost(&self, count: u64) -> u64 {
-        for _ in 0..200 {
-            let record = self.record().await;
-            let streams = record.state["join"]["streams"].as_array().cloned().unwrap_or_default();
-            if streams.iter().any(|stream| stream["lost"] == count) {
-                return record.number;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("no record says that {count} are lost");
-    }
-}
-
-/// A daemon for node n0 of the hand-written recording, that says what it is told to.
-struct Daemon {
-    outbox: mpsc::Sender<wire::CollectRequest>,
-    inbox: Streaming<wire::CollectResponse>,
-    batches: Vec<(u64, IoColumns, i64)>,
-    /// What the Welcome asked for.
-    policy: Option<wire::Policy>,
-}
-
-impl Daemon {
-    async fn connect(channel: &Channel) -> Self {
-        let recording = fathom_lab::open(&fixture::recording("reads-by-hand")).unwrap();
-        let mut source = ReplaySource::open(&recording, &"n0".into(), ReplayOptions::default()).unwrap();
-        let described = source.describe();
-        let opening = Opening {
-            protocol_version: COLLECT_PROTOCOL,
-            stream: StreamId {
-                cluster: "test".into(),
-                node: "n0".into(),
-                kind: StreamKind::Io,
-                incarnation: Incarnation::from_bytes([9; 16]),
-            },
-            anchor_unix_nanos: 0,
-            anchor_monotonic_nanos: 0,
-            taps: described.taps,
-            covered_from_unix_nanos: described.covered_from_unix_nanos,
-            spool_first_ordinal: 0,
-            spool_next_ordinal: 0,
-            daemon_version: "test".to_owned(),
-        };
-        let mut topology = described.topology.unwrap();
-        // A source that does not say how large its volumes are.
-        for volume in &mut topology.volumes {
-            (volume.size_bytes, volume.copies) = (0, 0);
-        }
-        let topology = VersionedTopology {
-            version: 1,
-            valid_from_unix_nanos: None,
-            topology,
-        };
-        let mut batches = Vec::new();
-        while let Polled::Events(events) = source.poll(Duration::ZERO, 10).unwrap() {
-            batches.push((events.first_ordinal, events.columns, events.complete_until_unix_nanos));
-        }
-        let (outbox, queue) = mpsc::channel(16);
-        for message in [
-            Request::Hello((&opening).into()),
-            Request::Topology((&topology).into()),
-            Request::Devices(devices_to_wire(source.devices())),
-        ] {
-            let message = Some(message);
-            outbox.send(wire::CollectRequest { message }).await.unwrap();
-        }
-        let queue = tokio_stream::wrappers::ReceiverStream::new(queue);
-        let mut client = CollectServiceClient::new(channel.clone());
-        let mut inbox = client.collect(queue).await.unwrap().into_inner();
-        let welcome = inbox.message().await.unwrap().unwrap().message;
-        let Some(Response::Welcome(welcome)) = welcome else {
-            panic!("{welcome:?}");
-        };
-        let policy = welcome.policy;
-        Self {
-            outbox,
-            inbox,
-            batches,
-            policy,
-        }
-    }
-
-    /// The next order that comes.
-    async fn ordered(&mut self) -> wire::ProfileOrder {
-        loop {
-            if let Some(Response::Policy(policy)) = self.inbox.message().await.unwrap().unwrap().message {
-                return policy.profile.unwrap();
-            }
-        }
-    }
-
-    async fn say(&self, message: Request) {
-        let message = Some(message);
-        self.outbox.send(wire::CollectRequest { message }).await.unwrap();
-    }
-
-    async fn say_batch(&self, at: usize) {
-        let (first, columns, until) = &self.batches[at];
-        self.say(Request::IoBatch(batch::encode(*first, columns, *until))).await;
-    }
-
-    async fn say_lost(&self, first_ordinal: u64, count: u64) {
-        let cause = wire::LossCause::Released.into();
-        let lost = wire::OrdinalsLost {
-            first_ordinal,
-            count,
-            cause,
-            complete_until_unix_nanos: None,
-        };
-        self.say(Request::OrdinalsLost(lost)).await;
-    }
-
-    /// A source that lost events of a stretch of time.
-    async fn say_gap(&self) {
-        let gap = wire::TimeGap {
-            from_unix_nanos: 5,
-            until_unix_nanos: 9,
-            cause: wire::LossCause::SourceDropped.into(),
-            events: Some(3),
-        };
-        self.say(Request::TimeGap(gap)).await;
-    }
-
-    async fn beat(&self, promise: Option<i64>, next_ordinal: u64) {
-        let heartbeat = wire::Heartbeat {
-            wall_unix_nanos: 1,
-            monotonic_nanos: 1,
-            complete_until_unix_nanos: promise,
-            next_ordinal,
-            daemon: None,
-        };
-        self.say(Request::Heartbeat(heartbeat)).await;
-    }
-
-    /// What the coordinator ends the call with.
-    async fn refused(mut self) -> Status {
-        loop {
-            match self.inbox.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("it ended without a reason"),
-                Err(status) => return status,
-            }
-        }
-    }
-}
+use daemon::{Daemon, Setup, program};
 
 async fn coverage(store: &Path) -> Vec<(CoverageState, Option<u64>)> {
     let blobs = Blobs::open_folder(store).unwrap();
@@ -228,7 +43,7 @@ async fn loss_that_is_said_again_after_a_reconnect_is_one_loss_and_promises_need
         let daemon = Daemon::connect(&setup.channel).await;
         daemon.say_batch(0).await;
         daemon.say_lost(10, 20).await;
-        daemon.say_gap().await;
+        daemon.say_gap(5, 9).await;
         setup.lost(20).await;
     }
     let daemon = Daemon::connect(&setup.channel).await;
@@ -280,6 +95,50 @@ async fn faults_of_a_daemon_are_refused_with_the_domain_of_its_protocol() {
     daemon.say(Request::Devices(devices)).await;
     let (code, reason, _) = refusal(daemon.refused().await);
     assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "DEVICE_CHANGED"));
+}
+
+/// Counts that overflow were cut off, ends and gaps that cannot be were taken, and events after the end were joined.
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_gaps_and_ends_that_cannot_be_are_refused() {
+    let setup = Setup::new().await;
+    let refusal = |status: Status| {
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        (info.reason, status.message().to_owned())
+    };
+    for (first, count) in [(0, 0), (0, u64::MAX), (u64::MAX, u64::MAX)] {
+        let daemon = Daemon::connect(&setup.channel).await;
+        daemon.say_lost(first, count).await;
+        let (reason, message) = refusal(daemon.refused().await);
+        assert_eq!(reason, "MALFORMED");
+        assert!(message.contains("ordinals_lost."), "{message}");
+    }
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.say_gap(9, 5).await;
+    let (reason, message) = refusal(daemon.refused().await);
+    assert_eq!(reason, "MALFORMED");
+    assert!(message.contains("time_gap.until_unix_nanos"), "{message}");
+
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.say_batch(0).await;
+    daemon.say_end(3).await;
+    let (reason, message) = refusal(daemon.refused().await);
+    assert_eq!(reason, "AFTER_END");
+    assert_eq!(message, "the stream ended before ordinal 3, and ordinal 9 came");
+
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.say_end(10).await;
+    // What has come may come again, and so may the end.
+    daemon.say_batch(0).await;
+    daemon.say_end(10).await;
+    daemon.say_lost(4, 2).await;
+    daemon.say_batch(1).await;
+    let (reason, message) = refusal(daemon.refused().await);
+    assert_eq!(reason, "AFTER_END");
+    assert!(message.contains("ended before ordinal 10"), "{message}");
+    let daemon = Daemon::connect(&setup.channel).await;
+    daemon.say_lost(10, 1).await;
+    assert_eq!(refusal(daemon.refused().await).0, "AFTER_END");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,7 @@ fn assert_ends(mut process: Process, code: i32, says: &[&str]) {
     let repeated = error.split(": ").filter(|part| part.starts_with("cannot ")).count();
     assert!(repeated <= 1, "said twice: {error}");
     assert!(!said.contains("panicked"), "{said}");
+    assert!(!said.contains("end of the program"), "nobody asked for that: {said}");
 }
 
 struct Setup {
@@ -242,7 +243,7 @@ fn folder_that_cannot_be_used_is_named() {
         setup.home.path(),
         &[],
     );
-    assert_ends(daemon, 1, &["t9", "no events file"]);
+    assert_ends(daemon, 1, &["t9", "no events file", "i0, t0, t1, t2"]);
 }
 
 /// A small file system of its own, where the system lets us make one.

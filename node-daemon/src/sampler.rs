@@ -187,7 +187,8 @@ impl Sampler {
 fn gap_to_wire(gap: &Gap) -> wire::TimeGap {
     wire::TimeGap {
         from_unix_nanos: gap.from_unix_nanos,
-        until_unix_nanos: gap.until_unix_nanos,
+        // A clock that was set back between two looks makes no stretch that ends before it begins: that is refused.
+        until_unix_nanos: gap.until_unix_nanos.max(gap.from_unix_nanos),
         cause: cause_to_wire(gap.cause).into(),
         events: gap.events,
     }

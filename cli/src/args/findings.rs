@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fathom_runtime::units::Span;
 
-use super::{SourceArgs, Which, point_in_time, stretch};
+use super::{SourceArgs, Which, given, point_in_time, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct FindingsArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// Only of this code, such as DISK_SLOW
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = given)]
     pub(crate) code: Option<String>,
     /// Exit with 3 when one is open that is not muted
     #[arg(long)]
@@ -47,10 +47,10 @@ pub(crate) enum FindingsAction {
 #[derive(Debug, Args)]
 pub(crate) struct RemarkArgs {
     /// Its name, as `fathom findings` prints it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = given)]
     pub(crate) id: String,
     /// Who
-    #[arg(long, value_name = "NAME", required_unless_present = "undo")]
+    #[arg(long, value_name = "NAME", required_unless_present = "undo", value_parser = given)]
     pub(crate) by: Option<String>,
     /// For how long, such as 4h [default: as long as the finding is known]
     #[arg(long = "for", value_name = "TIME", value_parser = stretch)]
@@ -68,7 +68,7 @@ pub(crate) struct RemarkArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The code [default: list them]
-    #[arg(value_name = "CODE")]
+    #[arg(value_name = "CODE", value_parser = given)]
     pub(crate) code: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct WhatIfArgs {
     /// disk:NODE/DISK or disk:SERIAL (its UniqueId too), link:NODE-NODE, node:NODE, or job:JOB by a storage job's identity or name
     /// [default: all disks, links and nodes that would give something back, the most first]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", value_parser = given)]
     pub(crate) without: Option<String>,
     /// At most so many of a ranking
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10000))]

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use fathom_runtime::units::Span;
 
-use super::stretch;
+use super::{given, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub(crate) enum FleetAction {
     /// Forget a site that is missing and will not come back, or a cluster that its site does not serve any more
     Forget {
         /// Its name
-        #[arg(id = "forgotten", value_name = "SITE[/CLUSTER]")]
+        #[arg(id = "forgotten", value_name = "SITE[/CLUSTER]", value_parser = given)]
         site: String,
         #[command(flatten)]
         connection: Connection,

@@ -3,17 +3,17 @@
 use clap::Args;
 use fathom_runtime::units::Span;
 
-use super::{point_in_time, stretch};
+use super::{given, point_in_time, stretch};
 use crate::context::Connection;
 
 /// Which resources, and when.
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
     /// Only on this node
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// Only those with this in their id, name or serial number
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) name: Option<String>,
     /// As they were at this time, such as 2026-09-22T03:13:00Z [default: at the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
@@ -28,7 +28,7 @@ pub(crate) struct VmsArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
     /// Only with a file on this volume: its folder below ClusterStorage, or the name of its virtual disk
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) volume: Option<String>,
 }
 
@@ -36,16 +36,16 @@ pub(crate) struct VmsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CountersArgs {
     /// Only those with this in their name, such as `stalls` or `cluster_disk.remote_write`
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) counter: Option<String>,
     /// Only of resources of this kind, such as `disk` or `smb_connection`
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = given)]
     pub(crate) kind: Option<String>,
     /// Only read by this node
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// Only of resources with this in their id, which is the name of the counter's instance
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) name: Option<String>,
     /// So far back [default: 1h]
     #[arg(long, value_name = "TIME", value_parser = stretch)]
@@ -60,7 +60,7 @@ pub(crate) struct CountersArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExtentsArgs {
     /// The volume: name or id of its virtual disk
-    #[arg(value_name = "VOLUME")]
+    #[arg(value_name = "VOLUME", value_parser = given)]
     pub(crate) volume: String,
     /// As they were at this time [default: at the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
@@ -72,7 +72,7 @@ pub(crate) struct ExtentsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RdmaArgs {
     /// Only pairs with this node
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// As it was at this time [default: at the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
@@ -96,10 +96,10 @@ pub(crate) struct QosArgs {
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// Id, name or serial number
-    #[arg(value_name = "RESOURCE")]
+    #[arg(value_name = "RESOURCE", value_parser = given)]
     pub(crate) resource: String,
     /// Only of this kind, such as `disk` or `storage_job`
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = given)]
     pub(crate) kind: Option<String>,
     /// Up to this time [default: up to the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]

@@ -1,7 +1,6 @@
 //! `fathom demo`: a recorded cluster through real daemons and a coordinator, as separate processes on loopback.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fathom_lab::replay::{Options, RowMap, replay};
@@ -21,12 +20,17 @@ use crate::render::units::count;
 use crate::scope::tell;
 
 mod fleet;
+mod hints;
+mod home;
 mod lines;
 mod processes;
 mod recordings;
 mod state;
+mod stop;
 
+use home::{Home, Played};
 use processes::Processes;
+use stop::Stop;
 
 /// How often the coordinator is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
@@ -38,12 +42,15 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     if arguments.list {
         return recordings::list(&arguments.recordings, output);
     }
+    // Before there is anything to leave behind.
+    let stop = Stop::listen()?;
     if arguments.fleet {
-        return fleet::run(arguments, output);
+        return fleet::run(arguments, &stop, output);
     }
     let folder = recordings::find(&arguments.recordings, arguments.run.as_deref())?;
     let recording = fathom_lab::open(&folder)?;
-    let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
+    let played = Played::of(&recording, &arguments.without_tap)?;
+    let home = Home::open(arguments.dir.as_deref(), &played)?;
     tell!(
         "{}: {}",
         one_line(&recording.run().name),
@@ -51,7 +58,8 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     );
 
     let started = Instant::now();
-    let mut processes = Processes::start(&recording, &home, &arguments.without_tap, arguments.pace)?;
+    let played = (&arguments.without_tap[..], arguments.pace);
+    let mut processes = Processes::start(&recording, home.path(), played, &stop)?;
     if processes.nodes() == 0 {
         // Nobody will ever connect: what there is to say is said without the coordinator.
         answer_alone(&recording, arguments, output)?;
@@ -60,36 +68,42 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     // What replay says of the recording; the daemons are at work meanwhile.
     let warnings = fathom_lab::replay::warnings(&recording, &arguments.without_tap)?;
     // Whoever stops it meanwhile leaves nothing behind: folders go as this function ends.
-    let (mut report, score, of_state) = unless_stopped(async {
+    let (mut report, newest_unix_nanos, score, of_state) = unless_stopped(&stop, async {
         let client = Client::connect(&processes.context).await?;
         follow(&client, &mut processes, started).await?;
-        let report = report_from_wire(&client.report(wire::IoFilter::default(), "rows".to_owned()).await?)?;
+        let answer = client.report(wire::IoFilter::default(), "rows".to_owned()).await?;
+        let newest = answer.coverage.as_ref().and_then(|coverage| coverage.newest_unix_nanos);
         let score = score_of(&client, &recording, &arguments.without_tap).await?;
-        let of_state = match output {
-            Output::Table => state::lines(&client).await?,
-            Output::Json => String::new(),
-        };
-        Ok((report, score, of_state))
+        let of_state = state::lines(&client).await?;
+        Ok((report_from_wire(&answer)?, newest, score, of_state))
     })?;
     // The coordinator says what it found itself; the daemons' sources say theirs to their logs alone.
     report.unseen.warnings.extend(warnings);
     fathom_lab::replay::tidy(&mut report.unseen.warnings);
     show(&recording.run().name, &report, score.as_ref(), output)?;
-    print(&of_state)?;
+    if output == Output::Table {
+        print(&of_state)?;
+    }
     if !arguments.once {
-        let hint = report_hint(&processes);
-        stay_up(&mut processes, &hint)?;
+        let shown = hints::Shown {
+            culprit: report.culprit.as_ref(),
+            newest_unix_nanos,
+            has_state: !of_state.is_empty(),
+        };
+        let hint = report_hint(&processes, &shown);
+        stay_until(&hint, &stop, || processes.check_coordinator())?;
     }
     Ok(Code::Fine)
 }
 
 /// Runs something until it is done or the demo is asked to stop.
-fn unless_stopped<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = Result<T>>) -> Result<T> {
     block_on(async {
-        let stop = fathom_runtime::signal::terminated().map_err(Error::Runtime)?;
         tokio::select! {
-            done = work => done,
-            signal = stop => Err(Error::Stopped { signal: signal.to_string() }),
+            // Ctrl-C goes to all processes of a terminal: that those end is no fault then.
+            biased;
+            signal = stop.asked() => Err(Error::Stopped { signal: signal.to_string() }),
+            done = work => done.map_err(|error| stop.check().err().unwrap_or(error)),
         }
     })
 }
@@ -109,24 +123,21 @@ fn answer_alone(recording: &Recording, arguments: &DemoArgs, output: Output) -> 
     show(&recording.run().name, &report, score.as_ref(), output).map(drop)
 }
 
-/// Where everything of this demo lies: a temporary folder unless one is given.
-fn home(given: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::File { path, source }
-    };
-    match given {
-        Some(path) => {
-            std::fs::create_dir_all(path).map_err(failed(path))?;
-            Ok((path.to_owned(), None))
-        }
-        None => {
-            let temporary = std::env::temp_dir();
-            let made = tempfile::Builder::new()
-                .prefix("fathom-demo-")
-                .tempdir()
-                .map_err(failed(&temporary))?;
-            Ok((made.path().to_owned(), Some(made)))
+/// A line on a terminal that the next one takes the place of. Whatever is said after it, an error too, has a line of its own.
+struct Progress;
+
+impl Progress {
+    fn show(&self, line: &str) {
+        // Where the terminal is gone nobody needs to know.
+        let mut out = std::io::stderr();
+        let _ = write!(out, "\r\x1b[K{line}").and_then(|()| out.flush());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if std::io::stderr().is_terminal() {
+            self.show("");
         }
     }
 }
@@ -134,6 +145,7 @@ fn home(given: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
 /// Shows how far the join is until everything is joined and stored, and how long that took since the processes were started.
 async fn follow(client: &Client, processes: &mut Processes, started: Instant) -> Result<()> {
     let terminal = std::io::stderr().is_terminal();
+    let progress = Progress;
     let mut said = Instant::now();
     loop {
         // Asked before the status: whoever has ended has had everything acknowledged by then.
@@ -160,16 +172,13 @@ async fn follow(client: &Client, processes: &mut Processes, started: Instant) ->
             count(cluster.in_memory)
         );
         if terminal {
-            eprint!("\r\x1b[K{}", one_line(&line));
-            let _ = std::io::stderr().flush();
+            progress.show(&one_line(&line));
         } else if said.elapsed() >= SAY_EVERY {
             tell!("{}", one_line(&line));
             said = Instant::now();
         }
         if cluster.finished && (cluster.ios + cluster.events > 0 || all_ended) {
-            if terminal {
-                eprint!("\r\x1b[K");
-            }
+            drop(progress);
             tell!(
                 "{} sent {} events; {} I/Os joined and stored in {:.1} s",
                 match processes.nodes() {
@@ -201,19 +210,10 @@ async fn score_of(client: &Client, recording: &Recording, without: &[fathom_mode
     Ok(Some(score::score(recording, lines, without)?))
 }
 
-fn report_hint(processes: &Processes) -> String {
+fn report_hint(processes: &Processes, shown: &hints::Shown<'_>) -> String {
     let program = processes.program.display();
     let context = processes.context_file.display();
-    let commands = [
-        "writes --slowest 10",
-        "why --since 5s",
-        "latency --by disk",
-        "nodes",
-        "volumes",
-        "disks",
-        "rdma",
-    ];
-    let lines: Vec<String> = commands
+    let lines: Vec<String> = hints::commands(shown)
         .iter()
         .map(|command| format!("  {program} {command} --context {context}"))
         .collect();
@@ -224,21 +224,19 @@ fn report_hint(processes: &Processes) -> String {
     )
 }
 
-/// Waits for Ctrl-C, or for the coordinator to end.
-fn stay_up(processes: &mut Processes, hint: &str) -> Result<()> {
-    stay_until(hint, || processes.check_coordinator())
-}
-
 /// Waits for Ctrl-C, or until something is wrong.
-fn stay_until(hint: &str, mut check: impl FnMut() -> Result<()>) -> Result<()> {
+fn stay_until(hint: &str, stop: &Stop, mut check: impl FnMut() -> Result<()>) -> Result<()> {
     tell!("\n{hint}");
     block_on(async {
-        let stop = fathom_runtime::signal::terminated().map_err(Error::Runtime)?;
-        tokio::pin!(stop);
         loop {
             tokio::select! {
-                _ = &mut stop => return Ok(()),
-                () = tokio::time::sleep(POLL) => check()?,
+                biased;
+                _ = stop.asked() => return Ok(()),
+                () = tokio::time::sleep(POLL) => match check() {
+                    // Ctrl-C goes to all processes of a terminal: that one of them has ended is no fault then.
+                    Err(_) if stop.check().is_err() => return Ok(()),
+                    checked => checked?,
+                }
             }
         }
     })

@@ -9,7 +9,7 @@ use crate::exit::Code;
 use crate::render::json;
 
 /// A page a code, as they stand in the documentation.
-const PAGES: [(&str, &str); 22] = [
+const PAGES: [(&str, &str); 23] = [
     ("DISK_SLOW", include_str!("../../../docs/findings/DISK_SLOW.md")),
     ("DISK_STALLS", include_str!("../../../docs/findings/DISK_STALLS.md")),
     ("LINK_SLOW", include_str!("../../../docs/findings/LINK_SLOW.md")),
@@ -49,6 +49,10 @@ const PAGES: [(&str, &str); 22] = [
         include_str!("../../../docs/findings/LINK_CREDIT_STALLS.md"),
     ),
     ("LINK_ERRORS", include_str!("../../../docs/findings/LINK_ERRORS.md")),
+    (
+        "LINK_SATURATED",
+        include_str!("../../../docs/findings/LINK_SATURATED.md"),
+    ),
     ("DISK_ERRORS", include_str!("../../../docs/findings/DISK_ERRORS.md")),
     (
         "CSV_REDIRECTED",

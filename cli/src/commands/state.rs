@@ -211,13 +211,18 @@ pub(crate) fn extents(arguments: &ExtentsArgs, output: Output) -> Result<Code> {
         ..wire::ResourceFilter::default()
     };
     let volume = &arguments.volume;
-    let (cluster, disks, (extents, coverage)) = block_on(async {
+    let (cluster, disks, known, (extents, coverage)) = block_on(async {
         let client = Client::connect(&context).await?;
         let (disks, _) = client.resources(of("virtual_disk", ""), arguments.at).await?;
         let disks: Vec<Shown> = disks.iter().map(Shown::from_wire).collect::<Result<_>>()?;
         let id = volume_id(&disks, volume).unwrap_or(volume).to_owned();
         let answer = client.resources(of("extent", &id), arguments.at).await?;
-        Ok((client.cluster().await?, disks, answer))
+        // What events are joined by is told beside state, and often alone.
+        let known = match (&answer.0[..], &disks[..]) {
+            ([], []) => client.volumes().await?.volumes,
+            _ => Vec::new(),
+        };
+        Ok((client.cluster().await?, disks, known, answer))
     })?;
     let id = volume_id(&disks, volume);
     let mut extents: Vec<Shown> = extents.iter().map(Shown::from_wire).collect::<Result<_>>()?;
@@ -237,9 +242,23 @@ pub(crate) fn extents(arguments: &ExtentsArgs, output: Output) -> Result<Code> {
     }
     let code = show(&tables::EXTENTS, &cluster, &extents, coverage.as_ref(), output)?;
     if extents.is_empty() {
-        tell!("nothing was said of where the bytes of {} lie", one_line(volume));
+        tell!("{}", nothing_said(volume, &known));
     }
     Ok(code)
+}
+
+/// That state says nothing of a volume, and what the map says by which its writes are joined.
+fn nothing_said(volume: &str, known: &[wire::VolumeStatus]) -> String {
+    let name = one_line(volume);
+    match known.iter().find(|known| known.volume == volume) {
+        Some(known) if known.extents > 0 => format!(
+            "no node's state says where the bytes of {name} lie; the map by which its writes are joined does, with {} extents on {}: \
+             `fathom writes --volume {name}` and `fathom write ID` show where copies went",
+            known.extents,
+            listed(&known.nodes),
+        ),
+        _ => format!("nothing was said of where the bytes of {name} lie"),
+    }
 }
 
 /// The id by which extents name a virtual disk.

@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
 use crate::render::{dated, report};
-use crate::scope::tell;
 
 pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
     if let Some(id) = &arguments.id {
@@ -57,11 +56,6 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
                 vm.tell();
             }
             tell_source(answer.source.as_ref());
-            if answer.source.as_ref().is_some_and(|source| source.kind == "tables") {
-                tell!(
-                    "what changed with an update, a reboot or another owner is looked for in rows alone (--source rows)"
-                );
-            }
         }
     }
     let mut coverage = answer.coverage;

@@ -21,14 +21,23 @@ fn of(change: &wire::DatedChange) -> String {
     }
 }
 
+/// To how much it is known when; nothing where the coordinator does not say.
+fn resolution(change: &wire::DatedChange) -> String {
+    match u64::try_from(change.resolution_nanos) {
+        Ok(nanos) if nanos > 0 => format!(" (to {})", show_nanos(nanos)),
+        _ => String::new(),
+    }
+}
+
 /// A paragraph a change, for people.
 pub(crate) fn lines(changes: &[wire::DatedChange]) -> String {
     let mut text = String::new();
     for change in changes {
         let _ = writeln!(
             text,
-            "Since {}: {} p50 {} -> {}, p99 {} -> {}\n  {} of {} {} went from {} to {} between {} and {} (read by {})",
+            "Since {}{}: {} p50 {} -> {}, p99 {} -> {}\n  {} of {} {} went from {} to {} between {} and {} (read by {})",
             date_time(change.began_unix_nanos),
+            resolution(change),
             of(change),
             show_nanos(change.before_p50_nanos),
             show_nanos(change.after_p50_nanos),
@@ -55,6 +64,7 @@ pub(crate) fn values(changes: &[wire::DatedChange]) -> Vec<Value> {
             "kind": change.kind, "id": change.id, "reader": change.reader, "attribute": change.attribute,
             "before": change.before, "after": change.after,
             "from_unix_ns": change.from_unix_nanos, "at_unix_ns": change.at_unix_nanos, "began_unix_ns": change.began_unix_nanos,
+            "resolution_ns": (change.resolution_nanos > 0).then_some(change.resolution_nanos),
             "before_p50_ns": change.before_p50_nanos, "before_p99_ns": change.before_p99_nanos,
             "after_p50_ns": change.after_p50_nanos, "after_p99_ns": change.after_p99_nanos,
             "p50_p": change.p50_p, "p99_p": change.p99_p,
@@ -81,11 +91,12 @@ mod tests {
             before_p99_nanos: 2_000_000,
             after_p99_nanos: 6_000_000,
             p99_p: Some(0.001),
+            resolution_nanos: 10_000_000_000,
             ..wire::DatedChange::default()
         };
         let text = lines(std::slice::from_ref(&change));
         for words in [
-            "writes of vol0",
+            "(to 10.0 s): writes of vol0",
             "p99 2.00 ms -> 6.00 ms",
             "owner of csv Cluster Virtual Disk (vol0) went from n1 to n2",
         ] {
@@ -96,5 +107,6 @@ mod tests {
             (&value["volume"], &value["node"], &value["p50_p"]),
             (&json!("vol0"), &Value::Null, &Value::Null)
         );
+        assert_eq!(value["resolution_ns"], json!(10_000_000_000_i64));
     }
 }

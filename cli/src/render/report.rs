@@ -296,7 +296,7 @@ fn verdict(word: &str, culprit: &Culprit) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{word}: {}, {:.0} % sure, cost {} between {} and {}",
+        "{word}: {}, {:.0} % sure, cost {} in all (summed over the writes that waited) between {} and {}",
         who(culprit),
         culprit.confidence * 100.0,
         show_nanos(culprit.cost_ns),

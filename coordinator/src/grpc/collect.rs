@@ -33,13 +33,14 @@ impl CollectService for Collect {
         &self,
         request: Request<Streaming<wire::CollectRequest>>,
     ) -> Result<Response<Self::CollectStream>, Status> {
+        let from = request.remote_addr();
         let (outbox, responses) = mpsc::channel(OUTBOX);
         let clusters = self.clusters.clone();
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("session", Kind::Background, async move {
             // Daemons keep their streams open for ever; a coordinator that stops does not wait for them.
             tokio::select! {
-                () = serve(clusters, request.into_inner(), outbox) => {}
+                () = serve(clusters, request.into_inner(), outbox, from) => {}
                 _ = shutdown.requested() => {}
             }
         });

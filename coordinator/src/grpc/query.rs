@@ -400,8 +400,8 @@ impl QueryService for Query {
         let clocks = clocks(&worker);
         let answer = run(move || {
             if by_tables {
-                let (report, slowest, source) = snapshot.report_by_tables(clocks)?;
-                return Ok((report, None, Vec::new(), slowest, source));
+                let of = snapshot.report_by_tables(clocks)?;
+                return Ok((of.report, None, of.changes, of.slowest, of.source));
             }
             let (report, slowest, changes) = snapshot.report(clocks)?;
             Ok((report, slowest, changes, None, snapshot.source_of_rows()))

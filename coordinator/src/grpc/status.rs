@@ -63,6 +63,7 @@ pub(crate) fn of_join(error: &fathom_join::Error) -> Status {
     let reason = match error {
         fathom_join::Error::NotOpen => "NOT_OPEN",
         fathom_join::Error::Skipped { .. } => "ORDINALS_SKIPPED",
+        fathom_join::Error::AfterEnd { .. } => "AFTER_END",
         fathom_join::Error::UnknownDevice { .. } => "UNKNOWN_DEVICE",
         fathom_join::Error::DeviceChanged { .. } => "DEVICE_CHANGED",
     };

@@ -21,7 +21,7 @@ pub(crate) struct WorkerReport {
     pub(crate) nodes: Vec<NodeReport>,
     /// What is known of the clocks, with the names of node and reference.
     pub(crate) clocks: Vec<(NodeId, NodeId, ClockReport)>,
-    /// What about the extent map, or between it and the traffic, is odd: a sentence each, in their order.
+    /// What about the extent map, between it and the traffic, or among daemons is odd: a sentence each, in their order.
     pub(crate) oddities: Vec<String>,
 }
 

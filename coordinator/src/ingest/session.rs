@@ -1,19 +1,28 @@
 //! A session: one daemon's stream, from its Hello until its connection ends. Decodes what comes and hands it to the worker.
 
+use std::net::SocketAddr;
+
 use fathom_join::End;
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_request::Message as Request;
 use fathom_proto::convert::batch;
-use fathom_proto::convert::collect::{Opening, VersionedTopology, cause_from_wire, devices_from_wire};
+use fathom_proto::convert::collect::{
+    Opening, VersionedTopology, cause_from_wire, devices_from_wire, gap_from_wire, lost_from_wire,
+};
 use tonic::{Status, Streaming};
 
 use super::{Cluster, Clusters, Message, Outbox};
 use crate::grpc::status;
 
-/// Reads a daemon's stream until it ends. A fault of the daemon goes back to it as a status.
-pub(crate) async fn serve(clusters: Clusters, mut requests: Streaming<wire::CollectRequest>, outbox: Outbox) {
-    let opened = open(&clusters, &mut requests, &outbox).await;
+/// Reads a daemon's stream until it ends; `from` is where it is connected from. A fault of the daemon goes back to it as a status.
+pub(crate) async fn serve(
+    clusters: Clusters,
+    mut requests: Streaming<wire::CollectRequest>,
+    outbox: Outbox,
+    from: Option<SocketAddr>,
+) {
+    let opened = open(&clusters, &mut requests, &outbox, from).await;
     let (cluster, session) = match opened {
         Ok(Some(opened)) => opened,
         Ok(None) => return,
@@ -33,6 +42,7 @@ async fn open(
     clusters: &Clusters,
     requests: &mut Streaming<wire::CollectRequest>,
     outbox: &Outbox,
+    from: Option<SocketAddr>,
 ) -> Result<Option<(Cluster, u64)>, Status> {
     let Some(first) = requests.message().await? else {
         return Ok(None);
@@ -51,6 +61,7 @@ async fn open(
     let message = Message::Open {
         session,
         opening,
+        from,
         outbox: outbox.clone(),
     };
     if !cluster.send(message).await {
@@ -110,15 +121,13 @@ fn decode(session: u64, message: Request) -> Result<Message, Status> {
         },
         Request::OrdinalsLost(lost) => Message::Lost {
             session,
-            first: lost.first_ordinal,
-            count: lost.count,
+            ordinals: lost_from_wire(&lost).map_err(refused)?,
             cause: cause_from_wire("ordinals_lost.cause", lost.cause).map_err(refused)?,
             complete_until: lost.complete_until_unix_nanos,
         },
         Request::TimeGap(gap) => Message::Gap {
             session,
-            from: gap.from_unix_nanos,
-            until: gap.until_unix_nanos,
+            stretch: gap_from_wire(&gap).map_err(refused)?,
             cause: cause_from_wire("time_gap.cause", gap.cause).map_err(refused)?,
             events: gap.events,
         },

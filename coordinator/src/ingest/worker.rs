@@ -3,6 +3,7 @@
 //! Everything that changes a cluster passes through here, one message after the other, so nothing is ever half done when
 //! something else looks. Queries read the published view.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -23,9 +24,11 @@ use tokio::sync::{mpsc, watch};
 use super::{Kept, Message, View};
 use crate::config::Ingest;
 use crate::error::{Error, Result};
+use contests::Contests;
 
 mod commit;
 mod conditions;
+mod contests;
 mod coverage;
 mod credit;
 mod findings;
@@ -122,6 +125,7 @@ struct Running {
     topology: Option<VersionedTopology>,
     sessions: BTreeMap<u64, Session>,
     orders: BTreeMap<NodeId, orders::InForce>,
+    contests: Contests,
     /// When each node was last connected.
     seen: HashMap<NodeId, Instant>,
     started: Instant,
@@ -161,6 +165,18 @@ struct Running {
     webhooks: BTreeMap<String, u64>,
 }
 
+/// An end that lies beyond what has come is a skip like any other; what has come beyond an end is a fault too.
+fn is_end_at(expected: u64, found: u64) -> fathom_join::Result<()> {
+    match found.cmp(&expected) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(fathom_join::Error::Skipped { expected, found }),
+        Ordering::Less => Err(fathom_join::Error::AfterEnd {
+            end: found,
+            found: expected - 1,
+        }),
+    }
+}
+
 impl Running {
     async fn start(id: ClusterId, config: Ingest, blobs: Blobs, view: Arc<RwLock<Arc<View>>>) -> Result<Self> {
         let mut nonce = [0; 16];
@@ -169,6 +185,12 @@ impl Running {
         })?;
         let now = SystemClock.now_unix_nanos();
         let owner = Owner::<Kept>::take_over(blobs.clone(), id.clone(), nonce, now).await?;
+        match owner.remove_orphans().await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(cluster = %id, files, "removed files that no record names"),
+            // They are in nobody's way but that of who reads the folder without the manifest.
+            Err(error) => tracing::warn!(cluster = %id, %error, "files that no record names stay"),
+        }
         let record = owner.record();
         let topology = record.topologies.last().map(|version| VersionedTopology {
             version: version.version,
@@ -213,6 +235,7 @@ impl Running {
             view,
             topology,
             sessions: BTreeMap::new(),
+            contests: Contests::default(),
             orders: BTreeMap::new(),
             seen: HashMap::new(),
             started: Instant::now(),
@@ -244,8 +267,9 @@ impl Running {
             Message::Open {
                 session,
                 opening,
+                from,
                 outbox,
-            } => self.open(session, &opening, outbox),
+            } => self.open(session, &opening, (outbox, from)),
             Message::Topology { session, topology } => self.take_topology(session, topology),
             Message::Devices { session, devices } => {
                 self.of_stream(session, |engine, stream| engine.set_devices(stream, &devices));
@@ -283,15 +307,14 @@ impl Running {
             }
             Message::Lost {
                 session,
-                first,
-                count,
+                ordinals: (first, until),
                 cause,
                 complete_until,
             } => {
                 let loss = self.loss(session, cause, complete_until);
                 let mut lost = 0;
                 self.of_stream(session, |engine, stream| {
-                    lost = engine.lose(stream, first, first.saturating_add(count))?;
+                    lost = engine.lose(stream, first, until)?;
                     complete_until.map_or(Ok(()), |until| engine.heard(stream, until))
                 });
                 // Said again after a reconnect it is nothing new.
@@ -302,8 +325,7 @@ impl Running {
             }
             Message::Gap {
                 session,
-                from,
-                until,
+                stretch: (from, until),
                 cause,
                 events,
             } => {
@@ -330,14 +352,7 @@ impl Running {
                 next_ordinal,
             } => {
                 self.of_stream(session, |engine, stream| {
-                    // An end that lies behind what has come is a skip like any other.
-                    let expected = engine.next_ordinal(stream);
-                    if next_ordinal > expected {
-                        return Err(fathom_join::Error::Skipped {
-                            expected,
-                            found: next_ordinal,
-                        });
-                    }
+                    is_end_at(engine.next_ordinal(stream), next_ordinal)?;
                     engine.end(stream, end)
                 });
             }

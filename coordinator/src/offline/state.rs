@@ -59,6 +59,7 @@ async fn put(store: &Path, id: &ClusterId, streams: Vec<StateStream>, tasks: &Ta
             Message::Open {
                 session,
                 opening: opening(id, &stream),
+                from: None,
                 outbox,
             },
         )

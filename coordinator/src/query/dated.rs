@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use fathom_diagnose::compare::Span as Stretch;
-use fathom_diagnose::dated::{About, Event, Search};
+use fathom_diagnose::dated::{About, Dated, Event, Search, around};
+use fathom_model::cell::{Bucket, Latencies, OfKind};
 use fathom_model::state::{Key, Kind, Observation};
-use fathom_model::{NodeId, PhysicalDisk};
+use fathom_model::{Catalog, NodeId, Op, PhysicalDisk};
 use fathom_state::shared_volumes::name_of;
 use fathom_store::paths::Table;
-use fathom_store::read_observations;
+use fathom_store::{Ask, Span, each_latency, longest_bucket, read_observations};
 
 use super::Snapshot;
 use super::state::StateSnapshot;
@@ -150,9 +151,18 @@ impl StateSnapshot {
     }
 }
 
+/// Stretches of events no further apart than this are read as one: a file of cells is of an hour at the most for long.
+const GAP_NANOS: i64 = 3_600 * 1_000_000_000;
+
 impl Snapshot {
     /// A search for latencies that changed with what happened in the stretch of the filter. Blocks: files are read.
     pub(super) fn search(&self) -> Result<Search> {
+        let (stretch, events) = self.events()?;
+        Ok(Search::new(stretch, events))
+    }
+
+    /// What happened in the stretch of the filter, as far as there are I/Os in it.
+    fn events(&self) -> Result<(Stretch, Vec<Event>)> {
         let span = self.span();
         let of_ios = self.view.files.iter().filter(|file| file.table == Table::Ios);
         let in_files = of_ios.map(|file| file.min_unix_nanos).min();
@@ -164,15 +174,92 @@ impl Snapshot {
             .min();
         let oldest = [in_files, in_hot].into_iter().flatten().min();
         let (Some(oldest), Some(newest)) = (oldest, self.newest) else {
-            return Ok(Search::new(stretch(0, 0), Vec::new()));
+            return Ok((stretch(0, 0), Vec::new()));
         };
         let stretch = stretch(
             span.from_unix_nanos.max(oldest),
             span.until_unix_nanos.min(newest.saturating_add(1)),
         );
         let events = StateSnapshot::new(self.cluster.clone(), None).happened(stretch)?;
-        Ok(Search::new(stretch, events))
+        Ok((stretch, events))
     }
+
+    /// Latencies that changed with what happened in the stretch of the filter, of what its rows add up to: to a bucket of the cells that are
+    /// around each event. Blocks: files are read.
+    pub(super) fn changes_by_tables(&self) -> Result<Vec<Dated>> {
+        let (stretch, mut events) = self.events()?;
+        if self.filter.volume.is_some() {
+            // Cells have disks of all volumes together.
+            events.retain(|event| event.about.kind() != OfKind::Disk);
+        }
+        let within = |span: Stretch| Span {
+            from_unix_nanos: span.from_unix_nanos.max(stretch.from_unix_nanos),
+            until_unix_nanos: span.until_unix_nanos.min(stretch.until_unix_nanos).saturating_sub(1),
+        };
+        // Cells are finer where they are young.
+        let pieces = |event: &Event| longest_bucket(&self.view.files, within(around(event, Bucket::FINE_NANOS)));
+        let events: Vec<(Event, i64)> = events
+            .into_iter()
+            .map(|event| {
+                let length = pieces(&event);
+                (event, length)
+            })
+            .collect();
+        let mut kinds: Vec<OfKind> = events.iter().map(|(event, _)| event.about.kind()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let spans = events.iter().map(|(event, length)| within(around(event, *length)));
+        let spans = joined(spans.collect());
+        let mut search = Search::of_pieces(events);
+        let mut names = Catalog::clone(&self.view.catalog);
+        for span in spans {
+            let cells = self.latency_cells(span, &kinds, &mut names)?;
+            for ((bucket, key), sketch) in &cells.cells {
+                search.add_cell(*bucket, key, sketch, &names);
+            }
+        }
+        Ok(search.report())
+    }
+
+    /// Latencies of writes in a stretch by their buckets, of whatever has them.
+    fn latency_cells(&self, span: Span, kinds: &[OfKind], names: &mut Catalog) -> Result<Latencies> {
+        let ask = Ask {
+            span,
+            since: self.view.cells_since,
+            volume: self.filter.volume.as_deref(),
+            op: Some(Op::Write),
+            kinds,
+            with_sketches: false,
+        };
+        let mut cells = Latencies::default();
+        let runtime = tokio::runtime::Handle::current();
+        let read = each_latency(
+            &self.cluster.blobs,
+            &self.view.files,
+            &ask,
+            names,
+            |bucket, key, kept| cells.cells.entry((bucket, key)).or_default().merge_bins(kept),
+        );
+        let mut files = runtime.block_on(read)?;
+        let rest = self.rest(span, names, &mut files, self.view.cells_since)?.take();
+        cells.merge(&rest.latency);
+        Ok(cells)
+    }
+}
+
+/// Stretches in order, those that overlap or are close together as one, so that nothing is read twice.
+fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_by_key(|span| span.from_unix_nanos);
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.from_unix_nanos <= last.until_unix_nanos.saturating_add(GAP_NANOS) => {
+                last.until_unix_nanos = last.until_unix_nanos.max(span.until_unix_nanos);
+            }
+            _ => joined.push(span),
+        }
+    }
+    joined
 }
 
 const fn stretch(from_unix_nanos: i64, until_unix_nanos: i64) -> Stretch {

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use fathom_diagnose::compare::{Compare, Compared, Span as Stretch};
+use fathom_diagnose::dated::Dated;
 use fathom_diagnose::latency::{By, Latencies};
 use fathom_diagnose::overview;
 use fathom_diagnose::summary::Summary;
@@ -64,6 +65,15 @@ impl Source {
             files,
         }
     }
+}
+
+/// A report of tables.
+pub(crate) struct ReportByTables {
+    pub(crate) report: Report,
+    /// The name of the slowest write.
+    pub(crate) slowest: Option<String>,
+    pub(crate) changes: Vec<Dated>,
+    pub(crate) source: Source,
 }
 
 /// What an answer is to be made of.
@@ -292,14 +302,20 @@ impl Snapshot {
         Ok((what_if, sums.names, Source::tables(sums.files)))
     }
 
-    /// Everything at once, and the name of the slowest write. What was not heard is the caller's to add.
-    pub(crate) fn report_by_tables(&self, clocks: Vec<Clock>) -> Result<(Report, Option<String>, Source)> {
+    /// Everything at once, the name of the slowest write, and what changed with something that happened. What was not heard is the caller's
+    /// to add.
+    pub(crate) fn report_by_tables(&self, clocks: Vec<Clock>) -> Result<ReportByTables> {
         let mut sums = self.sums(Needed::Report)?;
         let felt = self.felt_in(self.span())?;
         let mut report = overview::of_totals(&sums.totals, &felt, clocks, &sums.names);
         let slowest = overview::slowest(&sums.totals).map(str::to_owned);
         self.note_unmatched(&mut report, &mut sums.names, &mut sums.files)?;
-        Ok((report, slowest, Source::tables(sums.files)))
+        Ok(ReportByTables {
+            report,
+            slowest,
+            changes: self.changes_by_tables()?,
+            source: Source::tables(sums.files),
+        })
     }
 
     /// Events of no I/O, where there are not too many of them to be counted one by one.

@@ -18,7 +18,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder has no `run.json`, so it is no recording.
-    #[error("{path} is no recording: it has no run.json", path = directory.display())]
+    #[error("{path} is no recording: it has no run.json; give the folder that has one beside its events files", path = directory.display())]
     NoRun {
         /// The folder.
         directory: PathBuf,
@@ -90,12 +90,14 @@ pub enum Error {
         second: PathBuf,
     },
     /// Somebody asked for the events of a node that has no events file.
-    #[error("{path}: node {node} has no events file", path = directory.display())]
+    #[error("{path}: node {node} has no events file (nodes that have one: {known})", path = directory.display())]
     NoEvents {
         /// The folder.
         directory: PathBuf,
         /// The node.
         node: String,
+        /// The nodes that have one.
+        known: String,
     },
 }
 

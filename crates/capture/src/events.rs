@@ -101,6 +101,15 @@ impl Recording {
         let missing = || Error::NoEvents {
             directory: self.directory().to_owned(),
             node: node.to_string(),
+            known: {
+                let with_file = self.nodes().iter().filter(|node| node.events.is_some());
+                let names: Vec<&str> = with_file.map(|node| node.id.as_str()).collect();
+                if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            },
         };
         let node = self.node(node.as_str()).ok_or_else(missing)?;
         let path = node.events.clone().ok_or_else(missing)?;

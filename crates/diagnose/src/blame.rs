@@ -101,11 +101,11 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
             nanos: target.duration_nanos,
         });
     }
-    if let Some(initiator) = leg.initiator {
+    if let Some(whole) = whole(io, leg) {
         match leg.service() {
             _ if leg.local => {}
             Some(service) => {
-                let nanos = initiator.duration_nanos.saturating_sub(service.duration_nanos);
+                let nanos = whole.saturating_sub(service.duration_nanos);
                 parts.push(Part {
                     suspect: Suspect::Link { node, peer },
                     nanos,
@@ -113,7 +113,7 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
             }
             None => parts.push(Part {
                 suspect: Suspect::Unseen { node, peer },
-                nanos: initiator.duration_nanos,
+                nanos: whole,
             }),
         }
     } else if let (Some(service), Some(clock), false) = (leg.service(), leg.clock, leg.local) {
@@ -126,6 +126,19 @@ pub fn parts(io: &Io, leg: &Leg) -> SmallVec<[Part; 3]> {
         });
     }
     parts
+}
+
+/// How long a leg took as the initiator saw it, with the attempts that failed before: what was sent and never answered was lost on the way
+/// or at the target, and the write waited for it. When the first was sent is not known, but for the copies that go beside it: with the
+/// write's beginning, or some microseconds later.
+fn whole(io: &Io, leg: &Leg) -> Option<u64> {
+    let seen = leg.initiator?;
+    let lost = if leg.more.initiator.is_empty() {
+        0
+    } else {
+        u64::try_from(seen.start_unix_nanos.saturating_sub(io.event.start_unix_nanos)).unwrap_or(0)
+    };
+    Some(seen.duration_nanos.saturating_add(lost))
 }
 
 /// How much of an I/O lies outside its legs: before the first was sent and after the last was acknowledged. `None` where that is
@@ -169,31 +182,54 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         Some(slowest) => (slowest.leg.checked_sub(io.legs.start)?, slowest.lead_nanos),
         None => last_done(legs)?,
     };
-    let own = parts(io, legs.get(last)?);
+    legs.get(last)?;
     if in_two_manners(legs) {
         return None;
     }
-    let others = legs
-        .iter()
-        .enumerate()
-        .filter(|&(at, leg)| at != last && leg.part == legs[last].part);
-    let others: SmallVec<[&Leg; 3]> = others.map(|(_, leg)| leg).collect();
-    let excess: SmallVec<[(Suspect, u64); 3]> = own
-        .iter()
-        .filter_map(|part| {
-            let usual = peers(part.suspect, io, &others)?;
-            Some((part.suspect, part.nanos.saturating_sub(usual)))
-        })
-        .collect();
-    let all: u64 = excess.iter().map(|(_, nanos)| *nanos).sum();
+    let excess = excess(io, legs, last);
+    let all = sum(&excess);
     // Where the initiator did not see the replies, the lead is not known; the excess itself is the best bound on it.
     let added_nanos = lead_nanos.unwrap_or(all);
-    let shared = added_nanos.min(all);
-    let share = |nanos: u64| (u128::from(shared) * u128::from(nanos) / u128::from(all.max(1))) as u64;
     Some(Blame {
         added_nanos,
-        shares: excess.iter().map(|&(suspect, nanos)| (suspect, share(nanos))).collect(),
+        shares: shared(excess, added_nanos),
     })
+}
+
+/// What one of its copies added at most to a write without a reply, of which nobody knows for which copy it waited: one was seen by
+/// nobody, or the clocks do not tell. It is that of the copy whose components were the most beyond their peers', as far as the write was
+/// `beyond_nanos` longer than such writes are.
+pub(crate) fn at_most(io: &Io, legs: &[Leg], beyond_nanos: u64) -> SmallVec<[(Suspect, u64); 3]> {
+    let excesses = (0..legs.len()).filter(|&at| !legs[at].ambiguous);
+    let worst = excesses.map(|at| excess(io, legs, at)).max_by_key(|excess| sum(excess));
+    shared(worst.unwrap_or_default(), beyond_nanos)
+}
+
+/// How much longer than its peers each component of a leg was.
+fn excess(io: &Io, legs: &[Leg], at: usize) -> SmallVec<[(Suspect, u64); 3]> {
+    let others = legs.iter().enumerate();
+    let others = others.filter(|&(other, leg)| other != at && leg.part == legs[at].part);
+    let others: SmallVec<[&Leg; 3]> = others.map(|(_, leg)| leg).collect();
+    let own = parts(io, &legs[at]).into_iter();
+    own.filter_map(|part| {
+        let usual = peers(part.suspect, io, &others)?;
+        Some((part.suspect, part.nanos.saturating_sub(usual)))
+    })
+    .collect()
+}
+
+fn sum(excess: &[(Suspect, u64)]) -> u64 {
+    excess.iter().map(|(_, nanos)| *nanos).sum()
+}
+
+/// A time split over components by how much longer each was; no more than they were in all.
+fn shared(mut excess: SmallVec<[(Suspect, u64); 3]>, nanos: u64) -> SmallVec<[(Suspect, u64); 3]> {
+    let all = sum(&excess);
+    let shared = u128::from(nanos.min(all));
+    for (_, share) in &mut excess {
+        *share = (shared * u128::from(*share) / u128::from(all.max(1))) as u64;
+    }
+    excess
 }
 
 /// Ways measured in two manners do not compare. A copy on the initiator's own node has no way: its drive is on the initiator's
@@ -251,7 +287,7 @@ fn last_done(legs: &[Leg]) -> Option<(usize, Option<u64>)> {
 pub(crate) fn like(suspect: Suspect, io: &Io, leg: &Leg) -> Option<u64> {
     match suspect {
         Suspect::FarSide(_) => leg.target.map(|seen| seen.duration_nanos),
-        Suspect::Unseen { .. } => leg.initiator.filter(|_| !leg.local).map(|seen| seen.duration_nanos),
+        Suspect::Unseen { .. } => whole(io, leg).filter(|_| !leg.local),
         _ => {
             let part = parts(io, leg).into_iter().find(|part| suspect.same_kind(part.suspect));
             part.map(|part| part.nanos)

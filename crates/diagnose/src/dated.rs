@@ -2,7 +2,7 @@
 //!
 //! # The test
 //!
-//! Writes of a stretch are cut into pieces (of a sixtieth of it, from 1 to 10 s). Of what an event is about (a volume, the writes of a node, a
+//! Writes of a stretch are cut into pieces (of a sixtieth of it, from 1 to 10 s; of tables as their cells have it). Of what an event is about (a volume, the writes of a node, a
 //! drive) up to 30 pieces before it are held against up to 30 after it, by their medians and their 99th percentiles, with the test and the
 //! limits of [`crate::compare`]: Mann and Whitney's U, eight pieces a side, a false discovery rate of 5 % over all events, and a tenth of the
 //! latency at least. That alone would credit an event with what began five minutes earlier: besides, the place at which the pieces are best
@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use fathom_model::cell::{Bucket, LatencyKey, Of, OfKind};
 use fathom_model::sketch::Sketch;
 use fathom_model::{Catalog, JoinedRows, Op, Tap};
 
@@ -45,6 +46,30 @@ pub enum About {
     Disk(String, String),
 }
 
+impl About {
+    /// The cells of `latency` that have it.
+    #[must_use]
+    pub const fn kind(&self) -> OfKind {
+        match self {
+            Self::Volume(_) | Self::Node(_) => OfKind::Io,
+            Self::Disk(..) => OfKind::Disk,
+        }
+    }
+
+    /// Whether a cell is of it.
+    fn has(&self, key: &LatencyKey, catalog: &Catalog) -> bool {
+        match (self, key.of) {
+            (Self::Volume(name), Of::Io { volume, .. }) => catalog.volume(volume).as_str() == name,
+            (Self::Node(name), Of::Io { node, .. }) => catalog.node(node).as_str() == name,
+            (Self::Disk(node, name), Of::Disk(disk)) => {
+                let disk = catalog.disk(disk);
+                key.tap == Tap::Device && disk.node.as_str() == node && disk.name == *name
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Something that happened, as state says it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Event {
@@ -73,6 +98,8 @@ pub struct Dated {
     pub event: Event,
     /// When the latency changed, to a piece.
     pub began_unix_nanos: i64,
+    /// How long a piece is.
+    pub piece_nanos: i64,
     /// As it was.
     pub before: Quantiles,
     /// As it is.
@@ -84,10 +111,20 @@ pub struct Dated {
 /// Writes around events as they come.
 #[derive(Clone, Debug)]
 pub struct Search {
-    events: Vec<Event>,
-    piece_nanos: i64,
-    /// By what they are of and the number of the piece.
-    pieces: BTreeMap<About, BTreeMap<i64, Sketch>>,
+    /// With how long a piece is.
+    events: Vec<(Event, i64)>,
+    /// By what they are of and how long they are, and by the number of the piece.
+    pieces: BTreeMap<(About, i64), BTreeMap<i64, Sketch>>,
+}
+
+/// What is looked at around an event in pieces of a length.
+#[must_use]
+pub const fn around(event: &Event, piece_nanos: i64) -> Span {
+    let reach = AROUND.saturating_mul(piece_nanos);
+    Span {
+        from_unix_nanos: event.from_unix_nanos.saturating_sub(reach),
+        until_unix_nanos: event.at_unix_nanos.saturating_add(reach),
+    }
 }
 
 impl Search {
@@ -95,13 +132,18 @@ impl Search {
     #[must_use]
     pub fn new(span: Span, events: Vec<Event>) -> Self {
         let length = span.until_unix_nanos.saturating_sub(span.from_unix_nanos);
+        let piece = (length / PIECES).clamp(SHORTEST, LONGEST);
+        Self::of_pieces(events.into_iter().map(|event| (event, piece)).collect())
+    }
+
+    /// Around events, each with how long the pieces are that it is looked at in: as long as the cells around it at the least.
+    #[must_use]
+    pub fn of_pieces(events: Vec<(Event, i64)>) -> Self {
+        let events: Vec<(Event, i64)> = events.into_iter().map(|(event, piece)| (event, piece.max(1))).collect();
+        let of = |(event, piece): &(Event, i64)| ((event.about.clone(), *piece), BTreeMap::new());
         Self {
-            pieces: events
-                .iter()
-                .map(|event| (event.about.clone(), BTreeMap::new()))
-                .collect(),
+            pieces: events.iter().map(of).collect(),
             events,
-            piece_nanos: (length / PIECES).clamp(SHORTEST, LONGEST),
         }
     }
 
@@ -111,23 +153,32 @@ impl Search {
         self.events.is_empty()
     }
 
+    /// Takes a cell of `latency` that lies around an event ([`around`]). It counts where it begins.
+    pub fn add_cell(&mut self, bucket: Bucket, key: &LatencyKey, sketch: &Sketch, catalog: &Catalog) {
+        if key.op != Op::Write {
+            return;
+        }
+        for ((about, piece), pieces) in &mut self.pieces {
+            if about.has(key, catalog) {
+                let number = bucket.from_unix_nanos.div_euclid(*piece);
+                pieces.entry(number).or_default().merge(sketch);
+            }
+        }
+    }
+
     /// Takes I/Os with their legs.
     pub fn add(&mut self, rows: &JoinedRows, catalog: &Catalog) {
         if self.is_empty() {
             return;
         }
-        for (about, pieces) in &mut self.pieces {
-            let events = self.events.iter().filter(|event| event.about == *about);
-            let reach = AROUND.saturating_mul(self.piece_nanos);
-            let near: Vec<(i64, i64)> = events
-                .map(|event| {
-                    let from = event.from_unix_nanos.saturating_sub(reach);
-                    (from, event.at_unix_nanos.saturating_add(reach))
-                })
-                .collect();
+        for ((about, length), pieces) in &mut self.pieces {
+            let events = self.events.iter().map(|(event, _)| event);
+            let events = events.filter(|event| event.about == *about);
+            let near: Vec<Span> = events.map(|event| around(event, *length)).collect();
             let mut take = |end: i64, nanos: u64| {
-                if near.iter().any(|(from, until)| (*from..*until).contains(&end)) {
-                    let piece = end.div_euclid(self.piece_nanos);
+                let is_in = |span: &Span| (span.from_unix_nanos..span.until_unix_nanos).contains(&end);
+                if near.iter().any(is_in) {
+                    let piece = end.div_euclid(*length);
                     pieces.entry(piece).or_default().add(nanos);
                 }
             };
@@ -164,25 +215,23 @@ impl Search {
     /// What changed with an event, the largest change first.
     #[must_use]
     pub fn report(&self) -> Vec<Dated> {
-        let sides: Vec<(&Event, Sides<'_>)> = self
+        let sides: Vec<(&Event, i64, Sides<'_>)> = self
             .events
             .iter()
-            .filter_map(|event| {
-                Some((
-                    event,
-                    Sides::of(event, self.pieces.get(&event.about)?, self.piece_nanos)?,
-                ))
+            .filter_map(|(event, piece)| {
+                let pieces = self.pieces.get(&(event.about.clone(), *piece))?;
+                Some((event, *piece, Sides::of(event, pieces, *piece)?))
             })
             .collect();
         let mut all: Vec<f64> = sides
             .iter()
-            .flat_map(|(_, sides)| sides.p.into_iter().flatten())
+            .flat_map(|(_, _, sides)| sides.p.into_iter().flatten())
             .collect();
         let limit = adjusted(&mut all, RATE);
         let is_sure = |p: Option<f64>| p.is_some_and(|p| limit.is_some_and(|limit| p <= limit));
         let mut dated: Vec<Dated> = sides
             .into_iter()
-            .filter_map(|(event, sides)| {
+            .filter_map(|(event, piece_nanos, sides)| {
                 let (before, after) = (quantiles(&sides.before)?, quantiles(&sides.after)?);
                 let moved = [
                     ratio(before.p50_nanos, after.p50_nanos),
@@ -194,13 +243,14 @@ impl Search {
                 if !changed[which] {
                     return None;
                 }
-                let began = sides.began(which, self.piece_nanos)?;
-                let near = NEAR.saturating_mul(self.piece_nanos);
+                let began = sides.began(which, piece_nanos)?;
+                let near = NEAR.saturating_mul(piece_nanos);
                 let from = event.from_unix_nanos.saturating_sub(near);
                 let until = event.at_unix_nanos.saturating_add(near);
                 (from..=until).contains(&began).then(|| Dated {
                     event: event.clone(),
                     began_unix_nanos: began,
+                    piece_nanos,
                     before,
                     after,
                     p: sides.p,

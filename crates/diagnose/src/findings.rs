@@ -2,11 +2,11 @@
 //!
 //! # Lifecycle
 //!
-//! A finding is *opened* as soon as the watch has raised it, which asks for more than chance in at least two seconds. It is *updated*
-//! when what it says has changed by much, at most once a minute unless it got worse. It is *closed* when it was not felt for five
-//! minutes, or when it turned out to be part of another; what comes back within an hour is *reopened* under its name, what comes later
-//! is another. All times are those of the writes: while none comes nothing is closed. The same rows give the same findings, whatever the
-//! calls ([`Tracker::add`]).
+//! A finding is *opened* as soon as the watch has raised it, which asks for more than chance in at least two seconds, or for waits of
+//! longer than one. It is *updated* when what it says has changed by much, at most once a minute unless it got worse. It is *closed* when
+//! it was not felt for five minutes, or when it turned out to be part of another; what comes back within an hour is *reopened* under its
+//! name, what comes later is another. All times are those of the writes: while none comes nothing is closed. The same rows give the same
+//! findings, whatever the calls ([`Tracker::add`]).
 //!
 //! A successor goes on with [`Tracker::resume`] and the rows of the last minutes ([`Tracker::warm`]): findings that were open stay
 //! open under their names and keep their cost.

@@ -7,6 +7,9 @@ const STEPS_1601_TO_1970: i128 = 116_444_736_000_000_000;
 
 const NANOS: i128 = 1_000_000_000;
 
+/// Of frequencies below this a second's ticks times a billion fit into 63 bits.
+const MOST_SHORT: u64 = (i64::MAX / NANOS as i64) as u64;
+
 /// Which clock stamped the records (`ReservedFlags` of the log-file header; `Wnode.ClientContext` of the session).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClockKind {
@@ -73,9 +76,20 @@ impl Clock {
 
     /// Nanoseconds since 1970, rounded down; `None` where they do not fit.
     #[must_use]
+    #[inline]
     pub fn unix_nanos(&self, ticks: i64) -> Option<i64> {
-        let passed = i128::from(ticks) - i128::from(self.base_ticks);
-        let nanos = (passed * NANOS).div_euclid(i128::from(self.frequency.max(1)));
+        let nanos = match (ticks.checked_sub(self.base_ticks), self.frequency.max(1)) {
+            // Nearly always whole seconds and the rest fit, and no division of 128 bits is needed.
+            (Some(passed), frequency @ 1..MOST_SHORT) => {
+                let frequency = frequency as i64;
+                let (seconds, rest) = (passed.div_euclid(frequency), passed.rem_euclid(frequency));
+                i128::from(seconds) * NANOS + i128::from(rest * NANOS as i64 / frequency)
+            }
+            (_, frequency) => {
+                let passed = i128::from(ticks) - i128::from(self.base_ticks);
+                (passed * NANOS).div_euclid(i128::from(frequency))
+            }
+        };
         i64::try_from(self.base_nanos + nanos).ok()
     }
 
@@ -111,6 +125,41 @@ mod tests {
         // 1e9 / 3 is no integer: rounded down, also before the start.
         assert_eq!(clock(3).unix_nanos(1_001), Some(5_333_333_333));
         assert_eq!(clock(3).unix_nanos(999), Some(4_666_666_666));
+    }
+
+    #[test]
+    fn the_short_division_is_the_long_one() {
+        let ticks = [
+            i64::MIN,
+            -7_000_000_001,
+            -1,
+            0,
+            1,
+            999,
+            1_000,
+            12_345_678_901_234,
+            i64::MAX,
+        ];
+        let frequencies = [
+            0,
+            1,
+            3,
+            3_579_545,
+            10_000_000,
+            2_893_000_000,
+            MOST_SHORT - 1,
+            MOST_SHORT,
+            u64::MAX,
+        ];
+        for frequency in frequencies {
+            let clock = clock(frequency);
+            for ticks in ticks {
+                let passed = i128::from(ticks) - 1_000;
+                let nanos = (passed * NANOS).div_euclid(i128::from(frequency.max(1)));
+                let long = i64::try_from(5_000_000_000 + nanos).ok();
+                assert_eq!(clock.unix_nanos(ticks), long, "{ticks} at {frequency}");
+            }
+        }
     }
 
     #[test]

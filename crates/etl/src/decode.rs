@@ -116,6 +116,7 @@ impl Decoder {
     /// # Errors
     ///
     /// Why it says nothing here.
+    #[inline]
     pub fn decode<'a>(&self, event: &RawEvent<'a>, clock: &Clock) -> Result<Seen<'a>, Unread> {
         if event.key.provider == providers::DISK_IO {
             return disk(event, clock);
@@ -132,6 +133,7 @@ impl Decoder {
         self.seen(*what, &values)
     }
 
+    #[inline]
     fn seen<'a>(&self, what: What, values: &[Value<'a>; SLOTS]) -> Result<Seen<'a>, Unread> {
         let number = |slot: usize| values[slot].number().ok_or(Unread::Impossible);
         let byte = |slot: usize| number(slot).map(|number| number as u8);
@@ -322,6 +324,7 @@ fn wanted(key: EventKey, layout: &Layout) -> Result<(&'static Known, Vec<Option<
     Ok((known, wanted))
 }
 
+#[inline]
 fn done(request: Request<'_>, duration_nanos: Option<u64>, status: u32) -> Result<Seen<'_>, Unread> {
     Ok(Seen::Done {
         request,
@@ -330,6 +333,7 @@ fn done(request: Request<'_>, duration_nanos: Option<u64>, status: u32) -> Resul
     })
 }
 
+#[inline]
 fn disk<'a>(event: &RawEvent<'a>, clock: &Clock) -> Result<Seen<'a>, Unread> {
     let kind = u8::try_from(event.key.id).map_err(|_| Unread::Foreign)?;
     let disk_io::Kind::Done(op) = disk_io::Kind::of(kind) else {
@@ -369,6 +373,7 @@ fn disk<'a>(event: &RawEvent<'a>, clock: &Clock) -> Result<Seen<'a>, Unread> {
     done(request, Some(io.duration_nanos), 0)
 }
 
+#[inline]
 const fn pair(kind: Tap, one: u64, other: u64) -> PairKey {
     PairKey {
         kind,

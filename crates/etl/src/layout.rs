@@ -223,6 +223,7 @@ pub enum Value<'a> {
 impl Value<'_> {
     /// The number, where it is one.
     #[must_use]
+    #[inline]
     pub const fn number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -368,6 +369,7 @@ impl Plan {
     }
 }
 
+#[inline]
 const fn fixed_size(kind: Kind, pointer: usize) -> Option<usize> {
     match kind {
         Kind::Number(bytes) => Some(bytes as usize),

@@ -290,7 +290,7 @@ pub fn drive_question() -> Vec<u8> {
 /// When it is too short.
 pub fn drive_answer(answer: &[u8]) -> Result<Drive, NoHealth> {
     const HEADER: usize = 36;
-    let header = answer.get(..HEADER).ok_or_else(|| NoHealth::Short {
+    let header = answer.get(..HEADER).ok_or(NoHealth::Short {
         found: answer.len(),
         needed: HEADER,
     })?;

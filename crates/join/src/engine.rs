@@ -247,7 +247,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the stream is not open, ordinals are skipped without having been declared lost, or an event names a
+    /// When the stream is not open or has ended, ordinals are skipped without having been declared lost, or an event names a
     /// device that the dictionary does not have. Events before the faulty one were taken.
     pub fn push(&mut self, stream: StreamIndex, first_ordinal: u64, events: IoColumns) -> Result<()> {
         let state = self.streams.get(&stream).ok_or(Error::NotOpen)?;
@@ -262,6 +262,7 @@ impl Engine {
         if known >= events.len() {
             return Ok(());
         }
+        state.not_after_end(state.next)?;
         // Events come in the order of their completion.
         if let Some(last) = events.len().checked_sub(1).and_then(|last| events.get(last)) {
             let state = self.stream_mut(stream);

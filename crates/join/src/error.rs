@@ -17,6 +17,14 @@ pub enum Error {
         /// What came.
         found: u64,
     },
+    /// Something came beyond the end of a stream.
+    #[error("the stream ended before ordinal {end}, and ordinal {found} came")]
+    AfterEnd {
+        /// One past the last ordinal of the stream.
+        end: u64,
+        /// What came beyond it.
+        found: u64,
+    },
     /// An event names a device that the dictionary does not have.
     #[error("event {ordinal} names device {device}, which the stream's dictionary does not have")]
     UnknownDevice {

@@ -104,7 +104,7 @@ pub enum Error {
         cause: String,
     },
     /// There is nothing to score against.
-    #[error("{path} has no truth.jsonl.zst to score against", path = directory.display())]
+    #[error("{path} has no truth.jsonl.zst to score against: only recordings that say which events are whose can be scored; `fathom replay` joins any", path = directory.display())]
     NoTruth {
         /// The recording.
         directory: PathBuf,

@@ -18,7 +18,7 @@ pub mod state;
 use std::path::Path;
 
 pub use error::{Error, Result};
-pub use fathom_capture::{Recording, RecordingNode};
+pub use fathom_capture::{Recording, RecordingNode, state_file};
 pub use fathom_diagnose as diagnosis;
 pub use fathom_etl as etl;
 pub use fathom_simulate as simulator;

@@ -70,6 +70,8 @@ pub enum Sign {
     CreditStalls,
     /// An adapter counts errors, or connections of the storage bus fail.
     LinkErrors,
+    /// An adapter of storage carries about as much as its link takes: wrong only where copies that go over it wait.
+    Saturated,
     /// A drive counts errors, more than its like.
     DiskErrors,
     /// I/O of a cluster shared volume goes by way of another node.
@@ -82,7 +84,7 @@ pub enum Sign {
 
 impl Sign {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TcpFallback,
         Self::JobStuck,
         Self::JobRuns,
@@ -93,6 +95,7 @@ impl Sign {
         Self::PauseStorm,
         Self::CreditStalls,
         Self::LinkErrors,
+        Self::Saturated,
         Self::DiskErrors,
         Self::CsvRedirected,
         Self::Encrypted,
@@ -112,6 +115,7 @@ impl Sign {
             Self::PauseStorm => &[Self::PauseStorm],
             Self::CreditStalls => &[Self::CreditStalls],
             Self::LinkErrors => &[Self::LinkErrors],
+            Self::Saturated => &[Self::Saturated],
             Self::CsvRedirected => &[Self::CsvRedirected],
             Self::Encrypted => &[Self::Encrypted],
         }
@@ -122,7 +126,7 @@ impl Sign {
     pub const fn is_nothing_by_itself(self) -> bool {
         matches!(
             self,
-            Self::JobRuns | Self::CreditStalls | Self::Encrypted | Self::MixedMedia
+            Self::JobRuns | Self::CreditStalls | Self::Saturated | Self::Encrypted | Self::MixedMedia
         )
     }
 

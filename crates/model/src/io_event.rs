@@ -65,6 +65,7 @@ impl IoColumns {
     }
 
     /// Adds one event at the end.
+    #[inline]
     pub fn push(&mut self, event: IoEvent) {
         self.tap.push(event.tap);
         self.device.push(event.device);

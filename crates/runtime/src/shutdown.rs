@@ -60,13 +60,20 @@ impl Shutdown {
 
     /// Asks the process to end; returns false if it had been asked before, and then keeps the first cause.
     pub fn request(&self, cause: Cause) -> bool {
-        let first = self.cause.set(cause).is_ok();
-        if first && let Some(cause) = self.cause.get() {
+        if let Some(cause) = self.end(cause) {
             tracing::info!(%cause, "shutdown requested");
+            return true;
         }
+        false
+    }
+
+    /// The same by the program's own end, also where it never began: nobody asked, and there is nothing to tell. The cause, where it is
+    /// the first.
+    pub(crate) fn end(&self, cause: Cause) -> Option<&Cause> {
+        let first = self.cause.set(cause).is_ok();
         // INVARIANT: the cause is set before the token is cancelled, so whoever wakes finds it.
         self.token.cancel();
-        first
+        self.cause.get().filter(|_| first)
     }
 
     /// Waits until shutdown is requested and returns the cause. Cancel safe.

@@ -170,7 +170,7 @@ impl TaskGroup {
     ///
     /// [`StillPending`] with the names of those that did not end within the grace period.
     pub async fn shutdown_and_wait(&self, grace: Duration) -> Result<(), StillPending> {
-        self.shutdown.request(Cause::Requested("end of the program"));
+        self.shutdown.end(Cause::Requested("end of the program"));
         self.tracker.close();
         match tokio::time::timeout(grace, self.tracker.wait()).await {
             Ok(()) => Ok(()),

@@ -12,7 +12,7 @@ mod volume;
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::{DiskRef, Fault, FaultKind, LinkRef};
-pub use self::hardware::{Cpus, Disks, Network, ShiftFrom};
+pub use self::hardware::{ADAPTERS, Cpus, Disks, Network, ShiftFrom};
 pub use self::recording::{ClockChange, Clocks, Correlation, Lost, Recording, Taps};
 pub use self::volume::{Arrival, Offsets, OpMix, ParityTier, Resiliency, SizeShare, SlabMove, Volume};
 

@@ -19,6 +19,7 @@ use self::far_side::{Gathering, Request};
 use self::legs::{Io, Leg};
 use self::repair::Job;
 use crate::config::{Arrival, Config, ShiftFrom};
+use crate::counted::Counted;
 use crate::faults::{Death, Faults, Timed, nanos};
 use crate::hardware::Hardware;
 use crate::layout::{DiskNumber, Layout};
@@ -107,6 +108,7 @@ pub(crate) struct Engine<'a> {
 pub(crate) struct Ran {
     pub(crate) recorder: Recorder,
     pub(crate) truth: Truth,
+    pub(crate) counted: Counted,
     /// Until the last step, in nanoseconds.
     pub(crate) duration: u64,
 }
@@ -192,6 +194,7 @@ impl<'a> Engine<'a> {
         Ran {
             recorder: self.recorder,
             truth: self.truth,
+            counted: self.hardware.into_counted(),
             duration: self.now,
         }
     }

@@ -1,6 +1,6 @@
 //! Faults as the parts of the cluster feel them: what a drive, a link, a node or a volume has to ask at a time.
 
-use crate::config::{Config, FaultKind, LinkRef};
+use crate::config::{ADAPTERS, Config, Fault, FaultKind, LinkRef};
 use crate::layout::{DiskNumber, Layout};
 use crate::random::{Purpose, Random};
 use crate::stops::Stops;
@@ -28,6 +28,7 @@ pub(crate) enum DiskFault {
     Stalls(Stops),
     Wear { factor: f64 },
     Seeks { median: f64 },
+    Errors { share: f64, retry: f64, random: Random },
 }
 
 /// What can be wrong with one direction of a link.
@@ -53,6 +54,18 @@ pub(crate) enum LinkFault {
         above: u64,
         add: f64,
     },
+    /// A share of what is sent waits for a credit.
+    Credits {
+        share: f64,
+        wait: f64,
+    },
+    /// What goes over one adapter waits until connections are there again.
+    Broken(Stops),
+    /// Something else fills it.
+    Busy {
+        load: f64,
+        burst: f64,
+    },
 }
 
 /// What can be wrong with a node's processors.
@@ -66,6 +79,18 @@ pub(crate) enum CpuFault {
     /// Nanoseconds a byte before any copy is sent.
     Encryption {
         nanos_per_byte: f64,
+    },
+}
+
+/// What can be wrong with a volume.
+#[derive(Clone, Debug)]
+pub(crate) enum VolumeFault {
+    Stalls(Stops),
+    /// What a node does there goes by way of the owner.
+    Redirected {
+        node: u32,
+        add: f64,
+        random: Random,
     },
 }
 
@@ -92,7 +117,7 @@ pub(crate) struct Faults {
     /// By `from * nodes + to`.
     pub(crate) links: Vec<Vec<Timed<LinkFault>>>,
     pub(crate) cpus: Vec<Vec<Timed<CpuFault>>>,
-    pub(crate) volumes: Vec<Vec<Timed<Stops>>>,
+    pub(crate) volumes: Vec<Vec<Timed<VolumeFault>>>,
     pub(crate) deaths: Vec<Timed<Death>>,
     pub(crate) repairs: Vec<Timed<RepairJob>>,
 }
@@ -108,13 +133,7 @@ impl Faults {
             ..Self::default()
         };
         for (at, fault) in config.faults.iter().enumerate() {
-            let until = match (fault.until_seconds, &fault.what) {
-                (Some(until), _) => nanos(until),
-                (None, FaultKind::Wear { .. }) => nanos(config.expected_seconds()),
-                (None, _) => u64::MAX,
-            };
-            let span = (nanos(fault.from_seconds), until);
-            faults.add(config, layout, &fault.what, span, at);
+            faults.add(config, layout, &fault.what, span_of(config, fault), at);
         }
         faults
     }
@@ -122,8 +141,12 @@ impl Faults {
     fn add(&mut self, config: &Config, layout: &Layout, what: &FaultKind, span: Span, number: usize) {
         // Everything that one fault stops, it stops at the same times.
         let stops = |every_millis: f64, length_millis: f64| {
-            let random = Random::new(config.seed, Purpose::Fault, number);
-            Stops::new(random, span, every_millis * 1e6, length_millis * 1e6)
+            Stops::new(
+                own_random(config, number),
+                span,
+                every_millis * 1e6,
+                length_millis * 1e6,
+            )
         };
         let links = |on: LinkRef| links_of(on, config.nodes);
         match *what {
@@ -179,6 +202,60 @@ impl Faults {
                 let to_node = others.map(|other| (other * config.nodes + node) as usize).collect();
                 self.at_links(to_node, span, &LinkFault::Paused(stops(every_millis, pause_millis)));
             }
+            FaultKind::CreditStalls {
+                node,
+                share,
+                wait_millis,
+            } => {
+                let wait = wait_millis * 1e6;
+                let others = (0..config.nodes).filter(|&other| other != node);
+                let from_node = others.map(|other| (node * config.nodes + other) as usize).collect();
+                self.at_links(from_node, span, &LinkFault::Credits { share, wait });
+            }
+            FaultKind::AdapterErrors {
+                node,
+                every_millis,
+                reconnect_millis,
+                ..
+            } => {
+                let of_node = links(LinkRef { node, peer: None });
+                self.at_links(of_node, span, &LinkFault::Broken(stops(every_millis, reconnect_millis)));
+            }
+            FaultKind::LinkBusy {
+                node,
+                load_share,
+                burst_micros,
+            } => {
+                let busy = LinkFault::Busy {
+                    load: load_share,
+                    burst: burst_micros * 1e3,
+                };
+                self.at_links(links(LinkRef { node, peer: None }), span, &busy);
+            }
+            FaultKind::DriveErrors {
+                on,
+                share,
+                retry_millis,
+            } => {
+                let errors = DiskFault::Errors {
+                    share,
+                    retry: retry_millis * 1e6,
+                    random: own_random(config, number),
+                };
+                self.at_disk(layout.disk(on.node, on.disk), span, errors);
+            }
+            FaultKind::CsvRedirected {
+                volume,
+                node,
+                add_micros,
+            } => {
+                let what = VolumeFault::Redirected {
+                    node,
+                    add: add_micros * 1e3,
+                    random: own_random(config, number),
+                };
+                self.volumes[volume as usize].push(Timed { span, what });
+            }
             FaultKind::MtuMismatch {
                 on,
                 above_bytes,
@@ -229,7 +306,7 @@ impl Faults {
                 every_millis,
                 stall_millis,
             } => {
-                let what = stops(every_millis, stall_millis);
+                let what = VolumeFault::Stalls(stops(every_millis, stall_millis));
                 self.volumes[volume as usize].push(Timed { span, what });
             }
             FaultKind::TargetDied {
@@ -258,6 +335,47 @@ impl Faults {
         }
     }
 }
+
+/// The time of a fault, in nanoseconds of the run.
+fn span_of(config: &Config, fault: &Fault) -> Span {
+    let until = match (fault.until_seconds, &fault.what) {
+        (Some(until), _) => nanos(until),
+        (None, FaultKind::Wear { .. }) => nanos(config.expected_seconds()),
+        (None, _) => u64::MAX,
+    };
+    (nanos(fault.from_seconds), until)
+}
+
+/// Chance of a fault's own.
+fn own_random(config: &Config, number: usize) -> Random {
+    Random::new(config.seed, Purpose::Fault, number)
+}
+
+/// When an adapter that breaks its connections did, up to a time; of other faults never.
+pub(crate) fn breaks(config: &Config, number: usize, until: u64) -> Vec<u64> {
+    let Some(fault) = config.faults.get(number) else {
+        return Vec::new();
+    };
+    let FaultKind::AdapterErrors {
+        every_millis,
+        reconnect_millis,
+        ..
+    } = fault.what
+    else {
+        return Vec::new();
+    };
+    let span = span_of(config, fault);
+    let mut stops = Stops::new(
+        own_random(config, number),
+        span,
+        every_millis * 1e6,
+        reconnect_millis * 1e6,
+    );
+    stops.begins(until)
+}
+
+/// How likely a message goes over a certain adapter.
+pub(crate) const OVER_ONE_ADAPTER: f64 = 1.0 / ADAPTERS as f64;
 
 /// Both directions of the links that are meant.
 fn links_of(on: LinkRef, nodes: u32) -> Vec<usize> {

@@ -3,14 +3,17 @@
 use fathom_model::Op;
 
 use crate::config::{Config, Cpus, Disks, Network};
-use crate::faults::{CpuFault, DiskFault, Faults, LinkFault, Timed};
+use crate::counted::{Counted, Message};
+use crate::faults::{CpuFault, DiskFault, Faults, LinkFault, OVER_ONE_ADAPTER, Timed, VolumeFault};
 use crate::layout::{DiskNumber, Layout};
 use crate::random::{Purpose, Random};
 use crate::station::Station;
-use crate::stops::Stops;
 
 /// A message is lost at most so often in a row.
 const MOST_LOSSES: u32 = 10;
+
+/// Spread (sigma of the logarithm) of the way to a volume's owner and back.
+const REDIRECTED_SIGMA: f64 = 0.5;
 
 /// Everything of a cluster that takes time.
 #[derive(Debug)]
@@ -23,7 +26,8 @@ pub(crate) struct Hardware {
     links: Vec<Link>,
     cpus: Vec<Cpu>,
     /// By volume.
-    stalls: Vec<Vec<Timed<Stops>>>,
+    volumes: Vec<Vec<Timed<VolumeFault>>>,
+    counted: Counted,
 }
 
 #[derive(Debug)]
@@ -86,15 +90,24 @@ impl Hardware {
                     faults,
                 })
                 .collect(),
-            stalls: std::mem::take(&mut faults.volumes),
+            volumes: std::mem::take(&mut faults.volumes),
+            counted: Counted::new(config.nodes, (config.nodes * layout.disks_a_node) as usize),
         }
     }
 
     /// When a node has done its work before the first copy of an I/O that comes now.
     pub(crate) fn submit(&mut self, node: u32, volume: u32, now: u64, length: u64) -> u64 {
         let mut at = now;
-        for stall in &mut self.stalls[volume as usize] {
-            at = stall.what.release(at);
+        let mut round = 0.0;
+        for fault in &mut self.volumes[volume as usize] {
+            let is_on = fault.is_on(now);
+            match &mut fault.what {
+                VolumeFault::Stalls(stops) => at = stops.release(at),
+                VolumeFault::Redirected { node: by, add, random } if is_on && *by == node => {
+                    round += random.log_normal(*add, REDIRECTED_SIGMA);
+                }
+                VolumeFault::Redirected { .. } => {}
+            }
         }
         let encryption: f64 = self.cpus[node as usize]
             .faults
@@ -106,7 +119,7 @@ impl Hardware {
             })
             .sum();
         let work = self.cpu_config.submit_micros;
-        self.work(node, now, work, encryption).max(at)
+        self.work(node, now, work, encryption).max(at) + round as u64
     }
 
     /// When a message that is there now has been looked at.
@@ -188,23 +201,46 @@ impl Hardware {
         } = &mut self.links[at];
         let mut bits_per_nano = network.gigabits_per_second;
         let mut way = random.log_normal(network.one_way_micros * 1e3, network.sigma);
-        for fault in faults.iter().filter(|fault| fault.is_on(now)) {
-            match fault.what {
+        let (mut is_tcp, mut has_stalled) = (false, false);
+        for fault in faults.iter_mut().filter(|fault| fault.is_on(now)) {
+            match &mut fault.what {
                 LinkFault::Slow { bandwidth_share, add } => {
-                    bits_per_nano *= bandwidth_share;
-                    way += add;
+                    bits_per_nano *= *bandwidth_share;
+                    way += *add;
                 }
                 LinkFault::Lossy { loss, retransmit } => {
-                    let lost = (0..MOST_LOSSES).take_while(|_| losses.chance(loss)).count();
+                    let lost = (0..MOST_LOSSES).take_while(|_| losses.chance(*loss)).count();
                     // Each time it waits longer before it tries again.
-                    way += (0..lost).map(|time| retransmit * (1.0 + time as f64)).sum::<f64>();
+                    way += (0..lost).map(|time| *retransmit * (1.0 + time as f64)).sum::<f64>();
                 }
-                LinkFault::Tcp { add, .. } => way += losses.log_normal(add, 0.5),
-                LinkFault::Large { above, add } if bytes > above => way += losses.exponential(add),
+                LinkFault::Tcp { add, .. } => {
+                    is_tcp = true;
+                    way += losses.log_normal(*add, 0.5);
+                }
+                LinkFault::Large { above, add } if bytes > *above => way += losses.exponential(*add),
+                LinkFault::Credits { share, wait } => {
+                    if losses.chance(*share) {
+                        has_stalled = true;
+                        way += losses.exponential(*wait);
+                    }
+                }
+                LinkFault::Broken(stops) => {
+                    if losses.chance(OVER_ONE_ADAPTER) {
+                        way += (stops.release(now) - now) as f64;
+                    }
+                }
+                LinkFault::Busy { load, burst } => {
+                    // Whoever comes to a queue of so much load finds it busy so often, and waits so long then (M/M/1).
+                    bits_per_nano *= 1.0 - *load;
+                    if losses.chance(*load) {
+                        way += losses.exponential(*burst / (1.0 - *load));
+                    }
+                }
                 LinkFault::Large { .. } | LinkFault::Paused(_) | LinkFault::Held(_) => {}
             }
         }
-        let transfer = ((bytes + network.header_bytes) as f64 * 8.0 / bits_per_nano) as u64;
+        let bytes = bytes + network.header_bytes;
+        let transfer = (bytes as f64 * 8.0 / bits_per_nano) as u64;
         let sent = wire.serve(now, |start| {
             let pauses = faults.iter_mut().filter_map(|fault| match &mut fault.what {
                 LinkFault::Paused(stops) => Some(stops),
@@ -212,13 +248,28 @@ impl Hardware {
             });
             pauses.fold(start + transfer, |end, stops| end.max(stops.through(start, transfer)))
         });
-        sent + way as u64
+        let arrived = sent + way as u64;
+        self.counted.message(&Message {
+            from,
+            to,
+            bytes,
+            sent,
+            arrived,
+            is_tcp,
+            has_stalled,
+        });
+        arrived
+    }
+
+    /// What was counted; the run is over.
+    pub(crate) fn into_counted(self) -> Counted {
+        self.counted.finish()
     }
 
     /// When a drive has done a request that it is given now.
-    pub(crate) fn drive(&mut self, disk: DiskNumber, now: u64, op: Op, length: u64) -> u64 {
+    pub(crate) fn drive(&mut self, number: DiskNumber, now: u64, op: Op, length: u64) -> u64 {
         let config = &self.disk_config;
-        let disk = &mut self.disks[disk.as_usize()];
+        let disk = &mut self.disks[number.as_usize()];
         let (median_micros, moves) = match op {
             Op::Write => (config.write_micros, true),
             Op::Read => (config.read_micros, true),
@@ -234,18 +285,24 @@ impl Hardware {
         if disk.random.chance(config.tail_share) {
             work += disk.random.exponential(config.tail_micros * 1e3);
         }
-        let mut seeks = false;
-        for fault in disk.faults.iter().filter(|fault| fault.is_on(now)) {
-            match fault.what {
-                DiskFault::Slow { factor, add } => work = work * factor + add,
+        let (mut seeks, mut is_retried) = (false, false);
+        for fault in disk.faults.iter_mut().filter(|fault| fault.is_on(now)) {
+            match &mut fault.what {
+                DiskFault::Slow { factor, add } => work = work * *factor + *add,
                 DiskFault::Wear { factor } => {
                     let (from, until) = fault.span;
                     let passed = (now - from) as f64 / (until - from).max(1) as f64;
-                    work *= 1.0 + (factor - 1.0) * passed;
+                    work *= 1.0 + (*factor - 1.0) * passed;
                 }
                 DiskFault::Seeks { median } => {
                     seeks = true;
-                    work += disk.random.log_normal(median, config.sigma);
+                    work += disk.random.log_normal(*median, config.sigma);
+                }
+                DiskFault::Errors { share, retry, random } => {
+                    if moves && random.chance(*share) {
+                        is_retried = true;
+                        work += random.exponential(*retry);
+                    }
                 }
                 DiskFault::Stalls(_) => {}
             }
@@ -253,12 +310,16 @@ impl Hardware {
         let work = work as u64 + 1;
         let stalls = &mut disk.faults;
         let station = if seeks { &mut disk.one_head } else { &mut disk.station };
-        station.serve(now, |start| {
+        let done = station.serve(now, |start| {
             let stops = stalls.iter_mut().filter_map(|fault| match &mut fault.what {
                 DiskFault::Stalls(stops) => Some(stops),
                 _ => None,
             });
             stops.fold(start + work, |end, stops| end.max(stops.through(start, work)))
-        })
+        });
+        if is_retried {
+            self.counted.retry(number, done, op);
+        }
+        done
     }
 }

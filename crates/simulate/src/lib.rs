@@ -23,6 +23,7 @@
 
 mod clock;
 pub mod config;
+mod counted;
 mod engine;
 mod error;
 mod faults;

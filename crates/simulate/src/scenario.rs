@@ -29,6 +29,16 @@ pub enum Scenario {
     PfcStorm,
     /// Large messages to and from one node are slow.
     MtuMismatch,
+    /// RDMA connections of one node run out of send credits.
+    CreditStalls,
+    /// An adapter of one node breaks its RDMA connections now and then.
+    AdapterErrors,
+    /// Something else fills the adapters of one node.
+    LinkBusy,
+    /// One drive tries again now and then, and counts it.
+    DriveErrors,
+    /// One node reaches a volume by way of its owner.
+    CsvRedirected,
     /// A repair runs between two drives.
     Repair,
     /// The processors of one node are busy.
@@ -104,7 +114,7 @@ pub struct Options {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 42] = [
         Self::Healthy,
         Self::SlowDisk,
         Self::SporadicStalls,
@@ -114,6 +124,11 @@ impl Scenario {
         Self::RdmaFallback,
         Self::PfcStorm,
         Self::MtuMismatch,
+        Self::CreditStalls,
+        Self::AdapterErrors,
+        Self::LinkBusy,
+        Self::DriveErrors,
+        Self::CsvRedirected,
         Self::Repair,
         Self::CpuStarved,
         Self::SblPause,
@@ -157,6 +172,11 @@ impl Scenario {
             Self::RdmaFallback => "rdma-fallback",
             Self::PfcStorm => "pfc-storm",
             Self::MtuMismatch => "mtu-mismatch",
+            Self::CreditStalls => "credit-stalls",
+            Self::AdapterErrors => "adapter-errors",
+            Self::LinkBusy => "link-busy",
+            Self::DriveErrors => "drive-errors",
+            Self::CsvRedirected => "csv-redirected",
             Self::Repair => "repair",
             Self::CpuStarved => "cpu-starved",
             Self::SblPause => "sbl-pause",
@@ -201,6 +221,11 @@ impl Scenario {
             Self::RdmaFallback => "The links of n1 fall back from RDMA to TCP.",
             Self::PfcStorm => "Pause frames stop what is sent to n1, in bursts of some 10 ms.",
             Self::MtuMismatch => "Messages of n1 with more than 8 KiB are slow.",
+            Self::CreditStalls => "A fifth of what n1 sends waits some 2 ms for a send credit.",
+            Self::AdapterErrors => "An adapter of n1 breaks its RDMA connections once a second, for some 30 ms.",
+            Self::LinkBusy => "Something else fills the adapters of n1 to 97 %, both ways.",
+            Self::DriveErrors => "One drive of n1 tries every tenth request again for some 15 ms, and counts it.",
+            Self::CsvRedirected => "n1 reaches vol0 by way of its owner n0, which takes some 1.5 ms.",
             Self::Repair => "A repair copies pieces of 1 to 2 MiB from a drive of n0 to a drive of n1.",
             Self::CpuStarved => "The processors of n1 are busy: all takes four times as long, and some of it waits.",
             Self::SblPause => "The storage bus holds what goes to n1 for some 30 ms, then lets all of it go at once.",

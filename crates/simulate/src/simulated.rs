@@ -7,6 +7,7 @@ use fathom_model::{Extent, ExtentMap, NodeId, Parity, PhysicalDisk, Topology, Va
 
 use crate::clock::Clock;
 use crate::config::{Config, Fault};
+use crate::counted::Counted;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::faults::nanos;
@@ -33,6 +34,8 @@ pub struct Simulated {
     pub clocks: Vec<Clock>,
     /// The faults, and when they were by every clock.
     pub faults: Vec<FaultMark>,
+    /// What adapters and drives counted.
+    pub(crate) counted: Counted,
     /// From the run's start to its last step, in nanoseconds of true time.
     pub duration_nanos: u64,
 }
@@ -76,6 +79,7 @@ pub fn simulate(config: &Config) -> Result<Simulated> {
         faults: faults.collect(),
         initiators: writers.into_iter().map(|node| NodeId::new(node_name(node))).collect(),
         targets: nodes.iter().map(|node| node.id.clone()).collect(),
+        counted: ran.counted,
         duration_nanos: ran.duration,
         config,
         topology,

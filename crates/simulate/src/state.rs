@@ -10,12 +10,15 @@ use fathom_model::state::{Code, Kind, Observation, Sample, Value};
 use fathom_model::{Extent, NodeId, Op, Tap};
 
 use crate::config::{DiskRef, Fault, FaultKind, LinkRef};
+use crate::faults::breaks;
+use crate::layout::DiskNumber;
 use crate::simulated::{FaultMark, Simulated};
 
 mod cluster;
 mod done;
 mod events;
 mod node;
+mod ports;
 mod samples;
 mod vms;
 
@@ -25,7 +28,7 @@ use done::Done;
 pub const POLL_NANOS: u64 = 1_000_000_000;
 
 /// Nodes read at times of their own: so much apart.
-const APART_NANOS: u64 = 37_000_000;
+pub(crate) const APART_NANOS: u64 = 37_000_000;
 
 /// One reading of a class.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct States<'a> {
     repaired: BTreeMap<(u32, u32), Vec<(u64, u64)>>,
     /// What each node's drives did, by node and by the drive's name there.
     done: Vec<BTreeMap<&'a str, Done>>,
+    /// When adapters broke their connections, by the fault's number.
+    breaks: Vec<Vec<u64>>,
 }
 
 impl<'a> States<'a> {
@@ -59,7 +64,10 @@ impl<'a> States<'a> {
             }
         }
         let done = simulated.nodes.iter().map(Done::of_drives).collect();
+        let faults = 0..simulated.faults.len();
+        let breaks = faults.map(|number| breaks(&simulated.config, number, simulated.duration_nanos));
         Self {
+            breaks: breaks.collect(),
             simulated,
             repaired,
             done,
@@ -104,8 +112,8 @@ impl<'a> States<'a> {
         readings
     }
 
-    /// Counters of a node at a time, since it read them before: what its drives did, as recorded, and the pause frames of its ports. They are
-    /// named as the counter sets of Windows are.
+    /// Counters of a node at a time, since it read them before: what its drives did, as recorded, and what went through its adapters, went
+    /// wrong there and paused them. They are named as the counter sets of Windows are.
     #[must_use]
     pub fn samples(&self, node: u32, at: u64) -> Vec<Sample> {
         samples::read(self, node, at)
@@ -140,6 +148,23 @@ impl<'a> States<'a> {
     fn past(&self, at: u64) -> impl Iterator<Item = &'a FaultMark> {
         let marks: &'a [FaultMark] = &self.simulated.faults;
         marks.iter().filter(move |mark| mark.from_nanos <= at)
+    }
+
+    /// How often an adapter of a node has broken its connections by a time.
+    fn broken(&self, node: u32, adapter: u32, at: u64) -> u64 {
+        let own = self.simulated.faults.iter().zip(&self.breaks).filter(|(mark, _)| {
+            matches!(mark.fault.what, FaultKind::AdapterErrors { node: of, adapter: number, .. }
+                if (of, number) == (node, adapter))
+        });
+        own.map(|(_, breaks)| breaks.partition_point(|begun| *begun <= at) as u64)
+            .sum()
+    }
+
+    /// How many reads, or writes, a drive had to try again by a time.
+    fn retried(&self, on: DiskRef, op: Op, at: u64) -> u64 {
+        let a_node = self.disks() + u32::from(self.simulated.config.disks.cache);
+        let number = DiskNumber(on.node * a_node + on.disk);
+        self.simulated.counted.retried(number, op, at)
     }
 
     /// Drives a node, the cache's not counted.

@@ -42,6 +42,13 @@ impl Stops {
         }
     }
 
+    /// When each stop up to a time begins, in order.
+    pub(crate) fn begins(&mut self, until: u64) -> Vec<u64> {
+        self.make_until(until);
+        let begun = self.made.iter().map(|(start, _)| *start);
+        begun.take_while(|start| *start <= until).collect()
+    }
+
     /// When something that comes now goes on: now, or the end of the stop that it meets.
     pub(crate) fn release(&mut self, now: u64) -> u64 {
         self.make_until(now);

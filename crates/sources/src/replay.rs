@@ -80,7 +80,9 @@ impl ReplaySource {
             paced_from: None,
         };
         let mut seen = [false; Tap::ALL.len()];
+        let mut is_empty = true;
         while let Some(rows) = reader.next_batch(BLOCK as usize)? {
+            is_empty &= rows.columns.is_empty();
             for event in rows
                 .columns
                 .iter()
@@ -104,6 +106,19 @@ impl ReplaySource {
         source.paced_from = source.first;
         source.devices = reader.devices().to_vec();
         source.warnings = reader.differences(recording);
+        if is_empty {
+            // No row says which taps the node has. Where the recording does, what is missing of them is told as of a node without a file.
+            for tap in counted(recording, node) {
+                seen[tap as usize] = !source.options.without.contains(&tap);
+            }
+            if let Some(path) = recording.node(node.as_str()).and_then(|node| node.events.as_deref()) {
+                let none = format!(
+                    "{}: there is no row in it: what {node} saw is not known",
+                    path.display()
+                );
+                source.warnings.push(none);
+            }
+        }
         let resolution = recording.run().resolution_ns;
         source.taps = Tap::ALL
             .into_iter()
@@ -252,6 +267,15 @@ impl Source for ReplaySource {
             complete_until_unix_nanos,
         }))
     }
+}
+
+/// The taps of which the recording says that a node has rows.
+fn counted(recording: &Recording, node: &NodeId) -> Vec<Tap> {
+    let counts = recording.run().counts.as_ref();
+    let counts = counts.and_then(|counts| counts.get(node.as_str()));
+    let taps = counts.into_iter().flatten().filter(|(_, rows)| **rows > 0);
+    taps.filter_map(|(name, _)| name.split('.').next()?.parse().ok())
+        .collect()
 }
 
 /// The same file, played with the same taps under the same name, gives the same incarnation, so that playing it again adds nothing to

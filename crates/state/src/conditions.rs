@@ -22,6 +22,7 @@ mod media;
 mod network;
 mod ports;
 mod rates;
+mod saturated;
 mod volumes;
 
 pub use rates::is_followed;
@@ -166,6 +167,7 @@ impl Conditions {
                 Sign::PauseStorm => ports::storms(&scene),
                 Sign::CreditStalls => ports::stalls(&scene),
                 Sign::LinkErrors => ports::failing(&scene),
+                Sign::Saturated => saturated::saturated(&scene),
                 Sign::DiskErrors => errors::of_drives(&scene),
                 Sign::CsvRedirected => volumes::redirected(&scene),
                 Sign::Encrypted => volumes::encrypted(&scene),
@@ -253,7 +255,8 @@ const fn signs_of(kind: Kind) -> &'static [Sign] {
         Kind::QosPolicy | Kind::QosFlowControl | Kind::QosTrafficClass | Kind::QosDcbx | Kind::AdapterQos => {
             &[Sign::QosDrift]
         }
-        Kind::Adapter | Kind::AdapterProperty | Kind::AdapterRdma => &[Sign::MtuMismatch],
+        Kind::Adapter | Kind::AdapterRdma => &[Sign::MtuMismatch, Sign::Saturated],
+        Kind::AdapterProperty => &[Sign::MtuMismatch],
         Kind::Disk => &[Sign::DiskUnhealthy, Sign::DiskWear, Sign::MixedMedia, Sign::DiskErrors],
         Kind::DiskReliability => &[Sign::DiskWear, Sign::DiskErrors],
         Kind::DiskView => &[Sign::DiskUnhealthy, Sign::DiskWear, Sign::MixedMedia, Sign::DiskErrors],

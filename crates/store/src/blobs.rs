@@ -117,6 +117,21 @@ impl Blobs {
             .map_err(failed)
     }
 
+    /// Removes an object. That it is gone already is fine.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        match self.store.delete(&object(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(Error::Blob {
+                path: name.to_owned(),
+                source,
+            }),
+        }
+    }
+
     /// The names of all objects below a folder, sorted.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::paths::{DataPath, Partition, RecordPath, Table};
 use crate::tables;
 
 mod cells;
+mod orphans;
 
 /// The owner of a cluster's store.
 ///
@@ -255,17 +256,21 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
     }
 
     fn merged_path(&self, table: Table, partition: Partition, number: u64, merged: u8) -> String {
-        let [a, b, c, d, ..] = self.nonce;
-        let writer = u32::from_be_bytes([a, b, c, d]);
         DataPath {
             table,
             cluster: self.record.cluster.clone(),
             partition,
             number,
-            writer,
+            writer: self.writer(),
             merged,
         }
         .to_string()
+    }
+
+    /// Who we are in the names of our files.
+    const fn writer(&self) -> u32 {
+        let [a, b, c, d, ..] = self.nonce;
+        u32::from_be_bytes([a, b, c, d])
     }
 
     async fn put_file(

@@ -171,13 +171,20 @@ pub struct DataPath {
     pub merged: u8,
 }
 
+impl DataPath {
+    /// The folder of a cluster's files of a table.
+    #[must_use]
+    pub fn folder(table: Table, cluster: &ClusterId) -> String {
+        format!("{}/cluster={}", table.as_str(), escape(cluster.as_str()))
+    }
+}
+
 impl fmt::Display for DataPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}/cluster={}{}/{:020}-{:08x}",
-            self.table.as_str(),
-            escape(self.cluster.as_str()),
+            "{}{}/{:020}-{:08x}",
+            Self::folder(self.table, &self.cluster),
             self.partition,
             self.number,
             self.writer

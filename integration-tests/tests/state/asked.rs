@@ -20,7 +20,8 @@ pub(crate) fn of_other_moments_nodes_and_names(certificates: &Certificates, coor
         (1, &Value::Null)
     );
     let own = json(&["volumes", "-o", "json", "--node", "n0"]);
-    assert_eq!((rows(&own, "csvs").len(), rows(&own, "virtual_disks").len()), (1, 1));
+    // The volume, and how that node reaches it.
+    assert_eq!((rows(&own, "csvs").len(), rows(&own, "virtual_disks").len()), (2, 1));
     let early = ask(certificates, coordinator, &["volumes", "--at", "2020-01-01T00:00:00Z"]);
     assert_eq!(early.code, 4, "{}", early.err);
     // What nobody knows is said, with what there is.

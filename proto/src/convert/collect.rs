@@ -235,6 +235,47 @@ pub fn cause_from_wire(field: &'static str, value: i32) -> Result<GapCause> {
     })
 }
 
+/// Ordinals are below this: a million events a second give as many in 285 years, and sums of them and numbers in JSON stay exact.
+const MOST_ORDINALS: u64 = 1 << 53;
+
+/// Ordinals that are lost: the first, and one past the last.
+///
+/// # Errors
+///
+/// When there are none, or the last one is beyond what ordinals reach.
+pub fn lost_from_wire(lost: &wire::OrdinalsLost) -> Result<(u64, u64)> {
+    if lost.count == 0 {
+        return Err(Error::Impossible {
+            field: "ordinals_lost.count",
+            value: 0,
+        });
+    }
+    let until = lost.first_ordinal.checked_add(lost.count);
+    match until.filter(|&until| until <= MOST_ORDINALS) {
+        Some(until) => Ok((lost.first_ordinal, until)),
+        None => Err(Error::TooLarge {
+            field: "ordinals_lost.first_ordinal with its count",
+            limit: MOST_ORDINALS,
+            found: lost.first_ordinal.saturating_add(lost.count),
+        }),
+    }
+}
+
+/// A stretch of time in which events were lost: from when until when.
+///
+/// # Errors
+///
+/// When it ends before it begins.
+pub fn gap_from_wire(gap: &wire::TimeGap) -> Result<(i64, i64)> {
+    if gap.until_unix_nanos < gap.from_unix_nanos {
+        return Err(Error::Impossible {
+            field: "time_gap.until_unix_nanos, which is before its beginning,",
+            value: gap.until_unix_nanos.into(),
+        });
+    }
+    Ok((gap.from_unix_nanos, gap.until_unix_nanos))
+}
+
 /// A device dictionary for the wire.
 #[must_use]
 pub fn devices_to_wire(devices: &[Device]) -> wire::DeviceDictionary {

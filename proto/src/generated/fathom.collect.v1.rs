@@ -511,7 +511,7 @@ pub struct OrdinalsLost {
     /// The first.
     #[prost(uint64, tag = "1")]
     pub first_ordinal: u64,
-    /// How many; at least 1.
+    /// How many; at least 1. The last ordinal is below 2^53 (else INVALID_ARGUMENT, reason MALFORMED).
     #[prost(uint64, tag = "2")]
     pub count: u64,
     /// Why.
@@ -527,7 +527,7 @@ pub struct TimeGap {
     /// From.
     #[prost(int64, tag = "1")]
     pub from_unix_nanos: i64,
-    /// Until.
+    /// Until; not before it began (else INVALID_ARGUMENT, reason MALFORMED).
     #[prost(int64, tag = "2")]
     pub until_unix_nanos: i64,
     /// Why.
@@ -543,7 +543,8 @@ pub struct EndOfStream {
     /// Why.
     #[prost(enumeration = "EndReason", tag = "1")]
     pub reason: i32,
-    /// One past the last ordinal of the stream.
+    /// One past the last ordinal of the stream: none that has come lies beyond it, and none comes later (INVALID_ARGUMENT, reason
+    /// AFTER_END).
     #[prost(uint64, tag = "2")]
     pub next_ordinal: u64,
 }
@@ -1050,7 +1051,7 @@ pub mod collect_service_client {
         /// One stream of one node. The first request is a Hello, the first response a Welcome. The coordinator answers every
         /// fault of the daemon by ending the call with a status whose details hold a google.rpc.ErrorInfo of domain
         /// "fathom.collect.v1"; what had been acknowledged before stays so. Its reason never changes: NO_HELLO, SECOND_HELLO, MALFORMED, NAME,
-        /// NOT_OPEN, ORDINALS_SKIPPED, UNKNOWN_DEVICE, DEVICE_CHANGED, FOREIGN_NODE (INVALID_ARGUMENT), TOPOLOGY_CONFLICT (ALREADY_EXISTS),
+        /// NOT_OPEN, ORDINALS_SKIPPED, AFTER_END, UNKNOWN_DEVICE, DEVICE_CHANGED, FOREIGN_NODE (INVALID_ARGUMENT), TOPOLOGY_CONFLICT (ALREADY_EXISTS),
         /// PROTOCOL_VERSION (FAILED_PRECONDITION), REPLACED (ABORTED), UNKNOWN_MESSAGE (UNIMPLEMENTED), STOPPING, DISK_FULL, FENCED,
         /// NO_RESOURCES (UNAVAILABLE), STORE, COORDINATOR (INTERNAL).
         pub async fn collect(
@@ -1101,7 +1102,7 @@ pub mod collect_service_server {
         /// One stream of one node. The first request is a Hello, the first response a Welcome. The coordinator answers every
         /// fault of the daemon by ending the call with a status whose details hold a google.rpc.ErrorInfo of domain
         /// "fathom.collect.v1"; what had been acknowledged before stays so. Its reason never changes: NO_HELLO, SECOND_HELLO, MALFORMED, NAME,
-        /// NOT_OPEN, ORDINALS_SKIPPED, UNKNOWN_DEVICE, DEVICE_CHANGED, FOREIGN_NODE (INVALID_ARGUMENT), TOPOLOGY_CONFLICT (ALREADY_EXISTS),
+        /// NOT_OPEN, ORDINALS_SKIPPED, AFTER_END, UNKNOWN_DEVICE, DEVICE_CHANGED, FOREIGN_NODE (INVALID_ARGUMENT), TOPOLOGY_CONFLICT (ALREADY_EXISTS),
         /// PROTOCOL_VERSION (FAILED_PRECONDITION), REPLACED (ABORTED), UNKNOWN_MESSAGE (UNIMPLEMENTED), STOPPING, DISK_FULL, FENCED,
         /// NO_RESOURCES (UNAVAILABLE), STORE, COORDINATOR (INTERNAL).
         async fn collect(

@@ -1100,7 +1100,7 @@ pub struct GetReportResponse {
     #[prost(string, tag = "12")]
     pub slowest_write_id: ::prost::alloc::string::String,
     /// Latencies that changed with something that happened in the stretch, the largest change first. Empty: none did, or they were not looked
-    /// for: of tables, and by a coordinator of before these were told.
+    /// for: by a coordinator of before these were told, and of tables by one of before `resolution_nanos` was.
     #[prost(message, repeated, tag = "13")]
     pub changes: ::prost::alloc::vec::Vec<DatedChange>,
     /// Last copies, a node. Empty: there are none, or the coordinator does not say.
@@ -1149,7 +1149,7 @@ pub struct DatedChange {
     /// When it was first read to be as it is, on the reader's clock.
     #[prost(int64, tag = "12")]
     pub at_unix_nanos: i64,
-    /// When the latency changed, to a piece of 10 s at the most.
+    /// When the latency changed, to `resolution_nanos`; where that is not given, to a piece of 10 s at the most.
     #[prost(int64, tag = "13")]
     pub began_unix_nanos: i64,
     /// Half of the writes before took at most this.
@@ -1170,6 +1170,10 @@ pub struct DatedChange {
     /// How likely the difference of the tail is by chance. Absent: too few pieces.
     #[prost(double, optional, tag = "19")]
     pub p99_p: ::core::option::Option<f64>,
+    /// To how much it is known when the latency changed, in nanoseconds: how long the pieces are that were held against each other. Of tables
+    /// those of their cells, 10 s or, over an hour old, a minute. 0: the coordinator does not say.
+    #[prost(int64, tag = "20")]
+    pub resolution_nanos: i64,
 }
 /// How many I/Os and legs were joined. exact + ambiguous + incomplete = writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

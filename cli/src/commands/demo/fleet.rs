@@ -13,8 +13,10 @@ use fathom_proto::fleet::v1 as wire;
 use fathom_runtime::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
+use super::home::{Home, Played};
 use super::processes::{COMMIT_EVERY, Running, VALID, listening, loopback_leaf, role, spawn};
-use super::{POLL, home, stay_until};
+use super::stop::Stop;
+use super::{POLL, stay_until};
 use crate::args::{Arguments, DemoArgs, Output};
 use crate::client::Client;
 use crate::commands::print;
@@ -70,9 +72,9 @@ struct Fleet {
     running: Vec<Running>,
 }
 
-pub(super) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
+pub(super) fn run(arguments: &DemoArgs, stop: &Stop, output: Output) -> Result<Code> {
     let started = Instant::now();
-    let (home, _removed_at_the_end) = home(arguments.dir.as_deref())?;
+    let home = Home::open(arguments.dir.as_deref(), &Played::named("fleet"))?;
     let program = std::env::current_exe().map_err(|source| Error::File {
         path: "fathom".into(),
         source,
@@ -80,11 +82,11 @@ pub(super) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     let mut fleet = Fleet {
         program,
         authority: Authority::throw_away("Fathom demo", SystemClock.now(), VALID)?,
-        home,
+        home: home.path().to_owned(),
         running: Vec::new(),
     };
-    let context_file = fleet.start()?;
-    let guilty = super::unless_stopped(fleet.settled(&context_file))?;
+    let context_file = fleet.start(stop)?;
+    let guilty = super::unless_stopped(stop, fleet.settled(&context_file))?;
     tell!(
         "two sites with three clusters have joined, and are joined to their ends, after {:.1} s",
         started.elapsed().as_secs_f64()
@@ -92,14 +94,14 @@ pub(super) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
     show(&context_file, &guilty, output)?;
     if !arguments.once {
         let hint = fleet.hint(&context_file, &guilty);
-        stay_until(&hint, || fleet.check())?;
+        stay_until(&hint, stop, || fleet.check())?;
     }
     Ok(Code::Fine)
 }
 
 impl Fleet {
     /// Starts the fleet coordinator, the sites, and a daemon a node. The context file of whoever asks.
-    fn start(&mut self) -> Result<PathBuf> {
+    fn start(&mut self, stop: &Stop) -> Result<PathBuf> {
         let certificates = self.home.join("certificates");
         std::fs::create_dir_all(&certificates).map_err(|source| Error::File {
             path: certificates.clone(),
@@ -123,6 +125,7 @@ impl Fleet {
         }
         .write(&context_file)?;
         for simulated in &CLUSTERS {
+            stop.check()?;
             let address = sites.iter().find(|(site, _)| *site == simulated.site);
             if let Some((_, address)) = address {
                 self.play(simulated, address)?;

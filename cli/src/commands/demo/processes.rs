@@ -14,6 +14,7 @@ use fathom_lab::replay::cluster_of;
 use fathom_model::Tap;
 use fathom_runtime::clock::{Clock, SystemClock};
 
+use super::stop::Stop;
 use crate::commands::roles::END_WITH_STDIN;
 use crate::context::{Context, ContextFile};
 use crate::error::{Error, Result};
@@ -44,8 +45,13 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Starts everything in `home`.
-    pub(super) fn start(recording: &Recording, home: &Path, without: &[Tap], pace: Option<f64>) -> Result<Self> {
+    /// Starts everything in `home`, without some taps and at a pace, unless it is asked to stop.
+    pub(super) fn start(
+        recording: &Recording,
+        home: &Path,
+        (without, pace): (&[Tap], Option<f64>),
+        stop: &Stop,
+    ) -> Result<Self> {
         let program = std::env::current_exe().map_err(|source| Error::File {
             path: "fathom".into(),
             source,
@@ -105,6 +111,7 @@ impl Processes {
             daemons: Vec::new(),
         };
         for node in recording.nodes() {
+            stop.check()?;
             if node.events.is_none() {
                 tell!(
                     "node {} has no events in this recording: nobody speaks for it",

@@ -10,7 +10,8 @@ use crate::commands::print;
 use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json;
-use crate::render::table::Grid;
+use crate::render::table::{Grid, one_line};
+use crate::scope::tell;
 
 /// Shown when nobody says which: a recording with a fault.
 const DEFAULT: &str = "fault-slow-drive";
@@ -32,6 +33,14 @@ fn folders(given: &[PathBuf]) -> Vec<PathBuf> {
             .map(PathBuf::from),
     );
     folders
+}
+
+/// The folder that the environment names, where it counts and cannot be listed.
+fn unreadable(given: &[PathBuf]) -> Option<(PathBuf, std::io::Error)> {
+    let named = std::env::var_os(VARIABLE).filter(|value| given.is_empty() && !value.is_empty())?;
+    let path = PathBuf::from(named);
+    let error = std::fs::read_dir(&path).err()?;
+    Some((path, error))
 }
 
 /// All recordings by name; of two with one name the first found.
@@ -67,6 +76,9 @@ pub(super) fn find(given: &[PathBuf], name: Option<&str>) -> Result<PathBuf> {
     {
         return Ok(folder);
     }
+    if Path::new(name).is_file() {
+        return Err(Error::NoFolder { path: name.into() });
+    }
     let known: Vec<&str> = all.keys().map(String::as_str).collect();
     let known = if known.is_empty() {
         "none".to_owned()
@@ -89,6 +101,12 @@ pub(super) fn list(given: &[PathBuf], output: Output) -> Result<Code> {
             path: path.clone(),
             source,
         });
+    }
+    if let Some((path, error)) = unreadable(given) {
+        tell!(
+            "{VARIABLE} names {}, which cannot be listed ({error}): nothing of it is here; name a folder of recordings, or unset it",
+            one_line(&path.display().to_string())
+        );
     }
     let mut rows = Vec::new();
     for (name, path) in all(given) {

@@ -32,5 +32,6 @@ pub(super) fn dated_to_wire(dated: &Dated) -> wire::DatedChange {
         after_p99_nanos: dated.after.p99_nanos,
         p50_p,
         p99_p,
+        resolution_nanos: dated.piece_nanos,
     }
 }

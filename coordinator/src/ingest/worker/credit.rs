@@ -31,17 +31,16 @@ impl Running {
                 true => continue,
             };
             // Not for every batch: when half of what was granted is used.
-            if session.credit >= next + ahead / 2 {
+            if session.credit >= next.saturating_add(ahead / 2) {
                 continue;
             }
-            let credit = wire::Credit {
-                until_ordinal: next + ahead,
-            };
+            let until_ordinal = next.saturating_add(ahead);
+            let credit = wire::Credit { until_ordinal };
             let sent = session.outbox.try_send(Ok(wire::CollectResponse {
                 message: Some(Response::Credit(credit)),
             }));
             if sent.is_ok() {
-                session.credit = next + ahead;
+                session.credit = until_ordinal;
             }
         }
         if self.ack_due {

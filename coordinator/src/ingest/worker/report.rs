@@ -1,6 +1,7 @@
 //! How a cluster stands, for whoever asks.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use fathom_model::{NodeId, Tap};
 
@@ -14,7 +15,7 @@ impl Running {
         let streams = self.engine.streams();
         WorkerReport {
             ios: self.ios,
-            events: streams.iter().map(|stream| stream.next_ordinal).sum(),
+            events: (streams.iter()).fold(0, |sum, stream| stream.next_ordinal.saturating_add(sum)),
             in_memory: self.engine.in_memory() as u64,
             finished: self.all_came() && !self.dirty,
             waiting: self
@@ -41,6 +42,7 @@ impl Running {
 
     fn oddities(&self) -> Vec<String> {
         let of_map = self.topology.iter().flat_map(|known| known.topology.oddities());
+        let of_map = of_map.chain(self.contests.sentences(Instant::now()));
         let mut oddities: Vec<String> = of_map.chain(self.engine.oddities()).collect();
         oddities.sort_unstable();
         oddities.dedup();

@@ -1,16 +1,17 @@
 //! Daemons that are connected: what opens and ends their sessions, and what each says the cluster is made of.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use fathom_join::{Engine, StreamInfo};
-use fathom_model::{NodeId, StreamIndex};
+use fathom_model::{NodeId, StreamId, StreamIndex};
 use fathom_proto::COLLECT_PROTOCOL;
 use fathom_proto::collect::v1 as wire;
 use fathom_proto::collect::v1::collect_response::Message as Response;
 use fathom_proto::convert::collect::{Opening, VersionedTopology};
 
 use super::super::Outbox;
-use super::{Running, credit};
+use super::{Running, contests, credit};
 use crate::grpc::status;
 
 /// A daemon that is connected.
@@ -18,6 +19,8 @@ pub(super) struct Session {
     pub(super) stream: StreamIndex,
     pub(super) node: NodeId,
     pub(super) outbox: Outbox,
+    /// From where it is connected.
+    from: Option<SocketAddr>,
     pub(super) credit: u64,
     /// The last ack that was said.
     pub(super) acked: (u64, bool),
@@ -55,7 +58,7 @@ impl Running {
         }
     }
 
-    pub(super) fn open(&mut self, session: u64, opening: &Opening, outbox: Outbox) {
+    pub(super) fn open(&mut self, session: u64, opening: &Opening, (outbox, from): (Outbox, Option<SocketAddr>)) {
         let info = StreamInfo {
             id: opening.stream.clone(),
             taps: opening.taps.clone(),
@@ -69,6 +72,8 @@ impl Running {
             .map(|(&number, _)| number)
             .collect();
         for older in before {
+            let had = self.sessions.get(&older).and_then(|older| older.from);
+            self.note_contest(&opening.stream, [had, from]);
             self.refuse(older, status::replaced_session(&opening.stream.node));
         }
         let kept = self
@@ -83,7 +88,7 @@ impl Running {
         let position = self.engine.next_ordinal(stream);
         let accounted = kept.map_or(&[][..], |kept| kept.accounted.ranges());
         let credit = if self.topology.is_some() {
-            position + credit::AHEAD
+            position.saturating_add(credit::AHEAD)
         } else {
             position
         };
@@ -116,12 +121,24 @@ impl Running {
                     stream,
                     node,
                     outbox,
+                    from,
                     credit,
                     acked: (0, false),
                     daemon: None,
                     kept: None,
                     order_due: false,
                 },
+            );
+        }
+    }
+
+    /// Tells of a stream that is taken over again and again.
+    fn note_contest(&mut self, stream: &StreamId, between: [Option<SocketAddr>; 2]) {
+        if let Some(times) = self.contests.note(stream, between, Instant::now()) {
+            let [had, took] = between.map(contests::address);
+            tracing::warn!(
+                cluster = %self.id, node = %stream.node, incarnation = %stream.incarnation, had, took, times,
+                "two daemons send one stream and take it from each other: stop one of them"
             );
         }
     }

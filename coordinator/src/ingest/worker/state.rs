@@ -136,6 +136,7 @@ impl StateStreams {
         let entry = self.streams.entry(open.id.clone()).or_default();
         let known = skip(entry.0, first)?;
         let count = (observations.len() + samples.len()) as u64;
+        not_after_end(*entry, first.saturating_add(count))?;
         let known = usize::try_from(known).unwrap_or(usize::MAX);
         let known_samples = known.saturating_sub(observations.len()).min(samples.len());
         observations.drain(..known.min(observations.len()));
@@ -163,6 +164,17 @@ fn skip(next: u64, first: u64) -> Result<u64, Status> {
     Ok(next - first)
 }
 
+/// A stream that has ended gets nothing new.
+fn not_after_end((next, ended): (u64, bool), until: u64) -> Result<(), Status> {
+    match ended && until > next {
+        true => Err(status::of_join(&fathom_join::Error::AfterEnd {
+            end: next,
+            found: until - 1,
+        })),
+        false => Ok(()),
+    }
+}
+
 impl Running {
     /// Handles what is about a state stream, and gives back what is not.
     pub(super) fn handle_state(&mut self, message: Message) -> Option<Message> {
@@ -171,6 +183,7 @@ impl Running {
                 session,
                 opening,
                 outbox,
+                ..
             } if opening.stream.kind == StreamKind::State => {
                 self.open_state(session, &opening, outbox);
                 return None;
@@ -218,12 +231,7 @@ impl Running {
                 });
                 (session, outcome)
             }
-            Message::Lost {
-                session, first, count, ..
-            } => {
-                let taken = self.lose_state(session, first, count);
-                (session, taken)
-            }
+            Message::Lost { session, ordinals, .. } => (session, self.lose_state(session, ordinals)),
             Message::End {
                 session, next_ordinal, ..
             } => (session, self.end_state(session, next_ordinal)),
@@ -248,13 +256,14 @@ impl Running {
         None
     }
 
-    fn lose_state(&mut self, session: u64, first: u64, count: u64) -> Result<(), Status> {
+    fn lose_state(&mut self, session: u64, (first, until): (u64, u64)) -> Result<(), Status> {
         let Some(open) = self.state.sessions.get(&session) else {
             return Ok(());
         };
         let entry = self.state.streams.entry(open.id.clone()).or_default();
         skip(entry.0, first)?;
-        entry.0 = entry.0.max(first.saturating_add(count));
+        not_after_end(*entry, until)?;
+        entry.0 = entry.0.max(until);
         Ok(())
     }
 
@@ -263,7 +272,7 @@ impl Running {
             return Ok(());
         };
         let entry = self.state.streams.entry(open.id.clone()).or_default();
-        skip(entry.0, next_ordinal)?;
+        super::is_end_at(entry.0, next_ordinal).map_err(|error| status::of_join(&error))?;
         entry.1 = true;
         Ok(())
     }
@@ -300,7 +309,7 @@ impl Running {
             position,
             accounted: Vec::new(),
             credit: Some(wire::Credit {
-                until_ordinal: position + AHEAD,
+                until_ordinal: position.saturating_add(AHEAD),
             }),
             policy: Some(wire::Policy {
                 report_cluster: reporter,
@@ -315,7 +324,7 @@ impl Running {
         if sent.is_ok() {
             self.dirty = true;
             let acked = (0, false);
-            let credit = position + AHEAD;
+            let credit = position.saturating_add(AHEAD);
             self.state.sessions.insert(
                 session,
                 Session {
@@ -359,14 +368,13 @@ impl Running {
     pub(super) fn grant_state(&mut self) {
         for session in self.state.sessions.values_mut() {
             let next = self.state.streams.get(&session.id).map_or(0, |(next, _)| *next);
-            if session.credit >= next + AHEAD / 2 {
+            if session.credit >= next.saturating_add(AHEAD / 2) {
                 continue;
             }
-            let message = Some(Response::Credit(wire::Credit {
-                until_ordinal: next + AHEAD,
-            }));
+            let until_ordinal = next.saturating_add(AHEAD);
+            let message = Some(Response::Credit(wire::Credit { until_ordinal }));
             if session.outbox.try_send(Ok(wire::CollectResponse { message })).is_ok() {
-                session.credit = next + AHEAD;
+                session.credit = until_ordinal;
             }
         }
         if self.state.ack_due {

@@ -85,3 +85,15 @@ fn what_is_known_first_or_not_placed_is_no_event() {
         ]
     );
 }
+
+#[test]
+fn stretches_that_are_close_are_read_once_and_far_ones_apart() {
+    let span = |from: i64, until: i64| Span {
+        from_unix_nanos: from * SECOND,
+        until_unix_nanos: until * SECOND,
+    };
+    let far = 3 * 3600;
+    let spans = vec![span(far, far + 600), span(0, 600), span(300, 900), span(1000, 1200)];
+    assert_eq!(joined(spans), [span(0, 1200), span(far, far + 600)]);
+    assert_eq!(joined(Vec::new()), []);
+}

@@ -1,5 +1,8 @@
 //! Added time goes to the component that was longer than its peers', and to nobody where none was.
 
+use fathom_model::Slowest;
+use fathom_model::fan_out::{Further, MoreOrdinals};
+
 use super::*;
 use crate::fixture::{Cluster, Times};
 
@@ -44,4 +47,40 @@ fn copy_that_was_only_sent_later_blames_nobody() {
     let blame = blamed([USUAL; 3]);
     assert_eq!(blame.added_nanos, 30_000);
     assert!(blame.shares.iter().all(|(_, nanos)| *nanos == 0));
+}
+
+/// Until the attempt that went well was sent.
+const LOST: u64 = 50_000_000;
+
+/// The attempt that went well took what it always takes: what the write waited for was lost before it.
+#[test]
+fn attempts_that_failed_are_of_the_way_that_they_went() {
+    let mut cluster = Cluster::new();
+    cluster.write(0, [USUAL; 3], &[]);
+    let rows = &mut cluster.rows;
+    let again = &mut rows.legs[1];
+    for seen in [&mut again.initiator, &mut again.target, &mut again.device]
+        .into_iter()
+        .flatten()
+    {
+        seen.start_unix_nanos = seen.start_unix_nanos.saturating_add_unsigned(LOST);
+    }
+    again.more = MoreOrdinals::from(Further {
+        initiator: vec![7],
+        ..Further::default()
+    });
+    let far = again.node;
+    rows.ios[0].event.duration_nanos += LOST;
+    rows.ios[0].slowest = Some(Slowest {
+        leg: 1,
+        lead_nanos: Some(LOST),
+        confidence: 1.0,
+    });
+    let blame = blame(rows, &rows.ios[0]).unwrap();
+    let (suspect, nanos) = blame.shares.iter().max_by_key(|(_, nanos)| *nanos).unwrap();
+    assert!(
+        matches!(suspect, Suspect::Link { node, .. } if *node == far),
+        "{blame:?}"
+    );
+    assert!(*nanos > LOST * 99 / 100, "{blame:?}");
 }

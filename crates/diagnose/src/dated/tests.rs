@@ -3,6 +3,7 @@
 use super::*;
 use crate::findings::tests::cluster;
 use crate::fixture::{Cluster, START};
+use crate::tally::Tally;
 
 /// Of a minute and a half, pieces are of 1.5 s.
 const SECONDS: i64 = 90;
@@ -102,4 +103,43 @@ fn what_happened_at_the_same_time_is_all_told() {
     let mut told: Vec<&str> = told.iter().map(|one| one.event.attribute.as_str()).collect();
     told.sort_unstable();
     assert_eq!(told, ["firmware", "owner"]);
+}
+
+/// What rows add up to tells the same, in the pieces that the cells have.
+#[test]
+fn cells_tell_the_change_that_rows_tell_to_a_bucket() {
+    let cluster = cluster(600, |at, _, times| {
+        if at >= 300 * SECOND {
+            times.way += times.way / 2;
+            times.device += times.device / 2;
+        }
+    });
+    let mut tally = Tally::default();
+    tally.add(&cluster.rows, &cluster.catalog);
+    let cells = tally.cells();
+    let disk = About::Disk("t1".to_owned(), "disk0".to_owned());
+    for (about, length) in [
+        (volume(), Bucket::FINE_NANOS),
+        (About::Node("i1".to_owned()), Bucket::FINE_NANOS),
+        (disk, Bucket::FINE_NANOS),
+    ] {
+        let dated_at = |second: i64| {
+            let mut search = Search::of_pieces(vec![(event(about.clone(), second), length)]);
+            for ((bucket, key), sketch) in &cells.latency.cells {
+                search.add_cell(*bucket, key, sketch, &cluster.catalog);
+            }
+            search.report()
+        };
+        let told = dated_at(301);
+        assert_eq!(told.len(), 1, "{about:?}");
+        let one = &told[0];
+        assert_eq!(one.piece_nanos, length);
+        let began = (one.began_unix_nanos - START) / SECOND;
+        assert!((290..=310).contains(&began), "{began}");
+        let ratio = one.after.p50_nanos as f64 / one.before.p50_nanos as f64;
+        assert!((1.2..1.6).contains(&ratio), "{about:?} {one:?}");
+        for elsewhere in [200, 250, 350, 400] {
+            assert_eq!(dated_at(elsewhere), [], "{about:?} at {elsewhere}");
+        }
+    }
 }

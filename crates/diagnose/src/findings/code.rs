@@ -52,6 +52,8 @@ pub enum Code {
     LinkCreditStalls,
     /// An adapter counts errors, or connections of the storage bus fail.
     LinkErrors,
+    /// A link carries about as much as it takes, and copies that go over it take longer.
+    LinkSaturated,
     /// A drive counts errors, more than its like.
     DiskErrors,
     /// I/O of a volume goes by way of another node.
@@ -64,7 +66,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::DiskSlow,
         Self::DiskStalls,
         Self::LinkSlow,
@@ -83,6 +85,7 @@ impl Code {
         Self::LinkPauseStorm,
         Self::LinkCreditStalls,
         Self::LinkErrors,
+        Self::LinkSaturated,
         Self::DiskErrors,
         Self::CsvRedirected,
         Self::BitlockerCostsWrites,
@@ -111,6 +114,7 @@ impl Code {
             Self::LinkPauseStorm => "LINK_PAUSE_STORM",
             Self::LinkCreditStalls => "LINK_CREDIT_STALLS",
             Self::LinkErrors => "LINK_ERRORS",
+            Self::LinkSaturated => "LINK_SATURATED",
             Self::DiskErrors => "DISK_ERRORS",
             Self::CsvRedirected => "CSV_REDIRECTED",
             Self::BitlockerCostsWrites => "BITLOCKER_COSTS_WRITES",
@@ -138,6 +142,7 @@ impl Code {
             Sign::PauseStorm => Self::LinkPauseStorm,
             Sign::CreditStalls => Self::LinkCreditStalls,
             Sign::LinkErrors => Self::LinkErrors,
+            Sign::Saturated => Self::LinkSaturated,
             Sign::DiskErrors => Self::DiskErrors,
             Sign::CsvRedirected => Self::CsvRedirected,
             Sign::Encrypted => Self::BitlockerCostsWrites,

@@ -245,14 +245,21 @@ impl Tracker {
     /// A condition that is nothing by itself and explains something: its finding is opened for it, unless that was felt no more by when it
     /// was over.
     pub(super) fn open_cause_of(&mut self, effect: &Effect, felt_until: i64, at: i64) -> Option<OfCause> {
-        let mut held = self.standing.values().filter_map(|standing| {
+        let held = self.standing.values().filter_map(|standing| {
             let condition = standing.condition.as_ref()?;
             let since = standing.since().unwrap_or(at);
             let may = standing.is_held && condition.only_if_felt && condition.sign != Sign::JobRuns;
-            (may && Cause::of_condition(condition, since).explains(effect)).then(|| (condition.clone(), since))
+            (may && Cause::of_condition(condition, since).explains(effect)).then_some((condition, since))
         });
-        let (condition, since) = held.next()?;
-        drop(held);
+        // Pauses, stalls and packets that are thrown away come of a link that is full.
+        let (condition, since) = held.min_by_key(|(condition, _)| condition.sign != Sign::Saturated)?;
+        let condition = condition.clone();
+        // And what fills it may be a job.
+        if condition.sign == Sign::Saturated
+            && let Some(job) = self.job_of(effect, felt_until, at)
+        {
+            return Some(job);
+        }
         let object = Object::of_condition(&condition);
         let is_over = |tracked: &Tracked| {
             let closed = tracked.finding.closed_unix_ns;

@@ -134,7 +134,9 @@ impl<'a> Cause<'a> {
                 let is_storm = self.sign == Sign::QosDrift && effect.code == Code::LinkPauseStorm;
                 is_together && (is_way || is_node || is_storm) && is_there
             }
-            Sign::PauseStorm | Sign::CreditStalls => is_together && (is_way || is_node) && effect.has_end(self.node),
+            Sign::PauseStorm | Sign::CreditStalls | Sign::Saturated => {
+                is_together && (is_way || is_node) && effect.has_end(self.node)
+            }
             Sign::LinkErrors => {
                 let is_there = match self.kind {
                     "link" => is_way && self.has_same_ends(effect),

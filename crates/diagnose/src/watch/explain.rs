@@ -36,6 +36,8 @@ pub(super) struct Case {
     pub(super) count: u32,
     pub(super) expected: f64,
     pub(super) writes: u64,
+    /// In how many of them it is a way that was seen in one direction alone.
+    pub(super) one_way: u64,
     pub(super) strength: f64,
 }
 
@@ -362,6 +364,7 @@ impl Explainer<'_, '_> {
             count: verdict.count,
             expected: verdict.expected,
             writes: member.writes as u64,
+            one_way: member.one_way.into(),
             strength: verdict.strength,
         };
         let Some(case) = self.cases.get_mut(&named) else {

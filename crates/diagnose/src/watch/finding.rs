@@ -129,6 +129,8 @@ pub struct Finding {
     hidden: Vec<usize>,
     /// What those cost.
     hidden_cost: f64,
+    /// What it added at most to writes of which nobody knows for which copy they waited.
+    at_most_nanos: u64,
     first: i64,
     last: i64,
     /// Whose writes waited for it, in the seconds in which its cost was counted.
@@ -151,6 +153,7 @@ impl Finding {
             suspects: case.suspects.clone(),
             hidden: Vec::new(),
             hidden_cost: 0.0,
+            at_most_nanos: 0,
             waits: BTreeMap::new(),
             first: time - seconds as i64 + 1,
             last: time,
@@ -237,11 +240,12 @@ impl Finding {
     pub(super) fn absorb(&mut self, unknown: &Self) {
         self.cost += unknown.cost;
         self.hidden_cost += unknown.cost;
+        self.at_most_nanos = self.at_most_nanos.saturating_add(unknown.at_most_nanos);
         self.wrote += unknown.wrote;
         for (whose, wait) in &unknown.waits {
             self.waits.entry(*whose).or_default().take(*wait);
         }
-        self.cost_nanos = self.cost.max(0.0) as u64;
+        self.set_cost();
         self.first = self.first.min(unknown.first);
         self.take_suspects(&unknown.suspects);
     }
@@ -270,12 +274,26 @@ impl Finding {
             let cost = tally.added_nanos as f64 - usual * f64::from(tally.writes);
             self.cost += cost;
             self.hidden_cost += if self.hidden.contains(&suspect) { cost } else { 0.0 };
+            self.at_most_nanos = self.at_most_nanos.saturating_add(tally.at_most_nanos);
             self.wrote += tally.write_nanos as f64;
             for (whose, wait) in &tally.waits {
                 self.waits.entry(*whose).or_default().take(*wait);
             }
         }
-        self.cost_nanos = self.cost.max(0.0) as u64;
+        self.set_cost();
+    }
+
+    /// What is known counts. Where nothing is, it is what is the case at most, and that is said: none at all would be a number too.
+    fn set_cost(&mut self) {
+        self.cost_nanos = match self.cost.max(0.0) as u64 {
+            0 => self.at_most_nanos,
+            known => known,
+        };
+    }
+
+    /// Whether its cost is a bound.
+    fn costs_at_most(&self) -> bool {
+        self.cost < 1.0 && self.at_most_nanos > 0
     }
 
     /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
@@ -349,7 +367,7 @@ impl Finding {
     /// By which share it made writes longer that it took part in.
     #[must_use]
     pub fn lengthened(&self) -> f64 {
-        let cost = self.cost.max(0.0);
+        let cost = self.cost_nanos as f64;
         cost / (self.wrote - cost).max(1.0)
     }
 
@@ -407,6 +425,7 @@ impl Finding {
                     .collect(),
             })
             .chain(unseen_there(hidden_ns))
+            .chain(self.costs_at_most().then(at_most))
             .collect(),
         }
     }
@@ -415,7 +434,13 @@ impl Finding {
         let what = match self.case.what {
             What::Drive => "time at the drive",
             What::Target => "time at the far side's bus target beyond the drive's",
-            What::Way => "time on the way (leg less the far side's service)",
+            What::Way if self.case.one_way == 0 => "time on the way (leg less the far side's service)",
+            What::Way if self.case.one_way >= self.case.writes => {
+                "time until the far side had the request (the leg itself was not seen at the initiator)"
+            }
+            What::Way => {
+                "time on the way (leg less the far side's service; until the far side had the request, where the leg itself was not seen)"
+            }
             What::FarSide => {
                 "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)"
             }
@@ -436,6 +461,17 @@ impl Finding {
             self.seconds,
             self.case.expected,
         )
+    }
+}
+
+/// Says that a cost is a bound and not the cost itself.
+fn at_most() -> Evidence {
+    Evidence {
+        text: "what it cost is at most this: no reply was seen, and which copy its writes waited for is not known of any, since one was not \
+               seen at all or the clocks do not tell; counted is by how much this one was longer than the others that were seen, as far as \
+               the write took longer than usual"
+            .to_owned(),
+        writes: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::BIN_NANOS;
 use super::past::Pasts;
 use super::tally::{Bin, MARGINS, Numbers, Tally, Window, at_least, margin_nanos};
 
@@ -9,7 +10,7 @@ use super::tally::{Bin, MARGINS, Numbers, Tally, Window, at_least, margin_nanos}
 /// reaches it in one of e^25 (7e10) judgements; ten days of a cluster of 36 suspects are some 10^9, most of them of the same counts.
 const SURE: f64 = 25.0;
 
-/// Without its busiest second it has to be at least as sure as this: one stall is no trouble.
+/// Without its busiest second it has to be at least as sure as this: one stall of less than a second is no trouble.
 const SURE_WITHOUT_A_STALL: f64 = 12.0;
 
 /// Less than this multiple of what its equals do is within what equals differ by.
@@ -49,6 +50,8 @@ pub(super) struct Member {
     /// Their numbers.
     pub(super) suspects: Vec<usize>,
     pub(super) writes: f64,
+    /// In how many of them it is a way that was seen in one direction alone.
+    pub(super) one_way: u32,
     added_nanos: f64,
     write_nanos: f64,
     beyond: [u32; MARGINS],
@@ -108,6 +111,7 @@ impl<'a> Scene<'a> {
         (sum.writes >= FEWEST_WRITES).then(|| Member {
             suspects,
             writes: f64::from(sum.writes),
+            one_way: sum.one_way,
             added_nanos: sum.added_nanos as f64,
             write_nanos: sum.write_nanos as f64,
             beyond: at_least(sum.beyond),
@@ -188,8 +192,7 @@ impl<'a> Scene<'a> {
             if strength < SURE || !(matters || tail) || best.as_ref().is_some_and(|best| best.strength >= strength) {
                 continue;
             }
-            let left = member.above(usual, margin, self.busiest(member, margin));
-            if left.is_some_and(|(_, _, left)| left >= SURE_WITHOUT_A_STALL) {
+            if is_no_moment(margin) || self.is_sure_without_a_stall(member, usual, margin) {
                 best = Some(Verdict {
                     member: at,
                     margin,
@@ -200,6 +203,11 @@ impl<'a> Scene<'a> {
             }
         }
         best
+    }
+
+    fn is_sure_without_a_stall(&self, member: &Member, usual: &Usual, margin: usize) -> bool {
+        let left = member.above(usual, margin, self.busiest(member, margin));
+        left.is_some_and(|(_, _, left)| left >= SURE_WITHOUT_A_STALL)
     }
 
     /// Those of single members without an equal that are far above their own past, with that, under the same load, and not because all
@@ -254,6 +262,12 @@ impl<'a> Scene<'a> {
         };
         recent.map(in_bin).max().unwrap_or(0)
     }
+}
+
+/// Whether what is beyond a margin waited for longer than a second: then it waited in more than one, and that all of it ended in the same,
+/// as when a target comes back, says nothing.
+const fn is_no_moment(margin: usize) -> bool {
+    margin_nanos(margin) >= BIN_NANOS.unsigned_abs()
 }
 
 /// For each margin a rate that is never more than far above what any member's others do.

@@ -6,7 +6,7 @@ use fathom_model::{Io, JoinedRows, Leg};
 use smallvec::SmallVec;
 
 use super::past::Pasts;
-use crate::blame::{Suspect, blame, in_two_manners, like, outside, parts};
+use crate::blame::{Suspect, at_most, blame, in_two_manners, like, outside, parts};
 use crate::spread::Spread;
 
 /// Fewer values say nothing about what is usual.
@@ -14,6 +14,9 @@ const ENOUGH: u64 = 100;
 
 /// So many values, and the older ones are forgotten.
 const MANY: u64 = 4000;
+
+/// What stands beside the kinds of suspects for whole writes.
+const WHOLE: u8 = 6;
 
 /// One component of one write.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +28,10 @@ pub(super) struct Measure {
     pub(super) above_nanos: u64,
     /// What it added to the write.
     pub(super) added_nanos: u64,
+    /// What it added at most, where it is not known which copy was last. It decides nothing about who is worse.
+    pub(super) at_most_nanos: u64,
+    /// Whether it is a way that was seen in one direction alone: the leg itself was not seen at the initiator.
+    pub(super) one_way: bool,
     /// Of one without an equal the length of the request and how long it took.
     pub(super) alone: Option<(u64, u64)>,
 }
@@ -60,6 +67,15 @@ impl References {
             Suspect::Unseen { .. } => 4,
             Suspect::Initiator(_) => 5,
         };
+        self.usual_of(kind, length, nanos)
+    }
+
+    /// The same of whole writes.
+    fn usual_write(&mut self, io: &Io) -> Option<u64> {
+        self.usual_of(WHOLE, io.length, io.event.duration_nanos)
+    }
+
+    fn usual_of(&mut self, kind: u8, length: u64, nanos: u64) -> Option<u64> {
         // Requests of one size class take alike.
         let class = length.max(1).ilog2();
         self.0.entry((kind, class)).or_default().usual(nanos)
@@ -133,16 +149,32 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
                         beyond_nanos: part.nanos.saturating_sub(longest),
                         above_nanos: part.nanos.saturating_sub(usual),
                         added_nanos: 0,
+                        at_most_nanos: 0,
+                        one_way: is_way && legs[at].initiator.is_none(),
                         alone: alone.then_some((length, part.nanos)),
                     });
                 }
             }
         }
         measures.extend(wholes(io, legs, &mut known.references));
-        let shares = blame(rows, io).map(|blame| blame.shares).unwrap_or_default();
+        let shares = blame(rows, io).map(|blame| blame.shares);
+        let is_known = shares.is_some();
+        let replied = io.slowest.is_some() || legs.iter().any(|leg| leg.initiator.is_some());
+        let usual = if is_known || replied {
+            None
+        } else {
+            known.references.usual_write(io)
+        };
+        let bound = usual.map(|usual| at_most(io, legs, write_nanos.saturating_sub(usual)));
+        let shares = shares.or(bound).unwrap_or_default();
         for (suspect, nanos) in shares {
-            if let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) {
+            let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) else {
+                continue;
+            };
+            if is_known {
                 measure.added_nanos = nanos;
+            } else {
+                measure.at_most_nanos = nanos;
             }
         }
     }
@@ -156,6 +188,8 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
             beyond_nanos: above_nanos,
             above_nanos,
             added_nanos: above_nanos,
+            at_most_nanos: 0,
+            one_way: false,
             alone: None,
         });
     }
@@ -205,6 +239,8 @@ fn wholes(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measu
                 beyond_nanos: 0,
                 above_nanos: nanos.saturating_sub(usual),
                 added_nanos: 0,
+                at_most_nanos: 0,
+                one_way: false,
                 alone: None,
             });
         }

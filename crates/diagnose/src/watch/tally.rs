@@ -27,6 +27,10 @@ pub(super) struct Tally {
     pub(super) writes: u32,
     /// What it added to them, in all.
     pub(super) added_nanos: u64,
+    /// What it added to others at most.
+    pub(super) at_most_nanos: u64,
+    /// In how many of them it is a way that was seen in one direction alone.
+    pub(super) one_way: u32,
     /// What they took.
     pub(super) write_nanos: u64,
     /// How often it was longer than the longest of the others, by how much (not cumulative).
@@ -73,6 +77,8 @@ impl Tally {
     pub(super) fn take(&mut self, other: &Self) {
         self.writes += other.writes;
         self.added_nanos += other.added_nanos;
+        self.at_most_nanos += other.at_most_nanos;
+        self.one_way += other.one_way;
         self.write_nanos += other.write_nanos;
         for (own, theirs) in self.beyond.iter_mut().zip(&other.beyond) {
             *own += theirs;
@@ -94,6 +100,8 @@ impl Tally {
     fn give_back(&mut self, other: &Self) {
         self.writes -= other.writes;
         self.added_nanos -= other.added_nanos;
+        self.at_most_nanos -= other.at_most_nanos;
+        self.one_way -= other.one_way;
         self.write_nanos -= other.write_nanos;
         for (own, theirs) in self.beyond.iter_mut().zip(&other.beyond) {
             *own -= theirs;
@@ -186,7 +194,8 @@ impl Bin {
         self.count += 1;
         let at = bin(write_nanos);
         self.writes[at] = self.writes[at].saturating_add(1);
-        let most = measures.iter().map(|measure| measure.added_nanos).max().unwrap_or(0);
+        let waited = |measure: &Measure| measure.added_nanos.max(measure.at_most_nanos);
+        let most = measures.iter().map(waited).max().unwrap_or(0);
         for measure in measures {
             let number = numbers.number(measure.suspect);
             if self.tallies.len() <= number {
@@ -195,6 +204,8 @@ impl Bin {
             let tally = &mut self.tallies[number];
             tally.writes += 1;
             tally.added_nanos += measure.added_nanos.min(1 << 50);
+            tally.at_most_nanos += measure.at_most_nanos.min(1 << 50);
+            tally.one_way += u32::from(measure.one_way);
             tally.write_nanos += write_nanos.min(1 << 50);
             if let Some((length, nanos)) = measure.alone
                 && let Some(before) = pasts.before(measure.suspect, length)
@@ -202,10 +213,11 @@ impl Bin {
                 let past = tally.past.get_or_insert_default();
                 past.add(before, nanos, write_nanos.saturating_sub(nanos));
             }
-            if measure.added_nanos > 0 {
+            let nanos = waited(measure);
+            if nanos > 0 {
                 let wait = Wait {
-                    writes: u64::from(measure.added_nanos == most),
-                    nanos: measure.added_nanos.min(1 << 50),
+                    writes: u64::from(nanos == most),
+                    nanos: nanos.min(1 << 50),
                 };
                 tally.wait((volume, write.node), wait);
             }

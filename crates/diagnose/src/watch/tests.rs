@@ -207,6 +207,44 @@ fn drive_that_hides_now_and_then_is_told_by_what_was_seen_and_no_way_beside_it()
     );
 }
 
+/// A copy that nobody saw leaves open which one was last, and the link cost 0 ns of which the leg had been measured, as it said.
+#[test]
+fn link_beside_a_copy_that_nobody_saw_costs_what_it_does_at_most_and_says_what_was_seen() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 2 && at > 20_000 * MILLISECOND && at / MILLISECOND % 20 < 5 {
+            times.way += 8_000_000;
+        }
+    };
+    let (whole, _) = run(60, slow, &[]);
+    let (_, mut cluster) = run(60, slow, &[Tap::Initiator]);
+    for leg in cluster.rows.legs.iter_mut().filter(|leg| leg.copy == 0) {
+        (leg.target, leg.device, leg.clock) = (None, None, None);
+    }
+    cluster.rows.ios.iter_mut().for_each(|io| io.slowest = None);
+    let mut watch = Watch::default();
+    cluster.rows.ios.iter().for_each(|io| watch.add(&cluster.rows, io));
+    watch.finish();
+    let found = watch.report(&cluster.catalog);
+    assert!(!found.is_empty());
+    for culprit in &found {
+        let text = &culprit.evidence[0].text;
+        assert!(
+            text.contains("the leg itself was not seen at the initiator") && !text.contains("leg less"),
+            "{text}"
+        );
+        let bound = culprit.evidence.last().unwrap();
+        assert!(bound.text.contains("at most"), "{bound:?}");
+    }
+    // One way is slower by 4 ms, half of what was added both ways.
+    let (bound, cost) = (
+        found.iter().map(|culprit| culprit.cost_ns).sum::<u64>(),
+        whole.findings(),
+    );
+    let cost: u64 = cost.iter().map(|finding| finding.cost_nanos).sum();
+    let share = bound as f64 / cost as f64;
+    assert!((0.35..1.1).contains(&share), "{bound} of {cost}");
+}
+
 fn assert_is_told(one: &(String, String, Option<String>, Option<String>), run: impl Fn(Hidden) -> (Watch, Cluster)) {
     let (all, _) = run(|_| false);
     for (what, hidden) in HIDDEN {
@@ -243,6 +281,22 @@ fn one_stall_is_no_trouble() {
     };
     let (watch, _) = run(60, stall, &[]);
     assert!(watch.findings().is_empty(), "{:?}", watch.findings());
+}
+
+/// A target that is away answers nothing, and when it is back all that waited for it ends at once.
+#[test]
+fn node_that_was_away_once_for_seconds_is_trouble_though_all_of_it_ends_in_one() {
+    const BACK: i64 = 23_050;
+    let away = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 2 && (20_000..BACK).contains(&(at / MILLISECOND)) {
+            times.way += (BACK * MILLISECOND - at) as u64;
+        }
+    };
+    let (watch, cluster) = run(60, away, &[]);
+    assert_eq!(
+        names(&watch, &cluster),
+        [("node".to_owned(), "t2".to_owned(), None, None)]
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the stream is not open or ordinals before the lost ones are still missing.
+    /// When the stream is not open, ordinals before the lost ones are still missing, or it ended before them.
     pub fn lose(&mut self, stream: StreamIndex, from: u64, until: u64) -> Result<u64> {
         let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
         if from > state.next {
@@ -31,6 +31,9 @@ impl Engine {
                 expected: state.next,
                 found: from,
             });
+        }
+        if until > state.next {
+            state.not_after_end(until - 1)?;
         }
         // What was accounted for before a restart is not lost, whatever became of the spool since.
         let lost = state.accounted.gaps(state.next.max(from), until);
@@ -77,6 +80,14 @@ impl Engine {
 }
 
 impl Stream {
+    /// Nothing has an ordinal beyond the end of a stream.
+    pub(super) fn not_after_end(&self, found: u64) -> Result<()> {
+        match self.ended {
+            Some(_) => Err(Error::AfterEnd { end: self.next, found }),
+            None => Ok(()),
+        }
+    }
+
     fn add_gap(&mut self, from: i64, until: i64) -> bool {
         let is_new = !self.gaps.contains(&(from, until));
         if is_new {

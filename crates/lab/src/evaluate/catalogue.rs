@@ -1,19 +1,20 @@
 //! The built-in catalogue: every seed is a scenario.
 //!
 //! Of 20 consecutive seeds eight have one fault, four have two, one has three, and seven are healthy: five long and quiet at 50 writes
-//! a second, two short and busy. All else (where, how bad, how large the cluster, which taps, whose clock is set) is drawn from the seed.
+//! a second, two short and busy. All else (where, how bad, how large the cluster, which taps, whose clock is set) is drawn from the seed,
+//! but for what has seeds of its own (`own`).
+
+mod own;
 
 use fathom_simulate::config::{
     Arrival, ClockChange, Config, DiskRef, Fault, FaultKind, LinkRef, Offsets, Resiliency, SizeShare, Taps, Volume,
 };
 
+use self::own::Own;
 use super::scenario::{Scenario, truth_of};
 
 /// Seeds after which the kinds of scenarios come again.
 const ROUND: u64 = 20;
-
-/// Which of twice as many has a repair.
-const REPAIR: u64 = 6;
 
 /// Length of a run with faults, in seconds.
 const FAULT_SECONDS: f64 = 90.0;
@@ -104,7 +105,9 @@ fn sizes(draw: &mut Draw) -> Vec<SizeShare> {
 }
 
 fn with_faults(seed: u64, count: usize, windows: bool, draw: &mut Draw) -> Scenario {
-    let nodes = 3 + draw.below(4);
+    let own = if count == 1 { Own::of(seed) } else { None };
+    let drawn = 3 + draw.below(4);
+    let nodes = if own == Some(Own::TwoNodes) { 2 } else { drawn };
     let rate = draw.between(300.0, 900.0).round();
     let mut config = cluster(seed, nodes, rate, draw);
     config.seconds = Some(FAULT_SECONDS);
@@ -122,12 +125,8 @@ fn with_faults(seed: u64, count: usize, windows: bool, draw: &mut Draw) -> Scena
         // Two faults are at two nodes: which of two at one node it was is another question.
         let node = (first + number as u32) % nodes;
         let drawn = fault(node, nodes, config.disks.count, draw);
-        // Of 16 single faults one is a repair, in place of what is drawn: so all other seeds are what they were without it.
-        let what = if count == 1 && seed % (2 * ROUND) == REPAIR {
-            repair(node, nodes, config.disks.count, draw)
-        } else {
-            drawn
-        };
+        let own = own.and_then(|own| own.fault(node, nodes, config.disks.count, draw));
+        let what = own.unwrap_or(drawn);
         if let FaultKind::MtuMismatch { .. } = what {
             let sizes = vec![
                 SizeShare {
@@ -154,6 +153,9 @@ fn with_faults(seed: u64, count: usize, windows: bool, draw: &mut Draw) -> Scena
             until_seconds,
             what,
         });
+    }
+    if let Some(own) = own {
+        own.arrange(&mut config, first, draw);
     }
     if windows {
         config.recording.taps = draw.one_of(&[Taps::Windows, Taps::WindowsOffset]);
@@ -242,19 +244,6 @@ fn fault(node: u32, nodes: u32, disks: u32, draw: &mut Draw) -> FaultKind {
             node,
             nanos_per_byte: draw.between(20.0, 200.0),
         },
-    }
-}
-
-/// A repair to a drive of a node from one of another.
-fn repair(node: u32, nodes: u32, disks: u32, draw: &mut Draw) -> FaultKind {
-    let mut disk = |node: u32| DiskRef {
-        node,
-        disk: draw.below(disks),
-    };
-    FaultKind::Repair {
-        to: disk(node),
-        from: disk((node + 1) % nodes),
-        queue_depth: 1 + draw.below(8),
     }
 }
 

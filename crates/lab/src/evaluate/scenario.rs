@@ -243,7 +243,8 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
         FaultKind::SlowDisk { on, .. }
         | FaultKind::SporadicStalls { on, .. }
         | FaultKind::Wear { on, .. }
-        | FaultKind::MixedMedia { on, .. } => vec![disk(on)],
+        | FaultKind::MixedMedia { on, .. }
+        | FaultKind::DriveErrors { on, .. } => vec![disk(on)],
         // State says that it runs; where the drives of both ends are not seen nothing says where.
         FaultKind::Repair { from, to, .. } if is_unseen(from.node) && is_unseen(to.node) => vec![disk(to), disk(from)],
         FaultKind::Repair { .. } => vec![Name::new("job", String::new())],
@@ -263,7 +264,11 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
             }
             LinkRef { node, peer: None } => ways(node),
         },
-        FaultKind::PfcStorm { node, .. } | FaultKind::TargetDied { node, .. } => ways(node),
+        FaultKind::PfcStorm { node, .. }
+        | FaultKind::CreditStalls { node, .. }
+        | FaultKind::AdapterErrors { node, .. }
+        | FaultKind::LinkBusy { node, .. }
+        | FaultKind::TargetDied { node, .. } => ways(node),
         // It is slow in both roles.
         FaultKind::CpuStarved { node, .. } => {
             let mut names = ways(node);
@@ -272,7 +277,9 @@ fn names_of(config: &Config, what: &FaultKind) -> Vec<Name> {
         }
         // They make no write slower.
         FaultKind::JobRestarts { .. } | FaultKind::Paused { .. } => Vec::new(),
-        FaultKind::Bitlocker { node, .. } => vec![Name::new("initiator", node_name(node))],
+        FaultKind::Bitlocker { node, .. } | FaultKind::CsvRedirected { node, .. } => {
+            vec![Name::new("initiator", node_name(node))]
+        }
         FaultKind::RefsStall { volume, .. } => {
             let writers = config
                 .volumes

@@ -45,6 +45,44 @@ fn catalogue_holds_what_is_promised_of_any_200_seeds() {
     }
 }
 
+/// Kinds that have seeds of their own are in any 200, whatever these begin with, and what they promise is so.
+#[test]
+fn catalogue_has_every_kind_of_its_own_in_any_200_seeds() {
+    for start in [0, 33, 100_000, 100_079] {
+        let scenarios: Vec<Scenario> = (start..start + 200).map(scenario).collect();
+        let singles = || scenarios.iter().filter(|scenario| scenario.truth.len() == 1);
+        for kind in [
+            "repair",
+            "credit-stalls",
+            "adapter-errors",
+            "link-busy",
+            "drive-errors",
+            "csv-redirected",
+            "target-died",
+        ] {
+            assert!(
+                singles().filter(|scenario| scenario.name == kind).count() >= 2,
+                "{start}: {kind}"
+            );
+        }
+        assert!(singles().filter(|scenario| scenario.config.nodes == 2).count() >= 2);
+        let unheard = || singles().filter(|scenario| !scenario.config.recording.missing_nodes.is_empty());
+        assert!(unheard().count() >= 2);
+    }
+    // Over more of them the fault is at the node that nobody hears, and at another.
+    let names = (0..2000)
+        .map(scenario)
+        .filter(|scenario| scenario.truth.len() == 1 && !scenario.config.recording.missing_nodes.is_empty());
+    let is_unknown = |scenario: &Scenario| scenario.truth[0].names.iter().any(|name| name.kind == "unknown");
+    let (there, elsewhere): (Vec<_>, Vec<_>) = names.partition(is_unknown);
+    assert!(
+        there.len() >= 5 && elsewhere.len() >= 5,
+        "{} {}",
+        there.len(),
+        elsewhere.len()
+    );
+}
+
 #[test]
 fn same_seed_is_the_same_scenario() {
     assert_eq!(scenario(7), scenario(7));
@@ -134,6 +172,63 @@ fn repair_is_named_as_the_job_and_no_link_beside_it() {
         assert_eq!(outcome.faults[0].place, Some(1), "{outcome:?}");
     }
     assert_eq!((evaluation.wrong_findings, evaluation.without_evidence), (0, 0));
+}
+
+/// A small cluster of some nodes with a volume each, over 30 s.
+fn small(name: &str, nodes: u32, unheard: &str, fault: &str) -> String {
+    let volumes: Vec<String> = (0..nodes)
+        .map(|node| format!("{{ initiators = [{node}], arrival = {{ rate = 250.0 }} }}"))
+        .collect();
+    format!(
+        "[[scenario]]\nname = \"{name}\"\n[scenario.config]\nnodes = {nodes}\nseconds = 30.0\n\
+         volumes = [{}]\nrecording = {{ missing-nodes = [{unheard}] }}\nfaults = [{fault}]\n",
+        volumes.join(", ")
+    )
+}
+
+#[test]
+fn target_that_was_away_two_nodes_and_a_missing_daemon_are_told_right() {
+    let slow = "{ from-seconds = 10.0, what = { slow-disk = { on = { node = 1, disk = 2 }, factor = 8.0, add-micros = 0.0 } } }";
+    let link = "{ from-seconds = 10.0, what = { link-slow = { on = { node = 0 }, bandwidth-share = 0.1, add-micros = 1500.0 } } }";
+    let died = "{ from-seconds = 12.0, until-seconds = 15.0, what = { target-died = { node = 1, detect-millis = 5.0, \
+                retry-millis = 20.0 } } }";
+    // A volume's default of three copies needs three nodes.
+    let two = small("two-nodes", 2, "", link).replace("arrival", "resiliency = \"two-way\", arrival");
+    let text = [
+        small("target-died", 3, "", died),
+        two,
+        small("slow-and-unheard", 3, "1", slow),
+        small("slow-and-another-unheard", 4, "3", slow),
+    ];
+    let plan = Plan {
+        seeds: 0..8,
+        scenarios: Some(file(&text.join("\n")).unwrap()),
+        threads: 2,
+    };
+    let evaluation = evaluate(&plan, |_| {}).unwrap();
+    // A link is named by either way.
+    let expected = [
+        ["node n1"; 2],
+        ["link n0-n1", "link n1-n0"],
+        ["unknown n1"; 2],
+        ["disk n1/disk2"; 2],
+    ];
+    for outcome in &evaluation.scenarios {
+        let right = expected[(outcome.seed % 4) as usize];
+        assert!(
+            outcome.named.len() == 1 && right.contains(&outcome.named[0].as_str()),
+            "{outcome:?}"
+        );
+        assert_eq!(
+            (outcome.faults[0].scored, outcome.faults[0].place),
+            (true, Some(1)),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(
+        (evaluation.n, evaluation.wrong_findings, evaluation.without_evidence),
+        (8, 0, 0)
+    );
 }
 
 #[test]

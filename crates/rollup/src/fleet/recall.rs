@@ -72,12 +72,14 @@ impl Recalled {
 impl Fleet {
     /// Says that nobody counted changes before now. For a fleet without clusters.
     pub fn begin(&mut self, now_unix_ns: i64) {
+        self.began_unix_ns = Some(now_unix_ns);
         self.history.begin(now_unix_ns);
         self.updates_from_unix_ns = Some(now_unix_ns);
     }
 
     /// Takes what a predecessor showed. For a fleet without clusters: these are said after it, by [`Fleet::expect`] and [`Fleet::restore`].
     pub fn recall(&mut self, memory: Memory, now_unix_ns: i64) {
+        self.began_unix_ns = Some(now_unix_ns);
         self.history.begin(memory.changes_from_unix_ns);
         self.updates_from_unix_ns = Some(memory.updates_from_unix_ns);
         for (key, shown) in memory.clusters {

@@ -1,6 +1,6 @@
 //! Whether a configuration can be simulated: every number against its range before anything is built.
 
-use super::{Config, DiskRef, FaultKind, LinkRef, MOST_NODES};
+use super::{ADAPTERS, Config, DiskRef, FaultKind, LinkRef, MOST_NODES};
 use crate::error::{Error, Result};
 
 mod volumes;
@@ -236,6 +236,63 @@ impl Config {
                 self.check_link(&field("on"), on)?;
                 real(&field("add-millis"), add_millis, 0.001, LONGEST_MILLIS)
             }
+            FaultKind::CreditStalls {
+                node,
+                share: of_messages,
+                wait_millis,
+            } => {
+                self.check_node(&field("node"), node)?;
+                share(&field("share"), of_messages)?;
+                real(&field("wait-millis"), wait_millis, 0.0, LONGEST_MILLIS)
+            }
+            FaultKind::AdapterErrors {
+                node,
+                adapter,
+                every_millis,
+                reconnect_millis,
+            } => {
+                self.check_node(&field("node"), node)?;
+                number(&field("adapter"), adapter.into(), 0, (ADAPTERS - 1).into())?;
+                often(every_millis, ("reconnect-millis", reconnect_millis))
+            }
+            FaultKind::LinkBusy {
+                node,
+                load_share,
+                burst_micros,
+            } => {
+                self.check_node(&field("node"), node)?;
+                real(&field("load-share"), load_share, 0.0, 0.9999)?;
+                real(&field("burst-micros"), burst_micros, 0.0, LONGEST_MICROS)
+            }
+            FaultKind::DriveErrors {
+                on,
+                share: of_requests,
+                retry_millis,
+            } => {
+                self.check_disk(&field("on"), on)?;
+                share(&field("share"), of_requests)?;
+                real(&field("retry-millis"), retry_millis, 0.0, LONGEST_MILLIS)
+            }
+            FaultKind::CsvRedirected {
+                volume,
+                node,
+                add_micros,
+            } => {
+                self.check_volume_number(&field("volume"), volume)?;
+                self.check_node(&field("node"), node)?;
+                let owner = self
+                    .volumes
+                    .get(volume as usize)
+                    .and_then(|volume| volume.initiators.first());
+                if owner == Some(&node) {
+                    return Err(Error::field(
+                        field("node"),
+                        node,
+                        "another node than the volume's owner",
+                    ));
+                }
+                real(&field("add-micros"), add_micros, 0.0, LONGEST_MICROS)
+            }
             FaultKind::Repair { from, to, queue_depth } => {
                 self.check_disk(&field("from"), from)?;
                 self.check_disk(&field("to"), to)?;
@@ -270,12 +327,7 @@ impl Config {
                 every_millis,
                 stall_millis,
             } => {
-                number(
-                    &field("volume"),
-                    volume.into(),
-                    0,
-                    self.volumes.len().saturating_sub(1) as u64,
-                )?;
+                self.check_volume_number(&field("volume"), volume)?;
                 often(every_millis, ("stall-millis", stall_millis))
             }
             FaultKind::Bitlocker { node, nanos_per_byte } => {
@@ -300,6 +352,10 @@ impl Config {
                 }
             }
         }
+    }
+
+    fn check_volume_number(&self, field: &str, volume: u32) -> Result<()> {
+        number(field, volume.into(), 0, self.volumes.len().saturating_sub(1) as u64)
     }
 
     fn check_node(&self, field: &str, node: u32) -> Result<()> {

@@ -118,6 +118,55 @@ pub enum FaultKind {
         /// What they take longer (mean).
         add_millis: f64,
     },
+    /// RDMA connections of a node run out of send credits: some of what it sends waits for one.
+    CreditStalls {
+        /// The node that sends.
+        node: u32,
+        /// How often a message waits, as a share.
+        share: f64,
+        /// How long it waits then (mean).
+        wait_millis: f64,
+    },
+    /// An adapter of a node breaks all RDMA connections that go over it now and then; what is sent over it meanwhile, either way, waits
+    /// until they are there again.
+    AdapterErrors {
+        /// The node.
+        node: u32,
+        /// The adapter's number, from 0.
+        adapter: u32,
+        /// Mean time between breaks.
+        every_millis: f64,
+        /// Mean time until connections are there again.
+        reconnect_millis: f64,
+    },
+    /// Something else (a backup, a live migration) fills the adapters of a node, both ways: messages wait for it.
+    LinkBusy {
+        /// The node.
+        node: u32,
+        /// What it takes of the bandwidth, as a share below 1; only the rest is left.
+        load_share: f64,
+        /// How long one burst of it holds a link (mean).
+        burst_micros: f64,
+    },
+    /// A drive cannot read or write at once now and then, tries again, and counts it.
+    DriveErrors {
+        /// The drive.
+        on: DiskRef,
+        /// How often, as a share of reads and writes.
+        share: f64,
+        /// How long it tries (mean).
+        retry_millis: f64,
+    },
+    /// A node reaches a volume by way of the node that owns it, the first of its initiators: everything that it does there takes longer
+    /// before its copies are sent.
+    CsvRedirected {
+        /// The volume's number.
+        volume: u32,
+        /// The node.
+        node: u32,
+        /// The way to the owner and back (median).
+        add_micros: f64,
+    },
     /// A repair copies pieces of 1 to 2 MiB from one drive to another, over and over: I/O of no write.
     Repair {
         /// The drive that is read.
@@ -199,6 +248,11 @@ impl FaultKind {
             Self::RdmaFallback { .. } => "rdma-fallback",
             Self::PfcStorm { .. } => "pfc-storm",
             Self::MtuMismatch { .. } => "mtu-mismatch",
+            Self::CreditStalls { .. } => "credit-stalls",
+            Self::AdapterErrors { .. } => "adapter-errors",
+            Self::LinkBusy { .. } => "link-busy",
+            Self::DriveErrors { .. } => "drive-errors",
+            Self::CsvRedirected { .. } => "csv-redirected",
             Self::Repair { .. } => "repair",
             Self::JobRestarts { .. } => "job-restarts",
             Self::Paused { .. } => "paused",
@@ -217,7 +271,8 @@ impl FaultKind {
             Self::SlowDisk { on, .. }
             | Self::SporadicStalls { on, .. }
             | Self::Wear { on, .. }
-            | Self::MixedMedia { on, .. } => Some(*on),
+            | Self::MixedMedia { on, .. }
+            | Self::DriveErrors { on, .. } => Some(*on),
             _ => None,
         }
     }
@@ -230,6 +285,7 @@ impl FaultKind {
             | Self::SporadicStalls { on, .. }
             | Self::Wear { on, .. }
             | Self::MixedMedia { on, .. }
+            | Self::DriveErrors { on, .. }
             | Self::Repair { to: on, .. } => Some(on.node),
             Self::LinkSlow { on, .. }
             | Self::LinkLossy { on, .. }
@@ -237,6 +293,10 @@ impl FaultKind {
             | Self::MtuMismatch { on, .. }
             | Self::PathPause { on, .. } => Some(on.node),
             Self::PfcStorm { node, .. }
+            | Self::CreditStalls { node, .. }
+            | Self::AdapterErrors { node, .. }
+            | Self::LinkBusy { node, .. }
+            | Self::CsvRedirected { node, .. }
             | Self::Paused { node }
             | Self::CpuStarved { node, .. }
             | Self::Bitlocker { node, .. }

@@ -40,6 +40,8 @@ pub struct Disks {
     pub shift_bytes: u64,
     /// From which tap on they are shifted. Default device.
     pub shift_from: ShiftFrom,
+    /// Whether drives say how often they had to try again (reliability counters); many NVMe drives do not. Default false.
+    pub error_counters: bool,
     /// Whether a cache drive of each node takes the writes, at offsets of its own, and gives them to the capacity drives later
     /// (domain/README.md, finding 8). Default false.
     pub cache: bool,
@@ -63,6 +65,7 @@ impl Default for Disks {
             merge_micros: 0.0,
             shift_bytes: 0,
             shift_from: ShiftFrom::Device,
+            error_counters: false,
             cache: false,
         }
     }
@@ -77,6 +80,9 @@ pub enum ShiftFrom {
     /// The drive alone.
     Device,
 }
+
+/// Adapters of a node that carry storage, one a network.
+pub const ADAPTERS: u32 = 2;
 
 /// The links; each direction between two nodes is one of its own.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

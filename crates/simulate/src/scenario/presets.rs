@@ -128,6 +128,12 @@ fn workload(scenario: Scenario, config: &mut Config) {
         }
         Scenario::MtuMismatch | Scenario::Bitlocker => volumes(config, |_, volume| volume.sizes = many_sizes()),
         Scenario::Sixteen => volumes(config, |_, volume| volume.arrival = Arrival::Rate(600.0)),
+        // Each is written by its owner and by the next node.
+        Scenario::CsvRedirected => volumes(config, |at, volume| {
+            volume.initiators = vec![at, (at + 1) % nodes.max(1)];
+            volume.initiators.dedup();
+            volume.arrival = Arrival::Rate(600.0);
+        }),
         // The owner's own drive faults are met by the volumes' defaults.
         _ => volumes(config, |_, _| {}),
     }
@@ -172,6 +178,7 @@ fn surroundings(scenario: Scenario, config: &mut Config) {
         Scenario::FarClocks => config.clocks.offset_millis = 60_000.0,
         Scenario::Shift => config.disks.shift_bytes = 16 << 20,
         Scenario::Cache => config.disks.cache = true,
+        Scenario::DriveErrors => config.disks.error_counters = true,
         Scenario::Moves => volumes(config, |_, volume| {
             volume.size_bytes = 1 << 30;
             volume.moves = (0..4)
@@ -237,6 +244,32 @@ fn fault(scenario: Scenario) -> Option<FaultKind> {
             on: LINKS,
             above_bytes: 8192,
             add_millis: 4.0,
+        },
+        Scenario::CreditStalls => FaultKind::CreditStalls {
+            node: BAD,
+            share: 0.2,
+            wait_millis: 2.0,
+        },
+        Scenario::AdapterErrors => FaultKind::AdapterErrors {
+            node: BAD,
+            adapter: 0,
+            every_millis: 1000.0,
+            reconnect_millis: 30.0,
+        },
+        Scenario::LinkBusy => FaultKind::LinkBusy {
+            node: BAD,
+            load_share: 0.97,
+            burst_micros: 60.0,
+        },
+        Scenario::DriveErrors => FaultKind::DriveErrors {
+            on: DISK,
+            share: 0.1,
+            retry_millis: 15.0,
+        },
+        Scenario::CsvRedirected => FaultKind::CsvRedirected {
+            volume: 0,
+            node: BAD,
+            add_micros: 1500.0,
         },
         Scenario::Repair => FaultKind::Repair {
             from: DiskRef { node: 0, disk: 0 },

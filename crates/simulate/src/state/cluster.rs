@@ -28,7 +28,8 @@ pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Reading> {
         ),
         reading("MSFT_StoragePool", Kind::Pool, vec![pool(states, node, at)]),
         reading("MSFT_VirtualDisk", Kind::VirtualDisk, virtual_disks(states, node, at)),
-        reading("ClusterSharedVolumeState", Kind::Csv, csvs(states, node, at)),
+        reading("MSCluster_ClusterSharedVolume", Kind::Csv, csvs(states, node, at)),
+        reading("ClusterSharedVolumeStateInfo", Kind::Csv, reached(states, node, at)),
         reading("MSFT_StorageJob", Kind::StorageJob, jobs(states, node, at)),
         reading(
             "MSFT_StorageJobToAffectedStorageObject",
@@ -113,7 +114,7 @@ pub(super) fn is_spinning(states: &States<'_>, on: DiskRef) -> bool {
     faults.any(|fault| matches!(fault.what, FaultKind::MixedMedia { on: spinning, .. } if spinning == on))
 }
 
-/// What NVMe drives answer: most of it is null. The slowest request is the slowest that was recorded.
+/// What NVMe drives answer: most of it is null, unless they count errors. The slowest request is the slowest that was recorded.
 fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let counters = |on: DiskRef| {
         let worn = is_worn(states, on, at);
@@ -133,9 +134,21 @@ fn reliability(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 }
             }
         }
-        for unknown in ["read_errors", "write_errors", "power_on_hours"] {
-            observation.unavailable.insert(unknown.to_owned(), "null".to_owned());
+        for (op, name) in [(Op::Read, "read_errors"), (Op::Write, "write_errors")] {
+            if !states.simulated.config.disks.error_counters {
+                observation.unavailable.insert(name.to_owned(), "null".to_owned());
+                continue;
+            }
+            // All that is tried again succeeds.
+            let retried = states.retried(on, op, at);
+            observation = observation
+                .with(name, retried)
+                .with(&format!("{name}_corrected"), retried)
+                .with(&format!("{name}_uncorrected"), 0_u64);
         }
+        observation
+            .unavailable
+            .insert("power_on_hours".to_owned(), "null".to_owned());
         observation
     };
     states.each_disk().map(counters).collect()
@@ -229,10 +242,42 @@ fn csvs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .with("name", format!("Cluster Virtual Disk ({})", volume.label()))
                 .with("volume", volume.label())
                 .with("owner", owner)
-                .with("state", code(2, "Direct"));
+                .with("state", code(2, "Online"));
             Some(csv)
         })
         .collect()
+}
+
+/// How each node reaches each volume. On Windows only a cmdlet says it.
+fn reached(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
+    let mut all = Vec::new();
+    for (number, volume) in states.simulated.config.volumes.iter().enumerate() {
+        let resource = format!("Cluster Virtual Disk ({})", volume.label());
+        let path = format!(r"C:\ClusterStorage\{}", volume.label());
+        for by in 0..states.nodes() {
+            let is_redirected = states.faults(at).any(|fault| {
+                matches!(fault.what, FaultKind::CsvRedirected { volume, node, .. }
+                    if volume as usize == number && node == by)
+            });
+            let (state, reason) = if is_redirected {
+                (code(4, "BlockRedirected"), code(1, "NoDiskConnectivity"))
+            } else {
+                (code(2, "Direct"), code(0, "NotBlockRedirected"))
+            };
+            let name = states.name(by).to_string();
+            let one = states
+                .observation(node, Kind::Csv, format!("{resource}/{path}/{name}"), at)
+                .with("name", resource.clone())
+                .with("path", path.clone())
+                .with("volume", volume.label())
+                .with("node", name)
+                .with("state", state)
+                .with("file_system_redirected_reason", code(0, "NotFileSystemRedirected"))
+                .with("block_redirected_reason", reason);
+            all.push(one);
+        }
+    }
+    all
 }
 
 fn job_id(number: usize) -> String {

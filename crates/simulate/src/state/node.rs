@@ -3,10 +3,7 @@
 use fathom_model::state::{Kind, Observation, Value};
 
 use super::{Reading, States, cluster, code, is_on_link, vms};
-use crate::config::{DiskRef, FaultKind};
-
-/// Adapters a node, one a network.
-pub(super) const ADAPTERS: u32 = 2;
+use crate::config::{ADAPTERS, DiskRef, FaultKind};
 
 /// Bytes of a frame: jumbo, and the plain one of a port that was left out.
 const JUMBO: u64 = 9014;
@@ -163,13 +160,18 @@ fn interfaces(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     (0..ADAPTERS).map(interface).collect()
 }
 
+/// Whether two nodes talk TCP.
+pub(super) fn is_fallen(states: &States<'_>, node: u32, other: u32, at: u64) -> bool {
+    states
+        .faults(at)
+        .any(|fault| matches!(fault.what, FaultKind::RdmaFallback { on, .. } if is_on_link(on, node, other)))
+}
+
 /// The storage bus's connections to every other node, one a network, of two channels each.
 fn connections(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let mut connections = Vec::new();
     for other in (0..states.nodes()).filter(|other| *other != node) {
-        let fallen = states
-            .faults(at)
-            .any(|fault| matches!(fault.what, FaultKind::RdmaFallback { on, .. } if is_on_link(on, node, other)));
+        let fallen = is_fallen(states, node, other, at);
         // Counted since the node's start: it stays when a fault has gone.
         let failures = states.past(at).filter(|mark| match mark.fault.what {
             FaultKind::LinkLossy { on, .. } => is_on_link(on, node, other),
@@ -200,7 +202,11 @@ fn connections(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
                 .with("tcp_connections", channels(true))
                 .with("selected", true)
                 .with("failed", died)
-                .with("failures", failures);
+                // Counted at both ends of what was broken.
+                .with(
+                    "failures",
+                    failures + states.broken(node, adapter, at) + states.broken(other, adapter, at),
+                );
             connections.push(connection);
         }
     }

@@ -3,9 +3,9 @@
 use fathom_model::Op;
 use fathom_model::state::{Kind, Sample};
 
-use super::node::{ADAPTERS, port};
-use super::{POLL_NANOS, States};
-use crate::config::{DiskRef, FaultKind};
+use super::node::port;
+use super::{POLL_NANOS, States, ports};
+use crate::config::{ADAPTERS, DiskRef, FaultKind};
 
 /// Longest time that one pause frame stops a port for: 65,535 quanta of 512 bits (IEEE 802.1Qbb).
 const PAUSE_BITS: f64 = 65_535.0 * 512.0;
@@ -13,10 +13,11 @@ const PAUSE_BITS: f64 = 65_535.0 * 512.0;
 pub(super) fn read(states: &States<'_>, node: u32, at: u64) -> Vec<Sample> {
     let mut samples = drives(states, node, at);
     samples.extend(pauses(states, node, at));
+    samples.extend(ports::read(states, node, at));
     samples
 }
 
-fn sample(states: &States<'_>, node: u32, at: u64, about: (Kind, &str), name: &str, value: f64) -> Sample {
+pub(super) fn sample(states: &States<'_>, node: u32, at: u64, about: (Kind, &str), name: &str, value: f64) -> Sample {
     Sample {
         node: states.name(node),
         kind: about.0,

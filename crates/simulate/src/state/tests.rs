@@ -366,3 +366,5 @@ fn what_moved_is_allocated_once() {
     };
     assert_eq!((of(BEFORE), of(DURING)), (of(AFTER), of(AFTER)));
 }
+
+mod counters;

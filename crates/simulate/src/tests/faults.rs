@@ -397,3 +397,5 @@ fn hot_spot_has_many_writes_to_one_block_at_once_and_replicas_differ_in_order() 
     };
     assert_ne!(order(0), order(1));
 }
+
+mod adapters;

@@ -42,6 +42,7 @@ impl Chunks {
     }
 
     /// Takes an event in; false when it was dropped.
+    #[inline]
     pub fn put(&self, event: &RawEvent<'_>) -> bool {
         let mut state = self.lock();
         let bytes = HEAD + event.payload.len();
@@ -103,6 +104,7 @@ impl Chunks {
     }
 }
 
+#[inline]
 fn head(event: &RawEvent<'_>, length: u32) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..16].copy_from_slice(&event.key.provider.0);

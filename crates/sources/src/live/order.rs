@@ -41,6 +41,7 @@ impl Order {
     }
 
     /// Takes an event in.
+    #[inline]
     pub(super) fn push(&mut self, event: IoEvent) -> Result<(), Late> {
         let end = event.end_unix_nanos();
         if end < self.promised {

@@ -116,6 +116,7 @@ impl Places {
     }
 
     /// The entry of an event.
+    #[inline]
     pub fn find(&mut self, tap: Tap, site: Site<'_>, has_offset: bool) -> Entry {
         if let Site::Disk(number) = site {
             let at = number as usize;

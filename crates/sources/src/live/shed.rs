@@ -52,6 +52,7 @@ impl Shed {
     }
 
     /// Whether an event that completed then is kept.
+    #[inline]
     pub(super) fn keeps(&mut self, end_unix_nanos: i64) -> bool {
         let number = end_unix_nanos.div_euclid(SLICE_NANOS);
         if self.kept == Some(number) {

@@ -120,6 +120,7 @@ impl Work {
         })
     }
 
+    #[inline]
     fn push(&mut self, event: IoEvent) {
         let end = event.end_unix_nanos();
         if !self.shed.keeps(end) {
@@ -196,6 +197,7 @@ impl Work {
     }
 }
 
+#[inline]
 const fn io(begun: &Begun, start: i64, duration_nanos: u64, status: u32) -> IoEvent {
     IoEvent {
         tap: begun.entry.tap,

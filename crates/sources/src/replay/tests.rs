@@ -171,3 +171,40 @@ fn recording_that_changes_while_played_is_an_error() {
     }
     assert!(failed);
 }
+
+/// Of a node without a row only the drive's events were missing: which taps it has was told by its rows alone.
+#[test]
+fn node_without_a_row_has_the_taps_that_the_recording_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    write_recording(directory.path(), 0);
+    let run = directory.path().join("run.json");
+    let text = fs::read_to_string(&run).unwrap();
+    let counts = r#""counts":{"t0":{"target.write":5,"device.write":5,"initiator.write":0}},"name":"#;
+    fs::write(&run, text.replacen("\"name\":", counts, 1)).unwrap();
+    let recording = Recording::open(directory.path()).unwrap();
+    let open = |without: &[Tap]| {
+        let options = Options {
+            without: without.to_vec(),
+            pace: None,
+        };
+        ReplaySource::open(&recording, &"t0".into(), options).unwrap()
+    };
+    let taps = |source: &ReplaySource| source.describe().taps.iter().map(|(tap, _)| *tap).collect::<Vec<_>>();
+    let whole = open(&[]);
+    assert_eq!(taps(&whole), [Tap::Target, Tap::Device]);
+    let says = whole.warnings().join("\n");
+    assert!(
+        says.contains("there is no row in it: what t0 saw is not known"),
+        "{says}"
+    );
+    assert_eq!(taps(&open(&[Tap::Target])), [Tap::Device]);
+    // Rows that are left out are rows.
+    let (_directory, source) = source(
+        3,
+        Options {
+            without: vec![Tap::Target, Tap::Device],
+            pace: None,
+        },
+    );
+    assert_eq!(source.warnings(), [""; 0]);
+}

@@ -55,7 +55,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The adapter that an instance of a counter set is about: called by name or description, with or without more.
-fn adapter_of<'a>(adapters: &'a [Observation], node: &NodeId, instance: &str) -> Option<&'a Observation> {
+pub(super) fn adapter_of<'a>(adapters: &'a [Observation], node: &NodeId, instance: &str) -> Option<&'a Observation> {
     let instance = plain(instance);
     let mut best: Option<(usize, &Observation)> = None;
     for adapter in adapters.iter().filter(|adapter| adapter.node == *node) {
@@ -72,23 +72,23 @@ fn adapter_of<'a>(adapters: &'a [Observation], node: &NodeId, instance: &str) ->
     best.map(|(_, adapter)| adapter)
 }
 
-fn adapters(picture: &Picture) -> Vec<Observation> {
+pub(super) fn adapters(picture: &Picture) -> Vec<Observation> {
     picture.of(Kind::Adapter).map(|fact| fact.observation).collect()
 }
 
 /// What was found of an instance.
-struct Odd {
-    node: NodeId,
+pub(super) struct Odd {
+    pub(super) node: NodeId,
     /// The adapter's name where it is known, else the instance's.
-    name: String,
-    text: String,
-    is_loud: bool,
-    since: i64,
-    observations: Vec<ObservationRef>,
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) is_loud: bool,
+    pub(super) since: i64,
+    pub(super) observations: Vec<ObservationRef>,
 }
 
 /// One condition a node; about the adapter where it is one.
-fn by_node(sign: Sign, odd: Vec<Odd>) -> Vec<Condition> {
+pub(super) fn by_node(sign: Sign, odd: Vec<Odd>) -> Vec<Condition> {
     let mut by_node: BTreeMap<NodeId, Vec<Odd>> = BTreeMap::new();
     for one in odd {
         by_node.entry(one.node.clone()).or_default().push(one);
@@ -228,7 +228,25 @@ pub(super) fn stalls(scene: &Scene<'_>) -> Vec<Condition> {
 /// Adapters that count errors, and pairs of nodes between which connections of the storage bus fail.
 pub(super) fn failing(scene: &Scene<'_>) -> Vec<Condition> {
     let mut conditions = by_node(Sign::LinkErrors, adapter_errors(scene));
-    conditions.extend(failed_connections(scene));
+    let of_adapters = conditions.len();
+    for failed in failed_connections(scene) {
+        // Connections fail over an adapter that counts errors: it is why, whichever end they are counted at.
+        let ends = [Some(&failed.node), failed.peer.as_ref()];
+        let mut own = conditions.iter_mut().take(of_adapters);
+        match own.find(|adapter| ends.contains(&Some(&adapter.node))) {
+            Some(adapter) => {
+                let pair = failed
+                    .peer
+                    .as_ref()
+                    .map_or_else(String::new, |peer| format!("{} and {peer}: ", failed.node));
+                adapter.text.push_str(&format!("; {pair}{}", failed.text));
+                adapter.only_if_felt &= failed.only_if_felt;
+                adapter.since_unix_ns = adapter.since_unix_ns.into_iter().chain(failed.since_unix_ns).min();
+                adapter.observations.extend(failed.observations);
+            }
+            None => conditions.push(failed),
+        }
+    }
     conditions
 }
 

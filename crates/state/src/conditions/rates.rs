@@ -26,6 +26,10 @@ const FOLLOWED: &[(&str, Sign)] = &[
     (RDMA_ERRORS[0].0, Sign::LinkErrors),
     (RDMA_ERRORS[1].0, Sign::LinkErrors),
     (RDMA_ERRORS[2].0, Sign::LinkErrors),
+    (SENT[0], Sign::Saturated),
+    (SENT[1], Sign::Saturated),
+    (RECEIVED[0], Sign::Saturated),
+    (RECEIVED[1], Sign::Saturated),
 ];
 
 /// Pause frames that a port sent: it asks others to stop.
@@ -60,6 +64,10 @@ pub(super) const RDMA_ERRORS: [(&str, &str); 3] = [
     ("rdma.completion_queue_errors", "errors of completion queues"),
     ("rdma.failed_attempts", "attempts to connect that failed"),
 ];
+
+/// Bytes that an adapter sends, and that it receives: those of RDMA pass the network stack by, so that neither counter has the other's.
+pub(super) const SENT: [&str; 2] = ["network.sent_bytes_per_s", "rdma.outbound_bytes_per_s"];
+pub(super) const RECEIVED: [&str; 2] = ["network.received_bytes_per_s", "rdma.inbound_bytes_per_s"];
 
 /// Means are of readings of the last minute, and of two at least.
 const WINDOW_NANOS: i64 = 60 * SECOND;
@@ -201,6 +209,15 @@ impl Rates {
             })
         })
         .collect()
+    }
+
+    /// Since when an instance's readings of a counter have reached a value, as far as readings are kept.
+    pub(super) fn since(&self, name: &str, of: &Of, value: f64) -> i64 {
+        let own = self
+            .series
+            .iter()
+            .find(|(key, _)| key.name == name && (&key.node, key.id.as_str()) == (&of.node, of.id.as_str()));
+        own.map_or(of.from, |(_, series)| since(series, value))
     }
 
     /// By how much each instance's total of a counter has grown within [`KEPT_NANOS`], with the reading at which it last did; those that

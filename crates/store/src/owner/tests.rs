@@ -11,6 +11,7 @@ use super::*;
 use crate::scan::{Span, read_coverage, read_pending, read_rows};
 
 mod cells;
+mod orphans;
 
 const START: i64 = 1_790_046_805_000_000_000;
 

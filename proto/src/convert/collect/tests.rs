@@ -165,3 +165,41 @@ fn every_enumeration_comes_back_and_unknown_numbers_are_named() {
             .contains("some.cause")
     );
 }
+
+/// A count whose end is beyond 64 bits was cut off there, and credit beyond it wrapped to nothing.
+#[test]
+fn losses_and_gaps_that_cannot_be_are_refused_with_their_field() {
+    let lost = |first_ordinal, count| wire::OrdinalsLost {
+        first_ordinal,
+        count,
+        cause: wire::LossCause::Damaged.into(),
+        complete_until_unix_nanos: None,
+    };
+    assert_eq!(lost_from_wire(&lost(7, 1)), Ok((7, 8)));
+    assert_eq!(lost_from_wire(&lost(0, 1 << 53)), Ok((0, 1 << 53)));
+    for (first, count, says) in [
+        (7, 0, "ordinals_lost.count cannot be 0"),
+        (7, u64::MAX, "the limit is 9007199254740992"),
+        (u64::MAX, 1, "the limit"),
+        (
+            1,
+            1 << 53,
+            "ordinals_lost.first_ordinal with its count is 9007199254740993",
+        ),
+    ] {
+        let refused = lost_from_wire(&lost(first, count)).unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    let gap = |from_unix_nanos, until_unix_nanos| wire::TimeGap {
+        from_unix_nanos,
+        until_unix_nanos,
+        cause: wire::LossCause::Shed.into(),
+        events: None,
+    };
+    assert_eq!(gap_from_wire(&gap(5, 5)), Ok((5, 5)));
+    let refused = gap_from_wire(&gap(5, 4)).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "time_gap.until_unix_nanos, which is before its beginning, cannot be 4"
+    );
+}

@@ -106,6 +106,14 @@ impl Code {
                 "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL | Format-Table ServerName,Selected,Failed,FailureCount",
                 "Get-WinEvent -ComputerName 'NODE' -MaxEvents 50 -LogName 'Microsoft-Windows-SMBClient/Connectivity'",
             ],
+            Self::LinkSaturated => &[
+                "Get-NetAdapter -CimSession 'NODE' | Format-Table Name,InterfaceDescription,Status,LinkSpeed,ReceiveLinkSpeed,TransmitLinkSpeed",
+                "Get-CimInstance -ComputerName 'NODE' -ClassName Win32_PerfRawData_Counters_RDMAActivity | Format-Table Name,RDMAInboundBytesPersec,RDMAOutboundBytesPersec,Timestamp_PerfTime,Frequency_PerfTime",
+                "Get-CimInstance -ComputerName 'NODE' -ClassName Win32_PerfRawData_Tcpip_NetworkAdapter | Format-Table Name,BytesReceivedPersec,BytesSentPersec,Timestamp_PerfTime,Frequency_PerfTime",
+                "Get-SmbMultichannelConnection -CimSession 'NODE' -SmbInstance SBL",
+                "Get-NetQosTrafficClass -CimSession 'NODE' | Format-Table Name,Algorithm,Bandwidth,Priority",
+                "Get-StorageJob -CimSession 'NODE' | Format-Table Name,JobState,PercentComplete,BytesProcessed,BytesTotal",
+            ],
             Self::DiskErrors => &[
                 "Get-PhysicalDisk -CimSession 'NODE' | Get-PhysicalDiskStorageNodeView | Where-Object DiskNumber -eq 'DISK' | Format-List *",
                 "Get-PhysicalDisk -CimSession 'NODE' | Get-StorageReliabilityCounter | Format-Table DeviceId,ReadErrorsTotal,ReadErrorsCorrected,ReadErrorsUncorrected,WriteErrorsTotal,WriteErrorsCorrected,WriteErrorsUncorrected",

@@ -110,6 +110,40 @@ fn what_began_with_a_job_where_it_works_is_the_jobs_with_its_cost_and_its_victim
     }
 }
 
+/// What a repair moves may fill a link: then the repair is the cause, and of a link that is full for something else it is not.
+#[test]
+fn job_that_fills_a_link_is_the_cause_and_not_the_link() {
+    let cluster = slow_link();
+    let full = Condition {
+        resource: Some("SMB1".to_owned()),
+        since_unix_ns: Some(START + 18 * SECOND),
+        text: "it is full".to_owned(),
+        observations: vec![ObservationRef {
+            kind: "adapter".to_owned(),
+            node: "t1".to_owned(),
+            id: "SMB1".to_owned(),
+            at_unix_ns: 1,
+            counter: None,
+        }],
+        ..Condition::new(Sign::Saturated, "adapter", "t1")
+    };
+    for (moves, expected) in [(Some((18, 90)), "JOB_COSTS_WRITES"), (None, "LINK_SATURATED")] {
+        let mut tracker = tracker(moves, &cluster);
+        for second in [18, 24] {
+            tracker.read(
+                Sign::Saturated,
+                std::slice::from_ref(&full),
+                "t1",
+                START + second * SECOND,
+            );
+        }
+        play(&mut tracker, &cluster, (0, 90), (18, 90), 18);
+        let all = open(&tracker);
+        assert_eq!(codes(&all), [expected], "{all:?}");
+        assert!(all[0].cost_ns > 0);
+    }
+}
+
 #[test]
 fn job_that_no_write_feels_is_no_finding() {
     let cluster = cluster(60, |_, _, _| {});

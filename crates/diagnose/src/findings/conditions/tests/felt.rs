@@ -107,6 +107,61 @@ fn what_is_felt_names_its_cause_before_or_after_and_keeps_its_cost_over_a_kill()
     }
 }
 
+/// A full link makes ports pause and connections wait for credits: it is why, and not they.
+#[test]
+fn full_link_is_the_cause_and_not_what_it_looks_like() {
+    let cluster = slow_link();
+    let link = felt(&cluster);
+    let of = |sign: Sign, kind: &str| Condition {
+        only_if_felt: true,
+        since_unix_ns: Some(START + 15 * SECOND),
+        resource: (kind == "adapter").then(|| "SMB1".to_owned()),
+        ..condition(sign, kind, &link.node, None, None)
+    };
+    let full = of(Sign::Saturated, "adapter");
+    let mut tracker = Tracker::default();
+    for looks_like in [Sign::PauseStorm, Sign::CreditStalls, Sign::LinkErrors] {
+        read(&mut tracker, &of(looks_like, "adapter"), 15..=25);
+    }
+    read(&mut tracker, &full, 15..=25);
+    tracker.add(&cluster.rows, &cluster.catalog);
+    tracker.finish(&cluster.catalog);
+    let open = open(&tracker);
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(
+        (open[0].code.as_str(), open[0].resource.as_deref(), open[0].severity),
+        ("LINK_SATURATED", Some("SMB1"), link.severity)
+    );
+    assert!(
+        open[0].cost_ns > 0 && open[0].next.iter().any(|one| one.contains("LinkSpeed")),
+        "{open:?}"
+    );
+    // At another node it explains nothing, and alone it is nothing.
+    let elsewhere = Condition {
+        node: "elsewhere".to_owned(),
+        ..full
+    };
+    let mut tracker = Tracker::default();
+    tracker.read(
+        Sign::Saturated,
+        std::slice::from_ref(&elsewhere),
+        "i0",
+        START + 15 * SECOND,
+    );
+    tracker.read(
+        Sign::Saturated,
+        std::slice::from_ref(&elsewhere),
+        "i0",
+        START + 25 * SECOND,
+    );
+    tracker.add(&cluster.rows, &cluster.catalog);
+    tracker.finish(&cluster.catalog);
+    assert_eq!(
+        tracker.findings().map(|one| one.id.as_str()).collect::<Vec<_>>(),
+        [link.id.as_str()]
+    );
+}
+
 #[test]
 fn cause_is_over_when_it_is_not_felt_any_more_though_it_stands() {
     let cluster = cluster(420, |at, of, times| {
