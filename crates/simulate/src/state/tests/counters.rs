@@ -75,7 +75,7 @@ fn node_without_credits_counts_how_often_it_waited_and_nobody_else_does() {
         "{stalled} of {sends}"
     );
     assert_eq!(
-        (stalls(1, BEFORE), stalls(0, DURING), stalls(2, DURING)),
+        (stalls(1, APART_NANOS), stalls(0, DURING), stalls(2, DURING)),
         (0.0, 0.0, 0.0)
     );
 }
