@@ -70,7 +70,7 @@ pub fn read(drives: &mut impl Drives) -> Result<Objects, String> {
             }
         });
     }
-    let of = |what: &str, all: &[String]| Some(format!("{} {what}: {}", all.len(), all.first()?));
+    let of = |what: &str, all: &[String]| Some(format!("{what}: {} ({})", all.len(), all.first()?));
     if objects.bags.is_empty()
         && others == 0
         && let Some(why) = unknown.first()
@@ -78,9 +78,9 @@ pub fn read(drives: &mut impl Drives) -> Result<Objects, String> {
         return Err(format!("no disk answered: {why}"));
     }
     let notes = [
-        (others > 0).then(|| format!("{others} disks are not NVMe")),
-        of("disks did not say what they are", &unknown),
-        of("drives did not say how they are", &silent),
+        (others > 0).then(|| format!("disks that are not NVMe: {others}")),
+        of("disks that did not say what they are", &unknown),
+        of("drives that did not say how they are", &silent),
     ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     objects.note = (!notes.is_empty()).then(|| notes.join("; "));

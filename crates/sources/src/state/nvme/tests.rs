@@ -73,7 +73,7 @@ fn each_nvme_drive_says_how_it_is() {
         (300, (device(17, "S2"), answer(&page(|page| page[1..3].fill(0))))),
     ]));
     let objects = read(&mut drives).expect("they answer");
-    assert_eq!(objects.note.as_deref(), Some("1 disks are not NVMe"));
+    assert_eq!(objects.note.as_deref(), Some("disks that are not NVMe: 1"));
     let rows = rows(&objects);
     let first = &rows[0];
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_drive_that_does_not_answer_hides_no_other_and_is_unknown() {
     assert_eq!(
         objects.note.as_deref(),
         Some(
-            "2 disks did not say what they are: disk 2: access denied; 2 drives did not say how they are: disk 0: no answer within 5 s"
+            "disks that did not say what they are: 2 (disk 2: access denied); drives that did not say how they are: 2 (disk 0: no answer within 5 s)"
         )
     );
     let rows = rows(&objects);

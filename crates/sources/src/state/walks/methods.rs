@@ -159,13 +159,13 @@ pub(super) fn integrity(asks: &mut impl Asks) -> Result<Objects, String> {
         objects.bags.push(bag);
     }
     if elsewhere > 0 {
-        notes.push(format!("{elsewhere} of the files are on no ReFS"));
+        notes.push(format!("files on no ReFS: {elsewhere}"));
     }
     if let Some(why) = silent.first() {
         if silent.len() == objects.bags.len() {
             return Err(format!("no file answered: {why}"));
         }
-        notes.push(format!("{} files did not answer: {why}", silent.len()));
+        notes.push(format!("files that did not answer: {} ({why})", silent.len()));
     }
     objects.note = (!notes.is_empty()).then(|| notes.join("; "));
     Ok(objects)

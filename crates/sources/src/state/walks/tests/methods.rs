@@ -128,9 +128,7 @@ fn roots_of_refs_and_files_of_machines_are_asked_for_checksums() {
     let objects = read(&mut asks, "MSFT_FileIntegrity").expect("some say it");
     assert_eq!(
         objects.note.as_deref(),
-        Some(
-            r"1 of the files are on no ReFS; 1 files did not answer: C:\ClusterStorage\v\c.vhdx: failed (it returned 4)"
-        )
+        Some(r"files on no ReFS: 1; files that did not answer: 1 (C:\ClusterStorage\v\c.vhdx: failed (it returned 4))")
     );
     let rows = rows_of(&objects);
     let said: Vec<_> = rows.iter().map(|row| (row.id.as_str(), row.flag("enabled"))).collect();
