@@ -257,9 +257,32 @@ fn check(after: &After, spool_bytes: u64) {
     tracing::info!(?after, "a flood is over");
 }
 
+/// Set in a process that has one of these tests alone.
+const ALONE: &str = "FATHOM_FLOOD_ALONE";
+
+/// Whether a test is alone in its process, whose memory is looked at. Where it is not, it is run in one of its own.
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut own = std::process::Command::new(std::env::current_exe().unwrap());
+    let ran = own
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}{errors}");
+    false
+}
+
 /// The log is read one event in ten microseconds, and its channels have a hundred thousand a second.
 #[test]
 fn slow_events_that_nobody_takes_fill_neither_memory_nor_the_spool() {
+    if !is_alone("tests::flood::slow_events_that_nobody_takes_fill_neither_memory_nor_the_spool") {
+        return;
+    }
     let flood = Flood::new(10_000);
     let spool_bytes = 1 << 20;
     let after = run(Profile::SlowOnly, &flood, spool_bytes, slow_write);
@@ -269,6 +292,9 @@ fn slow_events_that_nobody_takes_fill_neither_memory_nor_the_spool() {
 /// Two million events a second of event time.
 #[test]
 fn writes_that_nobody_takes_fill_neither_memory_nor_the_spool() {
+    if !is_alone("tests::flood::writes_that_nobody_takes_fill_neither_memory_nor_the_spool") {
+        return;
+    }
     let flood = Flood::new(500);
     // What waits in memory has to find room in it at the end.
     let spool_bytes = 64 << 20;
