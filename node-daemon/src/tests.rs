@@ -10,6 +10,8 @@ use fathom_sources::{Batch, Description, Polled};
 
 use super::*;
 
+// What a process takes under Wine says nothing of Windows.
+#[cfg(not(windows))]
 mod flood;
 
 /// Gives one event and is quiet then.
