@@ -110,11 +110,14 @@ pub(crate) enum Error {
     #[error(transparent)]
     Authority(#[from] fathom_identity::authority::Error),
     /// The demo was asked to stop before it had an answer.
-    #[error("stopped ({signal}) before everything was joined")]
+    #[error("stopped ({signal}) before there was an answer")]
     Stopped { signal: String },
     /// Something else was played in the folder of a demo.
     #[error("{path} holds another run: {holds}; give another folder, or remove this one", path = path.display())]
     OtherDemo { path: PathBuf, holds: String },
+    /// A demo lives in the folder.
+    #[error("a demo is running in {path}; end it first, or give another folder", path = path.display())]
+    DemoRuns { path: PathBuf },
     /// A process of the demo failed.
     #[error("{name} stopped: {cause}")]
     Process { name: String, cause: String },
@@ -159,6 +162,7 @@ impl Error {
             | Self::VmVolumes { .. }
             | Self::NotAway(_)
             | Self::OtherDemo { .. }
+            | Self::DemoRuns { .. }
             | Self::Simulate(_)
             | Self::SimulateConfig { .. }
             | Self::Scenarios { .. }

@@ -1,6 +1,6 @@
 //! The folder in which everything of a demo lies, and what was played in it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 
 /// Says what was played in a folder.
 const MARKER: &str = "demo.json";
+
+/// Locked by the demo that lives in a folder.
+const LOCK: &str = "demo.lock";
 
 /// Folders that a demo keeps what it was sent in, of either kind.
 const KEPT: [&str; 4] = ["store", "spool", "stores", "spools"];
@@ -89,6 +92,8 @@ impl Played {
 pub(super) struct Home {
     path: PathBuf,
     _temporary: Option<tempfile::TempDir>,
+    /// Held as long as the demo lives: a second one would take its store.
+    _lock: Option<File>,
 }
 
 impl Home {
@@ -111,9 +116,17 @@ impl Home {
             return Ok(Self {
                 path: made.path().to_owned(),
                 _temporary: Some(made),
+                _lock: None,
             });
         };
         fs::create_dir_all(path).map_err(failed(path))?;
+        let lock = path.join(LOCK);
+        let held = File::create(&lock).map_err(failed(&lock))?;
+        match held.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::DemoRuns { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(failed(&lock)(error)),
+        }
         let marker = path.join(MARKER);
         let other = |holds: String| Error::OtherDemo {
             path: path.to_owned(),
@@ -137,6 +150,7 @@ impl Home {
         Ok(Self {
             path: path.to_owned(),
             _temporary: None,
+            _lock: Some(held),
         })
     }
 

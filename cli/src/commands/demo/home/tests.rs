@@ -37,6 +37,11 @@ fn a_folder_takes_one_run_with_its_taps_and_content() {
         assert!(refused.contains(says), "{refused}");
         assert!(refused.contains("another folder"), "{refused}");
     }
+    // One that lives there is not taken its store away.
+    let first = Home::open(Some(&folder), &whole).unwrap();
+    let second = Home::open(Some(&folder), &whole).unwrap_err().to_string();
+    assert!(second.contains("a demo is running in"), "{second}");
+    drop(first);
     Home::open(Some(&folder), &whole).unwrap();
 }
 
