@@ -40,6 +40,8 @@ pub struct Case {
     otherwise: Histogram<u64>,
     peers_otherwise: Histogram<u64>,
     last: u64,
+    /// Of how many of these that is known, and not only possible.
+    known_last: u64,
     writes: u64,
     all_added: u64,
     own_added: u64,
@@ -70,6 +72,7 @@ impl Case {
             otherwise: histogram(),
             peers_otherwise: histogram(),
             last: 0,
+            known_last: 0,
             writes: 0,
             all_added: 0,
             own_added: 0,
@@ -121,6 +124,7 @@ impl Case {
             return;
         };
         self.last += 1;
+        self.known_last += u64::from(at.is_none() || io.slowest.is_some());
         self.own_added = self.own_added.saturating_add(added);
         if added >= self.felt_nanos {
             let start = io.event.start_unix_nanos;
@@ -330,6 +334,10 @@ impl Case {
         let share = 100.0 * self.last as f64 / self.writes.max(1) as f64;
         let (own, all) = (show(self.own_added), show(self.all_added));
         let text = match (self.suspect, self.usual_write_nanos) {
+            (_, Some(_)) if self.known_last == 0 => format!(
+                "{share:.0} % of those writes may have waited for it, and of none is it known: no reply was seen; that {own} of the {all} \
+                 that they took longer than before is its own is a guess, which counts all of them"
+            ),
             (_, Some(_)) => format!(
                 "{share:.0} % of those writes waited for it; {own} of the {all} that they took longer than before is its own"
             ),
