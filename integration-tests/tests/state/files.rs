@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fathom_integration_tests::process::Certificates;
+use fathom_integration_tests::process::{Certificates, Ran};
 use serde_json::{Value, json};
 
 use super::{ask, program, rows, text};
@@ -20,6 +20,25 @@ const COUNTERS: &str =
 const PORT: &str = r#"<Objs><Obj RefId="0"><TN RefId="0"><T>x.CimInstance#root/wmi/ClusPortDeviceInformation</T></TN><Props>
     <S N="DeviceGuid">{a}</S><S N="ConnectedNode">HV02</S><S N="SerialNumber">S1</S><U32 N="DeviceNumber">7</U32></Props></Obj></Objs>"#;
 
+/// When files are said to be of, that do not say it themselves.
+const AT: &str = "2026-09-22T03:00:00Z";
+
+/// Reads files of a cluster into a store.
+fn imported(folder: &Path, at: &str, store: &str) -> Ran {
+    program().run([
+        "import",
+        &text(folder),
+        "--at",
+        at,
+        "--store",
+        store,
+        "--cluster",
+        "test",
+        "-o",
+        "json",
+    ])
+}
+
 #[test]
 fn support_files_are_imported_once_and_asked_of_any_moment() {
     let home = tempfile::tempdir().unwrap();
@@ -29,21 +48,7 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
     fs::write(folder.join("GetReliabilityCounter.json"), COUNTERS).unwrap();
     fs::write(folder.join("Node_HV01.contoso.com/ClusPort.xml"), PORT).unwrap();
     let store = home.path().join("store");
-    let import = |folder: &Path, at: &str| {
-        program().run([
-            "import",
-            &text(folder),
-            "--at",
-            at,
-            "--store",
-            &text(&store),
-            "--cluster",
-            "test",
-            "-o",
-            "json",
-        ])
-    };
-    let ran = import(&folder, "2026-09-22T03:00:00Z");
+    let ran = imported(&folder, AT, &text(&store));
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(
         ran.json()["kinds"],
@@ -51,7 +56,7 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
     );
     assert_eq!(ran.json()["store"]["known_streams"], 0);
     // Again it adds nothing.
-    let ran = import(&folder, "2026-09-22T03:00:00Z");
+    let ran = imported(&folder, AT, &text(&store));
     assert_eq!(
         (&ran.json()["store"]["rows"], &ran.json()["store"]["known_streams"]),
         (&json!(0), &json!(2))
@@ -61,7 +66,7 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
     fs::create_dir_all(&later).unwrap();
     let one: Value = serde_json::from_str::<Value>(DISKS).unwrap()[0].clone();
     fs::write(later.join("GetPhysicalDisk.json"), one.to_string()).unwrap();
-    assert_eq!(import(&later, "2026-09-22T04:00:00Z").code, 0);
+    assert_eq!(imported(&later, "2026-09-22T04:00:00Z", &text(&store)).code, 0);
 
     let certificates = Certificates::new(&home.path().join("pki"));
     let coordinator = program().coordinator(&certificates, &store, &[]);
@@ -122,18 +127,7 @@ fn machines_are_imported_with_their_files_and_what_is_cut_off_is_said() {
     fs::write(folder.join("Get-VM.json"), MACHINES).unwrap();
     fs::write(folder.join("Get-VMHardDiskDrive.json"), DRIVES).unwrap();
     let store = text(&home.path().join("store"));
-    let ran = program().run([
-        "import",
-        &text(&folder),
-        "--at",
-        "2026-09-22T03:00:00Z",
-        "--store",
-        &store,
-        "--cluster",
-        "test",
-        "-o",
-        "json",
-    ]);
+    let ran = imported(&folder, AT, &store);
     assert_eq!(
         (ran.code, &ran.json()["kinds"]),
         (0, &json!({"vhd": 2, "vm": 2})),
@@ -313,18 +307,7 @@ fn a_job_names_its_volume_and_disks_and_a_drive_and_a_volume_say_how_they_are() 
     let folder = home.path().join("files");
     one_volume(&folder);
     let store = text(&home.path().join("store"));
-    let ran = program().run([
-        "import",
-        &text(&folder),
-        "--at",
-        "2026-09-22T03:00:00Z",
-        "--store",
-        &store,
-        "--cluster",
-        "test",
-        "-o",
-        "json",
-    ]);
+    let ran = imported(&folder, AT, &store);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(
         ran.json()["kinds"],

@@ -1,20 +1,7 @@
 //! Events of the SMB client as the log renders them; the fields are those of domain/etw.md, the values made up.
 
 use super::*;
-use crate::slow::xml::parse;
-
-fn event(provider: &str, id: u16, fields: &[(&str, &str)]) -> Rendered {
-    let fields: String = fields
-        .iter()
-        .map(|(name, value)| format!("<Data Name='{name}'>{value}</Data>"))
-        .collect();
-    let text = format!(
-        "<Event><System><Provider Name='{provider}'/><EventID>{id}</EventID>\
-         <TimeCreated SystemTime='2026-09-22T03:13:00.5000000Z'/><EventRecordID>9</EventRecordID></System>\
-         <EventData>{fields}</EventData></Event>"
-    );
-    parse(&text).expect("it is an event")
-}
+use crate::slow::xml::rendered;
 
 #[test]
 fn a_disconnect_has_its_server_its_reason_and_what_it_went_over() {
@@ -26,7 +13,7 @@ fn a_disconnect_has_its_server_its_reason_and_what_it_went_over() {
         ("ConnectionType", "2"),
         ("InterfaceId", "11"),
     ];
-    let said = decode(&event(PROVIDER, 30804, &fields)).expect("it is decoded");
+    let said = decode(&rendered(PROVIDER, 30804, &fields)).expect("it is decoded");
     assert_eq!((said.what, said.server.as_deref()), ("Disconnected", Some("HV02")));
     assert_eq!(
         (
@@ -52,7 +39,7 @@ fn an_expired_request_says_how_long_it_took_and_nothing_of_a_server() {
         ("ElapsedTimeInMs", "62000"),
         ("ServerName", " "),
     ];
-    let said = decode(&event(PROVIDER, 30809, &fields)).expect("it is decoded");
+    let said = decode(&rendered(PROVIDER, 30809, &fields)).expect("it is decoded");
     assert_eq!(
         (said.elapsed_millis, said.retries, said.server),
         (Some(62_000), Some(3), None)
@@ -63,10 +50,10 @@ fn an_expired_request_says_how_long_it_took_and_nothing_of_a_server() {
 #[test]
 fn other_events_and_other_providers_are_named_and_not_decoded() {
     for (provider, id) in [(PROVIDER, 1), ("Microsoft-Windows-ReFS", 30804)] {
-        let why = decode(&event(provider, id, &[])).expect_err("it is another");
+        let why = decode(&rendered(provider, id, &[])).expect_err("it is another");
         assert!(why.to_string().contains(provider), "{why}");
     }
-    let mut timeless = event(PROVIDER, 30804, &[]);
+    let mut timeless = rendered(PROVIDER, 30804, &[]);
     timeless.time_unix_nanos = None;
     assert_eq!(decode(&timeless), Err(NotSlow::NoTime(30804)));
     assert_eq!(IDS, EVENTS.iter().map(|(id, _)| *id).collect::<Vec<_>>());

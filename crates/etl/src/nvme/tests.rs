@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::slow::xml::parse;
+use crate::slow::xml::{parse, rendered};
 
 /// A page in which every field has a value of its own.
 fn page() -> Vec<u8> {
@@ -178,18 +178,6 @@ fn a_drive_says_what_it_is_and_what_it_does_not_say_is_none() {
     }
     assert_eq!(drive_answer(&[0; 35]), Err(NoHealth::Short { found: 35, needed: 36 }));
     assert_eq!(drive_question(), [0; 12]);
-}
-
-fn rendered(provider: &str, id: u16, fields: &[(&str, &str)]) -> Rendered {
-    let fields: String = fields
-        .iter()
-        .map(|(name, value)| format!("<Data Name='{name}'>{value}</Data>"))
-        .collect();
-    let text = format!(
-        "<Event><System><Provider Name='{provider}'/><EventID>{id}</EventID>\
-         <TimeCreated SystemTime='2026-09-22T03:13:00.5000000Z'/></System><EventData>{fields}</EventData></Event>"
-    );
-    parse(&text).expect("it is an event")
 }
 
 const STORPORT: &str = "Microsoft-Windows-StorPort";

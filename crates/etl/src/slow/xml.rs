@@ -293,6 +293,21 @@ fn unix_nanos(text: &str) -> Option<i64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
+/// An event as the log renders it.
+#[cfg(test)]
+pub(crate) fn rendered(provider: &str, id: u16, fields: &[(&str, &str)]) -> Rendered {
+    let fields: String = fields
+        .iter()
+        .map(|(name, value)| format!("<Data Name='{name}'>{value}</Data>"))
+        .collect();
+    let text = format!(
+        "<Event><System><Provider Name='{provider}'/><EventID>{id}</EventID>\
+         <TimeCreated SystemTime='2026-09-22T03:13:00.5000000Z'/><EventRecordID>9</EventRecordID></System>\
+         <EventData>{fields}</EventData></Event>"
+    );
+    parse(&text).expect("it is an event")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
