@@ -211,16 +211,10 @@ async fn score_of(client: &Client, recording: &Recording, without: &[fathom_mode
 }
 
 fn report_hint(processes: &Processes, shown: &hints::Shown<'_>) -> String {
-    let program = processes.program.display();
-    let context = processes.context_file.display();
-    let lines: Vec<String> = hints::commands(shown)
-        .iter()
-        .map(|command| format!("  {program} {command} --context {context}"))
-        .collect();
     format!(
         "The coordinator stays up at {}. Ask more:\n{}\nCtrl-C ends it.",
         processes.context.coordinator,
-        lines.join("\n")
+        hints::lines(&processes.program, &processes.context_file, &hints::commands(shown))
     )
 }
 

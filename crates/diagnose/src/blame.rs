@@ -182,8 +182,7 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         Some(slowest) => (slowest.leg.checked_sub(io.legs.start)?, slowest.lead_nanos),
         None => last_done(legs)?,
     };
-    legs.get(last)?;
-    if in_two_manners(legs) {
+    if last >= legs.len() || in_two_manners(legs) {
         return None;
     }
     let excess = excess(io, legs, last);

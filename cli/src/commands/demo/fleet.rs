@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::home::{Home, Played};
 use super::processes::{COMMIT_EVERY, Running, VALID, listening, loopback_leaf, role, spawn};
 use super::stop::Stop;
-use super::{POLL, stay_until};
+use super::{POLL, hints, stay_until};
 use crate::args::{Arguments, DemoArgs, Output};
 use crate::client::Client;
 use crate::commands::print;
@@ -255,7 +255,6 @@ impl Fleet {
     }
 
     fn hint(&self, context_file: &Path, guilty: &str) -> String {
-        let (program, context) = (self.program.display(), context_file.display());
         let more = [
             "fleet --watch".to_owned(),
             "clusters --site berlin".to_owned(),
@@ -263,11 +262,8 @@ impl Fleet {
             "latency --all-clusters".to_owned(),
             "findings --cluster country=de".to_owned(),
         ];
-        let lines: Vec<String> = more
-            .iter()
-            .map(|command| format!("  {program} {command} --context {context}"))
-            .collect();
-        format!("The fleet stays up. Ask more:\n{}\nCtrl-C ends it.", lines.join("\n"))
+        let lines = hints::lines(&self.program, context_file, &more);
+        format!("The fleet stays up. Ask more:\n{lines}\nCtrl-C ends it.")
     }
 }
 

@@ -1,5 +1,7 @@
 //! What to ask a demo that stays up: commands that have something to show of this very recording.
 
+use std::path::Path;
+
 use fathom_model::report::Culprit;
 
 /// What the answers so far say about what is there to be asked.
@@ -25,6 +27,20 @@ pub(super) fn commands(shown: &Shown<'_>) -> Vec<String> {
         commands.extend(["disks".to_owned(), "rdma".to_owned()]);
     }
     commands
+}
+
+/// Lines that can be pasted into a shell: the program with each command, asked of a context file.
+pub(super) fn lines(program: &Path, context: &Path, commands: &[String]) -> String {
+    let word = |path: &Path| {
+        let text = path.display().to_string();
+        // A path has no byte of 0, which alone cannot be quoted.
+        shlex::try_quote(&text).map_or_else(|_| text.clone(), std::borrow::Cow::into_owned)
+    };
+    let (program, context) = (word(program), word(context));
+    let lines = commands
+        .iter()
+        .map(|command| format!("  {program} {command} --context {context}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whom to blame from when it began on: what ended before the stretch that is asked about is not in it.

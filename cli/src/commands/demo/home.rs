@@ -101,7 +101,7 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// When it cannot be made, or something else was played in it.
+    /// When it cannot be made, a demo runs in it, or something else was played in it.
     pub(super) fn open(given: Option<&Path>, played: &Played) -> Result<Self> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -119,6 +119,9 @@ impl Home {
                 _lock: None,
             });
         };
+        // What is offered at the end is asked from anywhere.
+        let path = std::path::absolute(path).map_err(failed(path))?;
+        let path = path.as_path();
         fs::create_dir_all(path).map_err(failed(path))?;
         let lock = path.join(LOCK);
         let held = File::create(&lock).map_err(failed(&lock))?;

@@ -1,6 +1,8 @@
+use std::path::Path;
+
 use fathom_model::report::Culprit;
 
-use super::{Shown, commands};
+use super::{Shown, commands, lines};
 
 fn culprit(since: &str) -> Culprit {
     Culprit {
@@ -48,5 +50,23 @@ fn state_is_offered_where_some_came() {
     assert_eq!(
         commands(&shown).iter().filter(|command| is_of_state(command)).count(),
         2
+    );
+}
+
+#[test]
+fn lines_can_be_pasted_whatever_folders_are_called() {
+    let lines = lines(
+        Path::new("/usr/bin/fathom"),
+        Path::new("/tmp/it's here/context.toml"),
+        &["why --since 3s".to_owned(), "nodes".to_owned()],
+    );
+    let words: Vec<Vec<String>> = lines.lines().filter_map(shlex::split).collect();
+    let context = "/tmp/it's here/context.toml";
+    assert_eq!(
+        words,
+        [
+            vec!["/usr/bin/fathom", "why", "--since", "3s", "--context", context],
+            vec!["/usr/bin/fathom", "nodes", "--context", context]
+        ]
     );
 }
