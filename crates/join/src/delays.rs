@@ -214,9 +214,9 @@ pub struct Delays {
 /// Samples of one window, in no order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples {
-    steps: BTreeMap<Step, Histogram>,
+    steps: FxHashMap<Step, Histogram>,
     /// (time, lean)
-    leans: BTreeMap<Crossing, Vec<(i64, i64)>>,
+    leans: FxHashMap<Crossing, Vec<(i64, i64)>>,
 }
 
 impl Samples {

@@ -7,11 +7,14 @@
 
 use fathom_model::{ClockStatement, Leg, NodeIndex, Slowest};
 use serde::{Deserialize, Serialize};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::durations::{Distribution, Durations};
 
+mod few;
 pub(crate) mod lost;
+
+use few::Legs;
 
 /// A copy is named when it is the slowest with at least this probability. Replies that waited for one another are not as
 /// independent as the reckoning has it, so that it has to be strict: on recorded writes with copies that are close together, one in
@@ -32,6 +35,29 @@ pub(crate) enum End {
     After { service_end: i64, error: i64 },
     /// Some time after the I/O began.
     Unknown { from: i64 },
+}
+
+impl End {
+    /// Between what it was seen on the initiator.
+    #[inline]
+    const fn seen(&self) -> Option<(i64, i64)> {
+        match *self {
+            Self::Seen { at, .. } => Some((at, at)),
+            Self::Between { first, last } => Some((first, last)),
+            Self::After { .. } | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// When the far side was done, as far as that is known, and to within what.
+    #[inline]
+    const fn done(&self) -> (i64, i64) {
+        match *self {
+            Self::After { service_end, error } => (service_end, error),
+            Self::Seen { at, .. } => (at, 0),
+            Self::Between { first, .. } => (first, 0),
+            Self::Unknown { from } => (from, 0),
+        }
+    }
 }
 
 /// What an I/O knows of the reply of a leg.
@@ -257,23 +283,19 @@ fn nodes_of(legs: &[Leg]) -> Few<NodeIndex> {
     legs.iter().map(|leg| leg.node).collect()
 }
 
+#[inline]
 fn judge(replies: &Known, io_end: i64, nodes: &[NodeIndex], ends: &[End]) -> Judged {
     match ends {
-        [] => Judged {
-            candidates: Few::new(),
-            named: None,
-        },
-        [_] => Judged {
-            candidates: smallvec![0],
-            named: Some((0, 1.0)),
-        },
+        [] => Judged::open(Legs::default()),
+        [_] => Judged::only(0, 1.0),
         _ if ends.iter().all(|end| matches!(end, End::After { .. })) => all_unseen(replies, io_end, ends),
         _ => some_seen(replies, nodes, ends),
     }
 }
 
+#[inline]
 fn mark(judged: Judged, ends: &[End], is_candidate: impl FnMut(usize)) -> Option<Slowest> {
-    judged.candidates.iter().copied().for_each(is_candidate);
+    judged.candidates.iter().for_each(is_candidate);
     let (leg, confidence) = judged.named?;
     let lead_nanos = lead(ends, leg);
     Some(Slowest {
@@ -288,37 +310,54 @@ type Few<T> = SmallVec<[T; 6]>;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Judged {
-    candidates: Few<usize>,
+    candidates: Legs,
     named: Option<(usize, f32)>,
 }
 
+impl Judged {
+    /// It may be any of these.
+    const fn open(candidates: Legs) -> Self {
+        Self {
+            candidates,
+            named: None,
+        }
+    }
+
+    fn only(at: usize, confidence: f32) -> Self {
+        Self {
+            candidates: Legs::from_iter([at]),
+            named: Some((at, confidence)),
+        }
+    }
+}
+
 /// How long after all others a leg ended; only where every end was seen.
+#[inline]
 fn lead(ends: &[End], last: usize) -> Option<u64> {
-    let at = |end: &End| match end {
-        End::Seen { at, .. } => Some(*at),
-        End::Between { .. } | End::After { .. } | End::Unknown { .. } => None,
-    };
-    let all: Option<Few<i64>> = ends.iter().map(at).collect();
-    let all = all?;
-    let before = all
-        .iter()
-        .enumerate()
-        .filter(|&(other, _)| other != last)
-        .map(|(_, &end)| end)
-        .max()?;
-    Some(u64::try_from(all[last] - before).unwrap_or(0))
+    let (mut own, mut before) = (None, None);
+    for (other, end) in ends.iter().enumerate() {
+        let End::Seen { at, .. } = *end else {
+            return None;
+        };
+        if other == last {
+            own = Some(at);
+        } else {
+            before = before.max(Some(at));
+        }
+    }
+    Some(u64::try_from(own? - before?).unwrap_or(0))
 }
 
 /// At least one end was seen: the last of those is the slowest, unless one that was not seen may have come later.
 fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
-    let seen = |end: &End| match *end {
-        End::Seen { at, .. } => Some((at, at)),
-        End::Between { first, last } => Some((first, last)),
-        End::After { .. } | End::Unknown { .. } => None,
-    };
     // One of those seen ended no earlier than this, and none later than that.
-    let last_seen = ends.iter().filter_map(seen).map(|end| end.0).max().unwrap_or(i64::MIN);
-    let at_most = ends.iter().filter_map(seen).map(|end| end.1).max().unwrap_or(i64::MIN);
+    let (mut last_seen, mut at_most) = (i64::MIN, i64::MIN);
+    for end in ends {
+        if let Some((first, last)) = end.seen() {
+            last_seen = last_seen.max(first);
+            at_most = at_most.max(last);
+        }
+    }
     // Of all together that are left out it must be unlikely that one was the last.
     let unlikely = (1.0 - SURE) / ends.len() as f64;
     let mut left_out = 0.0;
@@ -335,13 +374,13 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
             _ => true,
         })
     };
-    let mut candidates = Few::new();
+    let mut candidates = Legs::default();
     let mut surely_later = None;
     for (at, end) in ends.iter().enumerate() {
         match *end {
             End::Seen { at: last, .. } | End::Between { last, .. } => {
                 if last >= last_seen.saturating_sub(replies.same_nanos) {
-                    candidates.push(at);
+                    candidates.insert(at);
                 }
             }
             End::After { service_end, error } => {
@@ -356,84 +395,64 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
                     _ => 1.0,
                 };
                 if later > unlikely {
-                    candidates.push(at);
+                    candidates.insert(at);
                 } else {
                     left_out += later;
                 }
             }
-            End::Unknown { .. } => candidates.push(at),
+            End::Unknown { .. } => candidates.insert(at),
         }
     }
     if let Some((at, false)) = surely_later
         && candidates
             .iter()
-            .all(|&other| other == at || seen(&ends[other]).is_some())
+            .all(|other| other == at || ends[other].seen().is_some())
     {
-        return Judged {
-            candidates: smallvec![at],
-            named: Some((at, 1.0)),
-        };
+        return Judged::only(at, 1.0);
     }
-    let named = if let [only] = candidates[..] {
-        Some((only, 1.0 - left_out as f32))
-    } else {
-        None
-    };
+    let named = candidates.only().map(|only| (only, 1.0 - left_out as f32));
     Judged { candidates, named }
 }
 
 /// No end was seen. If copy c was the last, its reply took what is left from its far end to the I/O's end, and all other
 /// replies took less than what is left from theirs.
 fn all_unseen(replies: &Known, io_end: i64, ends: &[End]) -> Judged {
-    let known: Few<(i64, i64)> = ends
-        .iter()
-        .map(|end| match *end {
-            End::After { service_end, error } => (service_end, error),
-            End::Seen { at, .. } => (at, 0),
-            End::Between { first, .. } => (first, 0),
-            End::Unknown { from } => (from, 0),
-        })
-        .collect();
-    let everyone = Judged {
-        candidates: (0..ends.len()).collect(),
-        named: None,
-    };
     let rests = &replies.rests;
-    if rests.total < ENOUGH {
-        return everyone;
-    }
     // What the clocks do not separate is not separated: only what is done after all others can be named.
-    let Some(latest) = (0..known.len()).max_by_key(|&at| known[at].0) else {
-        return everyone;
+    let Some(latest) = last_of_all(ends).filter(|_| rests.total >= ENOUGH) else {
+        return Judged::open(Legs::all(ends.len()));
     };
-    let (end, error) = known[latest];
-    let apart = |at: usize| {
-        let (other, slack) = known[at];
-        end.saturating_sub(error) > other.saturating_add(slack)
-    };
-    if !(0..known.len()).all(|at| at == latest || apart(at)) {
-        return everyone;
-    }
-    let likelihoods: Few<f64> = (0..known.len())
+    let left = |end: &End| io_end - end.done().0;
+    let earlier: Few<f64> = ends.iter().map(|end| rests.share_up_to(left(end))).collect();
+    let likelihoods: Few<f64> = (0..ends.len())
         .map(|last| {
-            let others = known.iter().enumerate().filter(|&(other, _)| other != last);
-            let earlier: f64 = others.map(|(_, &(end, _))| rests.share_up_to(io_end - end)).product();
-            rests.density(io_end - known[last].0) * earlier
+            let others = earlier.iter().enumerate().filter(|&(other, _)| other != last);
+            let earlier: f64 = others.map(|(_, share)| share).product();
+            rests.density(left(&ends[last])) * earlier
         })
         .collect();
     let sum: f64 = likelihoods.iter().sum();
-    let best = (0..known.len()).max_by(|&a, &b| likelihoods[a].total_cmp(&likelihoods[b]));
+    let best = (0..ends.len()).max_by(|&a, &b| likelihoods[a].total_cmp(&likelihoods[b]));
     let probability = likelihoods[latest] / sum;
-    let named = (best == Some(latest) && probability >= SURE).then_some((latest, probability as f32));
-    Judged {
-        // How long replies take does not rule one out: of one moment they wait for the same.
-        candidates: if named.is_some() {
-            smallvec![latest]
-        } else {
-            everyone.candidates
-        },
-        named,
+    if best == Some(latest) && probability >= SURE {
+        return Judged::only(latest, probability as f32);
     }
+    // How long replies take does not rule one out: of one moment they wait for the same.
+    Judged::open(Legs::all(ends.len()))
+}
+
+/// The copy whose far side was done after those of all others, whatever the clocks show within their bounds.
+#[inline]
+fn last_of_all(ends: &[End]) -> Option<usize> {
+    let (mut latest, mut end, mut from) = (None, i64::MIN, i64::MIN);
+    for (at, (done, error)) in ends.iter().map(End::done).enumerate() {
+        if latest.is_none() || done >= end {
+            (latest, end, from) = (Some(at), done, done.saturating_sub(error));
+        }
+    }
+    let mut others = ends.iter().map(End::done).enumerate();
+    let all = others.all(|(at, (done, error))| Some(at) == latest || from > done.saturating_add(error));
+    latest.filter(|_| all)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{Engine, observation_of};
 
 mod batch;
 
-pub(super) use batch::Batch;
+pub(super) use batch::{Batch, Columns};
 
 /// Longer I/Os than this (4.6 hours) or larger ones than 256 MiB are no business of the bulk.
 const LONGEST: u64 = 1 << 44;

@@ -339,27 +339,44 @@ impl Engine {
         let of_streams: Vec<_> = reach.iter().collect();
         let waiting = self.workers.map(of_streams.len(), |at| {
             let (&stream, &(from, until)) = of_streams[at];
-            let mut found = Choices::default();
             let state = &self.streams[&stream];
             let wanted = |device: &DeviceEntry| device.disk.filter(|disk| disks.contains(disk));
             let wanted: Vec<Option<DiskIndex>> = state.devices.iter().map(wanted).collect();
+            // Of each device and tap, in the order of both: an event is put there without a search.
+            let mut of_devices: Vec<[Vec<Choice>; TAPS.len()]> = Vec::new();
+            of_devices.resize_with(wanted.len(), Default::default);
             for (_, batch) in state.lane.batches() {
-                let columns = &batch.columns;
-                batch.for_each_between(from, until, |row| {
-                    let tap = columns.taps()[row];
-                    let disk = wanted[columns.devices()[row] as usize];
-                    let Some(disk) = disk.filter(|_| TAPS.contains(&tap)) else {
-                        return;
-                    };
-                    found.entry((disk, tap)).or_default().push(Choice {
-                        stream,
-                        op: columns.ops()[row],
-                        offset: columns.offsets()[row],
-                        length: columns.lengths()[row],
-                        start: columns.starts_unix_nanos()[row],
-                        end: batch.end(row),
-                    });
-                });
+                let columns = batch.columns();
+                batch.for_each_at(
+                    from,
+                    until,
+                    |tap| TAPS.contains(&tap),
+                    |row| {
+                        let device = columns.devices[row] as usize;
+                        let tap = TAPS.iter().position(|&tap| tap == columns.taps[row]);
+                        let Some(tap) = tap.filter(|_| wanted[device].is_some()) else {
+                            return;
+                        };
+                        of_devices[device][tap].push(Choice {
+                            stream,
+                            op: columns.ops[row],
+                            offset: columns.offsets[row],
+                            length: columns.lengths[row],
+                            start: columns.starts[row],
+                            end: columns.end(row),
+                        });
+                    },
+                );
+            }
+            let of_disks = wanted.into_iter().zip(of_devices);
+            let of_disks = of_disks.filter_map(|(disk, choices)| Some((disk?, choices)));
+            let mut found = Choices::default();
+            for (disk, choices) in of_disks {
+                for (tap, mut choices) in TAPS.into_iter().zip(choices) {
+                    if !choices.is_empty() {
+                        found.entry((disk, tap)).or_default().append(&mut choices);
+                    }
+                }
             }
             found
         });

@@ -3,7 +3,7 @@
 
 use fathom_model::{Leg, Slowest};
 
-use super::{End, Few, Judged, Known, SURE, judge, mark, nodes_of, some_seen};
+use super::{End, Few, Judged, Known, Legs, SURE, judge, mark, nodes_of, some_seen};
 use crate::pauses::{Stretch, Stretches};
 
 /// Legs of an I/O of which the initiator's row is missing.
@@ -85,15 +85,11 @@ fn both(by_returns: Judged, by_stretch: Judged, sure: f32) -> Judged {
             ..by_stretch
         };
     }
-    let candidates: Few<usize> = by_returns
-        .candidates
-        .iter()
-        .copied()
-        .filter(|at| by_stretch.candidates.contains(at))
-        .collect();
-    let named = by_returns.named.filter(|(leg, _)| candidates.contains(leg));
+    let candidates = by_returns.candidates.iter();
+    let candidates: Legs = candidates.filter(|&at| by_stretch.candidates.contains(at)).collect();
+    let named = by_returns.named.filter(|&(leg, _)| candidates.contains(leg));
     // One that is left of two reckonings is not more certain than either.
-    let is_left = named.is_none() && candidates.len() < 2;
+    let is_left = named.is_none() && candidates.iter().nth(1).is_none();
     Judged {
         candidates: if is_left { by_stretch.candidates } else { candidates },
         named,

@@ -117,7 +117,7 @@ impl<'a> Events<'a> {
             let copy = device.volume == NOTHING
                 || device.copy == NOTHING
                 || (device.volume, device.copy) == (io.volume.0, u32::from(place.copy));
-            let inside = inside(widen(outer, expected.leg_slack), leg);
+            let inside = inside(around(outer, expected.leg_slack), leg);
             if leg.status != 0 || !fits(leg) || !disk || !copy || !inside {
                 return None;
             }
@@ -125,17 +125,16 @@ impl<'a> Events<'a> {
             slacks = expected.from_leg;
         }
         let within = |slack: i64, event: &Event| -> bool {
-            let (start, end) = widen(outer, slack);
+            let (start, end) = around(outer, slack);
             // Nearly always it is inside whatever the clocks are; else they are asked.
-            let surely = |span: Span| (start.saturating_add(span.low_most), end.saturating_add(span.high_least));
+            let surely = |span: Span| (start + span.low_most, end + span.high_least);
             if expected.span.is_some_and(|span| inside(surely(span), event)) {
                 return true;
             }
             let low = context.offset(sought.side, expected.far, outer.0);
             let high = context.offset(sought.side, expected.far, outer.1);
-            low.zip(high).is_some_and(|((low, _), (_, high))| {
-                inside((start.saturating_add(low), end.saturating_add(high)), event)
-            })
+            low.zip(high)
+                .is_some_and(|((low, _), (_, high))| inside((start + low, end + high), event))
         };
         let disk = |event: &Event| expected.devices[event.device as usize].disk;
         let right = |event: &Event| disk(event) == place.disk.0 && fits(event);
@@ -157,7 +156,7 @@ impl<'a> Events<'a> {
         }
         if let Some(device) = device {
             let fits_in_time = match target {
-                Some(target) => inside(widen((target.start, target.end), expected.device_slack), device),
+                Some(target) => inside(around((target.start, target.end), expected.device_slack), device),
                 None => within(slacks[1], device),
             };
             if !(right(device) && fits_in_time) {
@@ -218,6 +217,13 @@ impl<'a> Expected<'a> {
 #[inline]
 const fn inside(outer: Interval, event: &Event) -> bool {
     outer.0 <= event.start && event.end <= outer.1
+}
+
+/// The same as [`widen`] of what waits in lanes: their times are so far from the ends of the range, and clocks' offsets so small,
+/// that no sum of a few of them leaves it (`goes_to_lane`, `clock::envelope::FAR`).
+#[inline]
+const fn around(outer: Interval, slack: i64) -> Interval {
+    (outer.0 - slack, outer.1 + 2 * slack)
 }
 
 /// See `resolve::widen`.

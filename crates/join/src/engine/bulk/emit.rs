@@ -198,38 +198,60 @@ impl<'a> Source<'a> {
     /// Notes what is known of the far clock of each leg, and when its reply was there; gives what those say about replies.
     fn ask_clocks(&self, decided: &mut Decided) -> Replies {
         let mut replies = Replies::default();
+        let legs = decided.picks.len();
         let Decided {
             clocks, ends, nodes, ..
         } = decided;
-        let legs = decided.picks.len();
         clocks.clear();
-        clocks.reserve_exact(legs);
-        ends.reserve(legs);
-        nodes.reserve(legs);
+        clocks.resize(legs, NO_CLOCK);
+        ends.resize(legs, End::Unknown { from: 0 });
+        nodes.resize(legs, NodeIndex(0));
         let ios = self.gathered.ios[decided.first..].iter().zip(&decided.decided);
-        let (mut picks, mut seen) = (decided.picks.iter_mut(), decided.seen.iter());
-        let mut end_of = |is_seen: bool| is_seen.then(|| seen.next().map(Observation::end_unix_nanos)).flatten();
-        for io in ios.filter(|(_, decided)| **decided).map(|(io, _)| io) {
-            let first = ends.len();
-            for (place, pick) in self.gathered.places[io.places()].iter().zip(picks.by_ref()) {
-                let clock = self.clock(io, pick);
-                pick.has_clock = clock.is_some();
-                clocks.push(clock.unwrap_or(NO_CLOCK));
+        let (mut picks, mut seen) = (decided.picks.as_mut_slice(), decided.seen.as_slice());
+        let (mut clocks, mut ends, mut nodes) = (clocks.as_mut_slice(), ends.as_mut_slice(), nodes.as_mut_slice());
+        for (io, _) in ios.filter(|(_, decided)| **decided) {
+            let places = &self.gathered.places[io.places()];
+            let count = ..places.len();
+            let (Some(picks), Some(clocks), Some(ends), Some(nodes)) = (
+                picks.split_off_mut(count),
+                clocks.split_off_mut(count),
+                ends.split_off_mut(count),
+                nodes.split_off_mut(count),
+            ) else {
+                break;
+            };
+            for (at, place) in places.iter().enumerate() {
+                let pick = &mut picks[at];
+                let offset = self.context.offset(self.side, usize::from(pick.far), io.start);
+                pick.has_clock = offset.is_some();
+                let clock = offset.map(|(low, high)| ClockStatement::between(low, high));
+                clocks[at] = clock.unwrap_or(NO_CLOCK);
                 let [leg, target, device] = pick.seen;
-                let (leg_end, target, device) = (end_of(leg), end_of(target), end_of(device));
+                let (events, rest) = seen.split_at(usize::from(leg) + usize::from(target) + usize::from(device));
+                seen = rest;
+                // What is seen at the target is before what is seen at the drive.
+                let service = if target || device {
+                    events.get(usize::from(leg))
+                } else {
+                    None
+                };
                 let reply = Reply {
                     node: place.node,
                     local: place.node == self.own.node,
                     ambiguous: false,
-                    leg_end,
+                    leg_end: if leg {
+                        events.first().map(Observation::end_unix_nanos)
+                    } else {
+                        None
+                    },
                     between: None,
-                    service_end: target.or(device),
+                    service_end: service.map(Observation::end_unix_nanos),
                     clock,
                 };
-                ends.push(reply.end(io.start));
-                nodes.push(place.node);
+                ends[at] = reply.end(io.start);
+                nodes[at] = place.node;
             }
-            replies.learn_sure(io.end, self.own.node, &nodes[first..], &ends[first..]);
+            replies.learn_sure(io.end, self.own.node, nodes, ends);
         }
         replies
     }

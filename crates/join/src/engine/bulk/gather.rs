@@ -7,7 +7,7 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap, VolumeIndex};
 use super::At;
 use super::claim::Toucher;
 use crate::engine::align::{Request, Requests, is_sampled};
-use crate::engine::lane::Batch;
+use crate::engine::lane::{Batch, Columns};
 use crate::engine::shifts::mapped_offset;
 use crate::engine::{Engine, Stream};
 use crate::layout::{Layout, Place, Spot};
@@ -77,12 +77,11 @@ impl Gathered {
     }
 
     #[inline]
-    fn add(&mut self, at: At, batch: &Batch, volume: VolumeIndex, layout: &Layout) {
+    fn add(&mut self, at: At, (first, columns): (u64, &Columns<'_>), volume: VolumeIndex, layout: &Layout) {
         let row = at.row as usize;
-        let columns = &batch.columns;
         // No longer one enters the lane.
-        let length = u32::try_from(columns.lengths()[row]).unwrap_or(u32::MAX);
-        let offset = columns.offsets()[row];
+        let length = u32::try_from(columns.lengths[row]).unwrap_or(u32::MAX);
+        let offset = columns.offsets[row];
         let first_place = self.places.len();
         let whole = layout.add_spots(volume, (offset, length), &mut self.places, &mut self.scratch);
         for place in &self.places[first_place..] {
@@ -90,22 +89,22 @@ impl Gathered {
                 *met = true;
             }
         }
-        let start = columns.starts_unix_nanos()[row];
-        let end = batch.end(row);
+        let start = columns.starts[row];
+        let end = columns.end(row);
         self.earliest = self.earliest.min(start);
         self.disorder |= self.ios.last().is_some_and(|last| end < last.end);
         self.ios.push(BulkIo {
             at,
-            ordinal: batch.first + row as u64,
+            ordinal: first + row as u64,
             start,
             end,
             offset,
             length,
-            status: columns.statuses()[row],
+            status: columns.statuses[row],
             volume,
             first_place: first_place as u32,
             places: (self.places.len() - first_place) as u32,
-            op: columns.ops()[row],
+            op: columns.ops[row],
             whole,
         });
     }
@@ -214,19 +213,24 @@ impl Engine {
             if batch.min_end >= ends.end {
                 continue;
             }
-            let columns = &batch.columns;
-            batch.for_each_between(ends.start, latest_start, |row| {
-                if columns.taps()[row] != Tap::Volume || batch.end(row) >= ends.end {
-                    return;
-                }
-                let device = &state.devices[columns.devices()[row] as usize];
-                let volume = device.volume.expect("what has no volume does not enter the lane");
-                let at = At {
-                    batch: number,
-                    row: row as u32,
-                };
-                gathered.add(at, batch, volume, &self.layout);
-            });
+            let columns = batch.columns();
+            batch.for_each_at(
+                ends.start,
+                latest_start,
+                |tap| tap == Tap::Volume,
+                |row| {
+                    if columns.end(row) >= ends.end {
+                        return;
+                    }
+                    let device = &state.devices[columns.devices[row] as usize];
+                    let volume = device.volume.expect("what has no volume does not enter the lane");
+                    let at = At {
+                        batch: number,
+                        row: row as u32,
+                    };
+                    gathered.add(at, (batch.first, &columns), volume, &self.layout);
+                },
+            );
         }
         gathered.finish();
         gathered

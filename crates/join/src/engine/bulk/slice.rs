@@ -353,12 +353,12 @@ impl<'a> Work<'a> {
         for io in self.short(&gathered.ios[ios]) {
             for place in &gathered.places[io.places()] {
                 let around = far.get(place.node.as_usize()).copied().flatten();
-                let bounds =
-                    around.map(|(before, after)| (io.start.saturating_add(before), io.end.saturating_add(after)));
+                // Of the lane: see `decide::around`.
+                let bounds = around.map(|(before, after)| (io.start + before, io.end + after));
                 let mut claim = Hot {
                     offset: place.offset,
                     far: bounds.unwrap_or((i64::MIN, i64::MAX)),
-                    own: (io.start.saturating_sub(own_slack), io.end.saturating_add(own_slack)),
+                    own: (io.start - own_slack, io.end + own_slack),
                     node: place.node.0,
                     next: NOTHING,
                     leg: NOTHING,
@@ -381,7 +381,7 @@ impl<'a> Work<'a> {
     }
 
     const fn is_long(&self, io: &BulkIo) -> bool {
-        io.end.saturating_sub(io.start) > self.reach
+        io.end - io.start > self.reach
     }
 
     /// Adds the claims of I/Os of a side that may have something in common with the slice's own.

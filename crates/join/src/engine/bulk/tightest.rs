@@ -30,12 +30,22 @@ impl Tightest {
 #[inline]
 fn push(points: &mut Vec<(i64, i64)>, point: (i64, i64), sign: i64) {
     let stretch = point.0 >> STRETCH_BITS;
+    let is_tighter = |other: &(i64, i64)| (sign * point.1, point.0) < (sign * other.1, other.0);
+    // Nearly always it is the last one's stretch.
+    if let Some(last) = points.last_mut()
+        && last.0 >> STRETCH_BITS == stretch
+    {
+        if is_tighter(last) {
+            *last = point;
+        }
+        return;
+    }
     let from = points.len().saturating_sub(4);
     if let Some(other) = points[from..]
         .iter_mut()
         .find(|other| other.0 >> STRETCH_BITS == stretch)
     {
-        if (sign * point.1, point.0) < (sign * other.1, other.0) {
+        if is_tighter(other) {
             *other = point;
         }
         return;

@@ -1,6 +1,6 @@
 //! A batch of events in a lane.
 
-use fathom_model::{IoColumns, Op};
+use fathom_model::{IoColumns, Op, Tap};
 
 use super::LARGEST;
 
@@ -65,25 +65,72 @@ impl Batch {
         self.columns.starts_unix_nanos()[row] + self.columns.durations_nanos()[row] as i64
     }
 
+    /// The columns, cut to one length, so that one look tells that a row is in all of them.
+    #[inline]
+    pub(in crate::engine) fn columns(&self) -> Columns<'_> {
+        let rows = self.columns.len();
+        Columns {
+            taps: &self.columns.taps()[..rows],
+            devices: &self.columns.devices()[..rows],
+            ops: &self.columns.ops()[..rows],
+            offsets: &self.columns.offsets()[..rows],
+            lengths: &self.columns.lengths()[..rows],
+            starts: &self.columns.starts_unix_nanos()[..rows],
+            durations: &self.columns.durations_nanos()[..rows],
+            statuses: &self.columns.statuses()[..rows],
+        }
+    }
+
     /// Rows that wait.
     pub(in crate::engine) fn rows(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.gone.len()).flat_map(|word| bits(self.waiting(word)).map(move |bit| word * 64 + bit))
     }
 
     /// Each row that waits, ended no earlier than `from` and started no later than `until`.
-    pub(in crate::engine) fn for_each_between(&self, from: i64, until: i64, mut take: impl FnMut(usize)) {
+    #[inline]
+    pub(in crate::engine) fn for_each_between(&self, from: i64, until: i64, take: impl FnMut(usize)) {
+        self.for_each_at(from, until, |_| true, take);
+    }
+
+    /// The same of rows of some taps.
+    #[inline]
+    pub(in crate::engine) fn for_each_at(
+        &self,
+        from: i64,
+        until: i64,
+        at: impl Fn(Tap) -> bool,
+        mut take: impl FnMut(usize),
+    ) {
         if self.max_end < from || self.min_start > until {
             return;
         }
-        let starts = self.columns.starts_unix_nanos();
+        let columns = self.columns();
         for (word, &(earliest, latest)) in self.spans.iter().enumerate() {
             if latest < from || earliest > until {
                 continue;
             }
-            for row in bits(self.waiting(word)).map(|bit| word * 64 + bit) {
-                if starts[row] <= until && self.end(row) >= from {
-                    take(row);
+            let rows = word * 64..(word * 64 + 64).min(columns.taps.len());
+            let (taps, starts, durations) = (
+                &columns.taps[rows.clone()],
+                &columns.starts[rows.clone()],
+                &columns.durations[rows],
+            );
+            // Whether a row is one is told without a branch: of those that are, the others cannot be foretold.
+            let mut wanted = 0_u64;
+            for (bit, &tap) in taps.iter().enumerate() {
+                wanted |= u64::from(at(tap)) << bit;
+            }
+            wanted &= self.waiting(word);
+            if earliest < from || latest > until {
+                let mut near = 0_u64;
+                for (bit, (&start, &duration)) in starts.iter().zip(durations).enumerate() {
+                    near |= u64::from((start <= until) & (start + duration as i64 >= from)) << bit;
                 }
+                wanted &= near;
+            }
+            while wanted != 0 {
+                take(word * 64 + wanted.trailing_zeros() as usize);
+                wanted &= wanted - 1;
             }
         }
     }
@@ -153,6 +200,26 @@ impl Batch {
         all &= columns.ops().iter().fold(true, |all, op| all & plain(op));
         let lengths = columns.lengths().iter();
         all && lengths.fold(true, |all, length| all & (1..=LARGEST).contains(length))
+    }
+}
+
+/// The columns of a batch that the bulk looks at, all as long as the batch.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Columns<'a> {
+    pub(in crate::engine) taps: &'a [Tap],
+    pub(in crate::engine) devices: &'a [u32],
+    pub(in crate::engine) ops: &'a [Op],
+    pub(in crate::engine) offsets: &'a [u64],
+    pub(in crate::engine) lengths: &'a [u64],
+    pub(in crate::engine) starts: &'a [i64],
+    pub(in crate::engine) durations: &'a [u64],
+    pub(in crate::engine) statuses: &'a [u32],
+}
+
+impl Columns<'_> {
+    #[inline]
+    pub(in crate::engine) const fn end(&self, row: usize) -> i64 {
+        self.starts[row] + self.durations[row] as i64
     }
 }
 

@@ -16,9 +16,9 @@ impl Work<'_> {
         let shelves = &self.engine.shelves;
         let mut used: Vec<Vec<At>> = (0..sides).map(|_| shelves.used.take()).collect();
         let mut clocks: Vec<Tightest> = vec![Tightest::default(); sides * sides];
-        let mut claims = scratch.claims.iter();
+        let mut claims = scratch.claims.as_slice();
         let events = Events::new(self.context, &self.devices, &scratch.events);
-        let mut found: Vec<(Found, [u32; 3])> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         let mut of_side = Vec::with_capacity(sides);
         let places = |side: usize, ios: &Range<usize>| -> usize {
             let ios = &self.deciding[side].ios[ios.clone()];
@@ -46,37 +46,43 @@ impl Work<'_> {
                     continue;
                 }
                 found.clear();
-                let claims = claims.by_ref().take(io.places as usize);
-                for (place, claim) in gathered.places[io.places()].iter().zip(claims) {
+                let own = claims.split_off(..io.places as usize).unwrap_or_default();
+                for (place, claim) in gathered.places[io.places()].iter().zip(own) {
                     let sought = Sought { io, place, side };
                     let seen = [claim.leg, claim.target, claim.device];
-                    let one = (!claim.odd).then(|| events.find(&sought, seen, &expected)).flatten();
-                    found.extend(one.map(|one| (one, seen)));
+                    let one = if claim.odd {
+                        None
+                    } else {
+                        events.find(&sought, seen, &expected)
+                    };
+                    let Some(one) = one else { break };
+                    found.push(one);
                 }
                 let all = io.whole && io.places > 0 && found.len() == io.places as usize;
                 decided.decided.push(all);
                 if !all {
                     continue;
                 }
-                for (one, seen) in &found {
+                for (one, claim) in found.iter().zip(own) {
                     let far = one.far;
-                    let mut pick = Pick {
-                        far: far as u16,
-                        seen: [false; 3],
-                        has_clock: false,
-                        candidate: false,
-                    };
-                    for ((&number, of), seen) in seen.iter().zip([side, far, far]).zip(&mut pick.seen) {
-                        if let Some(event) = events.get(number) {
+                    let mut note = |number: u32, of: usize| {
+                        let event = events.get(number);
+                        if let Some(event) = event {
                             used[of].push(event.at);
                             decided.seen.push(event.observation(self.context.sides[of].stream));
-                            *seen = true;
                         }
-                    }
+                        event.is_some()
+                    };
+                    let seen = [note(claim.leg, side), note(claim.target, far), note(claim.device, far)];
+                    decided.picks.push(Pick {
+                        far: far as u16,
+                        seen,
+                        has_clock: false,
+                        candidate: false,
+                    });
                     if let Some((upper, lower)) = one.bounds {
                         clocks[side * sides + far].add(upper, lower);
                     }
-                    decided.picks.push(pick);
                 }
             }
             of_side.push(decided);

@@ -22,33 +22,33 @@ impl Work<'_> {
         let entries = self.devices[side].as_slice();
         let mut near = std::mem::take(&mut scratch.near);
         for (number, batch) in lane.batches() {
-            let columns = &batch.columns;
-            let (taps, devices, offsets) = (columns.taps(), columns.devices(), columns.offsets());
-            batch.for_each_between(reach.from, reach.until, |row| {
-                let tap = taps[row];
-                if tap == Tap::Volume {
-                    return;
-                }
-                let entry = &entries[devices[row] as usize];
-                let is_peers = tap == Tap::Initiator && entry.peer != NOTHING;
-                let node = if is_peers { entry.peer } else { own.node.0 };
-                let offset = offsets[row].wrapping_sub_signed(entry.shift);
-                let head = scratch.head(node, offset);
-                if head == NOTHING {
-                    return;
-                }
-                near.push(Near {
-                    offset,
-                    node,
-                    head,
-                    row: row as u32,
-                });
-                // Several at a time: where claims are is known before any of them is looked at, so that the processor waits once.
-                if near.len() == MET_AT_ONCE {
-                    self.meet_near(side, (number, batch), &near, scratch);
-                    near.clear();
-                }
-            });
+            let columns = batch.columns();
+            batch.for_each_at(
+                reach.from,
+                reach.until,
+                |tap| tap != Tap::Volume,
+                |row| {
+                    let entry = &entries[columns.devices[row] as usize];
+                    let is_peers = columns.taps[row] == Tap::Initiator && entry.peer != NOTHING;
+                    let node = if is_peers { entry.peer } else { own.node.0 };
+                    let offset = columns.offsets[row].wrapping_sub_signed(entry.shift);
+                    let head = scratch.head(node, offset);
+                    if head == NOTHING {
+                        return;
+                    }
+                    near.push(Near {
+                        offset,
+                        node,
+                        head,
+                        row: row as u32,
+                    });
+                    // Several at a time: where claims are is known before any of them is looked at, so that the processor waits once.
+                    if near.len() == MET_AT_ONCE {
+                        self.meet_near(side, (number, batch), &near, scratch);
+                        near.clear();
+                    }
+                },
+            );
             self.meet_near(side, (number, batch), &near, scratch);
             near.clear();
         }
@@ -58,10 +58,10 @@ impl Work<'_> {
     fn meet_near(&self, side: usize, (number, batch): (u32, &Batch), near: &[Near], scratch: &mut Scratch) {
         // What another life of the node saw is not what is looked for.
         let speaks = self.context.far(self.context.sides[side].node.0) == Some(side);
-        let columns = &batch.columns;
+        let columns = batch.columns();
         for near in near {
             let row = near.row as usize;
-            let (start, end) = (columns.starts_unix_nanos()[row], batch.end(row));
+            let (start, end) = (columns.starts[row], columns.end(row));
             let event = || Event {
                 at: At {
                     batch: number,
@@ -70,13 +70,13 @@ impl Work<'_> {
                 ordinal: batch.first + row as u64,
                 start,
                 end,
-                length: columns.lengths()[row],
-                status: columns.statuses()[row],
-                device: columns.devices()[row],
-                op: columns.ops()[row],
+                length: columns.lengths[row],
+                status: columns.statuses[row],
+                device: columns.devices[row],
+                op: columns.ops[row],
             };
             let span = (start, end);
-            let tap = columns.taps()[row];
+            let tap = columns.taps[row];
             let may_have = |claim: &Hot| self.may_have(claim, side, tap, span);
             let met = |leg_of: Option<u16>| Met { span, leg_of };
             match tap {
