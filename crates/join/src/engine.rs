@@ -316,6 +316,8 @@ impl Engine {
     pub fn end(&mut self, stream: StreamIndex, end: End) -> Result<()> {
         let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
         state.ended = Some(end);
+        // Where a restart left nothing to be sent again, nobody says again what was heard.
+        state.heard = state.heard.max(state.promised);
         // Nothing comes after the newest event, whatever was promised with it.
         if end == End::Finished {
             state.heard = state.heard.max(state.newest);
