@@ -198,10 +198,7 @@ impl Engine {
                 nodes.insert(place.node);
             }
         }
-        let used: FxHashSet<usize> = decisions
-            .values()
-            .flat_map(|found| found.device.iter().copied())
-            .collect();
+        let used: FxHashSet<usize> = decisions.values().flat_map(Found::at_drive).collect();
         for node in nodes {
             for (_, kind) in self.kinds(closing, node, decisions, &used, cut) {
                 self.settle_kind(kind, decisions);

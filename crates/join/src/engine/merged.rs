@@ -129,10 +129,7 @@ impl Engine {
                 found.unsure |= told.unsure;
             }
         }
-        let mut used: FxHashSet<usize> = decisions
-            .values()
-            .flat_map(|found| found.device.iter().copied())
-            .collect();
+        let mut used: FxHashSet<usize> = decisions.values().flat_map(Found::at_drive).collect();
         let long = self.long_events(&lacking, &used);
         for claim in lacking {
             if decisions.get(&claim).is_some_and(Found::lacks_device)

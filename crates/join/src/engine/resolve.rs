@@ -72,6 +72,11 @@ impl Found {
         one.chain(&self.device).chain(before).copied()
     }
 
+    /// What it has at a drive, by its failed attempts too.
+    pub(super) fn at_drive(&self) -> impl Iterator<Item = usize> + '_ {
+        self.device.iter().chain(&self.devices_before).copied()
+    }
+
     /// Whether nothing was found at a drive.
     pub(super) const fn lacks_device(&self) -> bool {
         self.device.is_empty() && self.shared.is_none()
