@@ -263,11 +263,7 @@ impl Engine {
             return Ok(());
         }
         state.not_after_end(state.next)?;
-        // Events come in the order of their completion.
-        if let Some(last) = events.len().checked_sub(1).and_then(|last| events.get(last)) {
-            let state = self.stream_mut(stream);
-            state.newest = state.newest.max(last.end_unix_nanos());
-        }
+        self.stream_mut(stream).note_newest(&events, known);
         if self.gives(stream, Tap::Initiator) {
             self.stream_mut(stream).pauses.note(first_ordinal, &events);
         }
@@ -320,6 +316,8 @@ impl Engine {
     pub fn end(&mut self, stream: StreamIndex, end: End) -> Result<()> {
         let state = self.streams.get_mut(&stream).ok_or(Error::NotOpen)?;
         state.ended = Some(end);
+        // Where a restart left nothing to be sent again, nobody says again what was heard.
+        state.heard = state.heard.max(state.promised);
         // Nothing comes after the newest event, whatever was promised with it.
         if end == End::Finished {
             state.heard = state.heard.max(state.newest);

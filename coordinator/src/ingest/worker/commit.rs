@@ -204,12 +204,13 @@ impl Running {
     }
 }
 
-/// A state without what is only fresh: until when streams that go on were heard.
+/// A state without what is only fresh: until when streams that go on were heard, and the newest that came of them.
 fn without_promises(state: &State) -> State {
     let mut state = state.clone();
     for stream in state.streams.iter_mut().filter(|stream| stream.ended.is_none()) {
         stream.heard_unix_nanos = i64::MIN;
         stream.promised_unix_nanos = None;
+        stream.newest_unix_nanos = None;
     }
     state
 }

@@ -94,6 +94,12 @@ impl Engine {
         self.widest_offset(stream, far, x).map(|(_, high)| high)
     }
 
+    /// Completions before this, on a far stream's clock, are looked at when a window is closed at `cut`: what is there of later
+    /// ones is chance.
+    pub(super) fn far_cut(&self, closing: StreamIndex, far: StreamIndex, cut: i64) -> i64 {
+        cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0))
+    }
+
     /// Lowest and highest offset of a far stream's clock around `x` by anything that is known.
     pub(super) fn widest_offset(&self, stream: StreamIndex, far: StreamIndex, x: i64) -> Option<(i64, i64)> {
         if stream == far {

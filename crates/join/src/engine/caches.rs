@@ -198,10 +198,7 @@ impl Engine {
                 nodes.insert(place.node);
             }
         }
-        let used: FxHashSet<usize> = decisions
-            .values()
-            .flat_map(|found| found.device.iter().copied())
-            .collect();
+        let used: FxHashSet<usize> = decisions.values().flat_map(Found::at_drive).collect();
         for node in nodes {
             for (_, kind) in self.kinds(closing, node, decisions, &used, cut) {
                 self.settle_kind(kind, decisions);
@@ -234,7 +231,7 @@ impl Engine {
             (stream, event.end_unix_nanos(), event.ordinal, claim.place)
         });
         for claim in claims {
-            if let Some((claimant, outer)) = self.without_device(claim, decisions, used) {
+            if let Some((claimant, outer)) = self.without_device(claim, (decisions, used), (closing, cut)) {
                 let kind = (self.pool.ios[claim.io].op, claimant.place.length);
                 kinds.entry(kind).or_default().claims.push((claimant, outer));
             }
@@ -254,10 +251,7 @@ impl Engine {
                 continue;
             }
             let far = event.event.stream;
-            let far_cut = *far_cuts.entry(far).or_insert_with(|| {
-                let high = self.highest_offset(closing, far, cut).unwrap_or(0);
-                cut.saturating_add(high)
-            });
+            let far_cut = *far_cuts.entry(far).or_insert_with(|| self.far_cut(closing, far, cut));
             if event.event.end_unix_nanos() < far_cut
                 && let Some(kind) = kinds.get_mut(&(event.op, event.length))
             {
@@ -278,8 +272,8 @@ impl Engine {
     fn without_device(
         &self,
         claim: ClaimRef,
-        decisions: &Decisions,
-        used: &FxHashSet<usize>,
+        (decisions, used): (&Decisions, &FxHashSet<usize>),
+        (closing, cut): (StreamIndex, i64),
     ) -> Option<(Claimant, Interval)> {
         let nothing = Found::default();
         let decided = decisions.get(&claim);
@@ -293,6 +287,7 @@ impl Engine {
         if !self.gives(far, Tap::Device) {
             return None;
         }
+        let far_cut = self.far_cut(closing, far, cut);
         if decided.is_none() {
             // One of another window or initiator: what it will have is looked for in the same way, if not as thoroughly.
             let only = |tap: Tap| {
@@ -303,7 +298,8 @@ impl Engine {
                     .filter(|&at| {
                         let event = &self.pool.events[at];
                         let same = event.tap == tap && event.length == claimant.place.length;
-                        same && event.event.stream == far && !used.contains(&at) && contains(outer, interval(event))
+                        let heard = event.event.stream == far && event.event.end_unix_nanos() < far_cut;
+                        same && heard && !used.contains(&at) && contains(outer, interval(event))
                     });
                 Some((fitting.next()?, fitting.next().is_none()))
             };
@@ -320,7 +316,8 @@ impl Engine {
             return None;
         }
         let outer = self.far_interval(&claimant, far, Tap::Device)?;
-        Some((claimant, outer))
+        // One that began later, by the clock of another initiator, has none of the events that are looked at.
+        (outer.0 < far_cut).then_some((claimant, outer))
     }
 
     /// Ties what can only be tied in one way; notes what could be otherwise.

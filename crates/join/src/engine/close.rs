@@ -69,7 +69,7 @@ impl Engine {
         let known = (round.as_deref(), &unplaced.ties);
         self.resolve_by_likelihood((stream, window), &ios, &open, &mut decisions, known);
         self.find_pieces(&mut decisions, &claims, self.cut(window));
-        self.find_merged(&mut decisions, &claims, self.cut(window));
+        self.find_merged(&mut decisions, &claims, (stream, self.cut(window)));
         self.find_cached(stream, &mut decisions, &claims, self.cut(window));
         self.tie_unplaced(&unplaced, window, &mut decisions);
         self.find_attempts(&mut decisions, &claims, self.cut(window));

@@ -109,7 +109,7 @@ struct Long {
 
 impl Engine {
     /// Looks for requests that were made one with those of claims that have no event of their own.
-    pub(super) fn find_merged(&mut self, decisions: &mut Decisions, order: &[ClaimRef], cut: i64) {
+    pub(super) fn find_merged(&mut self, decisions: &mut Decisions, order: &[ClaimRef], closing: (StreamIndex, i64)) {
         let lacking: Vec<ClaimRef> = order
             .iter()
             .copied()
@@ -129,14 +129,11 @@ impl Engine {
                 found.unsure |= told.unsure;
             }
         }
-        let mut used: FxHashSet<usize> = decisions
-            .values()
-            .flat_map(|found| found.device.iter().copied())
-            .collect();
+        let mut used: FxHashSet<usize> = decisions.values().flat_map(Found::at_drive).collect();
         let long = self.long_events(&lacking, &used);
         for claim in lacking {
             if decisions.get(&claim).is_some_and(Found::lacks_device)
-                && let Some((event, members)) = self.merged_row(claim, decisions, &long, &used, cut)
+                && let Some((event, members)) = self.merged_row(claim, decisions, &long, &used, closing)
             {
                 used.insert(event);
                 self.share(event, claim, &members, decisions);
@@ -175,7 +172,7 @@ impl Engine {
         decisions: &Decisions,
         long: &FxHashMap<DiskIndex, Long>,
         used: &FxHashSet<usize>,
-        cut: i64,
+        closing: (StreamIndex, i64),
     ) -> Option<(usize, Vec<ClaimRef>)> {
         let place = self.pool.ios[claim.io].places.places[claim.place];
         let of_disk = long.get(&place.disk)?;
@@ -188,7 +185,7 @@ impl Engine {
         let mut rows = near.filter_map(|&(offset, length, at)| {
             let covers = length > place.length && offset.checked_add(length)? >= end && !used.contains(&at);
             let members = covers
-                .then(|| self.members(at, &place, decisions, used, cut))
+                .then(|| self.members(at, &place, decisions, used, closing))
                 .flatten()?;
             members.contains(&claim).then_some((at, members))
         });
@@ -205,7 +202,7 @@ impl Engine {
         place: &Place,
         decisions: &Decisions,
         used: &FxHashSet<usize>,
-        cut: i64,
+        closing: (StreamIndex, i64),
     ) -> Option<Vec<ClaimRef>> {
         let row = &self.pool.events[event];
         let end = row.offset.checked_add(row.length)?;
@@ -216,7 +213,7 @@ impl Engine {
         };
         // What asked for just as much may have it, when its window closes if not now.
         let mut others = self.pool.claims(row.op, &whole);
-        if others.any(|claim| self.could_have(claim, event, decisions, cut)) {
+        if others.any(|claim| self.could_have(claim, event, decisions, closing.1)) {
             return None;
         }
         let mut members = Vec::new();
@@ -225,7 +222,7 @@ impl Engine {
             let here = Place { offset: at, ..*place };
             let mut possible = self.pool.claims(row.op, &here).filter(|&claim| {
                 let length = self.pool.ios[claim.io].places.places[claim.place].length;
-                length > 0 && length <= end - at && self.may_be_in(claim, event, decisions, used, cut)
+                length > 0 && length <= end - at && self.may_be_in(claim, event, decisions, used, closing)
             });
             let (Some(member), None) = (possible.next(), possible.next()) else {
                 return None;
@@ -253,7 +250,7 @@ impl Engine {
         event: usize,
         decisions: &Decisions,
         used: &FxHashSet<usize>,
-        cut: i64,
+        (closing, cut): (StreamIndex, i64),
     ) -> bool {
         let io = &self.pool.ios[claim.io];
         if io.event.end_unix_nanos() >= cut {
@@ -269,11 +266,14 @@ impl Engine {
         if !claimant.found.lacks_device() || !contains(outer, interval(row)) {
             return false;
         }
+        // One of another window or initiator: what it has counts as far as all was heard.
+        let far_cut = self.far_cut(closing, far, cut);
         let place = &claimant.place;
         let own = |&at: &usize| {
             let other = &self.pool.events[at];
             let same = other.tap == Tap::Device && other.length == place.length && other.event.stream == far;
-            same && !used.contains(&at) && contains(outer, interval(other))
+            let heard = other.event.end_unix_nanos() < far_cut;
+            same && heard && !used.contains(&at) && contains(outer, interval(other))
         };
         decisions.contains_key(&claim) || !self.pool.far(io.op, place.disk, place.offset).any(|at| own(&at))
     }

@@ -14,8 +14,7 @@ impl Engine {
     /// Looks for the pieces into which a drive split the requests of claims that have no device event of their own
     /// length. Runs after all whole requests have found theirs.
     pub(super) fn find_pieces(&self, decisions: &mut Decisions, order: &[ClaimRef], cut: i64) {
-        let of_others = decisions.values().flat_map(|found| found.device.iter().copied());
-        let mut used: FxHashSet<usize> = of_others.collect();
+        let mut used: FxHashSet<usize> = decisions.values().flat_map(Found::at_drive).collect();
         // The same for all claims on a place.
         let mut streams_of: FxHashMap<(Op, DiskIndex, u64), Vec<StreamIndex>> = FxHashMap::default();
         let mut rivals_on = Rivals::default();

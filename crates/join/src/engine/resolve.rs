@@ -72,6 +72,11 @@ impl Found {
         one.chain(&self.device).chain(before).copied()
     }
 
+    /// What it has at a drive, by its failed attempts too.
+    pub(super) fn at_drive(&self) -> impl Iterator<Item = usize> + '_ {
+        self.device.iter().chain(&self.devices_before).copied()
+    }
+
     /// Whether nothing was found at a drive.
     pub(super) const fn lacks_device(&self) -> bool {
         self.device.is_empty() && self.shared.is_none()
@@ -241,7 +246,7 @@ impl Engine {
         for of_disk in claimants.chunk_by_mut(|a, b| a.place.disk == b.place.disk) {
             let place = of_disk[0].place;
             for far in self.far_streams(op, &place, closing, cut) {
-                let far_cut = cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0));
+                let far_cut = self.far_cut(closing, far, cut);
                 for tap in [Tap::Target, Tap::Device] {
                     contested.extend(self.match_far(op, far, tap, far_cut, of_disk, (&mut links, likely)));
                 }

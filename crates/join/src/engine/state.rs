@@ -72,6 +72,9 @@ pub struct StreamState {
     pub covered_from_unix_nanos: Option<i64>,
     /// Until when it was heard.
     pub heard_unix_nanos: i64,
+    /// Completion of the newest event that came; none where none did, and in records of before this was kept.
+    #[serde(default)]
+    pub newest_unix_nanos: Option<i64>,
     /// How it ended, if it did.
     pub ended: Option<End>,
     /// Stretches of time in which its source lost events.
@@ -285,6 +288,7 @@ impl Engine {
                     devices: stream.described.clone(),
                     covered_from_unix_nanos: stream.covered_from,
                     heard_unix_nanos: stream.heard,
+                    newest_unix_nanos: (stream.newest != i64::MIN).then_some(stream.newest),
                     // With events still open somebody has to send them again and say again that this was the end.
                     ended: stream.ended.filter(|_| account.position == stream.next),
                     gaps: stream.gaps.clone(),
@@ -394,6 +398,7 @@ impl Engine {
                 } else {
                     i64::MIN
                 };
+                open.newest = stream.newest_unix_nanos.unwrap_or(i64::MIN);
                 open.gaps = stream.gaps;
                 open.lost = stream.lost;
                 open.open_loss = stream.open_loss;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::{Device, NodeIndex, RangeSet, Tap};
+use fathom_model::{Device, IoColumns, NodeIndex, RangeSet, Tap};
 
 use super::devices::DeviceEntry;
 use super::losses::OpenLoss;
@@ -23,7 +23,7 @@ pub(super) struct Stream {
     pub(super) accounted: RangeSet,
     /// Nothing that completed before this is still to come.
     pub(super) heard: i64,
-    /// Completion of the newest event that came.
+    /// Completion of the newest event that came, also before a restart.
     pub(super) newest: i64,
     /// Whether it was heard since this engine began.
     pub(super) speaks: bool,
@@ -77,6 +77,15 @@ impl Stream {
             lane: lane::Lane::default(),
             gathered: BTreeMap::new(),
         }
+    }
+
+    /// Looks at the completion of every event that is new. The last one of a batch need not be the newest: a clock that is set back
+    /// shows earlier times after later ones, and where a batch ends is chance.
+    pub(super) fn note_newest(&mut self, events: &IoColumns, known: usize) {
+        let (starts, durations) = (events.starts_unix_nanos(), events.durations_nanos());
+        let new = starts.iter().zip(durations).skip(known);
+        let ends = new.map(|(start, &duration)| start.saturating_add_unsigned(duration));
+        self.newest = ends.fold(self.newest, i64::max);
     }
 
     /// Whether it gives legs and not the I/Os that they are of.

@@ -172,7 +172,7 @@ impl Engine {
         let [far] = self.far_streams(op, place, closing, cut)[..] else {
             return found;
         };
-        let far_cut = cut.saturating_add(self.highest_offset(closing, far, cut).unwrap_or(0));
+        let far_cut = self.far_cut(closing, far, cut);
         for tap in [Tap::Target, Tap::Device] {
             if self.gives(far, tap) {
                 let events = self.far_events(op, place, (far, tap), far_cut);

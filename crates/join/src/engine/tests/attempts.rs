@@ -4,6 +4,7 @@ use fathom_model::{Op, Tap};
 
 use super::cluster::{Cluster, MS, Options, Owner, START};
 use super::legs::{background, write};
+use super::options::small;
 use super::play::{Plan, assert_same, play};
 use super::traffic::Trip;
 use super::truth::score;
@@ -177,4 +178,29 @@ fn what_attempts_of_two_writes_made_at_once_is_left_alone() {
         let (_, legs) = played.io(&streams, write);
         assert!(legs.iter().all(|leg| leg.more.target.is_empty()), "{legs:#?}");
     }
+}
+
+/// What is known to be of an attempt is not taken again, as a piece of another's request or as several that were made one.
+#[test]
+fn what_attempts_made_is_of_no_other_request() {
+    let cluster = Cluster::busy(&Options {
+        seed: 9_464_472_861_272_991_177,
+        initiators: 2,
+        nodes: 4,
+        millis: 1_000,
+        ios: 196,
+        blocks: 58,
+        reads_per_mille: 200,
+        retries_per_mille: 50,
+        without: vec![Tap::Target],
+        split_bytes: Some(16_384),
+        merges_per_mille: 300,
+        ..Options::default()
+    });
+    let streams = cluster.streams_with_new_start(0, START);
+    let played = play(&small(), &cluster.topology, &streams, &Plan::PLAIN);
+    assert_eq!(
+        played.uses.len(),
+        streams.iter().map(|stream| stream.events.len()).sum::<usize>()
+    );
 }

@@ -335,3 +335,28 @@ fn clocks_two_minutes_apart_are_aligned() {
         "{count} stated, {score:?}"
     );
 }
+
+/// Its newest event lies before the step, not at the end of what came last.
+#[test]
+fn far_clock_that_is_set_back_at_the_end_gives_the_same_rows_in_any_batches() {
+    let options = Options {
+        ios: 1_500,
+        millis: 4_000,
+        lost_per_mille: 50,
+        ..dense()
+    };
+    let mut cluster = Cluster::busy(&options);
+    cluster.clocks[1].step = Some((START + 3_300 * MS, -800 * MS));
+    let streams = cluster.streams();
+    let config = Config::default();
+    let plain = play(&config, &cluster.topology, &streams, &Plan::PLAIN);
+    for (most_batch, restarts) in [(1, 0), (40, 0), (500, 3)] {
+        let plan = Plan {
+            most_batch,
+            restarts,
+            ..Plan::PLAIN
+        };
+        let other = play(&config, &cluster.topology, &streams, &plan);
+        assert_same(&plain.named, &other.named);
+    }
+}

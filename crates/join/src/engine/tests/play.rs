@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) restarts: u32,
     /// Whether streams are chosen at random, else who is furthest behind.
     pub(super) uneven: bool,
+    /// Whether what was heard is said again before an end where a restart left nothing of a stream to be sent again.
+    pub(super) repeats: bool,
     /// Ordinals that are lost: of which stream, from, until. Sorted, and apart from each other.
     pub(super) lost: Vec<(usize, usize, usize)>,
 }
@@ -42,6 +44,7 @@ impl Plan {
         checks: 0,
         restarts: 0,
         uneven: false,
+        repeats: true,
         lost: Vec::new(),
     };
 
@@ -59,6 +62,7 @@ impl Plan {
             checks: 20,
             restarts: 0,
             uneven: true,
+            repeats: true,
             lost: Vec::new(),
         }
     }
@@ -92,6 +96,8 @@ pub(super) struct Player<'a> {
     pub(super) engine: Engine,
     opened: Vec<Option<StreamIndex>>,
     ended: Vec<bool>,
+    /// Whether all that a stream promises was said and need not be said again.
+    told: Vec<bool>,
     restarts: u32,
     rows: JoinedRows,
     named: Vec<String>,
@@ -111,6 +117,7 @@ impl<'a> Player<'a> {
             engine,
             opened: vec![None; streams.len()],
             ended: vec![false; streams.len()],
+            told: vec![false; streams.len()],
             restarts: plan.restarts,
             rows: JoinedRows::default(),
             named: Vec::new(),
@@ -172,9 +179,15 @@ impl<'a> Player<'a> {
         let made = &self.streams[at];
         let next = self.engine.next_ordinal(stream) as usize;
         if next == made.events.len() {
-            self.engine.heard(stream, *made.heard.last().unwrap()).unwrap();
-            self.engine.end(stream, made.end).unwrap();
-            self.ended[at] = true;
+            if !self.told[at] {
+                self.engine.heard(stream, *made.heard.last().unwrap()).unwrap();
+                self.told[at] = !self.plan.repeats;
+            }
+            // The end of some comes long after all else.
+            if self.plan.repeats || self.rng.chance(100) {
+                self.engine.end(stream, made.end).unwrap();
+                self.ended[at] = true;
+            }
             return;
         }
         let losses = self.plan.lost.iter().filter(|lost| lost.0 == at);
@@ -278,6 +291,7 @@ impl<'a> Player<'a> {
         for at in 0..self.streams.len() {
             let kept = state.streams.iter().find(|kept| kept.id == self.streams[at].info.id);
             self.opened[at] = None;
+            self.told[at] &= kept.is_some_and(|kept| kept.position == self.streams[at].events.len() as u64);
             self.ended[at] = kept.is_some_and(|kept| kept.ended.is_some());
             if self.ended[at] {
                 let kept = kept.unwrap();

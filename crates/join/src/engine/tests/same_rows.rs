@@ -46,6 +46,19 @@ proptest! {
     }
 
     #[test]
+    fn what_was_heard_before_a_restart_need_not_be_said_again(
+        (options, config) in any_options(), seed in 1_u64.., node: usize, at in 0_i64..1000, restarts in 1_u32..6,
+    ) {
+        let cluster = Cluster::busy(&options);
+        let moment = START + at * options.millis * MS / 1000;
+        let streams = cluster.streams_with_new_start(node % cluster.nodes.len(), moment);
+        let plain = play(&config, &cluster.topology, &streams, &Plan::PLAIN);
+        let restarted = play(&config, &cluster.topology, &streams, &Plan { restarts, repeats: false, ..Plan::wild(seed) });
+        assert_same(&plain.named, &restarted.named);
+        prop_assert!(restarted.engine.is_finished());
+    }
+
+    #[test]
     fn when_ordinals_are_said_to_be_lost_does_not_matter((options, config) in any_options(), seed in 1_u64..) {
         let cluster = Cluster::busy(&options);
         let streams = cluster.streams();
