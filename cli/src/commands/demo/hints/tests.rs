@@ -13,6 +13,7 @@ fn culprit(since: &str) -> Culprit {
         resource: None,
         confidence: 0.9,
         cost_ns: 1,
+        guessed_ns: 0,
         hidden_ns: 0,
         since: since.to_owned(),
         until: since.to_owned(),
