@@ -205,6 +205,20 @@ fn cost_of_which_nothing_was_measured_is_not_known_in_words_and_in_json() {
     assert_eq!(culprit["node"], "t2", "{culprit:#}");
     assert!(culprit.as_object().unwrap()["cost_ns"].is_null(), "{culprit:#}");
     assert!(culprit["confidence"].as_f64().unwrap() <= 0.8, "{culprit:#}");
+    // What rows added up to says it too, and so does the finding.
+    let mut demo = program().start(["demo", "--run", &folder, "--without-tap", "initiator"]);
+    let said = demo.said_until(|line| line.contains("Ctrl-C ends it"));
+    let context = said.iter().find(|line| line.contains(" --context ")).unwrap();
+    let context = context.split_whitespace().last().unwrap();
+    for question in [&["why", "--source", "tables"][..], &["findings"]] {
+        let ran = program().run(question.iter().chain(&["--context", context]));
+        assert!(
+            ran.out.contains("what it cost is not known"),
+            "{question:?}: {}",
+            ran.out
+        );
+    }
+    assert_eq!(demo.terminate(), 0);
 }
 
 /// Of 30 writes of 60,000 the replies were seen, and it was "100 % of those writes waited for it; 22.8 s is its own".
