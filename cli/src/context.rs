@@ -1,6 +1,8 @@
-//! Which coordinator to ask, and with which certificate: options, else the environment, else a context file.
+//! Which coordinator to ask, and with which certificate: options, else the file that `--context` names, else the environment, else the file
+//! that the environment names or that of the user.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +16,9 @@ use crate::args::given;
 use crate::error::{Error, Result};
 use crate::scope;
 
+/// Names a context file.
+const CONTEXT: &str = "FATHOM_CONTEXT";
+
 /// The cluster that is meant where no option says any.
 const CLUSTER: &str = "FATHOM_CLUSTER";
 
@@ -24,16 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// File with the options below (TOML) [default: fathom/context.toml in the user's configuration folder]
-    #[arg(long, value_name = "FILE", env = "FATHOM_CONTEXT")]
+    /// File with the options below (TOML); named here it goes before the environment [default: FATHOM_CONTEXT, else fathom/context.toml in the
+    /// user's configuration folder, both after the variables below]
+    #[arg(long, value_name = "FILE")]
     context: Option<PathBuf>,
-    /// Address of the coordinator
-    #[arg(long, value_name = "URL", env = "FATHOM_COORDINATOR")]
+    /// Address of the coordinator [env: FATHOM_COORDINATOR]
+    #[arg(long, value_name = "URL")]
     coordinator: Option<String>,
     /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
     /// between them for all at once, or @NAME of a selection
-    /// in the context file (may be repeated) [default: FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and
-    /// `clusters` are about all]
+    /// in the context file (may be repeated) [default: that of the file that --context names, else FATHOM_CLUSTER, else that of the
+    /// context file, else the only one; `fleet` and `clusters` are about all]
     #[arg(long, value_name = "NAME", value_parser = given)]
     cluster: Vec<String>,
     /// All clusters of this site, or those of them that --cluster selects (may be repeated)
@@ -45,14 +51,14 @@ pub(crate) struct Connection {
     /// How long to wait for an answer; of several clusters, who has not answered is named [default: 30s for several]
     #[arg(long, value_name = "TIME")]
     deadline: Option<Span>,
-    /// Certificates of the authorities to trust (PEM)
-    #[arg(long, value_name = "FILE", env = "FATHOM_CA")]
+    /// Certificates of the authorities to trust (PEM) [env: FATHOM_CA]
+    #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Your certificate (PEM)
-    #[arg(long, value_name = "FILE", env = "FATHOM_CERT")]
+    /// Your certificate (PEM) [env: FATHOM_CERT]
+    #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// Private key of that certificate (PEM)
-    #[arg(long, value_name = "FILE", env = "FATHOM_KEY")]
+    /// Private key of that certificate (PEM) [env: FATHOM_KEY]
+    #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
 
@@ -101,7 +107,7 @@ impl Context {
 }
 
 impl Connection {
-    /// Lays the options over the context file, for a question about one cluster.
+    /// Lays the options over the context file and the environment, for a question about one cluster.
     pub(crate) fn resolve(&self) -> Result<Context> {
         let file = self.file()?;
         let cluster = match (scope::cluster(), self.meant_by(&file)?) {
@@ -145,12 +151,22 @@ impl Connection {
     }
 
     fn file(&self) -> Result<ContextFile> {
-        let file = match (&self.context, default_path()) {
-            (Some(path), _) => read(path)?,
+        self.file_in(|name| std::env::var_os(name))
+    }
+
+    /// What the context file and the environment say: whoever names a file on the command line means that one.
+    fn file_in(&self, variable: impl Fn(&str) -> Option<OsString>) -> Result<ContextFile> {
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let environment = ContextFile::of_environment(given);
+        if let Some(path) = &self.context {
+            return Ok(read(path)?.over(environment));
+        }
+        let file = match (given(CONTEXT), default_path(given)) {
+            (Some(path), _) => read(Path::new(&path))?,
             (None, Some(path)) if path.is_file() => read(&path)?,
             _ => ContextFile::default(),
         };
-        Ok(file.under(std::env::var(CLUSTER).ok()))
+        Ok(environment.over(file))
     }
 
     fn meant_by(&self, file: &ContextFile) -> Result<Meant> {
@@ -219,10 +235,34 @@ fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String
 }
 
 impl ContextFile {
-    /// The environment's cluster over that of the file. It is no option: whoever says which clusters he means overrides both.
-    fn under(self, cluster: Option<String>) -> Self {
-        let cluster = cluster.filter(|cluster| !cluster.is_empty()).or(self.cluster);
-        Self { cluster, ..self }
+    /// What the environment says instead of a file. Its cluster is no option: whoever says which clusters he means overrides it.
+    fn of_environment(given: impl Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name: &str| given(name).map(|value| value.to_string_lossy().into_owned());
+        let path = |name: &str| given(name).map(PathBuf::from);
+        Self {
+            coordinator: text("FATHOM_COORDINATOR"),
+            cluster: text(CLUSTER),
+            ca: path("FATHOM_CA"),
+            cert: path("FATHOM_CERT"),
+            key: path("FATHOM_KEY"),
+            selections: BTreeMap::new(),
+        }
+    }
+
+    /// What it says, and what it does not say another. Only a file has selections.
+    fn over(self, other: Self) -> Self {
+        Self {
+            coordinator: self.coordinator.or(other.coordinator),
+            cluster: self.cluster.or(other.cluster),
+            ca: self.ca.or(other.ca),
+            cert: self.cert.or(other.cert),
+            key: self.key.or(other.key),
+            selections: if self.selections.is_empty() {
+                other.selections
+            } else {
+                self.selections
+            },
+        }
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
@@ -256,12 +296,8 @@ fn read(path: &Path) -> Result<ContextFile> {
     Ok(file)
 }
 
-fn default_path() -> Option<PathBuf> {
-    let folder = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+fn default_path(given: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let folder = |name: &str| given(name).map(PathBuf::from);
     let config = folder("XDG_CONFIG_HOME")
         .or_else(|| folder("HOME").map(|home| home.join(".config")))
         .or_else(|| folder("APPDATA"))?;

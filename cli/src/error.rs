@@ -113,7 +113,7 @@ pub(crate) enum Error {
     #[error("stopped ({signal}) before there was an answer")]
     Stopped { signal: String },
     /// Something else was played in the folder of a demo.
-    #[error("{path} holds another run: {holds}; give another folder, or remove this one", path = path.display())]
+    #[error("{path} holds another run: {holds}; give another folder", path = path.display())]
     OtherDemo { path: PathBuf, holds: String },
     /// A demo lives in the folder.
     #[error("a demo is running in {path}; end it first, or give another folder", path = path.display())]

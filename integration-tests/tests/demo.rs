@@ -176,6 +176,128 @@ fn commands_that_a_demo_offers_have_something_to_show() {
     assert_eq!(demo.terminate(), 0);
 }
 
+/// A recording without the events files of some nodes.
+fn without_nodes(name: &str, nodes: &[&str]) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture::recording(name)).unwrap() {
+        let entry = entry.unwrap();
+        let file = entry.file_name().into_string().unwrap();
+        if !nodes.iter().any(|node| file == format!("events-{node}.jsonl.zst")) {
+            fs::copy(entry.path(), copy.path().join(file)).unwrap();
+        }
+    }
+    copy
+}
+
+/// `99 % sure, cost 0 ns in all` of a link that cost writes 25 s.
+#[test]
+fn cost_of_which_nothing_was_measured_is_not_known_in_words_and_in_json() {
+    let copy = without_nodes("fault-network-slow", &["t0", "t1"]);
+    let folder = text(copy.path());
+    let ran = program().run(["replay", &folder, "--without-tap", "initiator"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("what it cost is not known"), "{}", ran.out);
+    assert!(!ran.out.contains("cost 0 ns"), "{}", ran.out);
+    let document = program()
+        .run(["replay", &folder, "--without-tap", "initiator", "-o", "json"])
+        .json();
+    let culprit = &document["culprit"];
+    assert_eq!(culprit["node"], "t2", "{culprit:#}");
+    assert!(culprit.as_object().unwrap()["cost_ns"].is_null(), "{culprit:#}");
+    assert!(culprit["confidence"].as_f64().unwrap() <= 0.8, "{culprit:#}");
+    // What rows added up to says it too, and so does the finding.
+    let mut demo = program().start(["demo", "--run", &folder, "--without-tap", "initiator"]);
+    let said = demo.said_until(|line| line.contains("Ctrl-C ends it"));
+    let context = said.iter().find(|line| line.contains(" --context ")).unwrap();
+    let context = context.split_whitespace().last().unwrap();
+    for question in [&["why", "--source", "tables"][..], &["findings"]] {
+        let ran = program().run(question.iter().chain(&["--context", context]));
+        assert!(
+            ran.out.contains("what it cost is not known"),
+            "{question:?}: {}",
+            ran.out
+        );
+    }
+    assert_eq!(demo.terminate(), 0);
+}
+
+/// Of 30 writes of 60,000 the replies were seen, and it was "100 % of those writes waited for it; 22.8 s is its own".
+#[test]
+fn few_replies_leave_what_a_drive_cost_a_guess() {
+    let copy = without_nodes("fault-slow-drive", &["t0", "t2"]);
+    let path = copy.path().join("events-i0.jsonl.zst");
+    let whole = zstd::decode_all(fs::File::open(&path).unwrap()).unwrap();
+    let mut legs = 0;
+    let kept = whole.split_inclusive(|byte| *byte == b'\n').filter(|line| {
+        let row: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let is_leg = row["layer"] == "initiator";
+        legs += u32::from(is_leg);
+        !is_leg || legs % 2000 == 1
+    });
+    let kept: Vec<u8> = kept.flatten().copied().collect();
+    fs::write(&path, zstd::encode_all(&kept[..], 3).unwrap()).unwrap();
+    let folder = text(copy.path());
+    let document = program().run(["replay", &folder, "-o", "json"]).json();
+    let culprit = &document["culprit"];
+    assert_eq!((&culprit["kind"], &culprit["node"]), (&"disk".into(), &"t1".into()));
+    let (cost, guess) = (
+        culprit["cost_ns"].as_u64().unwrap(),
+        culprit["guessed_ns"].as_u64().unwrap(),
+    );
+    assert!(guess > cost / 100 * 95 && guess <= cost, "{culprit:#}");
+    let whole = text(&fixture::recording("fault-slow-drive"));
+    let sure = program().run(["replay", &whole, "-o", "json"]).json()["culprit"].clone();
+    assert!(
+        sure["confidence"].as_f64() > culprit["confidence"].as_f64(),
+        "{culprit:#}"
+    );
+    let ran = program().run(["replay", &folder]);
+    assert!(ran.out.contains(" of it a guess, between "), "{}", ran.out);
+    assert!(!ran.out.contains("% of those writes waited for it;"), "{}", ran.out);
+}
+
+#[test]
+fn folder_of_recordings_that_cannot_be_listed_is_named_with_the_cause() {
+    for more in [&["--once"][..], &["--list"]] {
+        let ran = program().run(["demo", "--recordings", "/no/such/folder"].iter().chain(more));
+        assert_fails(&ran, 1, &["/no/such/folder", "No such file or directory"]);
+    }
+}
+
+#[test]
+fn folder_of_somebody_else_is_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("store")).unwrap();
+    let folder = text(&fixture::recording("reads-by-hand"));
+    let ran = program().run(["demo", "--once", "--run", &folder, "--dir", &text(home.path())]);
+    assert_fails(&ran, 2, &["a store that nobody says the run of", "give another folder"]);
+    assert!(!ran.err.contains("remove"), "{}", ran.err);
+    assert_eq!(inside(home.path()), ["store"]);
+}
+
+/// A shell in which another coordinator was exported was answered by that one, or by none.
+#[test]
+fn context_of_the_command_line_goes_before_the_environment_and_reads_are_offered_where_there_are_some() {
+    let folder = text(&fixture::recording("reads-by-hand"));
+    let mut demo = program().start(["demo", "--run", &folder]);
+    let said = demo.said_until(|line| line.contains("Ctrl-C ends it"));
+    let reads = said.iter().find(|line| line.contains(" reads --slowest 10 "));
+    let reads: Vec<&str> = reads.unwrap().split_whitespace().skip(1).collect();
+    let variables = [
+        ("FATHOM_COORDINATOR", "https://127.0.0.1:1"),
+        ("FATHOM_CLUSTER", "no-such"),
+    ];
+    let mut ran = program().start_in(reads.iter().copied(), &variables);
+    assert_eq!(ran.wait(), 0, "{}", ran.said());
+    let context = reads.last().unwrap();
+    // Without a file of its own the command follows the environment.
+    let other = [("FATHOM_CONTEXT", *context), variables[0]];
+    let mut ran = program().start_in(["reads"], &other);
+    assert_eq!(ran.wait(), 1);
+    assert!(ran.said().contains("127.0.0.1:1"));
+    assert_eq!(demo.terminate(), 0);
+}
+
 #[test]
 fn what_is_named_as_a_recording_and_is_none_is_told_with_what_to_do() {
     let file = text(&fixture::recording("fault-slow-drive").join("run.json"));

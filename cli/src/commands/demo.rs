@@ -88,6 +88,7 @@ pub(crate) fn run(arguments: &DemoArgs, output: Output) -> Result<Code> {
         let shown = hints::Shown {
             culprit: report.culprit.as_ref(),
             newest_unix_nanos,
+            has_reads: report.joined.reads > 0,
             has_state: !of_state.is_empty(),
         };
         let hint = report_hint(&processes, &shown);

@@ -169,7 +169,7 @@ fn say(remark: &RemarkArgs, mutes: bool, output: Output) -> Result<Code> {
 fn told(change: &Change) -> String {
     let finding = &change.finding;
     format!(
-        "{} {} {}: {} {} {}, {}, cost {}\n",
+        "{} {} {}: {} {} {}, {}, {}\n",
         date_time(change.at_unix_ns),
         change.kind.as_str(),
         finding.id,
@@ -177,8 +177,16 @@ fn told(change: &Change) -> String {
         finding.kind,
         finding.object(),
         finding.severity.as_str(),
-        show_nanos(finding.cost_ns),
+        cost(finding),
     )
+}
+
+/// What it cost. What state shows costs nothing where no write felt it; what writes show costs something, known or not.
+fn cost(finding: &Finding) -> String {
+    if finding.cost_ns == 0 && finding.observations.is_empty() {
+        return "what it cost is not known".to_owned();
+    }
+    format!("cost {}", show_nanos(finding.cost_ns))
 }
 
 /// A finding in a few lines.
@@ -186,14 +194,14 @@ fn show(finding: &Finding) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{} {} {} {}: {}, {:.0} % sure, cost {}",
+        "{} {} {} {}: {}, {:.0} % sure, {}",
         finding.id,
         finding.code,
         finding.kind,
         finding.object(),
         finding.severity.as_str(),
         finding.confidence * 100.0,
-        show_nanos(finding.cost_ns),
+        cost(finding),
     );
     let _ = write!(
         text,

@@ -33,12 +33,9 @@ fn names_patterns_labels_and_saved_selections() {
 #[test]
 fn default_cluster_is_overridden_by_whoever_says_which_he_means() {
     let file = ContextFile {
-        cluster: Some("of-file".to_owned()),
+        cluster: Some("of-environment".to_owned()),
         ..ContextFile::default()
     };
-    let under = |cluster: &str| file.clone().under(Some(cluster.to_owned()));
-    assert_eq!(under("").cluster.as_deref(), Some("of-file"));
-    let file = under("of-environment");
     let meant = |connection: Connection| connection.meant_by(&file).unwrap();
     let one = |name: &str| Meant::One(name.to_owned());
     assert_eq!(meant(Connection::default()), one("of-environment"));
@@ -74,4 +71,53 @@ fn selection_that_is_not_there_says_that_there_is_none() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("known: none"), "{error}");
+}
+
+/// What a shell had exported for one coordinator was asked of it, whichever context a command named.
+#[test]
+fn file_named_on_the_command_line_goes_before_the_environment_and_the_environment_before_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (named, other) = (folder.path().join("named.toml"), folder.path().join("other.toml"));
+    std::fs::write(
+        &named,
+        "coordinator = \"https://named:1\"\ncluster = \"named\"\nkey = \"named.key\"\n",
+    )
+    .unwrap();
+    std::fs::write(
+        &other,
+        "coordinator = \"https://other:1\"\ncluster = \"other\"\ncert = \"other.crt\"\n[selections]\ngold = [\"c*\"]\n",
+    )
+    .unwrap();
+    let with = |context: Option<&Path>, variables: &[(&str, &str)]| {
+        let connection = Connection {
+            context: context.map(Path::to_owned),
+            ..Connection::default()
+        };
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name)?;
+            Some(OsString::from(found.1))
+        };
+        connection.file_in(variable).unwrap()
+    };
+    let variables = [
+        ("FATHOM_COORDINATOR", "https://environment:1"),
+        ("FATHOM_CLUSTER", "environment"),
+        ("FATHOM_CA", "environment.crt"),
+        ("FATHOM_KEY", "environment.key"),
+        ("FATHOM_CONTEXT", other.to_str().unwrap()),
+    ];
+    let file = with(Some(&named), &variables);
+    assert_eq!(file.coordinator.as_deref(), Some("https://named:1"));
+    assert_eq!(file.cluster.as_deref(), Some("named"));
+    assert_eq!(file.key, Some(folder.path().join("named.key")));
+    // What it does not say the environment does.
+    assert_eq!(file.ca, Some("environment.crt".into()));
+    let file = with(None, &variables);
+    assert_eq!(file.coordinator.as_deref(), Some("https://environment:1"));
+    assert_eq!(file.cluster.as_deref(), Some("environment"));
+    assert_eq!(file.cert, Some(folder.path().join("other.crt")));
+    assert_eq!(file.selections.len(), 1);
+    // Empty is not said.
+    let file = with(None, &[("FATHOM_CLUSTER", ""), variables[4]]);
+    assert_eq!(file.cluster.as_deref(), Some("other"));
 }

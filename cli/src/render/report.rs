@@ -296,10 +296,10 @@ fn verdict(word: &str, culprit: &Culprit) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{word}: {}, {:.0} % sure, cost {} in all (summed over the writes that waited) between {} and {}",
+        "{word}: {}, {:.0} % sure, {} between {} and {}",
         who(culprit),
         culprit.confidence * 100.0,
-        show_nanos(culprit.cost_ns),
+        cost(culprit),
         culprit.since,
         culprit.until
     );
@@ -317,6 +317,22 @@ fn verdict(word: &str, culprit: &Culprit) -> String {
         let _ = writeln!(text, "  look at {}", names.join(" "));
     }
     text
+}
+
+/// What it cost, as far as that is known.
+fn cost(culprit: &Culprit) -> String {
+    if culprit.cost_ns == 0 {
+        return "what it cost is not known; felt".to_owned();
+    }
+    let guess = match culprit.guessed_ns {
+        0 => String::new(),
+        guessed if guessed >= culprit.cost_ns => ", all of it a guess,".to_owned(),
+        guessed => format!(", {} of it a guess,", show_nanos(guessed)),
+    };
+    format!(
+        "cost {} in all (summed over the writes that waited){guess}",
+        show_nanos(culprit.cost_ns)
+    )
 }
 
 /// Why nobody is named: since nothing is worse, or since it was not seen.
@@ -391,3 +407,6 @@ pub(crate) fn score(score: &Score) -> String {
         share(score.slowest_copy),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,7 +377,9 @@ impl Snapshot {
             let is_its = self.filter.volume.as_ref().is_none_or(|volume| {
                 finding.victims.is_empty() || finding.victims.iter().any(|victim| victim.volume == *volume)
             });
-            is_of_writes && finding.cost_ns > 0 && finding.part_of.is_none() && is_in && is_its
+            // What writes alone show cost something, known or not; what state shows only where they felt it.
+            let is_felt = finding.cost_ns > 0 || finding.observations.is_empty();
+            is_of_writes && is_felt && finding.part_of.is_none() && is_in && is_its
         });
         Ok(felt.collect())
     }

@@ -22,8 +22,8 @@ use crate::spread::Spread;
 mod case;
 mod past;
 
-pub(crate) use case::unix_nanos;
 pub use case::{Case, timestamp};
+pub(crate) use case::{doubted, unix_nanos};
 
 /// Width of a bin to begin with.
 const BIN_NANOS: i64 = 1_000_000_000;

@@ -225,6 +225,7 @@ fn whole(job: &Running, worked: &Worked, own: Vec<Culprit>) -> Option<Culprit> {
     let until = own.iter().map(|one| one.until.clone()).max()?;
     let sum = |of: fn(&Culprit) -> u64| own.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one)));
     let (cost_ns, hidden_ns) = (sum(|one| one.cost_ns), sum(|one| one.hidden_ns));
+    let guessed_ns = sum(|one| one.guessed_ns);
     let confidence = own.iter().map(|one| one.confidence).fold(0.0, f64::max);
     let reason = Evidence {
         text: job.text(worked),
@@ -239,6 +240,7 @@ fn whole(job: &Running, worked: &Worked, own: Vec<Culprit>) -> Option<Culprit> {
         resource: Some(job.id.clone()),
         confidence,
         cost_ns,
+        guessed_ns,
         hidden_ns,
         since,
         until,

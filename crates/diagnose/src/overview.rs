@@ -19,7 +19,7 @@ use crate::latency::{By, Latencies};
 use crate::order::Line;
 use crate::summary::Summary;
 use crate::tally::Totals;
-use crate::watch::{BIN_NANOS, Watch, unseen_there};
+use crate::watch::{BIN_NANOS, Watch, says_guessed, unseen_there};
 use crate::what_if::Away;
 use crate::writerless::Writerless;
 
@@ -191,6 +191,10 @@ fn with_hidden(culprit: &Culprit, watched: &Culprit) -> Culprit {
     }
     whole.cost_ns = whole.cost_ns.saturating_add(watched.hidden_ns);
     whole.hidden_ns = watched.hidden_ns;
+    let guessed = u128::from(watched.hidden_ns) * u128::from(watched.guessed_ns) / u128::from(watched.cost_ns.max(1));
+    whole.guessed_ns = whole
+        .guessed_ns
+        .saturating_add(u64::try_from(guessed).unwrap_or(u64::MAX));
     whole.evidence.extend(unseen_there(watched.hidden_ns));
     // The watch knows times to the second alone: where it knows no other second, the finer ones stand.
     if second(&watched.since) < second(&whole.since) {
@@ -272,6 +276,11 @@ fn culprit(finding: &Finding) -> Culprit {
         resource: finding.resource.clone().filter(|_| finding.kind == "job"),
         confidence: finding.confidence,
         cost_ns: finding.cost_ns,
+        guessed_ns: if says_guessed(&finding.evidence) {
+            finding.cost_ns
+        } else {
+            0
+        },
         hidden_ns: 0,
         since: timestamp(finding.first_unix_ns),
         until: timestamp(finding.last_unix_ns),

@@ -23,8 +23,8 @@ mod measure;
 mod past;
 mod tally;
 
-pub(crate) use finding::unseen_there;
 pub use finding::{Finding, Named, Shown};
+pub(crate) use finding::{says_guessed, unseen_there};
 
 use crate::blame::Suspect;
 

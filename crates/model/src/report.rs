@@ -192,8 +192,13 @@ pub struct Culprit {
     /// How sure: how much of the time added in the bad stretches this explains, less where the evidence cannot tell two suspects
     /// apart.
     pub confidence: f64,
-    /// What it cost: time that writes waited for it beyond what is usual for its peers, or was usual for itself.
+    /// What it cost: time that writes waited for it beyond what is usual for its peers, or was usual for itself. 0, which no cost is that
+    /// is known: it is not known; null in JSON.
+    #[serde(default, with = "null_of_zero")]
     pub cost_ns: u64,
+    /// The part of it that is of writes of which it is not known that they waited for it.
+    #[serde(default)]
+    pub guessed_ns: u64,
     /// The part of it that writes show of which the drive or the far side was not seen: it was seen there in others at the same time.
     #[serde(default)]
     pub hidden_ns: u64,
@@ -216,6 +221,20 @@ impl Culprit {
         let turned = self.kind == "link" && (&own.0, &own.1) == (&theirs.1, &theirs.0);
         (&self.kind, &self.disk, &self.resource) == (&other.kind, &other.disk, &other.resource)
             && (own.0 == theirs.0 && peers || turned)
+    }
+}
+
+/// A number of which 0 says that it is not known.
+mod null_of_zero {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        Some(*number).filter(|number| *number > 0).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(0))
     }
 }
 

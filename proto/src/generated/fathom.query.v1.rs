@@ -1258,7 +1258,7 @@ pub struct Culprit {
     /// How sure, 0 to 1.
     #[prost(double, tag = "5")]
     pub confidence: f64,
-    /// What it cost.
+    /// What it cost. 0: it is not known.
     #[prost(uint64, tag = "6")]
     pub cost_nanos: u64,
     /// When it began, RFC 3339, on the initiator's clock.
@@ -1277,6 +1277,10 @@ pub struct Culprit {
     /// The id of the storage job, of a `job`. Empty: it is none.
     #[prost(string, tag = "11")]
     pub resource: ::prost::alloc::string::String,
+    /// The part of `cost_nanos` that is of writes of which it is not known that they waited for it. 0: none, and of a coordinator of before
+    /// this was told apart.
+    #[prost(uint64, tag = "12")]
+    pub guessed_nanos: u64,
 }
 /// One reason.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -255,16 +255,20 @@ impl Fleet {
     }
 
     fn hint(&self, context_file: &Path, guilty: &str) -> String {
-        let more = [
-            "fleet --watch".to_owned(),
-            "clusters --site berlin".to_owned(),
-            format!("writes --slowest 10 --cluster {guilty}"),
-            "latency --all-clusters".to_owned(),
-            "findings --cluster country=de".to_owned(),
-        ];
-        let lines = hints::lines(&self.program, context_file, &more);
+        let lines = hints::lines(&self.program, context_file, &offered(guilty));
         format!("The fleet stays up. Ask more:\n{lines}\nCtrl-C ends it.")
     }
+}
+
+/// What to ask more; what goes on until it is ended is the last, so that all can be pasted at once.
+fn offered(guilty: &str) -> Vec<String> {
+    vec![
+        "clusters --site berlin".to_owned(),
+        format!("writes --slowest 10 --cluster {guilty}"),
+        "latency --all-clusters".to_owned(),
+        "findings --cluster country=de".to_owned(),
+        "fleet --watch".to_owned(),
+    ]
 }
 
 /// From all clusters to the one drive: the commands that anybody would give, each with its answer.
@@ -298,5 +302,17 @@ fn show(context_file: &Path, guilty: &str, output: Output) -> Result<()> {
     match output {
         Output::Json => json::print(documents),
         Output::Table => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offered;
+
+    #[test]
+    fn what_never_ends_is_offered_last() {
+        let offered = offered("prod-2");
+        let endless = offered.iter().position(|command| command.contains("--watch"));
+        assert_eq!(endless, Some(offered.len() - 1), "{offered:?}");
     }
 }

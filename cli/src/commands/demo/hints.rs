@@ -10,19 +10,24 @@ pub(super) struct Shown<'a> {
     pub(super) culprit: Option<&'a Culprit>,
     /// Completion of the newest I/O.
     pub(super) newest_unix_nanos: Option<i64>,
+    /// Whether there is any read.
+    pub(super) has_reads: bool,
     /// Whether any node said what it is made of.
     pub(super) has_state: bool,
 }
 
 /// The commands, without what they have in common.
 pub(super) fn commands(shown: &Shown<'_>) -> Vec<String> {
-    let mut commands = vec![
-        "writes --slowest 10".to_owned(),
+    let mut commands = vec!["writes --slowest 10".to_owned()];
+    if shown.has_reads {
+        commands.push("reads --slowest 10".to_owned());
+    }
+    commands.extend([
         why(shown),
         "latency --by disk".to_owned(),
         "nodes".to_owned(),
         "volumes".to_owned(),
-    ];
+    ]);
     if shown.has_state {
         commands.extend(["disks".to_owned(), "rdma".to_owned()]);
     }

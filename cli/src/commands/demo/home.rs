@@ -124,31 +124,21 @@ impl Home {
         let path = path.as_path();
         fs::create_dir_all(path).map_err(failed(path))?;
         let lock = path.join(LOCK);
-        let held = File::create(&lock).map_err(failed(&lock))?;
+        // In a folder that is refused nothing is left, which only a demo has locked before.
+        if !lock.exists() {
+            is_new(path, played)?;
+        }
+        let held = File::options().create(true).write(true).truncate(false).open(&lock);
+        let held = held.map_err(failed(&lock))?;
         match held.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::DemoRuns { path: path.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(failed(&lock)(error)),
         }
-        let marker = path.join(MARKER);
-        let other = |holds: String| Error::OtherDemo {
-            path: path.to_owned(),
-            holds,
-        };
-        match fs::read(&marker) {
-            Ok(text) => match serde_json::from_slice::<Played>(&text) {
-                Ok(before) if before == *played => {}
-                Ok(before) => return Err(other(before.differs_from(played))),
-                Err(error) => return Err(other(format!("what {MARKER} does not say ({error})"))),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(kept) = KEPT.iter().find(|kept| path.join(kept).exists()) {
-                    return Err(other(format!("a {kept} that nobody says the run of")));
-                }
-                let text = serde_json::to_vec_pretty(played).map_err(|error| failed(&marker)(error.into()))?;
-                fs::write(&marker, text).map_err(failed(&marker))?;
-            }
-            Err(error) => return Err(failed(&marker)(error)),
+        if is_new(path, played)? {
+            let marker = path.join(MARKER);
+            let text = serde_json::to_vec_pretty(played).map_err(|error| failed(&marker)(error.into()))?;
+            fs::write(&marker, text).map_err(failed(&marker))?;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -160,6 +150,29 @@ impl Home {
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Whether nothing was played in a folder yet. An error when something else was, or nobody knows what.
+fn is_new(path: &Path, played: &Played) -> Result<bool> {
+    let other = |holds: String| Error::OtherDemo {
+        path: path.to_owned(),
+        holds,
+    };
+    let marker = path.join(MARKER);
+    // A demo says what it plays before it keeps anything.
+    let kept = KEPT.iter().find(|kept| path.join(kept).exists());
+    match (fs::read(&marker), kept) {
+        (Ok(text), _) => match serde_json::from_slice::<Played>(&text) {
+            Ok(before) if before == *played => Ok(false),
+            Ok(before) => Err(other(before.differs_from(played))),
+            Err(error) => Err(other(format!("what {MARKER} does not say ({error})"))),
+        },
+        (Err(error), Some(kept)) if error.kind() == io::ErrorKind::NotFound => {
+            Err(other(format!("a {kept} that nobody says the run of")))
+        }
+        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        (Err(source), _) => Err(Error::File { path: marker, source }),
     }
 }
 

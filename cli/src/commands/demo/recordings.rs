@@ -35,6 +35,30 @@ fn folders(given: &[PathBuf]) -> Vec<PathBuf> {
     folders
 }
 
+/// An error where a folder that is given cannot be listed.
+fn listable(given: &[PathBuf]) -> Result<()> {
+    let failed = given
+        .iter()
+        .find_map(|folder| Some((folder, std::fs::read_dir(folder).err()?)));
+    match failed {
+        Some((path, source)) => Err(Error::File {
+            path: path.clone(),
+            source,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Says that a folder which the environment names is missed.
+fn tell_unreadable(given: &[PathBuf]) {
+    if let Some((path, error)) = unreadable(given) {
+        tell!(
+            "{VARIABLE} names {}, which cannot be listed ({error}): nothing of it is here; name a folder of recordings, or unset it",
+            one_line(&path.display().to_string())
+        );
+    }
+}
+
 /// The folder that the environment names, where it counts and cannot be listed.
 fn unreadable(given: &[PathBuf]) -> Option<(PathBuf, std::io::Error)> {
     let named = std::env::var_os(VARIABLE).filter(|value| given.is_empty() && !value.is_empty())?;
@@ -66,6 +90,7 @@ fn all(given: &[PathBuf]) -> BTreeMap<String, PathBuf> {
 
 /// The folder of a recording by name, or of the one that the demo shows.
 pub(super) fn find(given: &[PathBuf], name: Option<&str>) -> Result<PathBuf> {
+    listable(given)?;
     let all = all(given);
     let name = name.unwrap_or(DEFAULT);
     // A folder may be named as well; what is wrong with it says whoever opens it.
@@ -79,6 +104,7 @@ pub(super) fn find(given: &[PathBuf], name: Option<&str>) -> Result<PathBuf> {
     if Path::new(name).is_file() {
         return Err(Error::NoFolder { path: name.into() });
     }
+    tell_unreadable(given);
     let known: Vec<&str> = all.keys().map(String::as_str).collect();
     let known = if known.is_empty() {
         "none".to_owned()
@@ -93,21 +119,8 @@ pub(super) fn find(given: &[PathBuf], name: Option<&str>) -> Result<PathBuf> {
 
 /// Prints the recordings.
 pub(super) fn list(given: &[PathBuf], output: Output) -> Result<Code> {
-    if let Some((path, source)) = given
-        .iter()
-        .find_map(|folder| Some((folder, std::fs::read_dir(folder).err()?)))
-    {
-        return Err(Error::File {
-            path: path.clone(),
-            source,
-        });
-    }
-    if let Some((path, error)) = unreadable(given) {
-        tell!(
-            "{VARIABLE} names {}, which cannot be listed ({error}): nothing of it is here; name a folder of recordings, or unset it",
-            one_line(&path.display().to_string())
-        );
-    }
+    listable(given)?;
+    tell_unreadable(given);
     let mut rows = Vec::new();
     for (name, path) in all(given) {
         let about = fathom_lab::open(&path).map(|recording| recording.run().about.clone().unwrap_or_default());

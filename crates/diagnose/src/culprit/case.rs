@@ -1,5 +1,6 @@
 //! The second pass: the evidence against one suspect, from the writes of its bad bins.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use fathom_model::report::{Culprit, Evidence};
@@ -19,6 +20,12 @@ const CARRIES: f64 = 0.5;
 
 /// Nobody is named who is not at least as likely as not.
 const LIKELY: f64 = 0.5;
+
+/// By which share it is less sure where only the way there was seen, or the way and the far side's queue are one number.
+const ONE_NUMBER: f64 = 0.2;
+
+/// By which share it is less sure where of no write it is known that it waited for it.
+const GUESS: f64 = 0.2;
 
 /// The evidence against one suspect.
 #[derive(Clone, Debug)]
@@ -45,16 +52,17 @@ pub struct Case {
     writes: u64,
     all_added: u64,
     own_added: u64,
+    /// What of it is of writes of which it is not known that they waited for it.
+    guessed_added: u64,
     first: Option<i64>,
     until: Option<i64>,
     /// The writes that it delayed the most, worst first, with what it added.
     worst: Vec<(u64, String)>,
-    /// Whether the far side's bus target was seen on any of its legs.
-    target_seen: bool,
-    /// Whether any of its legs was seen at the initiator.
-    initiator_seen: bool,
-    /// Whether there was a write of which every end was seen on the initiator's clock.
-    ends_seen: bool,
+    /// How many of its legs were not seen at the initiator, and how many not at the far side's bus target.
+    one_way: u64,
+    without_target: u64,
+    /// How many lack one of both.
+    one_number: u64,
 }
 
 impl Case {
@@ -76,12 +84,13 @@ impl Case {
             writes: 0,
             all_added: 0,
             own_added: 0,
+            guessed_added: 0,
             first: None,
             until: None,
             worst: Vec::new(),
-            target_seen: false,
-            initiator_seen: false,
-            ends_seen: false,
+            one_way: 0,
+            without_target: 0,
+            one_number: 0,
         }
     }
 
@@ -114,18 +123,23 @@ impl Case {
             return;
         }
         if let Some(at) = at {
-            self.target_seen |= legs[at].target.is_some();
-            self.initiator_seen |= legs[at].initiator.is_some();
+            let (one_way, without_target) = (legs[at].initiator.is_none(), legs[at].target.is_none());
+            self.one_way += u64::from(one_way);
+            self.without_target += u64::from(without_target);
+            self.one_number += u64::from(one_way || without_target);
         }
-        self.ends_seen |= legs.iter().all(|leg| leg.local || leg.initiator.is_some());
         self.writes += 1;
         record(&mut self.own, nanos);
         let Some(added) = self.added(rows, io, nanos, at) else {
             return;
         };
         self.last += 1;
-        self.known_last += u64::from(at.is_none() || io.slowest.is_some());
         self.own_added = self.own_added.saturating_add(added);
+        if at.is_none() || io.slowest.is_some() {
+            self.known_last += 1;
+        } else {
+            self.guessed_added = self.guessed_added.saturating_add(added);
+        }
         if added >= self.felt_nanos {
             let start = io.event.start_unix_nanos;
             self.first = Some(self.first.map_or(start, |first| first.min(start)));
@@ -213,17 +227,14 @@ impl Case {
         // Without target events the way and the far side's queue are one number: it may be either.
         // Without initiator events only the way there is seen, and that by aligned clocks.
         let is_link = matches!(self.suspect, Suspect::Link { .. });
-        let one_number = is_link && !self.target_seen;
-        let doubt = if one_number || (is_link && !self.initiator_seen) {
-            0.8
-        } else {
-            1.0
-        };
+        let one_number = if is_link { self.share(self.one_number) } else { 0.0 };
         // Certainty is not to be had from what was observed.
-        let confidence = ((explained * doubt).min(0.99) * 100.0).round() / 100.0;
-        if confidence < LIKELY || self.cost_nanos == 0 {
+        let explained = (explained * (1.0 - ONE_NUMBER * one_number)).min(0.99);
+        if rounded(explained) < LIKELY || self.cost_nanos == 0 {
             return None;
         }
+        let guess = 1.0 - self.known_last as f64 / self.last.max(1) as f64;
+        let guessed = u128::from(self.cost_nanos) * u128::from(self.guessed_added) / u128::from(self.own_added.max(1));
         let (kind, node, disk, peer) = match self.suspect {
             Suspect::Disk(disk) => {
                 let disk = catalog.disk(disk);
@@ -251,8 +262,9 @@ impl Case {
             disk,
             peer,
             resource: None,
-            confidence,
+            confidence: doubted(explained, guess),
             cost_ns: self.cost_nanos,
+            guessed_ns: u64::try_from(guessed).unwrap_or(u64::MAX),
             hidden_ns: 0,
             since: timestamp(
                 self.first
@@ -262,21 +274,40 @@ impl Case {
                 self.until
                     .unwrap_or_else(|| self.bad.last().map_or(0, |bin| (bin + 1) * self.width)),
             ),
-            evidence: self.evidence(one_number),
+            evidence: self.evidence(),
         })
     }
 
-    fn evidence(&self, one_number: bool) -> Vec<Evidence> {
+    /// Which share of the writes in which it took part so many are.
+    fn share(&self, writes: u64) -> f64 {
+        writes as f64 / self.writes.max(1) as f64
+    }
+
+    /// What of a way was measured.
+    fn way(&self) -> Cow<'static, str> {
+        let all = self.writes;
+        match (self.one_way, self.without_target) {
+            (0, 0) => "time on the way (leg less the far side's service)".into(),
+            (one_way, _) if one_way == all => {
+                "time until the far side had the request (the leg itself was not seen at the initiator)".into()
+            }
+            (0, without) if without == all => {
+                "time on the way and in the far side's queue (one number without target events)".into()
+            }
+            (one_way, without) => format!(
+                "time on the way (leg less the far side's service; in {one_way} of {all} writes until the far side had the request, since the \
+                 leg itself was not seen, and in {without} with the far side's queue, since its target was not)"
+            )
+            .into(),
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let way = self.way();
         let what = match self.suspect {
             Suspect::Disk(_) => "time at the drive",
             Suspect::Node(_) => "time at the far side's bus target beyond the drive's",
-            Suspect::Link { .. } if !self.initiator_seen => {
-                "time until the far side had the request (the leg itself was not seen at the initiator)"
-            }
-            Suspect::Link { .. } if one_number => {
-                "time on the way and in the far side's queue (one number without target events)"
-            }
-            Suspect::Link { .. } => "time on the way (leg less the far side's service)",
+            Suspect::Link { .. } => &way,
             Suspect::FarSide(_) => {
                 "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)"
             }
@@ -331,30 +362,52 @@ impl Case {
                 evidence.push(said(text, Vec::new()));
             }
         }
-        let share = 100.0 * self.last as f64 / self.writes.max(1) as f64;
-        let (own, all) = (show(self.own_added), show(self.all_added));
-        let text = match (self.suspect, self.usual_write_nanos) {
-            (_, Some(_)) if self.known_last == 0 => format!(
-                "{share:.0} % of those writes may have waited for it, and of none is it known: no reply was seen; that {own} of the {all} \
-                 that they took longer than before is its own is a guess, which counts all of them"
-            ),
-            (_, Some(_)) => format!(
-                "{share:.0} % of those writes waited for it; {own} of the {all} that they took longer than before is its own"
-            ),
-            (Suspect::Initiator(_), None) => format!(
-                "{share:.0} % of those writes waited for it; {own} of the {all} that it and last copies added then is its own"
-            ),
-            (_, None) if self.initiator_seen || self.ends_seen => format!(
-                "{share:.0} % of those writes waited for this copy; {own} of the {all} that last copies added then is its own"
-            ),
-            (_, None) => format!(
-                "{share:.0} % of those writes had this copy done last at the far side (replies were not seen); {own} of the \
-                 {all} that last copies added then is its own"
-            ),
-        };
-        evidence.push(said(text, shown));
+        evidence.push(said(self.waited(), shown));
         evidence
     }
+
+    /// How many of the writes waited for it, as far as that is known, and what of the time is its own.
+    fn waited(&self) -> String {
+        let share = 100.0 * self.share(self.last);
+        let (own, all) = (show(self.own_added), show(self.all_added));
+        let (it, all) = match (self.suspect, self.usual_write_nanos) {
+            (_, Some(_)) => ("it", format!("{all} that they took longer than before")),
+            (Suspect::Initiator(_), None) => ("it", format!("{all} that it and last copies added then")),
+            (_, None) => ("this copy", format!("{all} that last copies added then")),
+        };
+        match self.known_last {
+            known if known == self.last => {
+                format!("{share:.0} % of those writes waited for {it}; {own} of the {all} is its own")
+            }
+            0 if self.usual_write_nanos.is_some() => format!(
+                "{share:.0} % of those writes may have waited for it, and of none is it known: no reply tells; that {own} of the {all} is its \
+                 own is a guess, which counts all of them"
+            ),
+            0 => format!(
+                "{share:.0} % of those writes had this copy done last at the far side (replies were not seen); {own} of the {all} is its own"
+            ),
+            known => format!(
+                "{share:.0} % of those writes waited for {it} or may have: it is known of {known} of {}, of the others no reply tells; {own} of \
+                 the {all} is its own, {} of it a guess",
+                self.last,
+                show(self.guessed_added)
+            ),
+        }
+    }
+}
+
+/// How sure it is where of a share of the writes it is not known that they waited for it; what was likely stays so.
+pub(crate) fn doubted(confidence: f64, guess: f64) -> f64 {
+    let doubted = rounded(confidence * (1.0 - GUESS * guess));
+    if rounded(confidence) < LIKELY {
+        doubted
+    } else {
+        doubted.max(LIKELY)
+    }
+}
+
+fn rounded(confidence: f64) -> f64 {
+    (confidence * 100.0).round() / 100.0
 }
 
 fn percentiles(times: &Histogram<u64>) -> String {

@@ -6,6 +6,8 @@ use fathom_model::report::Culprit;
 use super::*;
 use crate::fixture::{Cluster, Request, Times, healthy};
 
+mod guesses;
+
 const MILLISECOND: i64 = 1_000_000;
 
 /// Ten seconds at 200 writes a second; `worse` changes the times of a copy.
@@ -317,25 +319,6 @@ fn drive_that_becomes_slow_is_named_by_its_own_past_where_its_peers_are_no_bette
     let before =
         |millis: i64, from: usize, times: &mut [Times; 3], before: &mut i64| slower(millis % 6000, from, times, before);
     assert_eq!(run_long(&["i0"], false, &[], before).map(|found| found.kind), None);
-}
-
-#[test]
-fn what_a_drive_cost_is_a_guess_where_of_no_write_the_last_copy_is_known() {
-    let (known, mut cluster) = run(slow_drive, &[Tap::Initiator]);
-    let last = |culprit: &Culprit| culprit.evidence.last().unwrap().text.clone();
-    assert!(!last(&known.unwrap()).contains("guess"));
-    // A node that nobody saw, and no replies: any copy may have been the last.
-    for leg in &mut cluster.rows.legs {
-        leg.candidate = true;
-        if leg.copy == 0 {
-            (leg.target, leg.device, leg.clock) = (None, None, None);
-        }
-    }
-    cluster.rows.ios.iter_mut().for_each(|io| io.slowest = None);
-    let culprit = judge(&cluster).unwrap();
-    assert_eq!(named(Some(&culprit)), Some(("disk", "t1")), "{culprit:?}");
-    assert!(last(&culprit).contains("may have waited for it"), "{culprit:?}");
-    assert!(last(&culprit).contains("is a guess"), "{culprit:?}");
 }
 
 #[test]

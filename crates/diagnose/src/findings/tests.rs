@@ -340,6 +340,7 @@ fn culprit(node: &str, peer: Option<&str>) -> fathom_model::report::Culprit {
         resource: None,
         confidence: 1.0,
         cost_ns: 0,
+        guessed_ns: 0,
         hidden_ns: 0,
         since: String::new(),
         until: String::new(),

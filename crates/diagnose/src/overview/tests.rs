@@ -144,6 +144,7 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
         disk: None,
         peer: peer.map(ToOwned::to_owned),
         cost_ns,
+        guessed_ns: 0,
         hidden_ns: 0,
         ..culprit.clone()
     };
@@ -167,6 +168,7 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
     assert_eq!(felt.culprits[1], of("unknown", "t0", Some("i0"), 40));
     // What writes show without the drive is of the drive that others show, in both accounts.
     let watched = Culprit {
+        guessed_ns: 45,
         hidden_ns: 30,
         since: "2026-01-01T00:00:01Z".to_owned(),
         until: "2026-01-01T00:00:09Z".to_owned(),
@@ -185,6 +187,7 @@ fn report_names_what_is_slow_of_initiators_with_different_clocks() {
     let whole = both.culprit.unwrap();
     assert_eq!(both.culprits, std::slice::from_ref(&whole));
     assert_eq!((whole.cost_ns, whole.hidden_ns), (88, 30));
+    assert_eq!(whole.guessed_ns, 15, "of what is taken over half is a guess");
     assert_eq!((&whole.since, &whole.until), (&seen.since, &watched.until));
     assert_eq!(whole.evidence.len(), seen.evidence.len() + 1);
     assert_eq!((culprit.kind.as_str(), culprit.node.as_deref()), ("disk", Some("t1")));

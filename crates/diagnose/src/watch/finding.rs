@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::iter;
 
 use fathom_model::report::{Culprit, Evidence};
-use fathom_model::unit::show_nanos as show;
 use fathom_model::{Catalog, DiskIndex, Io, IoId, NodeIndex, StreamIndex};
 
 use super::explain::{Case, What};
 use super::tally::{Bin, Numbers, Wait, Waiting};
 use super::{BIN_NANOS, OVER_SECONDS};
 use crate::blame::Suspect;
-use crate::culprit::timestamp;
+use crate::culprit::{doubted, timestamp};
+
+mod words;
+
+use words::{by_clocks, guessed};
+pub(crate) use words::{says_guessed, unseen_there};
 
 /// How many writes are shown as evidence.
 const SHOWN: usize = 3;
@@ -129,6 +133,9 @@ pub struct Finding {
     hidden: Vec<usize>,
     /// What those cost.
     hidden_cost: f64,
+    /// What it added to writes, and what of that to those of which no reply tells for which copy they waited.
+    added_nanos: u64,
+    unsure_nanos: u64,
     /// What it may have added to writes of which nobody knows for which copy they waited.
     guessed_nanos: u64,
     first: i64,
@@ -153,6 +160,8 @@ impl Finding {
             suspects: case.suspects.clone(),
             hidden: Vec::new(),
             hidden_cost: 0.0,
+            added_nanos: 0,
+            unsure_nanos: 0,
             guessed_nanos: 0,
             waits: BTreeMap::new(),
             first: time - seconds as i64 + 1,
@@ -240,6 +249,8 @@ impl Finding {
     pub(super) fn absorb(&mut self, unknown: &Self) {
         self.cost += unknown.cost;
         self.hidden_cost += unknown.cost;
+        self.added_nanos = self.added_nanos.saturating_add(unknown.added_nanos);
+        self.unsure_nanos = self.unsure_nanos.saturating_add(unknown.unsure_nanos);
         self.guessed_nanos = self.guessed_nanos.saturating_add(unknown.guessed_nanos);
         self.wrote += unknown.wrote;
         for (whose, wait) in &unknown.waits {
@@ -274,6 +285,8 @@ impl Finding {
             let cost = tally.added_nanos as f64 - usual * f64::from(tally.writes);
             self.cost += cost;
             self.hidden_cost += if self.hidden.contains(&suspect) { cost } else { 0.0 };
+            self.added_nanos = self.added_nanos.saturating_add(tally.added_nanos);
+            self.unsure_nanos = self.unsure_nanos.saturating_add(tally.unsure_nanos);
             self.guessed_nanos = self.guessed_nanos.saturating_add(tally.guessed_nanos);
             self.wrote += tally.write_nanos as f64;
             for (whose, wait) in &tally.waits {
@@ -291,9 +304,26 @@ impl Finding {
         };
     }
 
-    /// Whether its cost is guessed.
+    /// Whether all of its cost is guessed.
     fn is_guessed(&self) -> bool {
         self.cost < 1.0 && self.guessed_nanos > 0
+    }
+
+    /// The part of its cost that is of writes of which no reply tells that they waited for it.
+    fn unsure_cost(&self) -> u64 {
+        let part = u128::from(self.cost_nanos) * u128::from(self.unsure_nanos) / u128::from(self.added_nanos.max(1));
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
+
+    /// How sure: less where what it cost is guessed, or not known at all.
+    fn confidence(&self, guessed_ns: u64) -> f64 {
+        let chance = (-self.case.strength).exp();
+        let equals = self.case.expected / f64::from(self.case.count.max(1));
+        let guess = match self.cost_nanos {
+            0 => 1.0,
+            cost => guessed_ns as f64 / cost as f64,
+        };
+        doubted((1.0 - chance - equals).clamp(0.0, 0.99), guess)
     }
 
     /// Whether this is what waiting behind a slow drive looks like: the drive's node, its far side or a way to it, and much cheaper.
@@ -400,7 +430,9 @@ impl Finding {
             Named::Unknown(node) => ("unknown", name(node), None, None),
             Named::Initiator(node) => ("initiator", name(node), None, None),
         };
-        let chance = (-self.case.strength).exp();
+        let is_guessed = self.is_guessed();
+        let unsure_ns = if is_guessed { 0 } else { self.unsure_cost() };
+        let guessed_ns = if is_guessed { self.cost_nanos } else { unsure_ns };
         let hidden_ns = (self.hidden_cost.max(0.0) as u64).min(self.cost_nanos);
         Culprit {
             kind: kind.to_owned(),
@@ -408,11 +440,9 @@ impl Finding {
             disk,
             peer,
             resource: None,
-            confidence: ((1.0 - chance - self.case.expected / f64::from(self.case.count.max(1))).clamp(0.0, 0.99)
-                * 100.0)
-                .round()
-                / 100.0,
+            confidence: self.confidence(guessed_ns),
             cost_ns: self.cost_nanos,
+            guessed_ns,
             hidden_ns,
             since: timestamp(self.first.saturating_mul(BIN_NANOS)),
             until: timestamp((self.felt.max(self.first) + 1).saturating_mul(BIN_NANOS)),
@@ -425,63 +455,9 @@ impl Finding {
                     .collect(),
             })
             .chain(unseen_there(hidden_ns))
-            .chain(self.is_guessed().then(guessed))
+            .chain(by_clocks(unsure_ns))
+            .chain(is_guessed.then(guessed))
             .collect(),
         }
     }
-
-    fn text(&self) -> String {
-        let what = match self.case.what {
-            What::Drive => "time at the drive",
-            What::Target => "time at the far side's bus target beyond the drive's",
-            What::Way if self.case.one_way == 0 => "time on the way (leg less the far side's service)",
-            What::Way if self.case.one_way >= self.case.writes => {
-                "time until the far side had the request (the leg itself was not seen at the initiator)"
-            }
-            What::Way => {
-                "time on the way (leg less the far side's service; until the far side had the request, where the leg itself was not seen)"
-            }
-            What::FarSide => {
-                "time at the far side's bus target (its drive was not seen, so disk and node cannot be told apart)"
-            }
-            What::Leg => "time of the whole leg (the far side was not seen, so disk and link cannot be told apart)",
-            What::Outside => "time outside all legs (before the first was sent and after the last was acknowledged)",
-        };
-        let against = match self.case.what {
-            _ if self.case.by_past => "what it took before for requests of its size, having no equal,",
-            What::Outside => "what is usual for writes of their size",
-            _ => "the longest of the same writes' other copies",
-        };
-        let equals = if self.case.by_past { "it" } else { "its equals" };
-        format!(
-            "{what}: longer than {against} by {} or more in {} of {} writes within {} s, where {equals} would have been in {:.1}",
-            show(self.case.margin_nanos),
-            self.case.count,
-            self.case.writes,
-            self.seconds,
-            self.case.expected,
-        )
-    }
-}
-
-/// Says that a cost is guessed.
-fn guessed() -> Evidence {
-    Evidence {
-        text: "what it cost is a guess: no reply was seen, and which copy its writes waited for is not known of any, since one was not seen \
-               at all or the clocks do not tell; counted is by how much this one was longer than the others that were seen (a way only \
-               there and not back), as far as the write took longer than usual"
-            .to_owned(),
-        writes: Vec::new(),
-    }
-}
-
-/// Says which part of a cost is that of writes in which what is named was not seen.
-pub(crate) fn unseen_there(hidden_ns: u64) -> Option<Evidence> {
-    (hidden_ns > 0).then(|| Evidence {
-        text: format!(
-            "{} of what it cost is of writes whose drive or far side was not seen there; at the same time others show that it was this",
-            show(hidden_ns)
-        ),
-        writes: Vec::new(),
-    })
 }

@@ -28,6 +28,8 @@ pub(super) struct Measure {
     pub(super) above_nanos: u64,
     /// What it added to the write.
     pub(super) added_nanos: u64,
+    /// What of that is of a write of which no reply tells for which copy it waited: by the clocks this one was done last.
+    pub(super) unsure_nanos: u64,
     /// What it may have added, where it is not known which copy was last. It decides nothing about who is worse.
     pub(super) guessed_nanos: u64,
     /// Whether it is a way that was seen in one direction alone: the leg itself was not seen at the initiator.
@@ -149,6 +151,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
                         beyond_nanos: part.nanos.saturating_sub(longest),
                         above_nanos: part.nanos.saturating_sub(usual),
                         added_nanos: 0,
+                        unsure_nanos: 0,
                         guessed_nanos: 0,
                         one_way: is_way && legs[at].initiator.is_none(),
                         alone: alone.then_some((length, part.nanos)),
@@ -188,6 +191,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
             beyond_nanos: above_nanos,
             above_nanos,
             added_nanos: above_nanos,
+            unsure_nanos: 0,
             guessed_nanos: 0,
             one_way: false,
             alone: None,
@@ -202,6 +206,11 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
         let two = legs.len() <= 2 && legs.iter().any(|leg| leg.local);
         if measure.added_nanos == 0 && (two || waited) {
             measure.added_nanos = measure.beyond_nanos;
+        }
+    }
+    if io.slowest.is_none() {
+        for measure in measures.iter_mut().filter(|measure| measure.suspect.is_of_a_leg()) {
+            measure.unsure_nanos = measure.added_nanos;
         }
     }
     measures
@@ -239,6 +248,7 @@ fn wholes(io: &Io, legs: &[Leg], references: &mut References) -> SmallVec<[Measu
                 beyond_nanos: 0,
                 above_nanos: nanos.saturating_sub(usual),
                 added_nanos: 0,
+                unsure_nanos: 0,
                 guessed_nanos: 0,
                 one_way: false,
                 alone: None,

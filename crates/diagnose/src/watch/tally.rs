@@ -27,6 +27,8 @@ pub(super) struct Tally {
     pub(super) writes: u32,
     /// What it added to them, in all.
     pub(super) added_nanos: u64,
+    /// What of that is of writes of which no reply tells for which copy they waited.
+    pub(super) unsure_nanos: u64,
     /// What it may have added to others.
     pub(super) guessed_nanos: u64,
     /// In how many of them it is a way that was seen in one direction alone.
@@ -77,6 +79,7 @@ impl Tally {
     pub(super) fn take(&mut self, other: &Self) {
         self.writes += other.writes;
         self.added_nanos += other.added_nanos;
+        self.unsure_nanos += other.unsure_nanos;
         self.guessed_nanos += other.guessed_nanos;
         self.one_way += other.one_way;
         self.write_nanos += other.write_nanos;
@@ -100,6 +103,7 @@ impl Tally {
     fn give_back(&mut self, other: &Self) {
         self.writes -= other.writes;
         self.added_nanos -= other.added_nanos;
+        self.unsure_nanos -= other.unsure_nanos;
         self.guessed_nanos -= other.guessed_nanos;
         self.one_way -= other.one_way;
         self.write_nanos -= other.write_nanos;
@@ -204,6 +208,7 @@ impl Bin {
             let tally = &mut self.tallies[number];
             tally.writes += 1;
             tally.added_nanos += measure.added_nanos.min(1 << 50);
+            tally.unsure_nanos += measure.unsure_nanos.min(1 << 50);
             tally.guessed_nanos += measure.guessed_nanos.min(1 << 50);
             tally.one_way += u32::from(measure.one_way);
             tally.write_nanos += write_nanos.min(1 << 50);

@@ -234,6 +234,8 @@ fn link_beside_a_copy_that_nobody_saw_costs_what_can_be_guessed_and_says_what_wa
         );
         let guess = culprit.evidence.last().unwrap();
         assert!(guess.text.contains("is a guess"), "{guess:?}");
+        assert_eq!(culprit.guessed_ns, culprit.cost_ns);
+        assert!(culprit.confidence <= 0.8, "{culprit:?}");
     }
     // One way is slower by 4.5 ms, half of what was added both ways.
     let (guess, cost) = (
@@ -270,6 +272,36 @@ fn assert_is_told(one: &(String, String, Option<String>, Option<String>), run: i
         );
         assert!((own.felt_second() - whole.felt_second()).abs() <= 2, "{what}: {own:?}");
     }
+}
+
+/// By the clocks a copy was done last, and no reply tells: that this cost writes anything was said as what was seen.
+#[test]
+fn cost_of_writes_without_a_reply_is_said_to_be_a_guess() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 1 && at > 20_000 * MILLISECOND {
+            times.device += 2_000_000;
+        }
+    };
+    let of = |known_of: usize| {
+        let (_, mut cluster) = run(40, slow, &[Tap::Initiator]);
+        let ios = cluster.rows.ios.iter_mut().enumerate();
+        ios.filter(|(at, _)| at % known_of != 0)
+            .for_each(|(_, io)| io.slowest = None);
+        let mut watch = Watch::default();
+        cluster.rows.ios.iter().for_each(|io| watch.add(&cluster.rows, io));
+        watch.finish();
+        watch.report(&cluster.catalog).remove(0)
+    };
+    let (all, half, none) = (of(1), of(2), of(100_000));
+    assert_eq!(all.guessed_ns, 0);
+    let share = half.guessed_ns as f64 / half.cost_ns as f64;
+    assert!((0.4..0.6).contains(&share), "{half:?}");
+    assert!(
+        half.evidence.iter().any(|one| one.text.contains("no reply tells")),
+        "{half:?}"
+    );
+    assert!(none.guessed_ns > none.cost_ns / 100 * 99, "{none:?}");
+    assert!(all.confidence > half.confidence && half.confidence > none.confidence);
 }
 
 #[test]

@@ -350,6 +350,7 @@ fn links_fit_by_their_ends_and_disks_by_node_and_name() {
         resource: None,
         confidence: 0.9,
         cost_ns: 1,
+        guessed_ns: 0,
         hidden_ns: 0,
         since: String::new(),
         until: String::new(),

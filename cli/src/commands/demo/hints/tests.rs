@@ -13,6 +13,7 @@ fn culprit(since: &str) -> Culprit {
         resource: None,
         confidence: 0.9,
         cost_ns: 1,
+        guessed_ns: 0,
         hidden_ns: 0,
         since: since.to_owned(),
         until: since.to_owned(),
@@ -28,6 +29,7 @@ fn why_reaches_back_to_where_the_fault_began() {
     let mut shown = Shown {
         culprit: Some(&began),
         newest_unix_nanos: i64::try_from(newest.as_nanosecond()).ok(),
+        has_reads: false,
         has_state: false,
     };
     assert!(commands(&shown).contains(&"why --since 13s".to_owned()), "{shown:?}");
@@ -42,6 +44,7 @@ fn state_is_offered_where_some_came() {
     let mut shown = Shown {
         culprit: None,
         newest_unix_nanos: Some(5),
+        has_reads: false,
         has_state: false,
     };
     let is_of_state = |command: &String| command == "disks" || command == "rdma";
@@ -51,6 +54,20 @@ fn state_is_offered_where_some_came() {
         commands(&shown).iter().filter(|command| is_of_state(command)).count(),
         2
     );
+}
+
+#[test]
+fn reads_are_offered_where_there_are_some() {
+    let mut shown = Shown {
+        culprit: None,
+        newest_unix_nanos: Some(5),
+        has_reads: false,
+        has_state: false,
+    };
+    let is_offered = |shown: &Shown<'_>| commands(shown).contains(&"reads --slowest 10".to_owned());
+    assert!(!is_offered(&shown));
+    shown.has_reads = true;
+    assert!(is_offered(&shown));
 }
 
 #[test]

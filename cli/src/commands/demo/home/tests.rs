@@ -50,7 +50,12 @@ fn a_folder_with_a_store_that_nobody_says_the_run_of_is_refused() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("store")).unwrap();
     let refused = Home::open(Some(home.path()), &Played::named("fleet")).unwrap_err();
-    assert!(refused.to_string().contains("a store"), "{refused}");
+    let says = refused.to_string();
+    assert!(says.contains("a store") && says.contains("another folder"), "{says}");
+    // It may be anybody's: nothing is put there, and nobody is told to remove it.
+    assert!(!says.contains("remove"), "{says}");
+    let inside: Vec<_> = fs::read_dir(home.path()).unwrap().collect();
+    assert_eq!(inside.len(), 1, "{inside:?}");
 }
 
 #[test]
