@@ -115,6 +115,9 @@ pub(crate) enum Error {
     /// Something else was played in the folder of a demo.
     #[error("{path} holds another run: {holds}; give another folder", path = path.display())]
     OtherDemo { path: PathBuf, holds: String },
+    /// The folder of a demo has what no demo put there.
+    #[error("{path} has {name}, which no demo put there, and a demo writes many files; give a new or an empty folder", path = path.display())]
+    NotADemo { path: PathBuf, name: String },
     /// A demo lives in the folder.
     #[error("a demo is running in {path}; end it first, or give another folder", path = path.display())]
     DemoRuns { path: PathBuf },
@@ -161,6 +164,7 @@ impl Error {
             | Self::NoVm { .. }
             | Self::VmVolumes { .. }
             | Self::NotAway(_)
+            | Self::NotADemo { .. }
             | Self::OtherDemo { .. }
             | Self::DemoRuns { .. }
             | Self::Simulate(_)

@@ -270,7 +270,7 @@ fn folder_of_somebody_else_is_left_as_it_is() {
     fs::create_dir(home.path().join("store")).unwrap();
     let folder = text(&fixture::recording("reads-by-hand"));
     let ran = program().run(["demo", "--once", "--run", &folder, "--dir", &text(home.path())]);
-    assert_fails(&ran, 2, &["a store that nobody says the run of", "give another folder"]);
+    assert_fails(&ran, 2, &["has store, which no demo put there", "an empty folder"]);
     assert!(!ran.err.contains("remove"), "{}", ran.err);
     assert_eq!(inside(home.path()), ["store"]);
 }

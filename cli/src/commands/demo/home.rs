@@ -17,9 +17,6 @@ const MARKER: &str = "demo.json";
 /// Locked by the demo that lives in a folder.
 const LOCK: &str = "demo.lock";
 
-/// Folders that a demo keeps what it was sent in, of either kind.
-const KEPT: [&str; 4] = ["store", "spool", "stores", "spools"];
-
 /// What a demo plays. A folder takes one: a store goes on where it was, so that of two that differ both would be answered for as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Played {
@@ -160,20 +157,35 @@ fn is_new(path: &Path, played: &Played) -> Result<bool> {
         holds,
     };
     let marker = path.join(MARKER);
-    // A demo says what it plays before it keeps anything.
-    let kept = KEPT.iter().find(|kept| path.join(kept).exists());
-    match (fs::read(&marker), kept) {
-        (Ok(text), _) => match serde_json::from_slice::<Played>(&text) {
-            Ok(before) if before == *played => Ok(false),
-            Ok(before) => Err(other(before.differs_from(played))),
-            Err(error) => Err(other(format!("what {MARKER} does not say ({error})"))),
-        },
-        (Err(error), Some(kept)) if error.kind() == io::ErrorKind::NotFound => {
-            Err(other(format!("a {kept} that nobody says the run of")))
-        }
-        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        (Err(source), _) => Err(Error::File { path: marker, source }),
+    let text = match fs::read(&marker) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return is_empty(path),
+        Err(source) => return Err(Error::File { path: marker, source }),
+    };
+    match serde_json::from_slice::<Played>(&text) {
+        Ok(before) if before == *played => Ok(false),
+        Ok(before) => Err(other(before.differs_from(played))),
+        Err(error) => Err(other(format!("what {MARKER} does not say ({error})"))),
     }
+}
+
+/// Whether a folder has nothing but a demo's lock. An error where it has: a demo says what it plays before it writes anything else, so that
+/// all of it is somebody's, and may have the names of what a demo writes.
+fn is_empty(path: &Path) -> Result<bool> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if name != LOCK {
+            return Err(Error::NotADemo {
+                path: path.to_owned(),
+                name: name.to_string_lossy().into_owned(),
+            });
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

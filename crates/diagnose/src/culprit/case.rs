@@ -49,6 +49,8 @@ pub struct Case {
     last: u64,
     /// Of how many of these that is known, and not only possible.
     known_last: u64,
+    /// Writes of which it is not known for which copy they waited, and of which nothing is counted.
+    open: u64,
     writes: u64,
     all_added: u64,
     own_added: u64,
@@ -81,6 +83,7 @@ impl Case {
             peers_otherwise: histogram(),
             last: 0,
             known_last: 0,
+            open: 0,
             writes: 0,
             all_added: 0,
             own_added: 0,
@@ -131,6 +134,7 @@ impl Case {
         self.writes += 1;
         record(&mut self.own, nanos);
         let Some(added) = self.added(rows, io, nanos, at) else {
+            self.open += u64::from(io.slowest.is_none() && at.is_some_and(|at| legs[at].candidate));
             return;
         };
         self.last += 1;
@@ -233,7 +237,8 @@ impl Case {
         if rounded(explained) < LIKELY || self.cost_nanos == 0 {
             return None;
         }
-        let guess = 1.0 - self.known_last as f64 / self.last.max(1) as f64;
+        // Of those of which it is open it may be either.
+        let guess = 1.0 - self.known_last as f64 / (self.last + self.open).max(1) as f64;
         let guessed = u128::from(self.cost_nanos) * u128::from(self.guessed_added) / u128::from(self.own_added.max(1));
         let (kind, node, disk, peer) = match self.suspect {
             Suspect::Disk(disk) => {
@@ -375,7 +380,7 @@ impl Case {
             (Suspect::Initiator(_), None) => ("it", format!("{all} that it and last copies added then")),
             (_, None) => ("this copy", format!("{all} that last copies added then")),
         };
-        match self.known_last {
+        let counted = match self.known_last {
             known if known == self.last => {
                 format!("{share:.0} % of those writes waited for {it}; {own} of the {all} is its own")
             }
@@ -392,7 +397,14 @@ impl Case {
                 self.last,
                 show(self.guessed_added)
             ),
+        };
+        if self.open == 0 {
+            return counted;
         }
+        format!(
+            "{counted}; of {:.0} % more it is open whether they waited for it, and nothing of them is counted",
+            100.0 * self.share(self.open)
+        )
     }
 }
 

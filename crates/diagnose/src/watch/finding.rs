@@ -296,22 +296,20 @@ impl Finding {
         self.set_cost();
     }
 
-    /// What is known counts. Where nothing is, it is guessed, and that is said: none at all would be a number too.
+    /// What is known of some writes and what is guessed of others count together: none at all would be a number too, and how much is
+    /// guessed is said.
     fn set_cost(&mut self) {
-        self.cost_nanos = match self.cost.max(0.0) as u64 {
-            0 => self.guessed_nanos,
-            known => known,
-        };
+        self.cost_nanos = self.known_cost().saturating_add(self.guessed_nanos);
     }
 
-    /// Whether all of its cost is guessed.
-    fn is_guessed(&self) -> bool {
-        self.cost < 1.0 && self.guessed_nanos > 0
+    /// What is not guessed of its cost.
+    const fn known_cost(&self) -> u64 {
+        self.cost.max(0.0) as u64
     }
 
-    /// The part of its cost that is of writes of which no reply tells that they waited for it.
+    /// The part of that which is of writes of which no reply tells that they waited for it.
     fn unsure_cost(&self) -> u64 {
-        let part = u128::from(self.cost_nanos) * u128::from(self.unsure_nanos) / u128::from(self.added_nanos.max(1));
+        let part = u128::from(self.known_cost()) * u128::from(self.unsure_nanos) / u128::from(self.added_nanos.max(1));
         u64::try_from(part).unwrap_or(u64::MAX)
     }
 
@@ -430,9 +428,8 @@ impl Finding {
             Named::Unknown(node) => ("unknown", name(node), None, None),
             Named::Initiator(node) => ("initiator", name(node), None, None),
         };
-        let is_guessed = self.is_guessed();
-        let unsure_ns = if is_guessed { 0 } else { self.unsure_cost() };
-        let guessed_ns = if is_guessed { self.cost_nanos } else { unsure_ns };
+        let unsure_ns = self.unsure_cost();
+        let guessed_ns = unsure_ns.saturating_add(self.guessed_nanos);
         let hidden_ns = (self.hidden_cost.max(0.0) as u64).min(self.cost_nanos);
         Culprit {
             kind: kind.to_owned(),
@@ -456,7 +453,7 @@ impl Finding {
             })
             .chain(unseen_there(hidden_ns))
             .chain(by_clocks(unsure_ns))
-            .chain(is_guessed.then(guessed))
+            .chain(guessed(self.guessed_nanos, self.known_cost()))
             .collect(),
         }
     }

@@ -304,6 +304,48 @@ fn cost_of_writes_without_a_reply_is_said_to_be_a_guess() {
     assert!(all.confidence > half.confidence && half.confidence > none.confidence);
 }
 
+/// Where replies told of one write in ten, what those cost was said to be all that it cost, and surer than with all replies.
+#[test]
+fn cost_that_is_known_of_a_few_writes_is_not_said_to_be_all() {
+    let slow = |at: i64, _: usize, copy: usize, times: &mut Times| {
+        if copy == 2 && at > 20_000 * MILLISECOND && at / MILLISECOND % 20 < 5 {
+            times.way += 9_000_000;
+        }
+    };
+    let of = |known_of: usize| {
+        let (_, mut cluster) = run(60, slow, &[]);
+        let rows = &mut cluster.rows;
+        for (at, io) in rows.ios.iter_mut().enumerate().filter(|(at, _)| at % known_of != 0) {
+            for leg in &mut rows.legs[io.legs.clone()] {
+                leg.initiator = None;
+                if leg.copy == 0 {
+                    (leg.target, leg.device, leg.clock) = (None, None, None);
+                }
+            }
+            io.slowest = None;
+            assert!(at > 0);
+        }
+        let mut watch = Watch::default();
+        cluster.rows.ios.iter().for_each(|io| watch.add(&cluster.rows, io));
+        watch.finish();
+        watch.report(&cluster.catalog).remove(0)
+    };
+    let (all, few) = (of(1), of(10));
+    assert_eq!(all.guessed_ns, 0);
+    assert!(few.cost_ns > all.cost_ns / 4, "{} of {}", few.cost_ns, all.cost_ns);
+    assert!(
+        few.guessed_ns > few.cost_ns / 2 && few.guessed_ns < few.cost_ns,
+        "{few:?}"
+    );
+    assert!(few.confidence < all.confidence, "{few:?}");
+    assert!(
+        few.evidence
+            .iter()
+            .any(|one| one.text.contains("of what it cost is a guess")),
+        "{few:?}"
+    );
+}
+
 #[test]
 fn one_stall_is_no_trouble() {
     let stall = |at: i64, _: usize, copy: usize, times: &mut Times| {

@@ -45,17 +45,20 @@ fn a_folder_takes_one_run_with_its_taps_and_content() {
     Home::open(Some(&folder), &whole).unwrap();
 }
 
+/// What has the name of a file that a demo writes was written over: `--dir` of a folder with a context or certificates of somebody.
 #[test]
-fn a_folder_with_a_store_that_nobody_says_the_run_of_is_refused() {
-    let home = tempfile::tempdir().unwrap();
-    fs::create_dir(home.path().join("store")).unwrap();
-    let refused = Home::open(Some(home.path()), &Played::named("fleet")).unwrap_err();
-    let says = refused.to_string();
-    assert!(says.contains("a store") && says.contains("another folder"), "{says}");
-    // It may be anybody's: nothing is put there, and nobody is told to remove it.
-    assert!(!says.contains("remove"), "{says}");
-    let inside: Vec<_> = fs::read_dir(home.path()).unwrap().collect();
-    assert_eq!(inside.len(), 1, "{inside:?}");
+fn a_folder_with_what_no_demo_put_there_is_refused_and_left_as_it_is() {
+    for name in ["store", "context.toml", "certificates", "logs", "notes.txt"] {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join(name)).unwrap();
+        let refused = Home::open(Some(home.path()), &Played::named("fleet")).unwrap_err();
+        let says = refused.to_string();
+        assert!(says.contains(name) && says.contains("an empty folder"), "{says}");
+        // It may be anybody's: nothing is put there, and nobody is told to remove it.
+        assert!(!says.contains("remove"), "{says}");
+        let inside: Vec<_> = fs::read_dir(home.path()).unwrap().collect();
+        assert_eq!(inside.len(), 1, "{inside:?}");
+    }
 }
 
 #[test]

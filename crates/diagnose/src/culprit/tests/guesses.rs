@@ -61,6 +61,31 @@ fn few_replies_do_not_make_a_guess_known() {
     assert!(culprit.confidence < known.confidence, "{culprit:?}");
 }
 
+/// Replies told of half of the writes, and of the others nothing told: `50 % of those writes waited for this copy`, as sure as with all.
+#[test]
+fn writes_of_which_it_is_open_what_they_waited_for_are_said_and_doubted() {
+    let (known, mut cluster) = run(slow_drive, &[]);
+    let known = known.unwrap();
+    let rows = &mut cluster.rows;
+    for (_, io) in rows.ios.iter_mut().enumerate().filter(|(at, _)| at % 2 != 0) {
+        for leg in &mut rows.legs[io.legs.clone()] {
+            leg.candidate = true;
+            if leg.copy == 1 {
+                leg.initiator = None;
+            }
+        }
+        io.slowest = None;
+    }
+    let half = judge(&cluster).unwrap();
+    assert_eq!(named(Some(&half)), Some(("disk", "t1")));
+    let said = last(&half);
+    assert!(
+        said.contains("% more it is open whether they waited for it, and nothing of them is counted"),
+        "{said}"
+    );
+    assert!(half.confidence < known.confidence, "{half:?}");
+}
+
 #[test]
 fn copy_that_was_done_last_by_the_clocks_is_not_said_to_have_been_waited_for() {
     let (known, mut cluster) = run(slow_drive, &[Tap::Initiator]);

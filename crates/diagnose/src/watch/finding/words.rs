@@ -6,8 +6,8 @@ use fathom_model::unit::show_nanos as show;
 use super::{Finding, What};
 
 /// Said where all that it cost is a guess.
-const GUESSED: &str = "what it cost is a guess: no reply was seen, and which copy its writes waited for is not known of any, since one \
-                       was not seen at all or the clocks do not tell; counted is by how much this one was longer than the others that were \
+const GUESSED: &str = "what it cost is a guess: which copy its writes waited for is not known of any, since no reply tells, and one copy was \
+                       not seen at all or the clocks do not tell; counted is by how much this one was longer than the others that were \
                        seen (a way only there and not back), as far as the write took longer than usual";
 
 impl Finding {
@@ -46,12 +46,22 @@ impl Finding {
     }
 }
 
-/// Says that a cost is guessed.
-pub(super) fn guessed() -> Evidence {
-    Evidence {
-        text: GUESSED.to_owned(),
+/// Says that a cost is guessed, or how much of it beside what is known.
+pub(super) fn guessed(guessed_ns: u64, known_ns: u64) -> Option<Evidence> {
+    let text = match (guessed_ns, known_ns) {
+        (0, _) => return None,
+        (_, 0) => GUESSED.to_owned(),
+        _ => format!(
+            "{} of what it cost is a guess, of writes of which it is not known for which copy they waited: no reply tells, and one copy was \
+             not seen at all or the clocks do not tell; counted is by how much this one was longer than the others that were seen (a way \
+             only there and not back), as far as the write took longer than usual",
+            show(guessed_ns)
+        ),
+    };
+    Some(Evidence {
+        text,
         writes: Vec::new(),
-    }
+    })
 }
 
 /// Whether it is said that a cost is guessed.
