@@ -166,6 +166,7 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
     streams_flow(&setup, &fleet);
     health_rolls_up(&setup, &fleet, &expected);
     answers::selections_hold(&setup, &fleet);
+    answers::refusals_have_their_reason(&setup, &fleet);
     answers::refusals_have_their_domain(&setup, &fleet);
 }
 
@@ -389,6 +390,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     assert_eq!(document["clusters"][0]["answer"]["culprit"]["node"], "t2");
     assert_eq!(document["missing"][0]["site"], "oslo");
     assert_eq!(document["missing"][0]["since_unix_ns"], since);
+    assert_eq!(document["missing"][0]["reason"], "SITE_MISSING");
     assert!(
         partial.err.contains("partial: site oslo has been missing since"),
         "{}",

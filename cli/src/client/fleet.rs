@@ -32,6 +32,18 @@ impl Client {
         }
     }
 
+    /// Whether any cluster is meant.
+    pub(crate) async fn has_clusters(&self, selection: wire::Selection) -> Result<bool> {
+        let request = wire::ListClustersRequest {
+            selection: Some(selection),
+            page_size: 1,
+            page_token: String::new(),
+        };
+        let answer = self.fleet_service().list_clusters(request).await;
+        let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+        Ok(!answer.clusters.is_empty())
+    }
+
     /// All sites that are meant, by name.
     pub(crate) async fn sites(&self, selection: wire::Selection) -> Result<Vec<wire::SiteStatus>> {
         let (mut sites, mut page_token) = (Vec::new(), String::new());

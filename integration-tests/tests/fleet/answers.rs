@@ -10,7 +10,7 @@ use fathom_integration_tests::schema;
 use fathom_model::state::Kind;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::fleet_service_client::FleetServiceClient;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -37,6 +37,7 @@ pub(crate) fn selections_hold(setup: &Setup, fleet: &Process) {
             assert_fails(&ran, 2, &["no cluster is what --cluster and --site select"]);
         }
     }
+    names_that_nothing_has_are_told(setup, fleet);
     // A site is counted from what is selected of it, and has been as it is since that is.
     let one = setup.ask(fleet, &["fleet", "--cluster", "c1", "-o", "json"]).json();
     let [site] = &list(&one, "sites")[..] else {
@@ -113,6 +114,83 @@ pub(crate) fn selections_hold(setup: &Setup, fleet: &Process) {
     );
 }
 
+/// Where something else was found, a name that nothing has was once left out in silence, with exit code 0.
+fn names_that_nothing_has_are_told(setup: &Setup, fleet: &Process) {
+    let names: [(&[&str], Value, &str); 3] = [
+        (
+            &["--cluster", "c1", "--cluster", "oslo/c1"],
+            json!({"site": "oslo", "cluster": "c1", "reason": "NO_CLUSTER"}),
+            "there is no cluster `oslo/c1`",
+        ),
+        (
+            &["--cluster", "c?", "--cluster", "c9"],
+            json!({"site": null, "cluster": "c9", "reason": "NO_CLUSTER"}),
+            "there is no cluster `c9`",
+        ),
+        (
+            &["--site", "berlin", "--site", "bergen"],
+            json!({"site": "bergen", "cluster": null, "reason": "NO_SITE"}),
+            "there is no site `bergen`",
+        ),
+    ];
+    for (selects, row, says) in names {
+        for question in [
+            &["clusters"][..],
+            &["fleet"],
+            &["fleet", "sites"],
+            &["fleet", "latency"],
+            &["fleet", "cohorts"],
+        ] {
+            let ran = setup.ask(fleet, &[question, selects, &["-o", "json"]].concat());
+            assert_eq!(ran.code, 4, "{question:?} {selects:?}: {}", ran.err);
+            assert!(ran.err.contains(&format!("partial: {says}")), "{question:?}: {}", ran.err);
+            assert_eq!(list(&ran.json(), "unknown"), std::slice::from_ref(&row), "{question:?}");
+        }
+        let ran = setup.ask(fleet, &[&["findings"][..], selects, &["-o", "json"]].concat());
+        assert_eq!(ran.code, 4, "{selects:?}: {}", ran.err);
+        let document = ran.json();
+        document_is_as_its_schema_says(&document);
+        let [missing] = &list(&document, "missing")[..] else {
+            panic!("{document:#}")
+        };
+        for key in ["site", "cluster", "reason"] {
+            assert_eq!(missing[key], row[key], "{document:#}");
+        }
+        assert_eq!((&missing["cause"], &missing["since_unix_ns"]), (&json!("unknown"), &Value::Null));
+        assert!(!list(&document, "clusters").is_empty(), "{document:#}");
+    }
+    // A pattern selects what there is.
+    let ran = setup.ask(fleet, &["clusters", "--cluster", "c1", "--cluster", "x*"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("no cluster is what `x*` selects"), "{}", ran.err);
+}
+
+/// What a site refuses is told by its stable reason, and is no silence of it.
+pub(crate) fn refusals_have_their_reason(setup: &Setup, fleet: &Process) {
+    let many = ["writes", "--limit", "5000", "--cluster", "c?", "-o", "json"];
+    let ran = setup.ask(fleet, &many);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    let document = ran.json();
+    let [missing] = &list(&document, "missing")[..] else {
+        panic!("{document:#}")
+    };
+    assert_eq!(
+        (&missing["cluster"], &missing["cause"], &missing["reason"]),
+        (&json!("c2"), &json!("no_answer"), &json!("SITE_ROWS")),
+        "{document:#}"
+    );
+    assert_eq!(missing["since_unix_ns"], Value::Null, "it was heard: {document:#}");
+    assert!(!ran.err.contains("heard last at"), "{}", ran.err);
+    // Where it is not there, too.
+    let none = setup.ask(fleet, &["write", "nothing", "--site", "berlin", "-o", "json"]);
+    assert_ne!(none.code, 0, "{}", none.err);
+    let document = none.json();
+    assert!(
+        list(&document, "clusters").iter().all(|cluster| cluster["reason"].is_string()),
+        "{document:#}"
+    );
+}
+
 /// Faults of the fleet's own service have its domain.
 pub(crate) fn refusals_have_their_domain(setup: &Setup, fleet: &Process) {
     let refused = |status: Status, reason: &str| {
@@ -175,6 +253,7 @@ pub(crate) fn deadlines_hold(setup: &Setup, fleet: &Process, oslo: &Process) {
     assert_eq!(all.code, 4, "{}", all.err);
     let document = all.json();
     assert_eq!(document["missing"][0]["cause"], "no_answer", "{document:#}");
+    assert_eq!(document["missing"][0]["reason"], "DEADLINE", "{document:#}");
     assert!(document["missing"][0]["since_unix_ns"].is_i64(), "{document:#}");
     assert!(all.err.contains("its site was heard last at"), "{}", all.err);
     document_is_as_its_schema_says(&document);
