@@ -123,7 +123,7 @@ impl Absent {
         let rows = self.names.iter().map(|name| {
             json!({
                 "site": name.site, "cluster": name.cluster, "cause": "unknown", "reason": name.reason(), "since_unix_ns": null,
-                "error": name.says(),
+                "error": name.says(), "last": null,
             })
         });
         rows.collect()

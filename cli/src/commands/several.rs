@@ -45,8 +45,27 @@ impl Said {
     }
 }
 
+/// What is known of a cluster that cannot be asked, from when it was last heard.
+pub(crate) struct Last {
+    pub(crate) document: Value,
+    pub(crate) text: String,
+}
+
+/// Makes it of what the fleet coordinator has.
+pub(crate) type LastOf<'a> = &'a dyn Fn(&wire::ClusterStatus) -> Result<Last>;
+
 /// Asks one cluster, or all that are meant.
 pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> Result<Code> + Sync)) -> Result<Code> {
+    over_or_last(connection, output, None, ask)
+}
+
+/// The same, and shows what is known of those that cannot be asked.
+pub(crate) fn over_or_last(
+    connection: &Connection,
+    output: Output,
+    last: Option<LastOf<'_>>,
+    ask: &(dyn Fn() -> Result<Code> + Sync),
+) -> Result<Code> {
     if let Meant::One(_) = connection.meant()? {
         return scope::within(connection.deadline(), ask);
     }
@@ -56,7 +75,7 @@ pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> R
     let listed = || {
         block_on(async {
             let client = Client::connect(&context).await?;
-            let clusters = client.clusters(selection.clone()).await?;
+            let clusters = client.clusters_with(selection.clone(), last.is_some()).await?;
             if clusters.is_empty() {
                 return Err(Error::NoneMeant);
             }
@@ -67,7 +86,7 @@ pub(crate) fn over(connection: &Connection, output: Output, ask: &(dyn Fn() -> R
     let (clusters, absent) = scope::within(Some(connection.patience()), listed)?;
     let reached: Vec<&wire::ClusterStatus> = clusters.iter().filter(|cluster| is_here(cluster)).collect();
     let said = ask_all(&reached, deadline, ask)?;
-    let missing = show(&clusters, &reached, &said, &absent, output)?;
+    let missing = show(&clusters, &reached, &said, &absent, last, output)?;
     let answered: Vec<&Said> = said.iter().filter(|said| said.is_answer()).collect();
     if answered.is_empty() {
         return Err(Error::NobodyAnswered { asked: clusters.len() });
@@ -127,9 +146,17 @@ fn show(
     reached: &[&wire::ClusterStatus],
     said: &[Said],
     absent: &Absent,
+    last: Option<LastOf<'_>>,
     output: Output,
 ) -> Result<bool> {
     let answers = || reached.iter().zip(said);
+    let away = clusters.iter().filter(|cluster| !is_here(cluster)).map(|cluster| {
+        let last = last
+            .filter(|_| cluster.open_findings.is_some())
+            .map(|last| last(cluster));
+        Ok((cluster, last.transpose()?))
+    });
+    let away: Vec<(&wire::ClusterStatus, Option<Last>)> = away.collect::<Result<_>>()?;
     match output {
         Output::Json => {
             let answered = answers().filter(|(_, said)| said.is_answer()).map(|(cluster, said)| {
@@ -145,11 +172,12 @@ fn show(
                 })
             });
             let answered: Vec<Value> = answered.collect();
-            let away = clusters.iter().filter(|cluster| !is_here(cluster)).map(|cluster| {
+            let away = away.iter().map(|(cluster, last)| {
                 let (cause, reason) = cause_of(cluster);
                 json!({
                     "site": cluster.site, "cluster": cluster.cluster, "cause": cause, "reason": reason,
                     "since_unix_ns": cluster.missing_since_unix_nanos, "error": null,
+                    "last": last.as_ref().map(|last| &last.document),
                 })
             });
             let failed = answers().filter(|(_, said)| !said.is_answer());
@@ -157,7 +185,7 @@ fn show(
                 let error = said.result.as_ref().err()?;
                 Some(json!({
                     "site": cluster.site, "cluster": cluster.cluster, "cause": cause_of_error(error), "reason": error.reason(),
-                    "since_unix_ns": since(cluster, error), "error": chain(error),
+                    "since_unix_ns": since(cluster, error), "error": chain(error), "last": null,
                 }))
             });
             let missing: Vec<Value> = away.chain(failed).chain(absent.missing()).collect();
@@ -168,6 +196,13 @@ fn show(
                 let space = if at > 0 { "\n" } else { "" };
                 let (site, name) = (one_line(&cluster.site), one_line(&cluster.cluster));
                 print(&format!("{space}{site}/{name}\n{}", said.scope.text))?;
+            }
+            for (cluster, last) in away
+                .iter()
+                .filter_map(|(cluster, last)| Some((cluster, last.as_ref()?)))
+            {
+                let (site, name) = (one_line(&cluster.site), one_line(&cluster.cluster));
+                print(&format!("\n{site}/{name}, which cannot be asked, {}", last.text))?;
             }
         }
     }

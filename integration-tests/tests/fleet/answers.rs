@@ -10,13 +10,13 @@ use fathom_integration_tests::schema;
 use fathom_model::state::Kind;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::fleet_service_client::FleetServiceClient;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{NODES, program};
 
-fn list<'a>(document: &'a Value, name: &str) -> &'a Vec<Value> {
+pub(crate) fn list<'a>(document: &'a Value, name: &str) -> &'a Vec<Value> {
     document[name]
         .as_array()
         .unwrap_or_else(|| panic!("no {name} in {document:#}"))
@@ -37,7 +37,6 @@ pub(crate) fn selections_hold(setup: &Setup, fleet: &Process) {
             assert_fails(&ran, 2, &["no cluster is what --cluster and --site select"]);
         }
     }
-    names_that_nothing_has_are_told(setup, fleet);
     // A site is counted from what is selected of it, and has been as it is since that is.
     let one = setup.ask(fleet, &["fleet", "--cluster", "c1", "-o", "json"]).json();
     let [site] = &list(&one, "sites")[..] else {
@@ -114,83 +113,6 @@ pub(crate) fn selections_hold(setup: &Setup, fleet: &Process) {
     );
 }
 
-/// Where something else was found, a name that nothing has was once left out in silence, with exit code 0.
-fn names_that_nothing_has_are_told(setup: &Setup, fleet: &Process) {
-    let names: [(&[&str], Value, &str); 3] = [
-        (
-            &["--cluster", "c1", "--cluster", "oslo/c1"],
-            json!({"site": "oslo", "cluster": "c1", "reason": "NO_CLUSTER"}),
-            "there is no cluster `oslo/c1`",
-        ),
-        (
-            &["--cluster", "c?", "--cluster", "c9"],
-            json!({"site": null, "cluster": "c9", "reason": "NO_CLUSTER"}),
-            "there is no cluster `c9`",
-        ),
-        (
-            &["--site", "berlin", "--site", "bergen"],
-            json!({"site": "bergen", "cluster": null, "reason": "NO_SITE"}),
-            "there is no site `bergen`",
-        ),
-    ];
-    for (selects, row, says) in names {
-        for question in [
-            &["clusters"][..],
-            &["fleet"],
-            &["fleet", "sites"],
-            &["fleet", "latency"],
-            &["fleet", "cohorts"],
-        ] {
-            let ran = setup.ask(fleet, &[question, selects, &["-o", "json"]].concat());
-            assert_eq!(ran.code, 4, "{question:?} {selects:?}: {}", ran.err);
-            assert!(ran.err.contains(&format!("partial: {says}")), "{question:?}: {}", ran.err);
-            assert_eq!(list(&ran.json(), "unknown"), std::slice::from_ref(&row), "{question:?}");
-        }
-        let ran = setup.ask(fleet, &[&["findings"][..], selects, &["-o", "json"]].concat());
-        assert_eq!(ran.code, 4, "{selects:?}: {}", ran.err);
-        let document = ran.json();
-        document_is_as_its_schema_says(&document);
-        let [missing] = &list(&document, "missing")[..] else {
-            panic!("{document:#}")
-        };
-        for key in ["site", "cluster", "reason"] {
-            assert_eq!(missing[key], row[key], "{document:#}");
-        }
-        assert_eq!((&missing["cause"], &missing["since_unix_ns"]), (&json!("unknown"), &Value::Null));
-        assert!(!list(&document, "clusters").is_empty(), "{document:#}");
-    }
-    // A pattern selects what there is.
-    let ran = setup.ask(fleet, &["clusters", "--cluster", "c1", "--cluster", "x*"]);
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.err.contains("no cluster is what `x*` selects"), "{}", ran.err);
-}
-
-/// What a site refuses is told by its stable reason, and is no silence of it.
-pub(crate) fn refusals_have_their_reason(setup: &Setup, fleet: &Process) {
-    let many = ["writes", "--limit", "5000", "--cluster", "c?", "-o", "json"];
-    let ran = setup.ask(fleet, &many);
-    assert_eq!(ran.code, 4, "{}", ran.err);
-    let document = ran.json();
-    let [missing] = &list(&document, "missing")[..] else {
-        panic!("{document:#}")
-    };
-    assert_eq!(
-        (&missing["cluster"], &missing["cause"], &missing["reason"]),
-        (&json!("c2"), &json!("no_answer"), &json!("SITE_ROWS")),
-        "{document:#}"
-    );
-    assert_eq!(missing["since_unix_ns"], Value::Null, "it was heard: {document:#}");
-    assert!(!ran.err.contains("heard last at"), "{}", ran.err);
-    // Where it is not there, too.
-    let none = setup.ask(fleet, &["write", "nothing", "--site", "berlin", "-o", "json"]);
-    assert_ne!(none.code, 0, "{}", none.err);
-    let document = none.json();
-    assert!(
-        list(&document, "clusters").iter().all(|cluster| cluster["reason"].is_string()),
-        "{document:#}"
-    );
-}
-
 /// Faults of the fleet's own service have its domain.
 pub(crate) fn refusals_have_their_domain(setup: &Setup, fleet: &Process) {
     let refused = |status: Status, reason: &str| {
@@ -211,6 +133,7 @@ pub(crate) fn refusals_have_their_domain(setup: &Setup, fleet: &Process) {
                     terms: vec![term.to_owned()],
                     ..wire::Selection::default()
                 }),
+                ..wire::ListClustersRequest::default()
             };
             client.list_clusters(request).await.map(tonic::Response::into_inner)
         };
@@ -259,11 +182,18 @@ pub(crate) fn deadlines_hold(setup: &Setup, fleet: &Process, oslo: &Process) {
     document_is_as_its_schema_says(&document);
 }
 
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples")
+}
+
+pub(crate) fn the_schema() -> Value {
+    let text = std::fs::read_to_string(examples().join("several-clusters.schema.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 /// The document for programs is what the schema beside the examples says, and the script reads nothing else of it.
 pub(crate) fn document_is_as_its_schema_says(document: &Value) {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples");
-    let text = std::fs::read_to_string(examples.join("several-clusters.schema.json")).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
+    let schema = the_schema();
     assert_eq!(schema::faults(&schema, document), Vec::<String>::new());
     // What is not as it says is found: else it would say nothing.
     let mut wrong = document.clone();
@@ -276,7 +206,7 @@ pub(crate) fn document_is_as_its_schema_says(document: &Value) {
         schema::faults(&schema, &wrong)
     );
 
-    let script = std::fs::read_to_string(examples.join("powershell").join("fleet-report.ps1")).unwrap();
+    let script = std::fs::read_to_string(examples().join("powershell").join("fleet-report.ps1")).unwrap();
     for (variable, pointer) in [
         ("$answer.", ""),
         ("$cluster.", "/properties/clusters/items"),
@@ -363,6 +293,8 @@ fn restarted_fleet_knows_all_of_its_sites_within_ten_seconds_and_a_restarted_sit
         all_within(&fleet, BACK_WITHIN);
     }
 
+    stands_still(&setup, &fleet, || all_within(&fleet, BACK_WITHIN));
+
     // What a site counted before it was started anew is not in its rollups, and that is said.
     sites[0].kill();
     sites[0] = setup.site("berlin", &[]);
@@ -381,6 +313,28 @@ fn restarted_fleet_knows_all_of_its_sites_within_ten_seconds_and_a_restarted_sit
         break;
     }
     assert_eq!(setup.ask(&fleet, &["fleet", "cohorts"]).code, 4);
+}
+
+/// A fleet coordinator that did not run for longer than it waits for anybody (as when its machine moves) takes nobody for silent.
+fn stands_still(setup: &Setup, fleet: &Process, all_are_back: impl Fn()) {
+    let told = |health: &Value| health["clusters"][0]["state"] != "unknown";
+    let before = setup.fleet_health(fleet, told);
+    fleet.freeze();
+    std::thread::sleep(Duration::from_secs(33));
+    fleet.thaw();
+    all_are_back();
+    // For so long `unknown` has to last before it is shown.
+    std::thread::sleep(Duration::from_secs(11));
+    let after = setup.fleet_health(fleet, told);
+    for key in ["lost", "heard"] {
+        assert_eq!(
+            after["fleet"]["last_day"][key], before["fleet"]["last_day"][key],
+            "{key}: {before:#} {after:#}"
+        );
+    }
+    for key in ["state", "since_unix_ns"] {
+        assert_eq!(after["fleet"][key], before["fleet"][key], "{key}: {before:#} {after:#}");
+    }
 }
 
 /// A simulated cluster of three nodes whose drives run this firmware.
