@@ -388,6 +388,7 @@ impl Client {
                 usage: code == Code::InvalidArgument || (code == Code::NotFound && self.asks_for_another(status)),
                 absent: code == Code::NotFound
                     && reason(status).is_some_and(|reason| ABSENT.contains(&reason.as_str())),
+                reason: reason(status),
             },
         }
     }

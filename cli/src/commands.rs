@@ -19,6 +19,7 @@ pub(crate) mod profile;
 pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod score;
+mod selected;
 pub(crate) mod several;
 pub(crate) mod simulate;
 pub(crate) mod slow_minutes;

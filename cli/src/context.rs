@@ -38,8 +38,13 @@ pub(crate) struct Connection {
     coordinator: Option<String>,
     /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
     /// between them for all at once, or @NAME of a selection
+<<<<<<< HEAD
     /// in the context file (may be repeated) [default: that of the file that --context names, else FATHOM_CLUSTER, else that of the
     /// context file, else the only one; `fleet` and `clusters` are about all]
+=======
+    /// in the context file (may be repeated; a name that nothing has is told, with exit code 4) [default: FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and
+    /// `clusters` are about all]
+>>>>>>> seven
     #[arg(long, value_name = "NAME", value_parser = given)]
     cluster: Vec<String>,
     /// All clusters of this site, or those of them that --cluster selects (may be repeated)
@@ -71,7 +76,7 @@ pub(crate) struct ContextFile {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
-    /// Saved selections: what --cluster takes, under a name for @NAME.
+    /// Saved selections: what --cluster takes, other selections too, under a name for @NAME.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) selections: BTreeMap<String, Vec<String>>,
 }
@@ -217,21 +222,51 @@ fn meant(terms: &[String], sites: &[String], saved: &BTreeMap<String, Vec<String
         ..wire::Selection::default()
     };
     for term in terms {
-        match term.strip_prefix('@') {
-            Some(name) => {
-                let some = saved.get(name).ok_or_else(|| Error::NoSelection {
-                    name: name.to_owned(),
-                    known: match saved.is_empty() {
-                        true => "none".to_owned(),
-                        false => saved.keys().cloned().collect::<Vec<_>>().join(", "),
-                    },
-                })?;
-                selection.terms.extend(some.iter().cloned());
-            }
-            None => selection.terms.push(term.clone()),
-        }
+        expand(term, saved, &mut Vec::new(), &mut selection.terms)?;
     }
     Ok(Meant::Several(selection))
+}
+
+/// Adds what a term means, each once; `inside` are the saved selections that it stands in.
+fn expand<'a>(
+    term: &'a str,
+    saved: &'a BTreeMap<String, Vec<String>>,
+    inside: &mut Vec<&'a str>,
+    terms: &mut Vec<String>,
+) -> Result<()> {
+    let Some(name) = term.strip_prefix('@').filter(|name| !name.contains(',')) else {
+        if term.split(',').any(|part| part.trim().starts_with('@')) {
+            return Err(Error::MixedSelection { term: term.to_owned() });
+        }
+        if !terms.iter().any(|own| own == term) {
+            terms.push(term.to_owned());
+        }
+        return Ok(());
+    };
+    let some = saved.get(name).ok_or_else(|| Error::NoSelection {
+        name: name.to_owned(),
+        known: match saved.is_empty() {
+            true => "none".to_owned(),
+            false => saved.keys().cloned().collect::<Vec<_>>().join(", "),
+        },
+    })?;
+    if some.is_empty() {
+        // No terms are all clusters.
+        return Err(Error::EmptySelection { name: name.to_owned() });
+    }
+    if inside.contains(&name) {
+        let way = inside.iter().skip_while(|own| **own != name).chain([&name]);
+        return Err(Error::SelectionCycle {
+            name: name.to_owned(),
+            way: way.map(|own| format!("@{own}")).collect::<Vec<_>>().join(" -> "),
+        });
+    }
+    inside.push(name);
+    for term in some {
+        expand(term, saved, inside, terms)?;
+    }
+    inside.pop();
+    Ok(())
 }
 
 impl ContextFile {

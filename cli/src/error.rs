@@ -41,6 +41,20 @@ pub(crate) enum Error {
     /// Of all clusters that were asked none answered.
     #[error("of {asked} clusters none answered; why stands above")]
     NobodyAnswered { asked: usize },
+    /// A saved selection has nothing in it.
+    #[error(
+        "the selection `{name}` in the context file is empty, and what would be asked of nobody is not asked of all: put names into it, or give --all-clusters"
+    )]
+    EmptySelection { name: String },
+    /// A saved selection has itself in it.
+    #[error("the selection `{name}` in the context file has itself in it: {way}")]
+    SelectionCycle { name: String, way: String },
+    /// A saved selection is named in a term of several parts.
+    #[error("`{term}`: @NAME of a selection stands alone, without commas; what both select is to be saved as one")]
+    MixedSelection { term: String },
+    /// The time was over before somebody's turn came.
+    #[error("the {patience:?} were over before its turn; --deadline gives more time")]
+    NotAsked { patience: Duration },
     /// An answer did not come in time.
     #[error("no answer within {patience:?}; --deadline gives more time")]
     Deadline { patience: Duration },
@@ -58,7 +72,13 @@ pub(crate) enum Error {
     Tls { address: String, problem: String },
     /// The coordinator answered with an error: that an option is wrong, that what was asked for by its identity is not there, or another.
     #[error("coordinator: {message}")]
-    Answer { message: String, usage: bool, absent: bool },
+    Answer {
+        message: String,
+        usage: bool,
+        absent: bool,
+        /// The stable one of its `ErrorInfo`.
+        reason: Option<String>,
+    },
     /// What answered is no coordinator, or one of another version.
     #[error("what answers at {address} does not speak this protocol: {message}; is it a coordinator of this version?")]
     Protocol { address: String, message: String },
@@ -144,7 +164,19 @@ pub(crate) enum Error {
     Runtime(#[source] io::Error),
 }
 
+/// The reason of an answer that did not come in time: there is no status that could have one.
+pub(crate) const DEADLINE: &str = "DEADLINE";
+
 impl Error {
+    /// The stable reason, for programs; `None` where nobody gave one.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Answer { reason, .. } => reason.as_deref(),
+            Self::Deadline { .. } | Self::NotAsked { .. } => Some(DEADLINE),
+            _ => None,
+        }
+    }
+
     /// The exit code that it means.
     pub(crate) const fn code(&self) -> Code {
         match self {
@@ -155,6 +187,9 @@ impl Error {
             | Self::NoFolder { .. }
             | Self::OnlyOne
             | Self::NoSelection { .. }
+            | Self::EmptySelection { .. }
+            | Self::SelectionCycle { .. }
+            | Self::MixedSelection { .. }
             | Self::NoneMeant
             | Self::NoSite { .. }
             | Self::Mixed
@@ -189,6 +224,7 @@ impl Error {
             | Self::WatchEnded { .. }
             | Self::NobodyAnswered { .. }
             | Self::Deadline { .. }
+            | Self::NotAsked { .. }
             | Self::Process { .. }
             | Self::Stopped { .. }
             | Self::Runtime(_) => Code::Failed,

@@ -6,7 +6,7 @@
 //! | 1 | failed; standard error says what was wrong and what to do |
 //! | 2 | usage: the command line or a configuration file is wrong |
 //! | 3 | found trouble, where asked to look for it (`--check`) |
-//! | 4 | partial: the answer was printed, but some node was not heard, or a trace was not read whole |
+//! | 4 | partial: the answer was printed, but some node, cluster or site was not heard or is not there, or a trace was not read whole |
 
 use std::process::ExitCode;
 
@@ -26,6 +26,15 @@ pub enum Code {
 }
 
 impl Code {
+    /// This, and where it is fine the other.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        match self {
+            Self::Fine => other,
+            own => own,
+        }
+    }
+
     /// The number.
     #[must_use]
     pub const fn number(self) -> u8 {

@@ -22,7 +22,7 @@ use clap::Parser;
 use fathom_model::Op;
 
 use crate::args::{Arguments, Command};
-use crate::commands::several::over;
+use crate::commands::several::{over, over_or_last};
 use crate::commands::state;
 use crate::error::{Error, Result};
 use crate::render::table::many_lines;
@@ -89,7 +89,12 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Why(a) => over(&a.connection, output, &|| commands::why::run(&a, output)),
         // What somebody says is said of one finding, and a watch goes on at one cluster.
         Command::Findings(a) if a.watch || a.action.is_some() => commands::findings::run(&a, output),
-        Command::Findings(a) => over(&a.connection, output, &|| commands::findings::run(&a, output)),
+        Command::Findings(a) => {
+            let last: &dyn Fn(&_) -> _ = &|cluster| commands::findings::last(&a, cluster);
+            over_or_last(&a.connection, output, Some(last), &|| {
+                commands::findings::run(&a, output)
+            })
+        }
         Command::Compare(a) => over(&a.connection, output, &|| commands::compare::run(&a, output)),
         Command::Health(a) if a.slow_minutes => {
             over(&a.connection, output, &|| commands::slow_minutes::run(&a, output))

@@ -92,7 +92,7 @@ impl Sites {
 
     /// Changes what is known, and tells whoever watches.
     fn change<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
-        let changed = change(&mut self.lock());
+        let changed = change(&mut self.awake());
         self.inner.changed.send_modify(|count| *count += 1);
         changed
     }
@@ -125,7 +125,7 @@ impl Sites {
         let now = SystemClock.now_unix_nanos();
         if matches!(message.message, Some(wire::join_request::Message::Heartbeat(_))) {
             // That it lives is no news.
-            return self.lock().take(site, session, message, now);
+            return self.awake().take(site, session, message, now);
         }
         self.change(|known| known.take(site, session, message, now))
     }
@@ -143,9 +143,9 @@ impl Sites {
 
     /// Time has passed: what was not heard for long is not known any more.
     pub(crate) fn tick(&self) {
-        let now = SystemClock.now_unix_nanos();
         let is_news = {
-            let mut known = self.lock();
+            let mut known = self.awake();
+            let now = SystemClock.now_unix_nanos();
             let before = known.fleet().version();
             known.tick(now);
             known.fleet().version() != before
@@ -200,6 +200,18 @@ impl Sites {
     /// Whoever waits for an answer, once.
     pub(crate) fn waiting_for(&self, question: u64, site: &str) -> Option<Pending> {
         self.inner.waiting.take(question, site)
+    }
+
+    /// What is known, to be changed by what comes or by what does not.
+    fn awake(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.lock();
+        if let Some(paused) = known.runs(SystemClock.monotonic(), SystemClock.now_unix_nanos()) {
+            tracing::warn!(
+                paused_ms = u64::try_from(paused.as_millis()).unwrap_or(u64::MAX),
+                "this coordinator stood still; sites have their usual time anew before they are missing"
+            );
+        }
+        known
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

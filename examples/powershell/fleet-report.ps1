@@ -29,9 +29,16 @@ foreach ($cluster in $answer.clusters) {
     }
 }
 foreach ($missing in $answer.missing) {
-    $since = if ($null -ne $missing.since_unix_ns) {
-        [DateTimeOffset]::FromUnixTimeMilliseconds([long]($missing.since_unix_ns / 1000000)).UtcDateTime.ToString('u')
-    } else { 'now' }
-    Write-Warning "$($missing.site)/$($missing.cluster) was not heard since ${since}: $($missing.cause)"
+    # What to do is decided on `cause` and `reason`, which never change; `error` is for people. Whoever refuses is heard: no `since_unix_ns`.
+    $what = switch ($missing.reason) {
+        'SITE_POLICY' { 'its site does not allow the question' }
+        'DEADLINE' { 'no answer in time' }
+        default { "$($missing.cause) $($missing.reason)" }
+    }
+    if ($null -ne $missing.since_unix_ns) {
+        $since = [DateTimeOffset]::FromUnixTimeMilliseconds([long]($missing.since_unix_ns / 1000000)).UtcDateTime.ToString('u')
+        $what += ", heard last at $since"
+    }
+    Write-Warning "$($missing.site)/$($missing.cluster): $what"
 }
 exit $LASTEXITCODE

@@ -25,7 +25,9 @@ import uuid
 
 import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
 
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 
@@ -66,6 +68,14 @@ def by_reflection(channel, reflected, service, method, **fields):
         response_deserializer=message_factory.GetMessageClass(described.output_type).FromString,
     )
     return json_format.MessageToDict(call(request, timeout=30), preserving_proto_field_name=True)
+
+
+def said(error):
+    """Why a call failed: for programs its code and the stable reason of its `ErrorInfo`, for people a message."""
+    status, info = rpc_status.from_call(error), error_details_pb2.ErrorInfo()
+    infos = [detail for detail in status.details if detail.Is(info.DESCRIPTOR)] if status else []
+    reason = infos[0].Unpack(info) and info.reason if infos else None
+    return {"code": error.code().name, "reason": reason, "message": error.details()}
 
 
 def main():
@@ -114,7 +124,7 @@ def main():
                         costliest = (cluster.address, finding)
             except grpc.RpcError as error:
                 row["findings"] = None
-                row["error"] = {"code": error.code().name, "message": error.details()}
+                row["error"] = said(error)
 
         # A watch goes on where it was: the token of the last message is all that has to be kept.
         watch = findings_stub.WatchFindings(findings.WatchFindingsRequest(cluster=costliest[0])) if costliest else None
@@ -140,7 +150,7 @@ def main():
                 watch.cancel()
                 report["changes"] = changes
             except grpc.RpcError as error:
-                report["acknowledged"] = {"code": error.code().name, "message": error.details()}
+                report["acknowledged"] = said(error)
 
     json.dump(report, sys.stdout, indent=2)
     print()

@@ -134,6 +134,7 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
         if told["clusters"][0]["missing_since_unix_ns"].is_i64() {
             assert_eq!(output.status.code(), Some(4), "{told:#}");
             assert_eq!(told["clusters"][0]["error"]["code"], "UNAVAILABLE");
+            assert_eq!(told["clusters"][0]["error"]["reason"], "SITE_MISSING");
             return;
         }
         assert!(started.elapsed() < Duration::from_secs(60), "{told:#}");

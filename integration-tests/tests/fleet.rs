@@ -18,6 +18,8 @@ use tonic_types::StatusExt;
 
 #[path = "fleet/answers.rs"]
 mod answers;
+#[path = "fleet/missing.rs"]
+mod missing;
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))
@@ -166,6 +168,8 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
     streams_flow(&setup, &fleet);
     health_rolls_up(&setup, &fleet, &expected);
     answers::selections_hold(&setup, &fleet);
+    missing::names_that_nothing_has_are_told(&setup, &fleet);
+    missing::refusals_have_their_reason(&setup, &fleet);
     answers::refusals_have_their_domain(&setup, &fleet);
 }
 
@@ -389,6 +393,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     assert_eq!(document["clusters"][0]["answer"]["culprit"]["node"], "t2");
     assert_eq!(document["missing"][0]["site"], "oslo");
     assert_eq!(document["missing"][0]["since_unix_ns"], since);
+    assert_eq!(document["missing"][0]["reason"], "SITE_MISSING");
     assert!(
         partial.err.contains("partial: site oslo has been missing since"),
         "{}",
@@ -406,11 +411,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     assert!(ran.err.contains("and with it 1 cluster\n"), "{}", ran.err);
     watch_goes_on(&setup, &fleet, &runtime);
 
-    answers::document_is_as_its_schema_says(
-        &setup
-            .ask(&fleet, &["findings", "--all", "--all-clusters", "-o", "json"])
-            .json(),
-    );
+    missing::findings_of_a_missing_site_are_as_they_were(&setup, &fleet);
     let before = setup.ask(&fleet, &["fleet", "-o", "json"]).json();
     assert_eq!(before["fleet"]["last_hour"]["lost"], 1, "{before:#}");
 

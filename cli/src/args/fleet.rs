@@ -26,7 +26,7 @@ pub(crate) struct FleetArgs {
     /// What changed in the last stretch of time too, such as 1h
     #[arg(long, value_name = "TIME", value_parser = stretch)]
     pub(crate) changes: Option<Span>,
-    /// Exit with 3 when the fleet is degraded, critical or unknown
+    /// Exit with 3 when the fleet is degraded, critical or unknown, also where a site is missing, which is said besides
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]

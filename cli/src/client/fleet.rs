@@ -15,12 +15,22 @@ impl Client {
 
     /// All clusters that are meant, by site and name.
     pub(crate) async fn clusters(&self, selection: wire::Selection) -> Result<Vec<wire::ClusterStatus>> {
+        self.clusters_with(selection, false).await
+    }
+
+    /// The same, of those that cannot be asked with the findings that were open when they were last heard, where these are asked for.
+    pub(crate) async fn clusters_with(
+        &self,
+        selection: wire::Selection,
+        last_findings: bool,
+    ) -> Result<Vec<wire::ClusterStatus>> {
         let (mut clusters, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = wire::ListClustersRequest {
                 selection: Some(selection.clone()),
                 page_size: 0,
                 page_token,
+                last_findings,
             };
             let answer = self.fleet_service().list_clusters(request).await;
             let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
@@ -30,6 +40,18 @@ impl Client {
             }
             page_token = answer.next_page_token;
         }
+    }
+
+    /// Whether any cluster is meant.
+    pub(crate) async fn has_clusters(&self, selection: wire::Selection) -> Result<bool> {
+        let request = wire::ListClustersRequest {
+            selection: Some(selection),
+            page_size: 1,
+            ..wire::ListClustersRequest::default()
+        };
+        let answer = self.fleet_service().list_clusters(request).await;
+        let answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+        Ok(!answer.clusters.is_empty())
     }
 
     /// All sites that are meant, by name.

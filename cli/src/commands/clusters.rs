@@ -3,6 +3,7 @@
 use fathom_proto::fleet::v1 as wire;
 use serde_json::{Value, json};
 
+use super::selected::Absent;
 use crate::args::{ClustersArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -31,15 +32,23 @@ fn list(arguments: &ClustersArgs, output: Output) -> Result<Code> {
     let (context, meant) = arguments.connection.resolve_for_fleet()?;
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
-    let clusters = block_on(async { Client::connect(&context).await?.clusters(selection).await })?;
-    if clusters.is_empty() && is_narrow {
-        return Err(Error::NoneMeant);
-    }
+    let (clusters, absent) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let clusters = client.clusters(selection.clone()).await?;
+        if clusters.is_empty() && is_narrow {
+            return Err(Error::NoneMeant);
+        }
+        let absent = Absent::of(&client, &selection, Some(&clusters)).await?;
+        Ok((clusters, absent))
+    })?;
     match output {
-        Output::Json => json::print(json!({"clusters": clusters.iter().map(document).collect::<Vec<_>>()}))?,
+        Output::Json => json::print(json!({
+            "clusters": clusters.iter().map(document).collect::<Vec<_>>(), "unknown": absent.unknown(),
+        }))?,
         Output::Table => print(&table(&clusters))?,
     }
-    Ok(note_missing(&clusters))
+    let missing = note_missing(&clusters);
+    Ok(missing.or(absent.note()))
 }
 
 /// The clusters that are meant, for a fleet to find.

@@ -7,11 +7,14 @@ use std::path::Path;
 use fathom_lab::replay::{Options, replay};
 use fathom_model::finding::{Change, Finding, Note, Severity, State};
 use fathom_model::unit::show_nanos;
+use fathom_proto::convert::findings::finding_from_wire;
+use fathom_proto::fleet::v1::ClusterStatus;
 use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
 use crate::args::{FindingsAction, FindingsArgs, Output, RemarkArgs};
 use crate::client::{Client, Listed, block_on};
+use crate::commands::several::Last;
 use crate::commands::{explain, note, print, unseen};
 use crate::error::{Error, Result};
 use crate::exit::Code;
@@ -75,6 +78,30 @@ fn list(arguments: &FindingsArgs, output: Output) -> Result<Code> {
             partial
         },
     )
+}
+
+/// The findings of a cluster that cannot be asked, as they were when it was last heard: those that its site told the fleet.
+pub(crate) fn last(arguments: &FindingsArgs, cluster: &ClusterStatus) -> Result<Last> {
+    let code = code(arguments.code.as_deref())?;
+    let findings = cluster.last_findings.iter().map(finding_from_wire);
+    let mut findings: Vec<Finding> = findings.collect::<Result<_, _>>()?;
+    let given = findings.len();
+    findings.retain(|finding| (arguments.all || finding.muted.is_none()) && (code.is_empty() || finding.code == code));
+    let open = cluster.open_findings.unwrap_or_default();
+    let more = u64::from(open).saturating_sub(given as u64);
+    let heard = date_time(cluster.heard_unix_nanos);
+    let mut text = format!("as of {heard}, when its site was heard last\n");
+    findings.iter().for_each(|finding| text.push_str(&show(finding)));
+    if findings.is_empty() {
+        text.push_str("no open findings\n");
+    }
+    if more > 0 {
+        let _ = writeln!(text, "{} more cost less and were not told", count(more));
+    }
+    let document = json!({
+        "as_of_unix_ns": cluster.heard_unix_nanos, "findings": to_value(&findings), "more": more,
+    });
+    Ok(Last { document, text })
 }
 
 /// A code that was asked for, in the case that it is written in; refused where there is none such. Empty of nothing asked.

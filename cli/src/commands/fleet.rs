@@ -7,6 +7,7 @@ use fathom_proto::fleet::v1 as wire;
 use serde_json::{Value, json};
 
 use super::clusters::{is_narrow, note_withdrawn, selection};
+use super::selected::Absent;
 use crate::args::{FleetAction, FleetArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -60,23 +61,31 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
     let request = wire::GetFleetHealthRequest {
-        selection: Some(selection),
+        selection: Some(selection.clone()),
         clusters: true,
         changes_nanos: arguments
             .changes
             .map_or(0, |span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
     };
-    let answer = block_on(async { Client::connect(&context).await?.fleet_health(request).await })?;
-    let entries: Vec<Entry> = answer
-        .entries
+    let (mut answer, absent) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let answer = client.fleet_health(request).await?;
+        if is_narrow
+            && !answer
+                .entries
+                .iter()
+                .any(|entry| entry.level == Level::Cluster.as_str())
+        {
+            return Err(Error::NoneMeant);
+        }
+        let absent = Absent::of(&client, &selection, None).await?;
+        Ok((answer, absent))
+    })?;
+    let entries: Vec<Entry> = std::mem::take(&mut answer.entries)
         .into_iter()
         .map(entry_from_wire)
         .collect::<Result<_, _>>()?;
-    if is_narrow && !entries.iter().any(|entry| entry.level == Level::Cluster) {
-        return Err(Error::NoneMeant);
-    }
-    let changes: Vec<Change> = answer
-        .changes
+    let changes: Vec<Change> = std::mem::take(&mut answer.changes)
         .into_iter()
         .map(change_from_wire)
         .collect::<Result<_, _>>()?;
@@ -93,7 +102,7 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
                 "fleet": of(Level::Fleet).into_iter().next(), "sites": of(Level::Site), "clusters": of(Level::Cluster),
                 "changes": arguments.changes.map(|_| to_value(&changes)), "changes_from_unix_ns": answer.changes_from_unix_nanos,
                 "missing": answer.missing.iter().map(site_document).collect::<Vec<_>>(),
-                "withdrawn": unheard_document(&answer.withdrawn),
+                "withdrawn": unheard_document(&answer.withdrawn), "unknown": absent.unknown(),
             }))?;
         }
         Output::Table => print(&table::health(&entries, &changes))?,
@@ -112,7 +121,7 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
     } else {
         Code::Partial
     };
-    let partial = worse(note_missing(&answer.missing), withdrawn);
+    let partial = note_missing(&answer.missing).or(withdrawn).or(absent.note());
     let is_well = entries
         .first()
         .is_some_and(|fleet| matches!(fleet.state, State::Ok | State::Maintenance));
@@ -143,12 +152,19 @@ fn sites(connection: &Connection, output: Output) -> Result<Code> {
     let (context, meant) = connection.resolve_for_fleet()?;
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
-    let sites = block_on(async { Client::connect(&context).await?.sites(selection).await })?;
-    if is_narrow && sites.is_empty() {
-        return Err(Error::NoneMeant);
-    }
+    let (sites, absent) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let sites = client.sites(selection.clone()).await?;
+        if is_narrow && sites.is_empty() {
+            return Err(Error::NoneMeant);
+        }
+        let absent = Absent::of(&client, &selection, None).await?;
+        Ok((sites, absent))
+    })?;
     match output {
-        Output::Json => json::print(json!({"sites": sites.iter().map(site_document).collect::<Vec<_>>()}))?,
+        Output::Json => json::print(json!({
+            "sites": sites.iter().map(site_document).collect::<Vec<_>>(), "unknown": absent.unknown(),
+        }))?,
         Output::Table => {
             let mut grid = Grid::new(&["site", "reach", "heard", ">clusters", "allows", "version"]);
             for site in &sites {
@@ -186,7 +202,7 @@ fn sites(connection: &Connection, output: Output) -> Result<Code> {
         .into_iter()
         .filter(|site| site.missing_since_unix_nanos.is_some())
         .collect();
-    Ok(note_missing(&missing))
+    Ok(note_missing(&missing).or(absent.note()))
 }
 
 fn site_document(site: &wire::SiteStatus) -> Value {
@@ -249,11 +265,6 @@ fn note_partial(partial: &[wire::PartialCluster]) -> Code {
         );
     }
     if partial.is_empty() { Code::Fine } else { Code::Partial }
-}
-
-/// Partial where either is.
-fn worse(a: Code, b: Code) -> Code {
-    if a == Code::Fine { b } else { a }
 }
 
 fn partial_document(partial: &[wire::PartialCluster]) -> Vec<Value> {

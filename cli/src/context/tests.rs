@@ -73,6 +73,7 @@ fn selection_that_is_not_there_says_that_there_is_none() {
     assert!(error.contains("known: none"), "{error}");
 }
 
+<<<<<<< HEAD
 /// What a shell had exported for one coordinator was asked of it, whichever context a command named.
 #[test]
 fn file_named_on_the_command_line_goes_before_the_environment_and_the_environment_before_any_other() {
@@ -120,4 +121,43 @@ fn file_named_on_the_command_line_goes_before_the_environment_and_the_environmen
     // Empty is not said.
     let file = with(None, &[("FATHOM_CLUSTER", ""), variables[4]]);
     assert_eq!(file.cluster.as_deref(), Some("other"));
+=======
+/// No terms are all clusters on the wire: an empty selection once asked every cluster of the fleet.
+#[test]
+fn empty_selection_is_refused() {
+    let saved = BTreeMap::from([("gold".to_owned(), Vec::new()), ("all".to_owned(), texts(&["@gold"]))]);
+    for (term, sites) in [("@gold", &[][..]), ("@gold", &["berlin"][..]), ("@all", &[])] {
+        let error = meant(&texts(&[term]), &texts(sites), &saved).unwrap_err();
+        assert!(matches!(error, Error::EmptySelection { .. }), "{error}");
+        assert_eq!(error.code(), crate::exit::Code::Usage);
+    }
+}
+
+/// `@other` in a selection was once sent as a name, which nothing has.
+#[test]
+fn selections_may_have_others_in_them_and_not_themselves() {
+    let saved = BTreeMap::from([
+        ("gold".to_owned(), texts(&["berlin/*,tier=gold", "oslo/*"])),
+        ("more".to_owned(), texts(&["@gold", "x1", "@gold"])),
+        ("one".to_owned(), texts(&["@two"])),
+        ("two".to_owned(), texts(&["c1", "@one"])),
+        ("mixed".to_owned(), texts(&["env=prod,@gold"])),
+    ]);
+    let of = |term: &str| meant(&texts(&[term, "x1"]), &[], &saved);
+    assert_eq!(
+        of("@more").unwrap(),
+        Meant::Several(wire::Selection {
+            terms: texts(&["berlin/*,tier=gold", "oslo/*", "x1"]),
+            ..wire::Selection::default()
+        })
+    );
+    let cycle = of("@one").unwrap_err().to_string();
+    assert!(cycle.contains("@one -> @two -> @one"), "{cycle}");
+    let own = of("@two").unwrap_err().to_string();
+    assert!(own.contains("@two -> @one -> @two"), "{own}");
+    for term in ["@mixed", "@gold,env=prod", "env=prod, @gold"] {
+        let mixed = of(term).unwrap_err().to_string();
+        assert!(mixed.contains("stands alone"), "{mixed}");
+    }
+>>>>>>> seven
 }

@@ -3,6 +3,7 @@
 //! Pure: messages and times are given to it. Everything is safe to be told twice; what would leave a gap is refused.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fathom_model::check_name;
 use fathom_model::rollup::ClusterKey;
@@ -35,7 +36,12 @@ pub(crate) struct Known {
     own: String,
     /// How everything is, from rollups.
     fleet: fathom_rollup::Fleet,
+    /// When this was last seen to run, on the monotonic clock and on the other.
+    ran: Option<(Duration, i64)>,
 }
+
+/// Something is looked at every half a second: where nothing was for longer, this process or its machine stood still, or its clock was set.
+const STOOD_STILL: Duration = Duration::from_secs(5);
 
 /// A site.
 #[derive(Debug, Default)]
@@ -148,6 +154,7 @@ impl Known {
         let mut known = Self {
             sites: BTreeMap::new(),
             own: String::new(),
+            ran: None,
             fleet: fathom_rollup::Fleet::new(fathom_rollup::Config {
                 missing_after_nanos: MISSING_AFTER,
                 ..fathom_rollup::Config::default()
@@ -190,6 +197,21 @@ impl Known {
     /// How everything is.
     pub(crate) const fn fleet(&self) -> &fathom_rollup::Fleet {
         &self.fleet
+    }
+
+    /// Notes that this process runs; for how long it did not, where it stood still. Before anything else: of whoever could not be listened to
+    /// nothing is known, and nobody is missing for it.
+    pub(crate) fn runs(&mut self, monotonic: Duration, now: i64) -> Option<Duration> {
+        let (before, then) = self.ran.replace((monotonic, now))?;
+        // Not all machines count on the monotonic clock while they stand still.
+        let by_wall = Duration::from_nanos(u64::try_from(now.saturating_sub(then)).unwrap_or(0));
+        let paused = monotonic.saturating_sub(before).max(by_wall);
+        if paused < STOOD_STILL {
+            return None;
+        }
+        self.fleet
+            .resume(i64::try_from(paused.as_nanos()).unwrap_or(i64::MAX), now);
+        Some(paused)
     }
 
     /// Time has passed.

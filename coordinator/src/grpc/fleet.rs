@@ -29,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Messages of a watch on their way. When it is full the watch waits, and says the newest when it goes on.
 const QUEUE: usize = 4;
 
+/// So many of the findings that were open when a cluster was last heard are given.
+const LAST_FINDINGS: usize = 20;
+
 /// How a cluster is called that its site does not serve any more.
 const WITHDRAWN: &str = "withdrawn";
 
@@ -117,7 +120,7 @@ fn site_status(name: &str, site: &Site) -> wire::SiteStatus {
 }
 
 /// The clusters that are meant. The names by which they are paged sort as site and cluster do.
-fn clusters(known: &Known, selection: &Selection) -> Vec<(String, wire::ClusterStatus)> {
+fn clusters(known: &Known, selection: &Selection, with_last: bool) -> Vec<(String, wire::ClusterStatus)> {
     let now = SystemClock.now_unix_nanos();
     let mut found = Vec::new();
     for (site, of_site) in known.sites() {
@@ -137,6 +140,8 @@ fn clusters(known: &Known, selection: &Selection) -> Vec<(String, wire::ClusterS
                 Some(entry) => (entry.state.as_str().to_owned(), entry.reason),
                 None => ("unknown".to_owned(), String::new()),
             };
+            let missing_since_unix_nanos = of_site.cluster_missing_since(of_cluster);
+            let is_last_asked = with_last && missing_since_unix_nanos.is_some();
             let status = wire::ClusterStatus {
                 site: site.to_owned(),
                 cluster: cluster.clone(),
@@ -147,11 +152,14 @@ fn clusters(known: &Known, selection: &Selection) -> Vec<(String, wire::ClusterS
                     reach => reach.as_str().to_owned(),
                 },
                 heard_unix_nanos: of_site.heard_unix_nanos,
-                missing_since_unix_nanos: of_site.cluster_missing_since(of_cluster),
+                missing_since_unix_nanos,
                 open_findings: findings.map(|findings| u32::try_from(findings.open.len()).unwrap_or(u32::MAX)),
                 findings_sequence: findings.map(|findings| findings.sequence),
                 state,
                 reason,
+                last_findings: findings
+                    .filter(|_| is_last_asked)
+                    .map_or_else(Vec::new, |findings| findings.costliest(LAST_FINDINGS)),
             };
             found.push((format!("{site}\0{cluster}"), status));
         }
@@ -212,7 +220,9 @@ impl FleetService for Fleet {
     ) -> Result<Response<wire::ListClustersResponse>, Status> {
         let request = request.into_inner();
         let selection = selected(request.selection)?;
-        let all = self.sites.look(|known| clusters(known, &selection));
+        let all = self
+            .sites
+            .look(|known| clusters(known, &selection, request.last_findings));
         let (clusters, next_page_token) = page(all, request.page_size, &request.page_token)?;
         Ok(Response::new(wire::ListClustersResponse {
             clusters,

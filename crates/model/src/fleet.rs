@@ -161,7 +161,7 @@ pub struct Changed {
     pub worse: u64,
     /// To something better.
     pub better: u64,
-    /// To not being heard.
+    /// To not being heard any more, whatever they were.
     pub lost: u64,
     /// To being heard again; where what was heard is worse than `unknown`, it is among `worse` too.
     pub heard: u64,
@@ -197,11 +197,38 @@ pub enum What {
     State {
         /// What it was; `None` of a cluster that was not known before.
         from: Option<State>,
-        /// What it is.
+        /// What it is. The same where only whether it is heard changed.
         to: State,
+        /// Whether it came to be heard or not to be, too; `None`: neither, or a version that did not say counted this.
+        #[serde(default)]
+        hearing: Option<Hearing>,
     },
     /// What runs on devices of it.
     Update(Update),
+}
+
+/// Whether a cluster is heard, as a change. Not the same as its being `unknown`: a cluster that is heard may say that of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hearing {
+    /// Nothing comes of it any more.
+    Lost,
+    /// Something does again.
+    Heard,
+}
+
+impl Hearing {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Lost, Self::Heard];
+
+    /// As JSON and the wire have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Heard => "heard",
+        }
+    }
 }
 
 /// Devices of a cluster run something else than before.

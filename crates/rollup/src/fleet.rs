@@ -25,10 +25,14 @@
 //! rollup comes, and then at once as that says. Keep how everything was shown and what changed too, and give that to [`Fleet::recall`]
 //! before: then a state lasts over the restart, and changes of the last hour and day are still counted. Without it they are counted from
 //! [`Fleet::begin`].
+//!
+//! # Pause
+//!
+//! A process that did not run for a while heard nobody, and that was nobody's silence: say so, by [`Fleet::resume`], before anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::fleet::{Change, What};
+use fathom_model::fleet::{Change, Hearing, What};
 use fathom_model::health::State;
 use fathom_model::rollup::{ClusterKey, ClusterRollup};
 
@@ -117,6 +121,8 @@ pub struct Fleet {
     recalled: Recalled,
     /// When this process began to look.
     began_unix_ns: Option<i64>,
+    /// When it last went on after it had not run for a while.
+    resumed_unix_ns: Option<i64>,
     /// From when on updates of devices were seen.
     updates_from_unix_ns: Option<i64>,
 }
@@ -137,6 +143,7 @@ impl Fleet {
             watched: Watched::default(),
             recalled: Recalled::default(),
             began_unix_ns: None,
+            resumed_unix_ns: None,
             updates_from_unix_ns: None,
         }
     }
@@ -207,11 +214,30 @@ impl Fleet {
         self.change(id, now_unix_ns, |cluster| cluster.miss(now_unix_ns, why));
     }
 
+    /// Says that nobody listened and looked for so long until now, as when the process or its machine stood still: clusters have their usual
+    /// time anew before they are missing. Whoever was away for longer than that does not know what came and went meanwhile, and counts
+    /// changes from now on.
+    pub fn resume(&mut self, paused_nanos: i64, now_unix_ns: i64) {
+        self.resumed_unix_ns = Some(now_unix_ns);
+        if paused_nanos > self.config.missing_after_nanos {
+            self.history.begin(now_unix_ns);
+        }
+        self.resume_recalled(now_unix_ns);
+        for id in &self.unsettled {
+            if let Some(cluster) = self.clusters.get_mut(*id as usize).and_then(Option::as_mut) {
+                cluster.resume(now_unix_ns);
+            }
+        }
+    }
+
     /// Looks what became missing, and what stayed as it is for long enough to be shown so.
     pub fn tick(&mut self, now_unix_ns: i64) {
         let overdue = now_unix_ns.saturating_sub(self.config.missing_after_nanos);
+        // Not after the clock was set back since, and whoever looks may have read it a moment before.
+        let is_of_this_clock = |resumed: &i64| resumed.saturating_sub(now_unix_ns) <= self.config.missing_after_nanos;
+        let resumed = self.resumed_unix_ns.filter(is_of_this_clock);
         while let Some(&(heard, id)) = self.heard.first()
-            && heard <= overdue
+            && resumed.unwrap_or(heard).max(heard) <= overdue
         {
             self.heard.pop_first();
             self.change(id, now_unix_ns, |cluster| cluster.miss(heard, NOTHING_COMES));
@@ -285,7 +311,7 @@ impl Fleet {
             .or_default()
             .count(id, &cluster, now_unix_ns);
         self.names.insert(key.clone(), id);
-        if cluster.before.is_some() {
+        if cluster.before.is_some() || (cluster.was_said && !cluster.is_unheard) {
             self.recalled.unheard.insert(id);
         }
         *self.clusters.get_mut(id as usize)? = Some(Box::new(cluster));
@@ -301,7 +327,7 @@ impl Fleet {
         let site = self.sites.entry(cluster.key.site.clone()).or_default();
         self.all.take_back(id, cluster);
         site.take_back(id, cluster);
-        let before = cluster.shown.state;
+        let (before, was_unheard) = (cluster.shown.state, cluster.is_unheard);
         let seen_before = cluster.face();
         how(cluster);
         let is_settled = cluster.settle(&self.config, now_unix_ns);
@@ -315,13 +341,24 @@ impl Fleet {
         let after = cluster.shown.state;
         // Of a cluster that this process never heard there is nothing to say but that it is not known.
         let is_first = !cluster.was_said && !cluster.is_missing;
-        if is_first || (cluster.was_said && after != before) {
+        let hearing = match (was_unheard, cluster.is_unheard) {
+            _ if is_first => None,
+            (false, true) => Some(Hearing::Lost),
+            (true, false) => Some(Hearing::Heard),
+            _ => None,
+        };
+        if is_first || (cluster.was_said && (after != before || hearing.is_some())) {
             let own = cluster.was_said.then_some(before);
             let from = own.or_else(|| cluster.before.take().map(|(state, _)| state));
             cluster.was_said = true;
             // As a predecessor showed it: then nothing changed.
-            if from != Some(after) {
-                let (what, why) = (What::State { from, to: after }, cluster.reason().to_owned());
+            if from != Some(after) || hearing.is_some() {
+                let what = What::State {
+                    from,
+                    to: after,
+                    hearing,
+                };
+                let why = cluster.reason().to_owned();
                 self.history.push(now_unix_ns, id, what, why);
             }
         }

@@ -16,7 +16,7 @@ use tonic_types::StatusExt;
 
 use super::{NODES, program};
 
-fn list<'a>(document: &'a Value, name: &str) -> &'a Vec<Value> {
+pub(crate) fn list<'a>(document: &'a Value, name: &str) -> &'a Vec<Value> {
     document[name]
         .as_array()
         .unwrap_or_else(|| panic!("no {name} in {document:#}"))
@@ -133,6 +133,7 @@ pub(crate) fn refusals_have_their_domain(setup: &Setup, fleet: &Process) {
                     terms: vec![term.to_owned()],
                     ..wire::Selection::default()
                 }),
+                ..wire::ListClustersRequest::default()
             };
             client.list_clusters(request).await.map(tonic::Response::into_inner)
         };
@@ -175,16 +176,24 @@ pub(crate) fn deadlines_hold(setup: &Setup, fleet: &Process, oslo: &Process) {
     assert_eq!(all.code, 4, "{}", all.err);
     let document = all.json();
     assert_eq!(document["missing"][0]["cause"], "no_answer", "{document:#}");
+    assert_eq!(document["missing"][0]["reason"], "DEADLINE", "{document:#}");
     assert!(document["missing"][0]["since_unix_ns"].is_i64(), "{document:#}");
     assert!(all.err.contains("its site was heard last at"), "{}", all.err);
     document_is_as_its_schema_says(&document);
 }
 
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples")
+}
+
+pub(crate) fn the_schema() -> Value {
+    let text = std::fs::read_to_string(examples().join("several-clusters.schema.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 /// The document for programs is what the schema beside the examples says, and the script reads nothing else of it.
 pub(crate) fn document_is_as_its_schema_says(document: &Value) {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples");
-    let text = std::fs::read_to_string(examples.join("several-clusters.schema.json")).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
+    let schema = the_schema();
     assert_eq!(schema::faults(&schema, document), Vec::<String>::new());
     // What is not as it says is found: else it would say nothing.
     let mut wrong = document.clone();
@@ -197,7 +206,7 @@ pub(crate) fn document_is_as_its_schema_says(document: &Value) {
         schema::faults(&schema, &wrong)
     );
 
-    let script = std::fs::read_to_string(examples.join("powershell").join("fleet-report.ps1")).unwrap();
+    let script = std::fs::read_to_string(examples().join("powershell").join("fleet-report.ps1")).unwrap();
     for (variable, pointer) in [
         ("$answer.", ""),
         ("$cluster.", "/properties/clusters/items"),
@@ -284,6 +293,8 @@ fn restarted_fleet_knows_all_of_its_sites_within_ten_seconds_and_a_restarted_sit
         all_within(&fleet, BACK_WITHIN);
     }
 
+    stands_still(&setup, &fleet, || all_within(&fleet, BACK_WITHIN));
+
     // What a site counted before it was started anew is not in its rollups, and that is said.
     sites[0].kill();
     sites[0] = setup.site("berlin", &[]);
@@ -302,6 +313,28 @@ fn restarted_fleet_knows_all_of_its_sites_within_ten_seconds_and_a_restarted_sit
         break;
     }
     assert_eq!(setup.ask(&fleet, &["fleet", "cohorts"]).code, 4);
+}
+
+/// A fleet coordinator that did not run for longer than it waits for anybody (as when its machine moves) takes nobody for silent.
+fn stands_still(setup: &Setup, fleet: &Process, all_are_back: impl Fn()) {
+    let told = |health: &Value| health["clusters"][0]["state"] != "unknown";
+    let before = setup.fleet_health(fleet, told);
+    fleet.freeze();
+    std::thread::sleep(Duration::from_secs(33));
+    fleet.thaw();
+    all_are_back();
+    // For so long `unknown` has to last before it is shown.
+    std::thread::sleep(Duration::from_secs(11));
+    let after = setup.fleet_health(fleet, told);
+    for key in ["lost", "heard"] {
+        assert_eq!(
+            after["fleet"]["last_day"][key], before["fleet"]["last_day"][key],
+            "{key}: {before:#} {after:#}"
+        );
+    }
+    for key in ["state", "since_unix_ns"] {
+        assert_eq!(after["fleet"][key], before["fleet"][key], "{key}: {before:#} {after:#}");
+    }
 }
 
 /// A simulated cluster of three nodes whose drives run this firmware.

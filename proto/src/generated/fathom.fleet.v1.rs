@@ -340,9 +340,12 @@ pub struct StateChange {
     /// What it was. Empty: the cluster was not known before.
     #[prost(string, tag = "1")]
     pub from: ::prost::alloc::string::String,
-    /// What it is.
+    /// What it is. The same: that alone did not change, but whether the cluster is heard.
     #[prost(string, tag = "2")]
     pub to: ::prost::alloc::string::String,
+    /// `lost`: nothing comes of it any more. `heard`: something does again. Empty: neither, or the version that counted this did not say.
+    #[prost(string, tag = "3")]
+    pub hearing: ::prost::alloc::string::String,
 }
 /// Devices run something else than before.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -835,6 +838,9 @@ pub struct ListClustersRequest {
     /// From an earlier answer. Empty: from the beginning. INVALID_ARGUMENT when it is none.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
+    /// Give the findings that were open when clusters that cannot be asked now were last heard. A version that does not know this gives none.
+    #[prost(bool, tag = "4")]
+    pub last_findings: bool,
 }
 /// Clusters by site and name.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -885,6 +891,10 @@ pub struct ClusterStatus {
     /// The worst reason. Empty: it is ok.
     #[prost(string, tag = "11")]
     pub reason: ::prost::alloc::string::String,
+    /// Where it was asked for, of a cluster that cannot be asked: findings that were open when its site was last heard (heard_unix_nanos), as they
+    /// were then; those that cost most, at most 20. open_findings says how many there were.
+    #[prost(message, repeated, tag = "12")]
+    pub last_findings: ::prost::alloc::vec::Vec<super::super::query::v1::Finding>,
 }
 /// Asks to forget a site that is missing, or a cluster that its site does not serve any more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2293,6 +2303,9 @@ pub struct KeptCluster {
     /// Since when its site has been joining without it. Absent: it is served, as far as is known.
     #[prost(int64, optional, tag = "9")]
     pub withdrawn_since_unix_nanos: ::core::option::Option<i64>,
+    /// It was shown as one of which nothing comes any more.
+    #[prost(bool, tag = "10")]
+    pub unheard: bool,
 }
 /// What ran on devices of a cluster.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -6,7 +6,8 @@ use fathom_proto::convert::rollup::answers::cohort_from_wire;
 use serde_json::json;
 
 use super::super::clusters::{is_narrow, selection};
-use super::{note_partial, note_unheard, partial_document, unheard_document, worse};
+use super::super::selected::Absent;
+use super::{note_partial, note_unheard, partial_document, unheard_document};
 use crate::args::Output;
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -22,10 +23,15 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
     let (context, meant) = connection.resolve_for_fleet()?;
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
-    let answer = block_on(async { Client::connect(&context).await?.cohorts(selection).await })?;
-    if is_narrow && answer.clusters == 0 && answer.unheard.is_empty() {
-        return Err(Error::NoneMeant);
-    }
+    let (answer, absent) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let answer = client.cohorts(selection.clone()).await?;
+        if is_narrow && answer.clusters == 0 && answer.unheard.is_empty() {
+            return Err(Error::NoneMeant);
+        }
+        let absent = Absent::of(&client, &selection, None).await?;
+        Ok((answer, absent))
+    })?;
     let cohorts: Vec<Cohort> = answer
         .cohorts
         .into_iter()
@@ -35,7 +41,7 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
         Output::Json => json::print(json!({
             "cohorts": to_value(&cohorts), "more": answer.more, "compared": answer.compared, "clusters": answer.clusters,
             "unheard": unheard_document(&answer.unheard), "partial": partial_document(&answer.partial),
-            "updates_from_unix_ns": answer.updates_from_unix_nanos,
+            "updates_from_unix_ns": answer.updates_from_unix_nanos, "unknown": absent.unknown(),
         }))?,
         Output::Table => print(&cohort_table(&cohorts))?,
     }
@@ -48,7 +54,8 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
             date_time(from)
         );
     }
-    Ok(worse(note_unheard(&answer.unheard), note_partial(&answer.partial)))
+    let (unheard, partial) = (note_unheard(&answer.unheard), note_partial(&answer.partial));
+    Ok(unheard.or(partial).or(absent.note()))
 }
 
 fn cohort_table(cohorts: &[Cohort]) -> String {

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::super::clusters::{is_narrow, selection};
-use super::{note_partial, note_unheard, partial_document, unheard_document, worse};
+use super::super::selected::Absent;
+use super::{note_partial, note_unheard, partial_document, unheard_document};
 use crate::args::Output;
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -19,10 +20,15 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
     let (context, meant) = connection.resolve_for_fleet()?;
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
-    let answer = block_on(async { Client::connect(&context).await?.fleet_latency(selection).await })?;
-    if is_narrow && answer.clusters == 0 && answer.unheard.is_empty() {
-        return Err(Error::NoneMeant);
-    }
+    let (answer, absent) = block_on(async {
+        let client = Client::connect(&context).await?;
+        let answer = client.fleet_latency(selection.clone()).await?;
+        if is_narrow && answer.clusters == 0 && answer.unheard.is_empty() {
+            return Err(Error::NoneMeant);
+        }
+        let absent = Absent::of(&client, &selection, None).await?;
+        Ok((answer, absent))
+    })?;
     match output {
         Output::Json => {
             let rows = answer.latency.iter().map(|row| {
@@ -34,7 +40,7 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
             });
             json::print(json!({
                 "latency": rows.collect::<Vec<_>>(), "clusters": answer.clusters, "unheard": unheard_document(&answer.unheard),
-                "partial": partial_document(&answer.partial),
+                "partial": partial_document(&answer.partial), "unknown": absent.unknown(),
                 "from_unix_ns": answer.from_unix_nanos, "to_unix_ns": answer.to_unix_nanos,
             }))?;
         }
@@ -67,5 +73,6 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
             date_time(to)
         );
     }
-    Ok(worse(note_unheard(&answer.unheard), note_partial(&answer.partial)))
+    let (unheard, partial) = (note_unheard(&answer.unheard), note_partial(&answer.partial));
+    Ok(unheard.or(partial).or(absent.note()))
 }

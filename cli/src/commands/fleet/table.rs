@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fathom_model::fleet::{Change, Changed, Clusters, Entry, Level, What};
+use fathom_model::fleet::{Change, Changed, Clusters, Entry, Hearing, Level, What};
 use fathom_model::health::State;
 
 use crate::render::table::{Grid, many_lines, one_line};
@@ -128,8 +128,19 @@ fn told(change: &Change) -> String {
         format!(": {}", change.reason)
     };
     match &change.what {
-        What::State { from: Some(from), to } => format!("{} -> {}{why}", from.as_str(), to.as_str()),
-        What::State { from: None, to } => format!("first heard, {}{why}", to.as_str()),
+        What::State {
+            from: Some(from),
+            to,
+            hearing,
+        } => {
+            let hearing = match hearing {
+                Some(Hearing::Lost) => ", not heard any more",
+                Some(Hearing::Heard) => ", heard again",
+                None => "",
+            };
+            format!("{} -> {}{hearing}{why}", from.as_str(), to.as_str())
+        }
+        What::State { from: None, to, .. } => format!("first heard, {}{why}", to.as_str()),
         What::Update(update) => {
             let to = &update.to;
             format!(

@@ -9,6 +9,7 @@ use fathom_proto::fleet::v1 as wire;
 use serde_json::json;
 
 use super::super::clusters::{is_narrow, selection};
+use super::super::selected::Absent;
 use super::table::{changed, children, states};
 use crate::args::{FleetArgs, Output};
 use crate::client::{Client, block_on};
@@ -25,10 +26,12 @@ pub(super) fn run(arguments: &FleetArgs, output: Output) -> Result<Code> {
     let is_narrow = is_narrow(&selection);
     let request = wire::WatchFleetHealthRequest {
         resume_token: arguments.after.clone().unwrap_or_default(),
-        selection: Some(selection),
+        selection: Some(selection.clone()),
     };
     block_on(async {
         let client = Client::connect(&context).await?;
+        // A watch has no end that could say so, and what is not there now may come.
+        Absent::of(&client, &selection, None).await?.note();
         client
             .watch_fleet(request, |message| {
                 if is_narrow && message.is_all && message.entries.iter().all(|entry| entry.clusters.is_empty()) {

@@ -22,6 +22,7 @@ pub(in crate::fleet) fn to_kept(memory: &Memory, is_joined: impl Fn(&str) -> boo
         site.clusters.push(wire::KeptCluster {
             cluster: key.cluster.clone(),
             shown: Some(state(shown)),
+            unheard: memory.unheard.contains(key),
             ..wire::KeptCluster::default()
         });
     }
@@ -82,6 +83,7 @@ pub(in crate::fleet) fn add_shown(site: &mut wire::KeptSite, memory: &Memory) {
     for cluster in &mut site.clusters {
         let key = ClusterKey::new(site.site.as_str(), cluster.cluster.as_str());
         cluster.shown = memory.clusters.get(&key).map(state);
+        cluster.unheard = memory.unheard.contains(&key);
     }
 }
 
@@ -111,6 +113,9 @@ pub(in crate::fleet) fn from_kept(kept: &mut wire::KeptFleet, now: i64, most_awa
             let variants: Vec<KeptVariant> = variants.filter_map(variant_from_kept).collect();
             if !variants.is_empty() {
                 memory.software.insert(key.clone(), variants);
+            }
+            if cluster.unheard {
+                memory.unheard.insert(key.clone());
             }
             if let Some(shown) = cluster.shown.as_ref().and_then(shown) {
                 memory.clusters.insert(key, shown);

@@ -30,6 +30,15 @@ pub(crate) struct Findings {
     pub(crate) open: BTreeMap<String, query::Finding>,
 }
 
+impl Findings {
+    /// The open ones that cost most.
+    pub(crate) fn costliest(&self, most: usize) -> Vec<query::Finding> {
+        let mut open: Vec<&query::Finding> = self.open.values().collect();
+        open.sort_by_key(|finding| std::cmp::Reverse(finding.cost_nanos));
+        open.into_iter().take(most).cloned().collect()
+    }
+}
+
 impl Cluster {
     /// What is known of it.
     pub(super) fn position(&self, name: &str, rollup: Option<Revision>) -> wire::Ack {
@@ -104,6 +113,7 @@ impl Cluster {
             rollup: rollup.map(|(rollup, _)| rollup.into()),
             rollup_heard_unix_nanos: rollup.map_or(0, |(_, heard)| heard),
             shown: None,
+            unheard: false,
             variants: Vec::new(),
             withdrawn_since_unix_nanos: self.withdrawn_since_unix_nanos,
         }

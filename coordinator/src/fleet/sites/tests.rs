@@ -277,6 +277,57 @@ fn restart_remembers_states_and_changes_of_sites_and_its_own() {
     assert_eq!((day.worse, day.counted_from_unix_ns), (1, Some(at + 3600 * SECOND)));
 }
 
+/// A process that was stopped and went on, or whose machine moved, once said of every cluster that it was lost and heard again.
+#[test]
+fn fleet_that_stood_still_takes_nobody_for_silent() {
+    const SECOND: i64 = 1_000_000_000;
+    let mut known = known();
+    let (out, _in) = outbox();
+    known.join(hello("berlin", &["c1"]), 1, out, SECOND).unwrap();
+    let say = |known: &mut Known, now: i64| {
+        known
+            .take("berlin", 1, rollup("berlin", "c1", 1, "degraded"), now)
+            .unwrap();
+    };
+    let (mut monotonic, mut now) = (Duration::ZERO, SECOND);
+    let mut step = |known: &mut Known, millis: u64, is_counted: bool| {
+        now += i64::try_from(millis).unwrap() * 1_000_000;
+        monotonic += Duration::from_millis(if is_counted { millis } else { 0 });
+        let paused = known.runs(monotonic, now);
+        known.tick(now);
+        (paused, now)
+    };
+    let (_, at) = step(&mut known, 1000, true);
+    say(&mut known, at);
+    let was = known.fleet.fleet_entry(at);
+    assert_eq!((was.state.as_str(), was.since_unix_ns), ("degraded", at));
+    // The monotonic clock ran through the pause, or stood still as well.
+    for (millis, is_counted) in [(100_000, true), (1_000_000, false)] {
+        for _ in 0..8 {
+            assert_eq!(step(&mut known, 500, true).0, None);
+        }
+        let (paused, at) = step(&mut known, millis, is_counted);
+        assert_eq!(paused, Some(Duration::from_millis(millis)));
+        for _ in 0..20 {
+            step(&mut known, 1000, true);
+        }
+        let is = known.fleet.fleet_entry(at);
+        assert_eq!((is.state, is.since_unix_ns), (was.state, was.since_unix_ns));
+        assert_eq!((is.last_day.lost, is.last_day.heard), (0, 0));
+        let (_, at) = step(&mut known, 500, true);
+        say(&mut known, at);
+    }
+    // Whoever says nothing in his usual time is missing all the same.
+    for _ in 0..29 {
+        step(&mut known, 1000, true);
+    }
+    let (_, at) = step(&mut known, 500, true);
+    assert_eq!(known.fleet.fleet_entry(at).last_day.lost, 0);
+    let (_, at) = step(&mut known, 500, true);
+    let entry = known.fleet.fleet_entry(at);
+    assert_eq!((entry.state.as_str(), entry.last_day.lost), ("unknown", 1));
+}
+
 #[test]
 fn newer_session_takes_over_from_one_that_is_not_heard_and_the_older_is_not_listened_to() {
     let mut known = known();

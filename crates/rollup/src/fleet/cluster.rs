@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) is_missing: bool,
     /// Since when nothing is expected of it.
     missed_unix_ns: i64,
+    /// Whether it is told as one of which nothing comes any more: `unknown` may also be what it says of itself.
+    pub(super) is_unheard: bool,
     /// The next rollup decides how it is shown, without waiting.
     is_fresh: bool,
     pub(super) shown: Shown,
@@ -53,6 +55,7 @@ impl Cluster {
             heard_unix_ns: None,
             is_missing: true,
             missed_unix_ns: now_unix_ns,
+            is_unheard: known.is_unheard,
             is_fresh: true,
             shown: Shown::new(State::Unknown, unknown_since.map_or(now_unix_ns, |(_, since)| since)),
             was_said: unknown_since.is_some(),
@@ -101,6 +104,14 @@ impl Cluster {
         why.clone_into(&mut self.why);
     }
 
+    /// Notes that nobody listened until now: what did not come meanwhile was not missing, and what lasts begins to.
+    pub(super) const fn resume(&mut self, now_unix_ns: i64) {
+        if self.is_missing && !self.is_unheard {
+            self.missed_unix_ns = now_unix_ns;
+        }
+        self.shown.resume(now_unix_ns);
+    }
+
     /// Whether it is shown as one of which nothing comes: not before that has lasted.
     pub(super) fn is_away(&self) -> bool {
         self.is_missing && self.shown.state == State::Unknown
@@ -110,8 +121,25 @@ impl Cluster {
     pub(super) fn settle(&mut self, config: &Config, now_unix_ns: i64) -> bool {
         let Some(rollup) = &self.rollup else { return true };
         if self.is_missing {
-            return self.shown.take_away(self.missed_unix_ns, now_unix_ns, config);
+            let is_shown = self.shown.take_away(self.missed_unix_ns, now_unix_ns, config);
+            if self.is_fresh {
+                // Whether it is still there is waited for.
+                return is_shown;
+            }
+            let lasted = now_unix_ns.saturating_sub(self.missed_unix_ns) >= config.unknown_nanos;
+            self.is_unheard |= is_shown && lasted;
+            return is_shown && lasted;
         }
+        let own = rollup.state;
+        let is_shown = self.settle_heard(config, now_unix_ns);
+        // It is told as heard again when it is shown as it is.
+        self.is_unheard &= self.shown.state == State::Unknown && own != State::Unknown;
+        is_shown
+    }
+
+    /// The same of one that is heard.
+    fn settle_heard(&mut self, config: &Config, now_unix_ns: i64) -> bool {
+        let Some(rollup) = &self.rollup else { return true };
         // On the site's clock; of a clock that is ahead no time is known.
         let lasted = rollup
             .since_unix_ns

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use fathom_model::fleet::{Changed, What};
+use fathom_model::fleet::{Changed, Hearing, What};
 use fathom_model::health::State;
 
 use super::Id;
@@ -132,27 +132,32 @@ impl<G: std::hash::Hash + Eq> Tally<G> {
 }
 
 const fn count(changed: &mut Changed, what: &What) {
-    match what {
-        What::Update(_) => changed.updates += 1,
+    let (from, to, hearing) = match what {
+        What::Update(_) => {
+            changed.updates += 1;
+            return;
+        }
         // That a cluster is known now is no change of it.
-        What::State { from: None, .. } => {}
-        What::State { to: State::Unknown, .. } => changed.lost += 1,
+        What::State { from: None, .. } => return,
         What::State {
-            from: Some(State::Unknown),
+            from: Some(from),
             to,
-        } => {
-            changed.heard += 1;
-            // What comes back in a worse state than not being known is worse, however it was before.
-            if (*to as u8) > (State::Unknown as u8) {
-                changed.worse += 1;
-            }
+            hearing,
+        } => (*from, *to, *hearing),
+    };
+    match hearing {
+        Some(Hearing::Lost) => {
+            changed.lost += 1;
+            return;
         }
-        What::State { from: Some(from), to } => {
-            if (*to as u8) > (*from as u8) {
-                changed.worse += 1;
-            } else {
-                changed.better += 1;
-            }
-        }
+        Some(Hearing::Heard) => changed.heard += 1,
+        None => {}
+    }
+    // What comes back in a worse state than not being known is worse, however it was before.
+    if (to as u8) > (from as u8) {
+        changed.worse += 1;
+    } else if (to as u8) < (from as u8) && hearing.is_none() && !matches!(to, State::Unknown) {
+        // What is not known is not known to be better.
+        changed.better += 1;
     }
 }

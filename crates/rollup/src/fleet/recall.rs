@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fathom_model::fleet::{Change, What};
+use fathom_model::fleet::{Change, Hearing, What};
 use fathom_model::health::State;
 use fathom_model::rollup::ClusterKey;
 
@@ -23,6 +23,8 @@ pub struct Memory {
     pub sites: BTreeMap<String, (State, i64)>,
     /// How each cluster was shown; none of those of which nothing was ever said.
     pub clusters: BTreeMap<ClusterKey, (State, i64)>,
+    /// Those of them that were shown as not heard any more.
+    pub unheard: BTreeSet<ClusterKey>,
     /// What changed, the oldest first.
     pub changes: Vec<Change>,
     /// From when on no change is missing.
@@ -59,6 +61,8 @@ struct Awaited {
 pub(super) struct Before {
     /// How it was shown, and since when.
     pub(super) shown: Option<(State, i64)>,
+    /// Whether that was for not being heard any more.
+    pub(super) is_unheard: bool,
     pub(super) software: Software,
 }
 
@@ -83,8 +87,10 @@ impl Fleet {
         self.history.begin(memory.changes_from_unix_ns);
         self.updates_from_unix_ns = Some(memory.updates_from_unix_ns);
         for (key, shown) in memory.clusters {
+            let is_unheard = memory.unheard.contains(&key);
             if let Some(own) = self.reserve(key) {
                 own.before.shown = Some(shown);
+                own.before.is_unheard = is_unheard;
             }
         }
         for (key, software) in memory.software {
@@ -112,7 +118,9 @@ impl Fleet {
     #[must_use]
     pub fn memory(&self, now_unix_ns: i64) -> Memory {
         let said = self.clusters().filter_map(|own| Some((own.key.clone(), own.said()?)));
+        let unheard = self.clusters().filter(|own| own.is_unheard).map(|own| own.key.clone());
         let awaited = self.recalled.awaited.iter();
+        let unheard_before = awaited.clone().filter(|(_, own)| own.before.is_unheard);
         let awaited = awaited.filter_map(|(key, own)| Some((key.clone(), own.before.shown?)));
         let sites = self.sites.iter().map(|(site, own)| (site.clone(), own.state()));
         let (changes, _) = self.changes(&Selection::all(), i64::MIN, now_unix_ns);
@@ -121,6 +129,7 @@ impl Fleet {
             fleet: (self.recalled.fleet).or_else(|| (!self.is_empty()).then(|| self.all.state())),
             sites: sites.chain(self.recalled.sites.clone()).collect(),
             clusters: said.chain(awaited).collect(),
+            unheard: unheard.chain(unheard_before.map(|(key, _)| key.clone())).collect(),
             changes,
             changes_from_unix_ns: self.history.complete_from_unix_ns().unwrap_or(i64::MIN),
             software: BTreeMap::new(),
@@ -166,6 +175,13 @@ impl Fleet {
         self.recalled.awaited.get_mut(&key)
     }
 
+    /// Nobody listened until now: what is waited for has its time anew.
+    pub(super) const fn resume_recalled(&mut self, now_unix_ns: i64) {
+        if let Some(until) = &mut self.recalled.until_unix_ns {
+            *until = now_unix_ns.saturating_add(self.config.missing_after_nanos);
+        }
+    }
+
     /// Gives up what was waited for long enough: what was not heard again by now was lost.
     pub(super) fn tick_recalled(&mut self, now_unix_ns: i64) {
         if self.recalled.until_unix_ns.is_none_or(|until| now_unix_ns < until) {
@@ -176,12 +192,17 @@ impl Fleet {
             let Some(cluster) = self.clusters.get_mut(id as usize).and_then(Option::as_mut) else {
                 continue;
             };
-            let Some((from, _)) = cluster.before.take() else {
+            let before = cluster.before.take().map(|(state, _)| state);
+            let Some(from) = before.or_else(|| cluster.was_said.then_some(State::Unknown)) else {
                 continue;
             };
-            cluster.was_said = true;
+            (cluster.was_said, cluster.is_unheard) = (true, true);
             let (to, why) = (cluster.shown.state, cluster.reason().to_owned());
-            let what = What::State { from: Some(from), to };
+            let what = What::State {
+                from: Some(from),
+                to,
+                hearing: Some(Hearing::Lost),
+            };
             self.history.push(now_unix_ns, id, what, why);
         }
         self.settle_recalled();

@@ -57,6 +57,13 @@ impl Shown {
         true
     }
 
+    /// Nobody looked until now: what is waited for has not lasted.
+    pub(super) const fn resume(&mut self, now_unix_ns: i64) {
+        if let Some((_, since)) = &mut self.other {
+            *since = now_unix_ns;
+        }
+    }
+
     /// Shows it as it is, at once.
     pub(super) const fn set(&mut self, now: State, since_unix_ns: i64) {
         self.state = now;

@@ -1,6 +1,6 @@
 //! Made-up clusters of a fleet.
 
-use fathom_model::fleet::{Changed, Level};
+use fathom_model::fleet::{Changed, Hearing, Level, What};
 use fathom_model::rollup::{Counted, Counts, Revision};
 use fathom_model::{Op, Tap};
 use proptest::prelude::*;

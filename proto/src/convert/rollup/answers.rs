@@ -1,7 +1,7 @@
 //! What is answered about many clusters ([`fathom_model::fleet`]).
 
 use fathom_model::fleet::{
-    Change, Changed, Child, Clusters, Cohort, Entry, Level, Measure, Percentiles, Update, Verdict, What,
+    Change, Changed, Child, Clusters, Cohort, Entry, Hearing, Level, Measure, Percentiles, Update, Verdict, What,
 };
 use fathom_model::health::State;
 use fathom_model::rollup::CohortKey;
@@ -117,9 +117,10 @@ const fn changed_from_wire(changed: wire::ChangeCount) -> Changed {
 impl From<&Change> for wire::FleetChange {
     fn from(change: &Change) -> Self {
         let what = match &change.what {
-            What::State { from, to } => wire::fleet_change::What::State(wire::StateChange {
+            What::State { from, to, hearing } => wire::fleet_change::What::State(wire::StateChange {
                 from: from.map_or("", State::as_str).to_owned(),
                 to: to.as_str().to_owned(),
+                hearing: hearing.map_or("", Hearing::as_str).to_owned(),
             }),
             What::Update(update) => wire::fleet_change::What::Update(wire::SoftwareUpdate {
                 to: Some((&update.to).into()),
@@ -151,6 +152,7 @@ pub fn change_from_wire(change: wire::FleetChange) -> Result<Change> {
             What::State {
                 from: from.transpose()?,
                 to: state("change.state.to", &own.to)?,
+                hearing: hearing_from_wire(&own.hearing)?,
             }
         }
         wire::fleet_change::What::Update(own) => What::Update(Update {
@@ -168,6 +170,16 @@ pub fn change_from_wire(change: wire::FleetChange) -> Result<Change> {
         what,
         reason: change.reason,
     })
+}
+
+fn hearing_from_wire(word: &str) -> Result<Option<Hearing>> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let found = Hearing::ALL.into_iter().find(|own| own.as_str() == word);
+    found
+        .map(Some)
+        .ok_or_else(|| unknown("change.state.hearing", "hearing", word, "lost, heard"))
 }
 
 fn needed_key(field: &'static str, key: Option<wire::CohortKey>) -> Result<CohortKey> {

@@ -90,6 +90,53 @@ fn what_changed_meanwhile_is_a_change_and_what_is_not_heard_again_was_lost() {
 }
 
 #[test]
+fn whether_a_cluster_that_is_not_known_was_heard_is_known_over_a_restart() {
+    let mut first = Fleet::new(Config::default());
+    first.begin(START);
+    for cluster in ["says", "silent", "lost"] {
+        first.apply(rollup("berlin", cluster, 1, State::Unknown, START), START);
+    }
+    first.apply(rollup("berlin", "says", 2, State::Unknown, START), START + 50 * SECOND);
+    first.apply(
+        rollup("berlin", "silent", 2, State::Unknown, START),
+        START + 50 * SECOND,
+    );
+    let at = START + 70 * SECOND;
+    first.tick(at);
+    assert_eq!(first.fleet_entry(at).last_hour.lost, 1);
+    let mut second = restarted(kept(&first, at), at);
+    let count = |fleet: &Fleet, at: i64| {
+        let hour = fleet.fleet_entry(at).last_hour;
+        [hour.worse, hour.better, hour.lost, hour.heard]
+    };
+    second.tick(at + SECOND);
+    assert_eq!(count(&second, at + SECOND), [0, 0, 1, 0]);
+    // The one was heard all along and is better, the other is heard again.
+    for cluster in ["says", "lost"] {
+        second.apply(rollup("berlin", cluster, 3, State::Ok, at), at + 2 * SECOND);
+    }
+    assert_eq!(count(&second, at + 2 * SECOND), [0, 1, 1, 1]);
+    // And the third does not come back.
+    for cluster in ["says", "lost"] {
+        second.apply(rollup("berlin", cluster, 4, State::Ok, at), at + 50 * SECOND);
+    }
+    second.tick(at + 61 * SECOND);
+    assert_eq!(count(&second, at + 61 * SECOND), [0, 1, 2, 1]);
+}
+
+#[test]
+fn a_pause_gives_those_that_are_waited_for_their_time_anew() {
+    let at = START + 2 * HOUR;
+    let mut second = restarted(kept(&before(), at), at);
+    let back = at + 50 * SECOND;
+    second.resume(45 * SECOND, back);
+    second.tick(back + 59 * SECOND);
+    assert_eq!(second.fleet_entry(back + 59 * SECOND).last_hour.lost, 0);
+    second.tick(back + 60 * SECOND);
+    assert_eq!(second.fleet_entry(back + 60 * SECOND).last_hour.lost, 2);
+}
+
+#[test]
 fn a_restart_soon_after_a_restart_forgets_nothing() {
     let first = before();
     let at = START + 2 * HOUR;

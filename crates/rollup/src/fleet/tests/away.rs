@@ -106,3 +106,104 @@ fn what_comes_back_critical_is_so_at_once_and_worse() {
     let hour = fleet.fleet_entry(at).last_hour;
     assert_eq!((hour.lost, hour.heard, hour.worse), (1, 1, 1));
 }
+
+/// What a cluster that is heard says of itself was once counted as its being lost and heard again, from the first minute of a fleet on.
+#[test]
+fn a_cluster_that_says_of_itself_that_it_is_not_known_is_heard() {
+    let mut fleet = fleet();
+    let mut number = 0;
+    let mut say = |fleet: &mut Fleet, state, after: i64| {
+        number += 1;
+        let at = START + after * SECOND;
+        fleet.apply(rollup("berlin", "c1", number, state, at), at);
+        fleet.tick(at);
+        let hour = fleet.fleet_entry(at).last_hour;
+        (
+            fleet.state(&key("c1")).expect("it is there"),
+            [hour.worse, hour.better, hour.lost, hour.heard],
+        )
+    };
+    // It began a moment ago, and has not heard its own nodes yet.
+    assert_eq!(say(&mut fleet, State::Unknown, 0), (State::Unknown, [0, 0, 0, 0]));
+    say(&mut fleet, State::Ok, 10);
+    assert_eq!(say(&mut fleet, State::Ok, 20), (State::Ok, [0, 1, 0, 0]));
+    // A node of it is not heard.
+    say(&mut fleet, State::Unknown, 30);
+    assert_eq!(say(&mut fleet, State::Unknown, 40), (State::Unknown, [1, 1, 0, 0]));
+    // Nothing comes for a moment, and then for long: it was not known before, and now it is not heard.
+    let cut = START + 50 * SECOND;
+    fleet.miss(&key("c1"), cut);
+    fleet.tick(cut + 9 * SECOND);
+    assert_eq!(fleet.fleet_entry(cut + 9 * SECOND).last_hour.lost, 0);
+    assert_eq!(say(&mut fleet, State::Unknown, 60), (State::Unknown, [1, 1, 0, 0]));
+    fleet.tick(START + 120 * SECOND);
+    let lost = fleet.fleet_entry(START + 120 * SECOND);
+    assert_eq!((lost.state, lost.last_hour.lost), (State::Unknown, 1));
+    // It is heard again, and as it was before.
+    assert_eq!(say(&mut fleet, State::Unknown, 130), (State::Unknown, [1, 1, 1, 1]));
+    say(&mut fleet, State::Degraded, 140);
+    assert_eq!(say(&mut fleet, State::Degraded, 150), (State::Degraded, [2, 1, 1, 1]));
+    // Not known is not better.
+    say(&mut fleet, State::Unknown, 160);
+    say(&mut fleet, State::Unknown, 200);
+    assert_eq!(say(&mut fleet, State::Unknown, 230), (State::Unknown, [2, 1, 1, 1]));
+    let (changes, _) = fleet.changes(&Selection::all(), START, START + 230 * SECOND);
+    let hearing: Vec<_> = changes
+        .iter()
+        .filter_map(|change| match &change.what {
+            What::State { from, to, hearing } => hearing.map(|hearing| (*from, *to, hearing)),
+            What::Update(_) => None,
+        })
+        .collect();
+    let unknown = Some(State::Unknown);
+    assert_eq!(
+        hearing,
+        [
+            (unknown, State::Unknown, Hearing::Lost),
+            (unknown, State::Unknown, Hearing::Heard)
+        ]
+    );
+}
+
+/// A fleet coordinator that stood still for a minute once said of all clusters that they were lost, and since when it stood so.
+#[test]
+fn a_pause_of_the_fleet_is_nobodys_silence() {
+    let mut fleet = fleet();
+    for cluster in ["c1", "c2", "c3"] {
+        fleet.apply(rollup("berlin", cluster, 1, State::Ok, START), START);
+    }
+    fleet.apply(rollup("berlin", "c2", 2, State::Degraded, START), START + SECOND);
+    // One was cut off just before.
+    fleet.miss(&key("c3"), START + 2 * SECOND);
+    let was = fleet.fleet_entry(START + 2 * SECOND);
+    let back = START + 3600 * SECOND;
+    fleet.resume(3598 * SECOND, back);
+    // Whoever looks may have read the clock before it was seen that time had passed.
+    fleet.tick(back - 1_000);
+    fleet.tick(back);
+    let is = fleet.fleet_entry(back);
+    assert_eq!((is.state, is.since_unix_ns), (was.state, was.since_unix_ns));
+    assert_eq!((is.last_hour.lost, is.clusters.unknown), (0, 0));
+    assert_eq!(
+        is.last_hour.counted_from_unix_ns,
+        Some(back),
+        "what came and went meanwhile nobody knows"
+    );
+    fleet.apply(rollup("berlin", "c1", 2, State::Ok, back), back + 5 * SECOND);
+    fleet.tick(back + 9 * SECOND);
+    assert_eq!(fleet.fleet_entry(back + 9 * SECOND).last_hour.lost, 0);
+    // What is not heard in its usual time anew is missing: the one that was cut off sooner.
+    fleet.tick(back + 10 * SECOND);
+    assert_eq!(fleet.state(&key("c3")), Some(State::Unknown));
+    fleet.tick(back + 59 * SECOND);
+    assert_eq!(fleet.state(&key("c2")), Some(State::Degraded));
+    fleet.tick(back + 60 * SECOND);
+    assert_eq!(fleet.state(&key("c2")), Some(State::Unknown));
+    assert_eq!(fleet.state(&key("c1")), Some(State::Ok));
+    assert_eq!(fleet.fleet_entry(back + 60 * SECOND).last_hour.lost, 2);
+    // A clock that is set back afterwards hides nobody's silence.
+    let past = START;
+    fleet.apply(rollup("berlin", "c1", 3, State::Ok, past), past);
+    fleet.tick(past + 60 * SECOND);
+    assert_eq!(fleet.state(&key("c1")), Some(State::Unknown));
+}

@@ -64,10 +64,17 @@ fn changes_come_back_as_they_went() {
         What::State {
             from: None,
             to: State::Ok,
+            hearing: None,
         },
         What::State {
             from: Some(State::Ok),
+            to: State::Unknown,
+            hearing: Some(Hearing::Lost),
+        },
+        What::State {
+            from: Some(State::Unknown),
             to: State::Critical,
+            hearing: Some(Hearing::Heard),
         },
         What::Update(Update {
             to: key(),
