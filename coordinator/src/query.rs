@@ -28,7 +28,7 @@ pub(crate) mod state;
 pub(crate) mod sums;
 mod what_if;
 
-pub(crate) use filter::{Filter, known_node};
+pub(crate) use filter::{Filter, known_node_of_state};
 use sums::Source;
 
 /// What one query looks at: it does not change while the query runs.

@@ -47,7 +47,7 @@ async fn counters_are_shown_as_they_were_read() {
     finished(&certificates, &coordinator.address).await;
     daemons.iter_mut().for_each(|daemon| assert_eq!(daemon.wait(), 0));
 
-    let expected = recorded("n1", "n1/disk1", "written_bytes");
+    let expected = recorded("n1", "n1/disk1", "physical_disk.write_bytes_per_s");
     assert!(expected.len() > 2, "{expected:?}");
     let arguments = [
         "counters",
@@ -56,7 +56,7 @@ async fn counters_are_shown_as_they_were_read() {
         "--name",
         "N1/disk1",
         "--counter",
-        "written",
+        "write_bytes",
         "-o",
         "json",
     ];
@@ -90,8 +90,11 @@ async fn counters_are_shown_as_they_were_read() {
     assert_eq!(then["series"][0]["readings"].as_array().unwrap().len(), 1, "{then}");
     assert_eq!(then["until_unix_ns"].as_i64(), Some(moment));
 
-    let table = ask(&certificates, &coordinator, &["counters", "--counter", "written"]).out;
-    assert!(table.contains("written_bytes") && table.contains("n2/disk2"), "{table}");
+    let table = ask(&certificates, &coordinator, &["counters", "--counter", "write_bytes"]).out;
+    assert!(
+        table.contains("physical_disk.write_bytes_per_s") && table.contains("n2/disk2"),
+        "{table}"
+    );
     let none = ask(&certificates, &coordinator, &["counters", "--counter", "no-such"]);
     assert_eq!(none.code, 0);
     assert!(none.out.contains("no such counter was read"), "{}", none.out);

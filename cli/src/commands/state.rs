@@ -110,8 +110,9 @@ pub(crate) fn run(table: &Table, arguments: &StateArgs, output: Output) -> Resul
 }
 
 /// What is listed of the storage bus.
-const SBL: [&Table; 4] = [
+const SBL: [&Table; 5] = [
     &tables::SBL_DEVICES,
+    &tables::SBL_PATHS,
     &tables::SBL_TARGETS,
     &tables::SBL_STORES,
     &tables::SBL_BINDINGS,
@@ -140,11 +141,12 @@ pub(crate) fn sbl(arguments: &StateArgs, output: Output) -> Result<Code> {
             document_with(&cluster, lists, coverage.as_ref(), &[])?;
         }
         Output::Table => {
-            // A cluster without a cache has neither stores nor bindings: of those nothing is shown.
-            let is_of_cache = |table: &Table| table.name != SBL[0].name && table.name != SBL[1].name;
+            // A cluster without a cache has neither stores nor bindings, and not everything says paths: of what there is none of nothing is shown.
+            let is_everywhere =
+                |table: &Table| [tables::SBL_DEVICES.name, tables::SBL_TARGETS.name].contains(&table.name);
             let shown = SBL
                 .into_iter()
-                .filter(|&table| of(table).next().is_some() || !is_of_cache(table));
+                .filter(|&table| of(table).next().is_some() || is_everywhere(table));
             let lists: Vec<String> = shown.map(|table| table.lines(of(table), at)).collect();
             print(&lists.join("\n"))?;
         }

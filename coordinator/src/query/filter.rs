@@ -156,12 +156,25 @@ const fn is_within(at: i64, span: Span) -> bool {
 }
 
 /// Refuses a node that is not among those that are known, in whatever case; where none is known any will do.
-pub(crate) fn known_node<'a>(name: Option<&str>, nodes: impl IntoIterator<Item = &'a NodeId>) -> Result<(), Status> {
+fn known_node<'a>(name: Option<&str>, nodes: impl IntoIterator<Item = &'a NodeId>) -> Result<(), Status> {
     let nodes: Vec<String> = nodes.into_iter().map(NodeId::to_string).collect();
     let is_known = |name: &&str| nodes.iter().any(|node| node.eq_ignore_ascii_case(name));
     match name.filter(|name| !nodes.is_empty() && !is_known(name)) {
         Some(name) => known("node", Some(&name.to_owned()), nodes),
         None => Ok(()),
+    }
+}
+
+/// The same of what state says, which is of files alone where it is of no node: then there is none of any name.
+pub(crate) fn known_node_of_state<'a>(
+    name: Option<&str>,
+    nodes: impl IntoIterator<Item = &'a NodeId>,
+    is_said: bool,
+) -> Result<(), Status> {
+    let nodes: Vec<&NodeId> = nodes.into_iter().collect();
+    match name.filter(|_| is_said && nodes.is_empty()) {
+        Some(name) => known("node", Some(&name.to_owned()), Vec::new()),
+        None => known_node(name, nodes),
     }
 }
 
@@ -179,6 +192,29 @@ fn known(what: &str, name: Option<&String>, mut names: Vec<String>) -> Result<()
         }
         None => String::new(),
     };
-    let message = format!("there is no {what} `{name}` (known: {}{more})", names.join(", "));
+    let all = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    };
+    let message = format!("there is no {what} `{name}` (known: {all}{more})");
     Err(status::not_found("UNKNOWN_NAME", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_refused_where_state_is_said_and_of_no_node() {
+        let none: [&NodeId; 0] = [];
+        let refused = known_node_of_state(Some("n7"), none, true).expect_err("there is none");
+        assert_eq!(refused.message(), "there is no node `n7` (known: none)");
+        // Of what nothing was said any may be.
+        assert!(known_node_of_state(Some("n7"), none, false).is_ok());
+        assert!(known_node_of_state(None, none, true).is_ok());
+        let node = NodeId::new("n1");
+        assert!(known_node_of_state(Some("N1"), [&node], true).is_ok());
+        assert!(known_node_of_state(Some("n7"), [&node], true).is_err());
+    }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use fathom_diagnose::what_if::Serials;
 use fathom_model::NodeId;
-use fathom_model::state::{Kind, Observation, Scope, Value};
+use fathom_model::state::{Key, Kind, Observation, Scope, Value};
 use fathom_state::disks::Beside;
-use fathom_state::history::{Fact, Picture};
-use fathom_state::{disks, integrity, jobs, pools, qos, rdma, vms};
+use fathom_state::history::{Endings, Fact, Picture};
+use fathom_state::{disks, integrity, jobs, pools, qos, rdma, shared_volumes, vms};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
@@ -173,6 +173,11 @@ impl StateSnapshot {
         } else {
             BTreeMap::new()
         };
+        let mut encryptions = if wants(Kind::Bitlocker) {
+            shared_volumes::beside_encryption(&picture)
+        } else {
+            BTreeMap::new()
+        };
         let mut machines = if wants(Kind::Vm) || wants(Kind::Vhd) {
             vms::beside(&picture)
         } else {
@@ -184,13 +189,17 @@ impl StateSnapshot {
                 Kind::Disk => beside.remove(&own.id).unwrap_or_default(),
                 Kind::StorageJob => jobs.remove(&own.id).unwrap_or_default(),
                 Kind::Pool => pools.remove(&own.id).unwrap_or_default(),
+                Kind::Bitlocker => encryptions.remove(&own.key()).unwrap_or_default(),
                 Kind::FileSystem => volumes.remove(&own.key()).unwrap_or_default(),
                 _ => Beside::default(),
             };
             match own.kind {
-                Kind::StorageJob => more
-                    .known
-                    .extend(courses.get(&own.id).map(of_course).unwrap_or_default()),
+                Kind::StorageJob => {
+                    let course = courses.get(&own.id).map(|course| jobs::beside(course, &fact));
+                    let course = course.unwrap_or_default();
+                    more.known.extend(course.known);
+                    more.unknown.extend(course.unknown);
+                }
                 Kind::Vm | Kind::Vhd => more.known = machines.remove(&own.key()).unwrap_or_default(),
                 _ => {}
             }
@@ -210,13 +219,16 @@ impl StateSnapshot {
         Ok((found, self.looked(&picture)))
     }
 
-    /// Everything that was said of a resource by its id, name or serial number, oldest first; what only repeats is left out.
+    /// Everything that was said of a resource by its id, name or serial number, oldest first; what only repeats is left out. What is not among a
+    /// later reading that said everything is gone since then, as if that had been said.
     pub(crate) fn history(&self, resource: &str, kind: Option<Kind>) -> Result<(Vec<Observation>, Looked)> {
         let mut picture = Picture::at(self.at.unwrap_or(i64::MIN));
         let mut keys = std::collections::BTreeSet::new();
         let mut rows: Vec<Observation> = Vec::new();
+        let mut endings = Endings::default();
         self.each(|row| {
             picture.add(row);
+            endings.add(row);
             let called = is_called(row, resource);
             // Extents are many and have no name but their id, which every row has: only of those that are asked for are any kept.
             let is_wanted = match (kind, row.kind) {
@@ -232,6 +244,17 @@ impl StateSnapshot {
             }
         })?;
         rows.retain(|row| keys.contains(&row.key()));
+        rows.sort_by_key(|row| row.observed_unix_nanos);
+        let mut newest: BTreeMap<Key, Observation> = BTreeMap::new();
+        newest.extend(rows.iter().map(|row| (row.key(), row.clone())));
+        rows.extend(newest.into_values().filter_map(|row| {
+            let gone = Observation::new(row.node.clone(), row.kind, row.id.clone(), endings.since(&row)?);
+            Some(Observation {
+                present: false,
+                class: row.class,
+                ..gone
+            })
+        }));
         rows.sort_by_key(|row| row.observed_unix_nanos);
         let mut last = BTreeMap::new();
         rows.retain(|row| {
@@ -316,18 +339,6 @@ fn is_called(row: &Observation, name: &str) -> bool {
         .into_iter()
         .flatten()
         .any(|known| known.eq_ignore_ascii_case(name))
-}
-
-fn of_course(course: &jobs::Course) -> BTreeMap<String, Value> {
-    let mut derived = BTreeMap::new();
-    let mut set = |name: &str, value: Option<Value>| derived.extend(value.map(|value| (name.to_owned(), value)));
-    set("bytes_per_s", course.bytes_per_s.map(Value::Real));
-    set("left_bytes", course.left_bytes.map(Value::Unsigned));
-    set("left_s", course.left_seconds.map(Value::Real));
-    set("restarts", Some(Value::Unsigned(course.restarts)));
-    set("changed_totals", Some(Value::Unsigned(course.changed_totals)));
-    set("readings", Some(Value::Unsigned(course.readings)));
-    derived
 }
 
 /// Where a watch is: the newest record whose observations were said, and how many of those after it.

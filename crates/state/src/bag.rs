@@ -49,6 +49,8 @@ pub struct Bag {
     /// The computer that the object was read on.
     pub computer: Option<String>,
     properties: BTreeMap<String, Raw>,
+    /// Columns of the printed table that it was read of, as they were printed; none of what was not read of one.
+    columns: Vec<String>,
 }
 
 /// A name to compare by.
@@ -61,6 +63,22 @@ impl Bag {
     /// Adds a property; the last of one name counts.
     pub fn set(&mut self, name: &str, value: Raw) {
         self.properties.insert(key(name), value);
+    }
+
+    /// Adds a property that was a column of a printed table.
+    pub(crate) fn set_column(&mut self, name: &str, value: Raw) {
+        self.columns.push(name.to_owned());
+        self.set(name, value);
+    }
+
+    /// The columns of the table that it was read of, as they were printed.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Columns that were read as something else are none any more.
+    pub(crate) fn forget_columns(&mut self) {
+        self.columns.clear();
     }
 
     /// The same with a property more.

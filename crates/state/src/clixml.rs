@@ -43,7 +43,8 @@ fn flatten(value: Raw, bags: &mut Vec<Bag>) {
     match value {
         Raw::Object(bag) => bags.push(bag),
         Raw::List(values) => values.into_iter().for_each(|value| flatten(value, bags)),
-        _ => {}
+        // A null or a plain value is no object: it is left out, and counted as that.
+        _ => bags.push(Bag::default()),
     }
 }
 
@@ -256,12 +257,17 @@ fn text_of(value: Raw) -> Option<String> {
     }
 }
 
-/// The class behind type names such as `Deserialized.Microsoft.Management.Infrastructure.CimInstance#ROOT/…/MSFT_PhysicalDisk` or
-/// `Microsoft.FailoverClusters.PowerShell.ClusterNode`.
+/// What objects of WMI are called in front of their class: by Get-CimInstance, and by Get-WmiObject with what is within its objects.
+const OF_WMI: [&str; 3] = ["CimInstance", "ManagementObject", "ManagementBaseObject"];
+
+/// The class behind type names such as `Deserialized.Microsoft.Management.Infrastructure.CimInstance#ROOT/…/MSFT_PhysicalDisk`,
+/// `System.Management.ManagementObject#root\wmi\ClusPortDeviceInformation` or `Microsoft.FailoverClusters.PowerShell.ClusterNode`.
 fn class_of(names: &[String]) -> Option<String> {
     let cim = names.iter().find_map(|name| {
-        let (_, path) = name.split_once("CimInstance#")?;
-        path.rsplit('/').next().map(str::to_owned)
+        let (of, path) = name.split_once('#')?;
+        let class = path.rsplit(['/', '\\']).next().filter(|class| !class.is_empty());
+        let is_of_wmi = OF_WMI.contains(&of.rsplit('.').next()?);
+        class.filter(|_| is_of_wmi).map(str::to_owned)
     });
     cim.or_else(|| {
         let first = names.first()?;

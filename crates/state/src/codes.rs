@@ -250,8 +250,18 @@ pub const REPAIR_POLICY: Codes = codes(&[(2, "Sequential"), (3, "Parallel")]);
 /// FileSystemType of MSFT_Volume.
 pub const FILE_SYSTEM: Codes = codes(&[
     (0, "Unknown"),
+    (2, "UFS"),
+    (3, "HFS"),
+    (4, "FAT"),
     (5, "FAT16"),
     (6, "FAT32"),
+    (7, "NTFS4"),
+    (8, "NTFS5"),
+    (9, "XFS"),
+    (10, "AFS"),
+    (11, "EXT2"),
+    (12, "EXT3"),
+    (13, "ReiserFS"),
     (14, "NTFS"),
     (15, "ReFS"),
     (0x8000, "CSVFS_NTFS"),
@@ -350,6 +360,25 @@ pub const SBL_DEVICE: Codes = codes(&[(0, "disk"), (1, "enclosure"), (2, "scale 
 
 /// SmbInstance: the order of the cmdlet's parameter; the numbers are not confirmed.
 pub const SMB_INSTANCE: Codes = codes(&[(0, "Default"), (1, "CSV"), (2, "SBL"), (3, "SR")]);
+
+/// TemplateMatchCondition of MSFT_NetQosPolicySettingData: the order of the values that Set-NetQosPolicy takes
+/// (MicrosoftDocs/windows-powershell-docs, `netqos/Set-NetQosPolicy.md`); the numbers are not confirmed.
+pub const QOS_TEMPLATE: Codes = codes(&[
+    (0, "None"),
+    (1, "Default"),
+    (2, "iSCSI"),
+    (3, "FCoE"),
+    (4, "SMB"),
+    (5, "NFS"),
+    (6, "LiveMigration"),
+    (7, "Cluster"),
+]);
+
+/// How a traffic class is chosen to send next (IEEE 802.1Qaz, as ntddndis.h numbers it: NDIS_QOS_TSA).
+pub const TRANSMISSION_SELECTION: Codes = codes(&[(0, "Strict"), (1, "CBS"), (2, "ETS")]);
+
+/// RdmaTechnology of an adapter, numbered as its keyword `*NetworkDirectTechnology`.
+pub const RDMA_TECHNOLOGY: Codes = codes(&[(1, "iWARP"), (2, "InfiniBand"), (3, "RoCE"), (4, "RoCEv2")]);
 
 /// What a virtual machine does, as Get-VM shows it: `EnabledState` of Msvm_ComputerSystem up to 10, and beyond it the enumeration VMState of
 /// the Hyper-V module, which PowerShell's own source repeats (`PSRemotingBaseCmdlet.VMState`). A state that is critical is one whose

@@ -22,7 +22,7 @@ use crate::bag::{Bag, Raw};
 
 mod sets;
 
-pub use sets::SETS;
+pub use sets::{MISSING, RDMA, SETS};
 
 /// A counter set as one class of `root\cimv2` gives it.
 #[derive(Debug)]

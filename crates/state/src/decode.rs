@@ -4,9 +4,12 @@ use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation, Value};
 
 use crate::bag::{Bag, Raw};
-use crate::codes::Codes;
 use crate::jobs;
-use crate::schema::{self, Class, Identity, Take};
+use crate::schema::{self, Class, Identity};
+
+mod take;
+
+use take::take;
 
 /// What became of many objects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +32,9 @@ pub enum Refused {
     /// Of no class, and its properties tell none.
     #[error("an object without a class, of properties that no class has")]
     Unknown,
+    /// A null or a plain value where an object should be.
+    #[error("a null or a plain value, and no object")]
+    NoObject,
     /// Of a class that has a table, but not what the table is about.
     #[error("{class} that is {what}")]
     Other {
@@ -50,9 +56,11 @@ pub enum Refused {
 pub fn decode_all(bags: &[Bag], node: &NodeId, observed_unix_nanos: i64) -> Decoded {
     let mut decoded = Decoded::default();
     for bag in bags {
-        match decode(bag, node, observed_unix_nanos) {
-            Ok(observations) => decoded.observations.extend(observations),
-            Err(refused) => decoded.refused.push(refused),
+        for one in decode_each(bag, node, observed_unix_nanos) {
+            match one {
+                Ok(observation) => decoded.observations.push(observation),
+                Err(refused) => decoded.refused.push(refused),
+            }
         }
     }
     decoded
@@ -62,13 +70,20 @@ pub fn decode_all(bags: &[Bag], node: &NodeId, observed_unix_nanos: i64) -> Deco
 ///
 /// # Errors
 ///
-/// When its class has no table or nothing says which one it is.
+/// When its class has no table or nothing says which one it is; of several the first that is none.
 pub fn decode(bag: &Bag, node: &NodeId, observed_unix_nanos: i64) -> Result<Vec<Observation>, Refused> {
+    decode_each(bag, node, observed_unix_nanos).into_iter().collect()
+}
+
+/// Decodes one object; of a class with a list within it each item is an observation, or is refused alone.
+#[must_use]
+pub fn decode_each(bag: &Bag, node: &NodeId, observed_unix_nanos: i64) -> Vec<Result<Observation, Refused>> {
+    if bag.is_empty() && bag.class.is_none() {
+        return vec![Err(Refused::NoObject)];
+    }
     let Some(class) = schema::class_of(bag) else {
-        return Err(bag
-            .class
-            .as_ref()
-            .map_or(Refused::Unknown, |class| Refused::Class { class: class.clone() }));
+        let named = bag.class.as_ref().map(|class| Refused::Class { class: class.clone() });
+        return vec![Err(named.unwrap_or(Refused::Unknown))];
     };
     let node = bag
         .computer
@@ -76,27 +91,40 @@ pub fn decode(bag: &Bag, node: &NodeId, observed_unix_nanos: i64) -> Result<Vec<
         .map_or_else(|| node.clone(), |name| NodeId::new(node_name(name)));
     if matches!(class.kind, Kind::Vm | Kind::Vhd) {
         // A machine may have its drives within it.
-        let objects = schema::vm::objects(bag, class)?.into_iter();
-        return objects
-            .map(|(class, bag)| one(&bag, class, node.clone(), observed_unix_nanos))
-            .collect();
+        return match schema::vm::objects(bag, class) {
+            Ok(objects) => objects
+                .into_iter()
+                .map(|(class, bag)| one(&bag, class, node.clone(), observed_unix_nanos))
+                .collect(),
+            Err(refused) => vec![Err(refused)],
+        };
     }
     if class.kind == Kind::JobObject {
-        return Ok(vec![one(&jobs::ends(bag), class, node, observed_unix_nanos)?]);
+        return vec![one(&jobs::ends(bag), class, node, observed_unix_nanos)];
     }
     let each = class.each.map(|list| bag.get(list));
     match each {
-        None => Ok(vec![one(bag, class, node, observed_unix_nanos)?]),
+        None => vec![one(bag, class, node, observed_unix_nanos)],
         Some(Some(Raw::List(items))) => items
             .iter()
-            .filter_map(|item| match item {
-                Raw::Object(item) => Some(one(item, class, node.clone(), observed_unix_nanos)),
-                _ => None,
+            .map(|item| match item {
+                Raw::Object(item) => one(item, class, node.clone(), observed_unix_nanos),
+                _ => Err(Refused::NoObject),
             })
             .collect(),
-        Some(Some(Raw::Object(item))) => Ok(vec![one(item, class, node, observed_unix_nanos)?]),
-        Some(_) => Ok(Vec::new()),
+        Some(Some(Raw::Object(item))) => vec![one(item, class, node, observed_unix_nanos)],
+        // One that says that it has none holds none.
+        Some(None | Some(Raw::Null)) if is_empty(bag) => Vec::new(),
+        Some(_) => vec![Err(Refused::Other {
+            class: class.names[0].to_owned(),
+            what: "without what it holds",
+        })],
     }
+}
+
+/// Whether an object says itself that it holds nothing.
+fn is_empty(bag: &Bag) -> bool {
+    matches!(bag.get("NumberOfPaths"), Some(Raw::Integer(0)))
 }
 
 /// A computer's name as clusters use it: without domain and without the `N:` that some views put in front. Case stays.
@@ -140,6 +168,13 @@ fn one(bag: &Bag, class: &Class, node: NodeId, observed_unix_nanos: i64) -> Resu
             }
         }
     }
+    let others = other_columns(bag, class);
+    if !others.is_empty() {
+        let others = others.into_iter().map(Value::from).collect();
+        observation
+            .attributes
+            .insert(OTHER_COLUMNS.to_owned(), Value::List(others));
+    }
     // Names of nodes are compared with names of nodes.
     for attribute in ["connected_node", "node", "owner"] {
         if let Some(Value::Text(name)) = observation.attributes.get_mut(attribute) {
@@ -150,6 +185,47 @@ fn one(bag: &Bag, class: &Class, node: NodeId, observed_unix_nanos: i64) -> Resu
         observation.id = node_name(&observation.id).to_owned();
     }
     Ok(observation)
+}
+
+/// Where columns of a printed table stand that no attribute is made of.
+const OTHER_COLUMNS: &str = "other_columns";
+
+/// Those that hold something, as `NAME: VALUE`.
+fn other_columns(bag: &Bag, class: &Class) -> Vec<String> {
+    let of_identity = match class.identity {
+        Identity::First(names) | Identity::All(names) => names,
+    };
+    let used = class
+        .properties
+        .iter()
+        .flat_map(|property| property.from)
+        .chain(of_identity)
+        .flat_map(|name| name.split('|'));
+    // Names are compared as a bag does.
+    let mut known = Bag::default();
+    used.for_each(|name| known.set(name.split('.').next().unwrap_or(name), Raw::Null));
+    let others = bag.columns().iter().filter(|name| known.get(name).is_none());
+    others
+        .filter_map(|name| match bag.get(name)? {
+            Raw::Null => None,
+            Raw::Broken(why) => Some(format!("{name}: {why}")),
+            raw => Some(format!("{name}: {}", printed(raw)?)),
+        })
+        .collect()
+}
+
+/// What was printed.
+fn printed(raw: &Raw) -> Option<String> {
+    match raw {
+        Raw::Text(text) => Some(text.clone()),
+        Raw::List(items) => {
+            let items: Vec<String> = items.iter().filter_map(printed).collect();
+            Some(items.join(", "))
+        }
+        Raw::Integer(number) => Some(number.to_string()),
+        Raw::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
 }
 
 /// Whether an object is one of the class itself, so that what it does not have its source did not give. What is printed shows a few columns
@@ -164,7 +240,9 @@ fn identity(bag: &Bag, identity: Identity) -> Option<String> {
     match identity {
         Identity::First(names) => names.iter().find_map(|name| shown(bag, name)),
         Identity::All(names) => {
-            let parts: Vec<String> = names.iter().filter_map(|name| shown(bag, name)).collect();
+            // Of names with a bar between the first that is there.
+            let part = |names: &&str| names.split('|').find_map(|name| shown(bag, name));
+            let parts: Vec<String> = names.iter().filter_map(part).collect();
             (!parts.is_empty()).then(|| parts.join("/"))
         }
     }
@@ -177,269 +255,4 @@ fn shown(bag: &Bag, name: &str) -> Option<String> {
         Raw::Bool(_) => Some("host".to_owned()),
         _ => bag.text(name),
     }
-}
-
-/// One property by what it should hold; else why it holds none.
-fn take(raw: &Raw, take: Take) -> Result<Value, String> {
-    match raw {
-        Raw::Null => return Err("null".to_owned()),
-        Raw::Broken(why) => return Err((*why).to_owned()),
-        _ => {}
-    }
-    match take {
-        Take::Bool => flag(raw).map(Value::Bool),
-        Take::Count => whole(raw),
-        Take::Bytes => match raw {
-            Raw::Text(text) if text.trim().contains(' ') => bytes_of_text(text),
-            _ => whole(raw),
-        },
-        Take::BitsPerSecond => match raw {
-            Raw::Text(text) if text.trim().contains(' ') => bits_of_text(text),
-            _ => whole(raw),
-        },
-        Take::Celsius => match whole(raw)? {
-            Value::Unsigned(0) => Err("0, by which drives say that they do not know".to_owned()),
-            value => Ok(value),
-        },
-        Take::Kelvin => match whole(raw)? {
-            Value::Unsigned(0) => Err("0, by which drives say that they do not know".to_owned()),
-            // As drives' own tools take it: whole kelvin have no quarters of a degree.
-            Value::Unsigned(kelvin) if kelvin >= 273 => Ok(Value::Unsigned(kelvin - 273)),
-            Value::Unsigned(kelvin) => Ok(Value::Signed(kelvin as i64 - 273)),
-            _ => Err(wrong(raw, "a temperature")),
-        },
-        Take::DataUnits => match whole(raw)? {
-            Value::Unsigned(0) => Err("0, by which drives say that they do not count it".to_owned()),
-            Value::Unsigned(units) => units
-                .checked_mul(512_000)
-                .map(Value::Unsigned)
-                .ok_or_else(|| format!("{units} units of 512,000 bytes are beyond 64 bits")),
-            _ => Err(wrong(raw, "a number of units")),
-        },
-        Take::Bits(codes) => match whole(raw)? {
-            Value::Unsigned(bits) => {
-                let set = (0..64).map(|bit| 1_u64 << bit).filter(|bit| bits & bit != 0);
-                // The highest bit has no number of its sign; nobody has named it.
-                let set = set.map(|bit| Value::Code(codes.of_number(bit as i64)));
-                Ok(Value::List(set.collect()))
-            }
-            _ => Err(wrong(raw, "a number of bits")),
-        },
-        Take::Text => text(raw),
-        Take::Texts => list(raw, text),
-        Take::Code(codes) => code(raw, codes),
-        Take::Codes(codes) => match raw {
-            // Cmdlets show several as one text.
-            Raw::Text(text) if text.contains(',') => {
-                let each = text
-                    .split(',')
-                    .map(|part| code(&Raw::Text(part.trim().to_owned()), codes));
-                each.collect::<Result<Vec<_>, _>>().map(Value::List)
-            }
-            _ => list(raw, |item| code(item, codes)),
-        },
-        Take::Interval => interval(raw),
-        Take::Counts => match raw {
-            // `0-3,5-7`, as cmdlets show priorities.
-            Raw::Text(text) => ranges(text).ok_or_else(|| wrong(raw, "a list of numbers")),
-            _ => list(raw, whole),
-        },
-        Take::Bools => list(raw, |item| flag(item).map(Value::Bool)),
-    }
-}
-
-fn wrong(raw: &Raw, wanted: &str) -> String {
-    match raw {
-        Raw::Text(text) => format!("`{}` is not {wanted}", text.trim()),
-        other => format!("{} and not {wanted}", other.what()),
-    }
-}
-
-fn list(raw: &Raw, item: impl Fn(&Raw) -> Result<Value, String>) -> Result<Value, String> {
-    match raw {
-        Raw::List(items) => {
-            let items: Result<Vec<Value>, String> = items
-                .iter()
-                .map(|raw| match raw {
-                    Raw::Null => Err("a null within the list".to_owned()),
-                    Raw::Broken(why) => Err((*why).to_owned()),
-                    _ => item(raw),
-                })
-                .collect();
-            items.map(Value::List)
-        }
-        one => Ok(Value::List(vec![item(one)?])),
-    }
-}
-
-fn flag(raw: &Raw) -> Result<bool, String> {
-    match raw {
-        Raw::Bool(value) => Ok(*value),
-        Raw::Integer(0) => Ok(false),
-        Raw::Integer(1) => Ok(true),
-        Raw::Text(text) if text.trim().eq_ignore_ascii_case("true") => Ok(true),
-        Raw::Text(text) if text.trim().eq_ignore_ascii_case("false") => Ok(false),
-        _ => Err(wrong(raw, "yes or no")),
-    }
-}
-
-fn whole(raw: &Raw) -> Result<Value, String> {
-    let number = match raw {
-        Raw::Integer(number) => *number,
-        // WMI gives 64 bits as text, and flags are shown as hexadecimal.
-        Raw::Text(text) => {
-            let text = text.trim();
-            let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-                Some(digits) => i128::from_str_radix(digits, 16),
-                None => text.parse(),
-            };
-            parsed.map_err(|_| wrong(raw, "a whole number"))?
-        }
-        Raw::Real(value) if value.fract() == 0.0 && value.abs() < 9e15 => *value as i128,
-        _ => return Err(wrong(raw, "a whole number")),
-    };
-    if let Ok(number) = u64::try_from(number) {
-        return Ok(Value::Unsigned(number));
-    }
-    i64::try_from(number)
-        .map(Value::Signed)
-        .map_err(|_| format!("{number} is beyond 64 bits"))
-}
-
-fn text(raw: &Raw) -> Result<Value, String> {
-    match raw {
-        Raw::Text(text) if text.trim().is_empty() => Err("blank".to_owned()),
-        Raw::Text(text) => Ok(Value::Text(text.trim().to_owned())),
-        Raw::Integer(number) => Ok(Value::Text(number.to_string())),
-        Raw::Object(bag) => bag.text("name").map(Value::Text).ok_or_else(|| wrong(raw, "a text")),
-        // Lists of one are shown as the one.
-        Raw::List(items) if items.len() == 1 => text(&items[0]),
-        _ => Err(wrong(raw, "a text")),
-    }
-}
-
-fn code(raw: &Raw, codes: &Codes) -> Result<Value, String> {
-    let code = match raw {
-        Raw::Integer(number) => {
-            let number = i64::try_from(*number).map_err(|_| format!("{number} is beyond 64 bits"))?;
-            // WMI gives -1 as the largest 32-bit number.
-            codes.of_number(if number == i64::from(u32::MAX) { -1 } else { number })
-        }
-        Raw::Text(text) if text.trim().is_empty() => return Err("blank".to_owned()),
-        Raw::Text(text) => match text.trim().parse::<i64>() {
-            Ok(number) => codes.of_number(number),
-            Err(_) => codes.of_name(text.trim()),
-        },
-        Raw::Bool(value) => codes.of_number(i64::from(*value)),
-        // An enumeration of CLIXML: the class's own name of the number goes before what was shown.
-        Raw::Object(bag) => {
-            let Some(Raw::Integer(number)) = bag.get("value") else {
-                return Err(wrong(raw, "a value of an enumeration"));
-            };
-            let mut code = codes.of_number(i64::try_from(*number).map_err(|_| format!("{number} is beyond 64 bits"))?);
-            code.name = code.name.or_else(|| bag.text("name"));
-            code
-        }
-        Raw::List(items) if items.len() == 1 => return code(&items[0], codes),
-        _ => return Err(wrong(raw, "a value of an enumeration")),
-    };
-    Ok(Value::Code(code))
-}
-
-/// A size as people read it: `0 B` is exact, `3.49 TB` is not and stays unknown.
-fn bytes_of_text(text: &str) -> Result<Value, String> {
-    let wrong = || format!("`{}` is no size", text.trim());
-    let (number, unit) = text.trim().split_once(' ').ok_or_else(wrong)?;
-    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-    match unit.trim() {
-        "B" | "bytes" if number.fract() == 0.0 && number >= 0.0 => Ok(Value::Unsigned(number as u64)),
-        "KB" | "MB" | "GB" | "TB" | "PB" => Err(format!("rounded for display: {}", text.trim())),
-        _ => Err(wrong()),
-    }
-}
-
-/// A speed as people read it; `32 Gbps` is exact, as link speeds are.
-fn bits_of_text(text: &str) -> Result<Value, String> {
-    let wrong = || format!("`{}` is no speed", text.trim());
-    let (number, unit) = text.trim().split_once(' ').ok_or_else(wrong)?;
-    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-    let factor = match unit.trim() {
-        "bps" => 1.0,
-        "Kbps" => 1e3,
-        "Mbps" => 1e6,
-        "Gbps" => 1e9,
-        _ => return Err(wrong()),
-    };
-    let bits = number * factor;
-    if bits.fract() == 0.0 && (0.0..9e15).contains(&bits) {
-        return Ok(Value::Unsigned(bits as u64));
-    }
-    Err(wrong())
-}
-
-/// Priorities as cmdlets show them.
-fn ranges(text: &str) -> Option<Value> {
-    let mut numbers = Vec::new();
-    for part in text.split([',', ' ']).filter(|part| !part.is_empty()) {
-        let (from, until) = part.split_once('-').unwrap_or((part, part));
-        let (from, until): (u8, u8) = (from.trim().parse().ok()?, until.trim().parse().ok()?);
-        if from > until {
-            return None;
-        }
-        numbers.extend((from..=until).map(|number| Value::Unsigned(number.into())));
-    }
-    (!numbers.is_empty()).then_some(Value::List(numbers))
-}
-
-/// A length of time in nanoseconds: `00000000000125.000000:000` (CIM), `00:01:19`, `1.00:01:19.5`, `PT1M19S`, an object of
-/// `ConvertTo-Json` with Ticks of 100 ns.
-fn interval(raw: &Raw) -> Result<Value, String> {
-    let nanos = match raw {
-        Raw::Object(bag) => match bag.get("Ticks") {
-            Some(Raw::Integer(ticks)) => u64::try_from(*ticks).ok().and_then(|ticks| ticks.checked_mul(100)),
-            _ => None,
-        },
-        Raw::Text(text) => interval_of_text(text.trim()),
-        _ => None,
-    };
-    nanos.map(Value::Unsigned).ok_or_else(|| wrong(raw, "a length of time"))
-}
-
-fn interval_of_text(text: &str) -> Option<u64> {
-    const SECOND: u64 = 1_000_000_000;
-    if let Some(stem) = text.strip_suffix(":000") {
-        // ddddddddhhmmss.mmmmmm
-        let digits = |from: usize, until: usize| stem.get(from..until)?.parse::<u64>().ok();
-        let (days, hours, minutes, seconds) = (digits(0, 8)?, digits(8, 10)?, digits(10, 12)?, digits(12, 14)?);
-        let micros = stem
-            .get(14..)?
-            .strip_prefix('.')?
-            .replace('*', "0")
-            .parse::<u64>()
-            .ok()?;
-        let seconds = ((days.checked_mul(24)? + hours).checked_mul(60)? + minutes).checked_mul(60)? + seconds;
-        return seconds.checked_mul(SECOND)?.checked_add(micros.checked_mul(1000)?);
-    }
-    if text.starts_with('P') {
-        let span: jiff::SignedDuration = text.parse().ok()?;
-        return u64::try_from(span.as_nanos()).ok();
-    }
-    let (days, clock) = match text.split_once(':')?.0.split_once('.') {
-        Some((days, _)) => (days.parse::<u64>().ok()?, text.split_once('.')?.1),
-        None => (0, text),
-    };
-    let mut parts = clock.split(':');
-    let (hours, minutes) = (parts.next()?.parse::<u64>().ok()?, parts.next()?.parse::<u64>().ok()?);
-    let (seconds, fraction) = parts.next().map(|rest| rest.split_once('.').unwrap_or((rest, "0")))?;
-    if parts.next().is_some() || fraction.len() > 9 {
-        return None;
-    }
-    let nanos = fraction
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(10_u64.pow(9 - fraction.len() as u32))?;
-    let seconds = days
-        .checked_mul(86_400)?
-        .checked_add(hours.checked_mul(3600)? + minutes.checked_mul(60)? + seconds.parse::<u64>().ok()?)?;
-    seconds.checked_mul(SECOND)?.checked_add(nanos)
 }

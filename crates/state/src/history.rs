@@ -263,6 +263,40 @@ impl Picture {
     }
 }
 
+/// What is gone though nobody said so: readings that said everything, and did not have it.
+#[derive(Clone, Debug, Default)]
+pub struct Endings {
+    full: Vec<(NodeId, Kind, String, i64)>,
+}
+
+impl Endings {
+    /// Takes an observation; what is no reading that said everything is not looked at.
+    pub fn add(&mut self, observation: &Observation) {
+        let is_full = observation.kind == Kind::Source
+            && observation.flag("available") == Some(true)
+            && observation.flag("full") == Some(true);
+        let kind = observation.text("kind").and_then(|kind| kind.parse().ok());
+        if let Some(kind) = kind.filter(|_| is_full) {
+            let class = observation.text("class").unwrap_or_default().to_owned();
+            let at = observation.observed_unix_nanos;
+            self.full.push((observation.node.clone(), kind, class, at));
+        }
+    }
+
+    /// Since when a resource is gone of which this is the last that was said: by the first reading after it that said everything of its class.
+    #[must_use]
+    pub fn since(&self, last: &Observation) -> Option<i64> {
+        let ends = |(node, kind, class, at): &&(NodeId, Kind, String, i64)| {
+            *kind == last.kind
+                && *at > last.observed_unix_nanos
+                && (kind.scope() == Scope::Cluster || *node == last.node)
+                && speaks_of(class, last)
+        };
+        let first = self.full.iter().filter(ends).map(|(.., at)| *at).min();
+        first.filter(|_| last.present && last.kind != Kind::Source)
+    }
+}
+
 /// Whether a reading of a class says anything of what was observed, by its being there or not. What does not say its class is of any.
 fn speaks_of(class: &str, observation: &Observation) -> bool {
     class == FILES || observation.class.as_deref().is_none_or(|own| own == class)

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use fathom_model::state::{Kind, Observation};
+use fathom_model::state::{Kind, Observation, Value};
+
+use crate::disks::Beside;
+use crate::history::Fact;
 
 mod about;
 mod ends;
@@ -21,7 +24,7 @@ pub struct Course {
     pub bytes_per_s: Option<f64>,
     /// Bytes that it moved, over all beginnings: what the first reading says, and what every later one has more. None where it does not say.
     pub moved_bytes: Option<u64>,
-    /// Bytes that are left; none where either number is not known.
+    /// Bytes that are left; none where either number is not known, or where they contradict each other: nothing in all, or less than is done.
     pub left_bytes: Option<u64>,
     /// Seconds to the end at that rate; none where it stands still or is not known.
     pub left_seconds: Option<f64>,
@@ -89,12 +92,44 @@ fn course(readings: &[&Observation]) -> Course {
     if let Some(last) = readings.last()
         && let (Some(done), Some(total)) = (last.number("processed_bytes"), last.number("total_bytes"))
     {
-        let left = total.saturating_sub(done);
-        course.left_bytes = Some(left);
-        course.left_seconds = course
-            .bytes_per_s
-            .filter(|rate| *rate > 0.0)
-            .map(|rate| left as f64 / rate);
+        let left = total.checked_sub(done).filter(|_| total > 0);
+        course.left_bytes = left;
+        let rate = course.bytes_per_s.filter(|rate| *rate > 0.0);
+        course.left_seconds = left.zip(rate).map(|(left, rate)| left as f64 / rate);
     }
     course
+}
+
+/// What a job's course goes beside it as. Whether it began anew is known of what was read twice at least, also where the second reading had
+/// nothing new.
+#[must_use]
+pub fn beside(course: &Course, fact: &Fact) -> Beside {
+    let mut beside = Beside::default();
+    let mut set = |name: &str, value: Option<Value>, why: &str| match value {
+        Some(value) => drop(beside.known.insert(name.to_owned(), value)),
+        None => drop(beside.unknown.insert(name.to_owned(), why.to_owned())),
+    };
+    let job = &fact.observation;
+    let is_read_again = course.readings > 1 || fact.seen_unix_nanos > job.observed_unix_nanos;
+    let counted = |count: u64| is_read_again.then_some(Value::Unsigned(count));
+    let why = match (job.number("processed_bytes"), job.number("total_bytes")) {
+        (Some(_), Some(0)) => "it says that there is nothing to do at all",
+        (Some(done), Some(total)) if done > total => "it says to have done more than there is to do",
+        _ => "it does not say how much there is to do, or how much is done",
+    };
+    set("left_bytes", course.left_bytes.map(Value::Unsigned), why);
+    set(
+        "bytes_per_s",
+        course.bytes_per_s.map(Value::Real),
+        "of two readings one after the other it did not move on",
+    );
+    set(
+        "left_s",
+        course.left_seconds.map(Value::Real),
+        "what is left or how fast it goes is not known",
+    );
+    set("restarts", counted(course.restarts), "it was read once");
+    set("changed_totals", counted(course.changed_totals), "it was read once");
+    set("readings", Some(Value::Unsigned(course.readings)), "");
+    beside
 }

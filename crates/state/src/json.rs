@@ -21,17 +21,28 @@ pub fn bags(text: &str) -> Result<Vec<Bag>> {
 
 fn collect(value: &Value, bags: &mut Vec<Bag>) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| collect(value, bags)),
-        // Of a list with properties of its own PowerShell 5.1 makes an object of `value` and `Count`.
-        Value::Object(fields) if fields.len() == 2 && fields.contains_key("Count") => {
-            fields.get("value").into_iter().for_each(|value| collect(value, bags));
-        }
-        Value::Object(_) => {
-            if let Raw::Object(bag) = raw(value) {
-                bags.push(bag);
-            }
-        }
+        Value::Array(values) => values.iter().for_each(|value| match value {
+            Value::Array(_) | Value::Object(_) => collect(value, bags),
+            // A null or a plain value among objects is none: it is left out, and counted as that.
+            _ => bags.push(Bag::default()),
+        }),
+        Value::Object(_) => match raw(value) {
+            Raw::Object(bag) => bags.push(bag),
+            Raw::List(items) => bags.extend(items.into_iter().map(|item| match item {
+                Raw::Object(bag) => bag,
+                _ => Bag::default(),
+            })),
+            _ => {}
+        },
         _ => {}
+    }
+}
+
+/// The items of a list that has properties of its own: of such a one PowerShell 5.1 makes an object of `value` and `Count`.
+fn wrapped(fields: &serde_json::Map<String, Value>) -> Option<&Vec<Value>> {
+    match (fields.get("value"), fields.get("Count")) {
+        (Some(Value::Array(items)), Some(Value::Number(_))) if fields.len() == 2 => Some(items),
+        _ => None,
     }
 }
 
@@ -48,6 +59,9 @@ fn raw(value: &Value) -> Raw {
         Value::String(text) => Raw::Text(text.clone()),
         Value::Array(values) => Raw::List(values.iter().map(raw).collect()),
         Value::Object(fields) => {
+            if let Some(items) = wrapped(fields) {
+                return Raw::List(items.iter().map(raw).collect());
+            }
             let mut bag = Bag::default();
             fields.iter().for_each(|(name, value)| bag.set(name, raw(value)));
             bag.find_out();

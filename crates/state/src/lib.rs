@@ -45,7 +45,7 @@ pub mod within;
 mod xml;
 
 pub use bag::{Bag, Raw};
-pub use decode::{Decoded, Refused, decode, decode_all};
+pub use decode::{Decoded, Refused, decode, decode_all, decode_each};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -55,7 +55,19 @@ const WANTED: &[Wanted] = &[
         attributes: &[
             ("priority", "priority"),
             ("net_direct_port", "NetDirect port"),
+            ("port", "port"),
+            ("destination_port", "destination port"),
+            ("destination_port_end", "last destination port"),
+            ("source_port", "source port"),
+            ("source_port_end", "last source port"),
+            ("destination_prefix", "destination"),
+            ("source_prefix", "source"),
+            ("protocol", "protocol"),
+            ("application", "application"),
             ("template", "template"),
+            ("dscp", "DSCP"),
+            ("throttle_bits_per_s", "throttle"),
+            ("bandwidth_weight", "bandwidth weight"),
         ],
         everywhere: true,
     },
@@ -99,7 +111,13 @@ const WANTED: &[Wanted] = &[
         kind: Kind::AdapterRdma,
         prefix: "adapter",
         name: "name",
-        attributes: &[("enabled", "RDMA enabled"), ("operational", "RDMA operational")],
+        attributes: &[
+            ("enabled", "RDMA enabled"),
+            ("operational", "RDMA operational"),
+            ("technology", "RDMA technology"),
+            ("pfc", "PFC of RDMA"),
+            ("ets", "ETS of RDMA"),
+        ],
         everywhere: false,
     },
     Wanted {
@@ -109,6 +127,9 @@ const WANTED: &[Wanted] = &[
         attributes: &[
             ("enabled", "QoS enabled"),
             ("flow_control_by_priority", "flow control by priority"),
+            ("class_by_priority", "traffic class by priority"),
+            ("bandwidth_percent_by_class", "bandwidth % by traffic class"),
+            ("transmission_selection_by_class", "selection by traffic class"),
             ("remote_flow_control_by_priority", "flow control that the switch says"),
         ],
         everywhere: false,
@@ -144,10 +165,11 @@ pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
         }
         for ((name, keyword), by_node) in things {
             for (attribute, what) in wanted.attributes {
-                if by_node
-                    .values()
-                    .all(|fact| value(&fact.observation, attribute).is_none())
-                {
+                let sets = |fact: &Fact| {
+                    let said = value(&fact.observation, attribute);
+                    said.is_some_and(|said| !is_unset(wanted.kind, attribute, said))
+                };
+                if !by_node.values().any(sets) {
                     continue;
                 }
                 let what = if keyword.is_empty() {
@@ -166,6 +188,18 @@ pub fn settings(picture: &Picture, nodes: &[NodeId]) -> Vec<Setting> {
         }
     }
     settings
+}
+
+/// Whether a policy says by a value that it has no such condition and does no such thing. A priority and a DSCP of 0 are values of their own.
+fn is_unset(kind: Kind, attribute: &str, said: &Value) -> bool {
+    let is_zero = match said {
+        Value::Unsigned(number) => *number == 0,
+        Value::Code(code) => code.code == Some(0) || code.name.as_deref() == Some("None"),
+        Value::Signed(number) => *number == -1,
+        _ => false,
+    };
+    let has_zero = matches!(attribute, "priority" | "dscp") && matches!(said, Value::Unsigned(_));
+    kind == Kind::QosPolicy && is_zero && !has_zero
 }
 
 fn setting(
@@ -220,15 +254,15 @@ fn setting(
             "a host that is willing takes its settings from the switch; on storage hosts it should not be".to_owned(),
         );
     }
-    if attribute == "flow_control_by_priority" {
+    if wanted.kind == Kind::AdapterQos {
         for (node, fact) in by_node {
             let observation = &fact.observation;
             let (own, remote) = (
                 value(observation, attribute),
-                value(observation, "remote_flow_control_by_priority"),
+                value(observation, &format!("remote_{attribute}")),
             );
-            if own.zip(remote).is_some_and(|(own, remote)| own != remote) {
-                notes.push(format!("{node}: the switch says something else"));
+            if let Some((_, remote)) = own.zip(remote).filter(|(own, remote)| own != remote) {
+                notes.push(format!("{node}: the switch says something else ({remote})"));
             }
         }
     }

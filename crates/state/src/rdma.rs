@@ -3,6 +3,10 @@
 //! What a node's SMB client says of its connections decides (RdmaConnectionCount, TcpConnectionCount of
 //! MSFT_SmbMultichannelConnection): one with TCP connections and no RDMA connection between interfaces that both can RDMA has fallen back.
 //! Older builds do not give the counts: that both can is then all that is known, and the transport is unknown.
+//!
+//! One rule says what of a pair counts, for the transport, the numbers of connections, the fallback, the interfaces and what both ends can:
+//! connections that are used, which are selected and have not failed, and of those the storage bus' own where there are any. Failures alone are
+//! counted over all of a pair's connections: they are of those that are not used any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,13 +58,13 @@ pub struct Pair {
     pub since_unix_nanos: Option<i64>,
     /// When it was last found to be so.
     pub seen_unix_nanos: Option<i64>,
-    /// RDMA connections; none where the build does not count them.
+    /// RDMA connections that count; none where the build does not count them.
     pub rdma_connections: Option<u64>,
     /// TCP connections.
     pub tcp_connections: Option<u64>,
-    /// The client's interfaces.
+    /// The client's interfaces that they go over.
     pub interfaces: Vec<String>,
-    /// Failures that the client counts.
+    /// Failures that the client counts, of connections that are used and of those that are not.
     pub failures: Option<u64>,
     /// The priority that the client's policies mark it with; none where they set none, or several.
     pub priority: Option<u64>,
@@ -121,7 +125,10 @@ fn mark_priorities(picture: &Picture, pairs: &mut [Pair]) {
         let over_rdma = |policy: &Observation| policy.number("net_direct_port") == Some(SMB_PORT);
         let over_tcp = |policy: &Observation| {
             let template = policy.text("template");
-            policy.number("destination_port") == Some(SMB_PORT)
+            let from = policy.number("destination_port").filter(|from| *from > 0);
+            let until = policy.number("destination_port_end").filter(|until| *until > 0);
+            policy.number("port") == Some(SMB_PORT)
+                || from.is_some_and(|from| (from..=until.unwrap_or(from)).contains(&SMB_PORT))
                 || template.is_some_and(|template| template.eq_ignore_ascii_case("SMB"))
         };
         let mut set: BTreeSet<u64> = BTreeSet::new();
@@ -143,6 +150,13 @@ fn mark_priorities(picture: &Picture, pairs: &mut [Pair]) {
                 pair.client,
                 all.join(" and ")
             ));
+        }
+        if set.is_empty() && matches!(pair.transport, Transport::Tcp | Transport::Mixed) {
+            let client = &pair.client;
+            pair.notes.push(match picture.has_read(client, Kind::QosPolicy) {
+                true => format!("no policy of {client} sets a priority for port {SMB_PORT} over TCP"),
+                false => format!("{client} has not reported its policies, which set the priority"),
+            });
         }
     }
 }
@@ -166,20 +180,18 @@ fn note_one_way(pairs: &mut [Pair]) {
 }
 
 fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], since: Option<(Transport, i64)>) -> Pair {
-    let observations: Vec<&Observation> = facts.iter().map(|fact| &fact.observation).collect();
-    let transport = match observations.is_empty() {
+    let all: Vec<&Observation> = facts.iter().map(|fact| &fact.observation).collect();
+    let observations = counted(&all);
+    let transport = match all.is_empty() {
         true if picture.has_read(client, Kind::SmbConnection) => Transport::None,
         true => Transport::Unknown,
         false => transport(&observations),
     };
-    let sum = |name: &str| -> Option<u64> {
-        let counts: Option<Vec<u64>> = observations
-            .iter()
-            .map(|observation| observation.number(name))
-            .collect();
+    let sum = |of: &[&Observation], name: &str| -> Option<u64> {
+        let counts: Option<Vec<u64>> = of.iter().map(|observation| observation.number(name)).collect();
         counts
-            .filter(|counts| !counts.is_empty())
-            .map(|counts| counts.iter().sum())
+            .filter(|_| !all.is_empty())
+            .map(|counts| counts.into_iter().fold(0, u64::saturating_add))
     };
     let capable = |observation: &&&Observation| {
         observation.flag("client_rdma_capable") == Some(true) && observation.flag("server_rdma_capable") == Some(true)
@@ -189,7 +201,7 @@ fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], sin
         .filter(capable)
         .any(|observation| observation.number("tcp_connections").is_some_and(|count| count > 0));
     let mut notes = Vec::new();
-    if observations.is_empty() && transport == Transport::Unknown {
+    if all.is_empty() && transport == Transport::Unknown {
         notes.push(format!("{client} has not reported its SMB connections"));
     } else if transport == Transport::Unknown && observations.iter().all(|observation| capable(&observation)) {
         notes.push("both ends can RDMA; this build does not say what is used".to_owned());
@@ -197,11 +209,11 @@ fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], sin
     if fallback {
         notes.push("TCP although both ends can RDMA".to_owned());
     }
-    if observations
-        .iter()
-        .any(|observation| observation.flag("failed") == Some(true))
-    {
+    if all.iter().any(|observation| observation.flag("failed") == Some(true)) {
         notes.push("a connection has failed".to_owned());
+    }
+    if observations.is_empty() && !all.is_empty() {
+        notes.push("none of its connections is used".to_owned());
     }
     let one_sided = observations.iter().any(|observation| {
         let (client, server) = (
@@ -226,27 +238,31 @@ fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], sin
         transport,
         since_unix_nanos: since.filter(|(then, _)| *then == transport).map(|(_, at)| at),
         seen_unix_nanos: facts.iter().map(|fact| fact.seen_unix_nanos).max(),
-        rdma_connections: sum("rdma_connections"),
-        tcp_connections: sum("tcp_connections"),
+        rdma_connections: sum(&observations, "rdma_connections"),
+        tcp_connections: sum(&observations, "tcp_connections"),
         interfaces: interfaces.into_iter().collect(),
-        failures: sum("failures"),
+        failures: sum(&all, "failures"),
         priority: None,
         fallback,
         notes,
     }
 }
 
-/// Of the storage bus where there is any, else of all; those that are not used count for nothing.
-fn transport(observations: &[&Observation]) -> Transport {
+/// Those of a pair's connections that count: of those that are used the storage bus' own where there are any, else all.
+pub(crate) fn counted<'a>(observations: &[&'a Observation]) -> Vec<&'a Observation> {
     let used = |observation: &&&Observation| {
         observation.flag("selected") != Some(false) && observation.flag("failed") != Some(true)
     };
     let is_bus = |observation: &&&Observation| observation.text("instance") == Some("SBL");
     let used: Vec<&Observation> = observations.iter().filter(used).copied().collect();
     let bus: Vec<&Observation> = used.iter().filter(is_bus).copied().collect();
-    let chosen = if bus.is_empty() { used } else { bus };
+    if bus.is_empty() { used } else { bus }
+}
+
+/// Of connections that count.
+fn transport(counted: &[&Observation]) -> Transport {
     let (mut rdma, mut tcp) = (0_u64, 0_u64);
-    for observation in &chosen {
+    for observation in counted {
         let counts = observation
             .number("rdma_connections")
             .zip(observation.number("tcp_connections"));
@@ -312,7 +328,7 @@ fn since<'a>(
             let now = if connections.is_empty() {
                 Transport::None
             } else {
-                transport(&connections)
+                transport(&counted(&connections))
             };
             let entry = since.entry(pair).or_insert((now, moment));
             if entry.0 != now {

@@ -23,6 +23,10 @@ pub enum Take {
     Bytes,
     /// Bits a second; of a text such as `32 Gbps` too.
     BitsPerSecond,
+    /// A share of at most so many percent.
+    Percent(u64),
+    /// Flags within an object, each with what it is called: those that are set.
+    Flags(&'static [(&'static str, &'static str)]),
     /// Degrees; 0 means that the drive does not say.
     Celsius,
     /// Kelvin, taken as degrees; 0 means that the drive does not say.
@@ -63,19 +67,23 @@ pub struct Property {
 pub enum Identity {
     /// The first of these that is there.
     First(&'static [&'static str]),
-    /// Those of these that are there, joined; one has to be.
+    /// Those of these that are there, joined; one has to be. Names with a bar between are of one and the same.
     All(&'static [&'static str]),
 }
 
 /// What stands for a namespace where drives themselves are asked.
 pub const DRIVES: &str = "drives";
 
+/// What stands for a namespace of a class that no namespace has, though a node should be heard of it: a cmdlet makes its objects.
+pub const CMDLETS: &str = "cmdlets";
+
 /// A class.
 #[derive(Debug)]
 pub struct Class {
     /// Its names: of the class itself first, then of what cmdlets make of it.
     pub names: &'static [&'static str],
-    /// The namespace that it is asked in, [`DRIVES`] of what drives are asked themselves; empty of one that only cmdlets give.
+    /// The namespace that it is asked in, [`DRIVES`] of what drives are asked themselves, [`CMDLETS`] of what cannot be asked; empty of one
+    /// that only files give.
     pub namespace: &'static str,
     /// What its objects are.
     pub kind: Kind,

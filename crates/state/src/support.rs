@@ -1,6 +1,7 @@
 //! Files that people hand over: an SDDC diagnostic folder, output of cmdlets as JSON, CLIXML or as printed.
 
 use crate::bag::Bag;
+use crate::schema::{self, Class};
 use crate::{Error, Result, clixml, json, text, within};
 
 /// The objects of a file, whatever of the three it is. In an SDDC folder what lies in `Node_NAME` was read on that node.
@@ -46,6 +47,29 @@ pub fn bags_of(path: &str, content: &str) -> Result<Vec<Bag>> {
         }
     }
     Ok(bags)
+}
+
+/// The class whose objects a file holds by its name: cmdlets' output is called as the cmdlet, `GetStorageJob.XML`, or as what it gives.
+#[must_use]
+pub fn class_of_name(path: &str) -> Option<&'static Class> {
+    let name = path.rsplit(['/', '\\']).next()?;
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+    let plain = |text: &str| -> String {
+        let letters = text.chars().filter(|letter| letter.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let stem = plain(stem);
+    let stem = stem.strip_prefix("get").unwrap_or(&stem);
+    let called = |name: &str| {
+        // `MSFT_StorageJob` is what Get-StorageJob gives, `MSFT_NetQosPolicySettingData` what Get-NetQosPolicy.
+        let name = name.split_once('_').map_or(name, |(_, name)| name);
+        plain(name.strip_suffix("SettingData").unwrap_or(name))
+    };
+    let is_it = |name: &&str| {
+        let called = called(name);
+        called == stem || stem.strip_suffix('s') == Some(called.as_str())
+    };
+    schema::classes().find(|class| class.names.iter().any(|name| is_it(&name)))
 }
 
 /// Whether a file of a folder is worth reading, by its name.

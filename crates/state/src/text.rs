@@ -134,7 +134,7 @@ fn table(heads: &[&str], columns: &[(usize, usize)], rows: &[&str]) -> Vec<Bag> 
                     }
                 };
                 let text: String = row.iter().take(until).skip(from).collect();
-                bag.set(&name(*span), value(text.trim()));
+                bag.set_column(&name(*span), value(text.trim()));
                 from = until.max(from);
             }
             bag

@@ -1,6 +1,7 @@
 //! Objects within objects that are resources of their own: ways of a bus device, caches of a node, drives bound to a cache.
 
 use crate::bag::{Bag, Raw};
+use crate::schema;
 
 /// A class whose objects hold others.
 struct Holds {
@@ -54,10 +55,18 @@ pub fn parts(bags: &[Bag]) -> Vec<Bag> {
                 _ => &[],
             };
             for item in items {
-                let Raw::Object(item) = item else { continue };
-                let mut part = item.clone();
+                let mut part = match item {
+                    Raw::Object(item) => item.clone(),
+                    // What was cut off where it was written is a text: nothing says which one it is, and so it is counted as left out.
+                    _ => Bag::default(),
+                };
+                let is_object = !part.is_empty();
                 part.class = Some(holds.inner.to_owned());
                 part.computer = part.computer.or_else(|| bag.computer.clone());
+                if !is_object {
+                    parts.push(part);
+                    continue;
+                }
                 for name in holds.of {
                     if let (None, Some(value)) = (part.get(name), bag.get(name)) {
                         part.set(name, value.clone());
@@ -70,10 +79,13 @@ pub fn parts(bags: &[Bag]) -> Vec<Bag> {
     parts
 }
 
-/// Whether an object is of a class that holds; one without a class is known by its list.
+/// Whether an object is of a class that holds; one without a class, or of one that nobody knows, is known by its list.
 fn is_of(bag: &Bag, holds: &Holds) -> bool {
-    match &bag.class {
-        Some(class) => holds.outer.iter().any(|known| known.eq_ignore_ascii_case(class)),
-        None => bag.get(holds.list).is_some() && holds.of.iter().all(|name| bag.get(name).is_some()),
+    let has_list = || bag.get(holds.list).is_some() && holds.of.iter().all(|name| bag.get(name).is_some());
+    let is = |known: &&str, class: &str| known.eq_ignore_ascii_case(class);
+    match bag.class.as_deref() {
+        Some(class) if holds.outer.iter().any(|known| is(known, class)) => true,
+        Some(class) if schema::classes().any(|of| of.names.iter().any(|known| is(known, class))) => false,
+        _ => has_list(),
     }
 }

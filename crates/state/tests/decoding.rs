@@ -1,7 +1,7 @@
 //! Objects as JSON, as CLIXML and made up: values of the exact classes, nulls, unknown numbers, wrong types, cut-off files.
 
 use fathom_model::state::{Code, Kind, Observation, Value};
-use fathom_state::{Bag, Raw, Refused, clixml, decode, json, schema, support};
+use fathom_state::{Bag, Decoded, Raw, Refused, clixml, decode, decode_all, json, schema, support};
 use proptest::prelude::*;
 
 fn only(bags: &[Bag]) -> Observation {
@@ -51,7 +51,7 @@ fn null_and_wrong_types_are_unavailable_with_the_reason_and_never_zero() {
     assert_eq!(disk.get("slot"), None);
     assert_eq!(disk.unavailable["slot"], "null");
     assert_eq!(disk.unavailable["can_pool"], "`maybe` is not yes or no");
-    assert_eq!(disk.get("allocated_bytes"), Some(&Value::Signed(-1)));
+    assert_eq!(disk.unavailable["allocated_bytes"], "-1 is no size");
     // What an object of the class does not have was not given; what is printed shows a few columns of many, and says nothing of the others.
     assert_eq!(disk.unavailable["enclosure"], "not given");
     let mut printed = json::bags(DISK).expect("JSON");
@@ -100,7 +100,13 @@ const CLUSPORT: &str = r##"<Objs Version="1.1.0.1" xmlns="http://schemas.microso
 #[test]
 fn clixml_gives_class_computer_and_nulls() {
     let bags = support::bags("HealthTest/Node_HV09/ClusPort.xml", CLUSPORT.as_bytes()).expect("CLIXML");
-    assert_eq!(bags.len(), 2);
+    // A path that was cut off where it was written is a text: it is none, and counted as left out.
+    let [.., path] = &bags[..] else { panic!("{bags:?}") };
+    assert_eq!(bags.len(), 3);
+    assert!(matches!(
+        decode(path, &"n1".into(), 5),
+        Err(Refused::NoIdentity { class }) if class == "ClusPortPathInformation"
+    ));
     let device = &decode(&bags[0], &"n1".into(), 5).expect("it decodes")[0];
     assert_eq!((device.kind, device.node.as_str()), (Kind::SblDevice, "HV01"));
     assert_eq!(device.text("connected_node"), Some("HV02"));
@@ -329,4 +335,99 @@ fn ways_caches_and_bindings_within_objects_are_read() {
         (cache.get("cache_state"), cache.number("cache_page_kib")),
         (Some(&code(3, None)), Some(16))
     );
+}
+
+/// The state of a drive was lost in PowerShell 5.1's JSON, where a list with properties of its own is an object of `value` and `Count`.
+#[test]
+fn lists_within_objects_are_read_however_powershell_5_wraps_them() {
+    let text = r#"{"FriendlyName": "a", "UniqueId": "u", "MediaType": 4, "CanPool": false,
+        "OperationalStatus": {"value": [2, 53286], "Count": 2}, "CannotPoolReason": {"value": [], "Count": 0}}"#;
+    let disk = only(&json::bags(text).expect("JSON"));
+    let status = Value::List(vec![code(2, Some("OK")), code(0xD026, Some("Abnormal Latency"))]);
+    assert_eq!(disk.get("operational_status"), Some(&status));
+    assert_eq!(disk.get("cannot_pool_reason"), Some(&Value::List(vec![])));
+    // An object that happens to have such names stays one.
+    let bags = json::bags(r#"[{"value": 1, "Count": 2}]"#).expect("JSON");
+    assert_eq!(bags[0].text("Count").as_deref(), Some("2"));
+}
+
+/// A state that was written in hexadecimal was taken for a name; numbers that no drive can have stood as what it has.
+#[test]
+fn hexadecimal_is_a_number_and_what_is_out_of_range_is_unknown() {
+    let text = r#"[{"FriendlyName": "a", "UniqueId": "u", "MediaType": 4, "CanPool": false, "OperationalStatus": "0xD026", "Size": -5},
+        {"DeviceId": "1", "Temperature": 300, "TemperatureMax": 70, "Wear": 4294967295, "PowerOnHours": 1},
+        {"JobState": 4, "PercentComplete": 250, "Name": "j"}, {"FileSystemLabel": "v", "Size": 1, "SizeRemaining": 1, "FileSystemType": 4}]"#;
+    let read = |bag: &Bag| decode(bag, &"n1".into(), 5).expect("it decodes").remove(0);
+    let rows: Vec<Observation> = json::bags(text).expect("JSON").iter().map(read).collect();
+    let status = Value::List(vec![code(0xD026, Some("Abnormal Latency"))]);
+    assert_eq!(rows[0].get("operational_status"), Some(&status));
+    assert_eq!(rows[0].unavailable["size_bytes"], "-5 is no size");
+    assert_eq!(
+        rows[1].unavailable["temperature_celsius"],
+        "300 \u{b0}C is no temperature of a drive"
+    );
+    assert_eq!(rows[1].number("temperature_max_celsius"), Some(70));
+    assert_eq!(
+        rows[1].unavailable["wear_percent"],
+        "4294967295 is no share: it is at most 255 %"
+    );
+    assert!(rows[2].unavailable["percent_complete"].starts_with("250 is no share"));
+    assert_eq!(rows[3].get("file_system"), Some(&code(4, Some("FAT"))));
+}
+
+/// Of objects that Get-CimInstance and Get-WmiObject wrote out of `root\wmi` the paths were lost without a word: their types are written with
+/// other bars, or are of another class of .NET.
+#[test]
+fn paths_of_the_storage_bus_are_read_whoever_exported_them() {
+    let path = |number: u32, state: u32| {
+        format!(
+            "<Obj RefId=\"7{number}\"><TN RefId=\"7{number}\"><T>Deserialized.System.Management.ManagementBaseObject#\\ClusPortPathInformation</T></TN>\
+             <Props><U32 N=\"PathId\">{number}</U32><S N=\"NodeName\">HV0{number}</S><U32 N=\"PathState\">{state}</U32></Props></Obj>"
+        )
+    };
+    for of in [
+        r"Deserialized.Microsoft.Management.Infrastructure.CimInstance#root\wmi\ClusPortDeviceInformation",
+        r"Deserialized.System.Management.ManagementObject#root\wmi\ClusPortDeviceInformation",
+        "Deserialized.Microsoft.Management.Infrastructure.CimInstance#ROOT/wmi/ClusPortDeviceInformation",
+        "Deserialized.Of.Nobody",
+    ] {
+        let text = format!(
+            "<Objs><Obj RefId=\"0\"><TN RefId=\"0\"><T>{of}</T></TN><Props><S N=\"DeviceGuid\">{{a}}</S><U32 N=\"DeviceNumber\">5</U32>\
+             <S N=\"ConnectedNode\">HV01</S><U32 N=\"DeviceState\">3</U32>\
+             <Obj N=\"Paths\" RefId=\"1\"><LST>{}{}</LST></Obj></Props></Obj></Objs>",
+            path(1, 2),
+            path(2, 7)
+        );
+        let bags = support::bags("ClusPort.xml", text.as_bytes()).expect("CLIXML");
+        let read = decode_all(&bags, &"n1".into(), 5);
+        assert_eq!(read.refused, [], "{of}");
+        let paths: Vec<(&str, Option<&str>, Option<&Value>)> = read
+            .observations
+            .iter()
+            .filter(|row| row.kind == Kind::SblPath)
+            .map(|row| (row.id.as_str(), row.text("node"), row.get("state")))
+            .collect();
+        let wanted = [
+            ("{a}/1", Some("HV01"), Some(&code(2, None))),
+            ("{a}/2", Some("HV02"), Some(&code(7, None))),
+        ];
+        assert_eq!(paths, wanted, "{of}");
+    }
+}
+
+#[test]
+fn what_is_no_object_is_counted_as_left_out() {
+    let bags = json::bags(r#"[{"JobState": 4, "PercentComplete": 10, "Name": "a"}, null, 5, "x"]"#).expect("JSON");
+    let read = decode_all(&bags, &"n1".into(), 5);
+    assert_eq!((read.observations.len(), read.refused), (1, vec![Refused::NoObject; 3]));
+    let of_target = |more: &str| {
+        let text = format!(r#"{{"CimClass": {{"CimClassName": "ClusBfltDeviceInformation"}}, {more}}}"#);
+        decode_all(&json::bags(&text).expect("JSON"), &"n1".into(), 5)
+    };
+    let read = of_target(r#""NumberOfPaths": 2, "PathInfo": null"#);
+    assert!(matches!(&read.refused[..], [Refused::Other { what, .. }] if *what == "without what it holds"));
+    let read = of_target(r#""NumberOfPaths": 2, "PathInfo": [null, {"Id": 1, "DeviceGuid": "{a}"}]"#);
+    assert_eq!((read.observations.len(), read.refused), (1, vec![Refused::NoObject]));
+    // One that has none holds none, and nothing is left out.
+    assert_eq!(of_target(r#""NumberOfPaths": 0, "PathInfo": null"#), Decoded::default());
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fathom_model::NodeId;
 use fathom_model::state::{Code, Kind, Observation, Value};
-use fathom_state::history::{Differ, Picture, Poll};
+use fathom_state::history::{Differ, Endings, Picture, Poll};
 use fathom_state::rdma::Transport;
 use fathom_state::{disks, jobs, pools, qos, rdma};
 
@@ -304,6 +304,63 @@ fn a_job_has_the_rate_between_readings_and_its_restarts() {
     assert_eq!((stuck.restarts, stuck.bytes_per_s, stuck.left_seconds), (1, None, None));
     let one = &jobs::courses(&[job(0, 500), job(10, 600)], 5_000_000_000)["j"];
     assert_eq!((one.readings, one.bytes_per_s), (1, None));
+}
+
+/// Nothing was said to be left of a job that has done more than there is to do, and of one that does not say what there is to do; of one that
+/// was read once it was said that it never began anew.
+#[test]
+fn what_a_job_does_not_say_is_unknown_and_why() {
+    let job = |at: i64, done: u64, total: u64| {
+        Observation::new("n1".into(), Kind::StorageJob, "j", at)
+            .with("processed_bytes", done)
+            .with("total_bytes", total)
+    };
+    let beside = |all: &[Observation]| {
+        let picture = picture(99, all);
+        let fact = picture.of(Kind::StorageJob).next().expect("it is there");
+        jobs::beside(&jobs::courses(all, 99)["j"], &fact)
+    };
+    for (done, total, why) in [
+        (0, 0, "it says that there is nothing to do at all"),
+        (200, 100, "it says to have done more than there is to do"),
+    ] {
+        let said = beside(&[job(10, done, total)]);
+        assert_eq!(said.known.get("left_bytes"), None);
+        assert_eq!(said.unknown["left_bytes"], why);
+    }
+    let said = beside(&[job(10, 50, 100)]);
+    assert_eq!(said.known["left_bytes"], Value::Unsigned(50));
+    assert_eq!(
+        (said.known.get("restarts"), said.unknown["restarts"].as_str()),
+        (None, "it was read once")
+    );
+    // Another reading with nothing new is one too.
+    let said = beside(&[job(10, 50, 100), poll("n1", Kind::StorageJob, 20, Ok(1), false)]);
+    assert_eq!(said.known["restarts"], Value::Unsigned(0));
+    assert_eq!(
+        beside(&[job(10, 50, 100), job(20, 10, 100)]).known["restarts"],
+        Value::Unsigned(1)
+    );
+}
+
+#[test]
+fn what_a_later_full_reading_does_not_have_is_gone_since_then() {
+    let said = disk(10, "Healthy");
+    let all = [
+        poll("n1", Kind::Disk, 20, Ok(1), false),
+        poll("n1", Kind::Disk, 40, Err("no".to_owned()), false),
+        poll("n2", Kind::Disk, 50, Ok(0), true),
+        poll("n2", Kind::Disk, 60, Ok(0), true),
+        poll("n2", Kind::Adapter, 30, Ok(0), true),
+    ];
+    let mut endings = Endings::default();
+    all.iter().for_each(|row| endings.add(row));
+    assert_eq!(endings.since(&said), Some(50));
+    assert_eq!(endings.since(&disk(60, "Healthy")), None);
+    let adapter = Observation::new("n1".into(), Kind::Adapter, "SMB1", 10);
+    assert_eq!(endings.since(&adapter), None, "another node's says nothing of it");
+    let gone = Observation { present: false, ..said };
+    assert_eq!(endings.since(&gone), None, "that was said itself");
 }
 
 fn code(number: i64, name: &str) -> Code {

@@ -103,6 +103,16 @@ fn support_files_are_imported_once_and_asked_of_any_moment() {
     .json();
     assert_eq!(rows(&then, "disks").len(), 2);
     assert_eq!(then["disks"][0]["age_ns"], json!(1_800_000_000_000_i64));
+    // The disk that is not there any more is gone since the reading that did not have it.
+    let gone = ask(&certificates, &coordinator, &["history", "eui.2", "-o", "json"]).json();
+    let [seen, gone] = rows(&gone, "history") else {
+        panic!("{gone}")
+    };
+    assert_eq!((&seen["present"], &gone["present"]), (&json!(true), &json!(false)));
+    assert_eq!(gone["observed_unix_ns"], json!(hour_ago + 3_600_000_000_000));
+    let table = ask(&certificates, &coordinator, &["history", "eui.2"]).out;
+    let last = table.lines().last().unwrap_or_default();
+    assert!(last.contains("NVMe B") && last.ends_with("gone"), "{table}");
     let unknown = ask(&certificates, &coordinator, &["history", "nobody", "-o", "json"]);
     assert!(rows(&unknown.json(), "history").is_empty() && unknown.err.contains("nothing was said of `nobody`"));
 }

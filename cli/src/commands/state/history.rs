@@ -51,6 +51,9 @@ pub(crate) fn run(arguments: &HistoryArgs, output: Output) -> Result<Code> {
             let mut grid = Grid::new(&["time", "node", "kind", "resource", "change"]);
             let mut before: BTreeMap<Key, &Observation> = BTreeMap::new();
             for row in &rows {
+                let last = before.get(&row.key()).copied();
+                let name = row.text("name").or_else(|| last?.text("name"));
+                let name = name.unwrap_or(&row.id).to_owned();
                 let change = match before.insert(row.key(), row) {
                     _ if !row.present => "gone".to_owned(),
                     Some(last) if last.present => changes(last, row),
@@ -60,7 +63,7 @@ pub(crate) fn run(arguments: &HistoryArgs, output: Output) -> Result<Code> {
                     date_time(row.observed_unix_nanos),
                     row.node.to_string(),
                     row.kind.to_string(),
-                    row.text("name").unwrap_or(&row.id).to_owned(),
+                    name,
                     change,
                 ]);
             }

@@ -148,7 +148,11 @@ pub(crate) const CSVS: Table = Table {
         ("cluster volume", |row| text(row, "name")),
         ("owner", |row| text(row, "owner")),
         ("seen by", |row| text(row, "node")),
-        ("access", |row| text(row, "state")),
+        ("access", |row| match row.get("fault_state") {
+            // What the cluster itself says of a volume; how each node reaches it a cmdlet alone gives.
+            Some(fault) => format!("{}, {fault}", text(row, "state")),
+            None => text(row, "state"),
+        }),
         ("redirected, file system", |row| {
             text(row, "file_system_redirected_reason")
         }),
@@ -181,6 +185,7 @@ pub(crate) const BITLOCKER: Table = Table {
     kinds: &["bitlocker"],
     columns: &[
         ("encryption of", |row| text(row, "volume")),
+        ("cluster volume", |row| text(row, "shared_volume")),
         ("on", |row| row.observation.node.to_string()),
         ("protection", |row| text(row, "protection")),
         ("conversion", |row| text(row, "conversion")),
@@ -217,6 +222,23 @@ pub(crate) const SBL_DEVICES: Table = Table {
         ("type", |row| text(row, "type")),
         (">paths", |row| text(row, "paths")),
         ("active", |row| text(row, "active")),
+        ("read-only", |row| text(row, "read_only")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const SBL_PATHS: Table = Table {
+    name: "sbl_paths",
+    kinds: &["sbl_path"],
+    columns: &[
+        ("node", |row| row.observation.node.to_string()),
+        ("has a path to", device),
+        (">path", |row| text(row, "path")),
+        ("peer", |row| text(row, "node")),
+        ("path state", |row| text(row, "state")),
+        ("active", |row| text(row, "active")),
+        ("standby", |row| text(row, "standby")),
         ("read-only", |row| text(row, "read_only")),
     ],
     is_of_no_node: false,

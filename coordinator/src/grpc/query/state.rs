@@ -17,7 +17,7 @@ use super::{Query, page, status};
 use crate::grpc::paging::Stretch;
 use crate::query::counters::{Asked, counters};
 use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
-use crate::query::{known_node, run};
+use crate::query::{known_node_of_state, run};
 
 /// How often a watch looks for what is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -132,7 +132,7 @@ impl Query {
             .map_err(|error| status::of(&error))?;
         // Something may be on a node that nothing else tells of.
         if found.is_empty() {
-            known_node(node.as_deref(), looked.nodes.keys())?;
+            known_node_of_state(node.as_deref(), looked.nodes.keys(), looked.at.is_some())?;
         }
         let mut rows: Vec<(String, wire::Resource)> = found
             .iter()
@@ -254,7 +254,7 @@ impl Query {
             .await
             .map_err(|error| status::of(&error))?;
         if pairs.is_empty() {
-            known_node(node.as_deref(), looked.nodes.keys())?;
+            known_node_of_state(node.as_deref(), looked.nodes.keys(), looked.at.is_some())?;
         }
         Ok(wire::ListRdmaResponse {
             pairs: pairs.into_iter().map(pair).collect(),

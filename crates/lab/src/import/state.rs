@@ -1,6 +1,6 @@
 //! What cmdlets and support folders say of a cluster's state: `ConvertTo-Json`, CLIXML (an SDDC folder or archive), or as printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::time::UNIX_EPOCH;
 
 use fathom_etl::slow::xml;
 use fathom_model::NodeId;
-use fathom_model::state::{Kind, Observation, Sample, Scope};
+use fathom_model::state::{Key, Kind, Observation, Sample, Scope};
 use fathom_sources::state::log;
 use fathom_state::decode::node_name;
-use fathom_state::{Bag, decode, history, performance, schema, support};
+use fathom_state::{Bag, decode_each, history, performance, schema, support};
 
 use crate::error::{Error, Result};
 
@@ -78,6 +78,15 @@ pub fn is_state(path: &Path) -> bool {
     objects > traces || (traces == 0 && texts > 0)
 }
 
+/// The class of what files say.
+const IMPORT: &str = "import";
+
+/// Whether a file is a list in JSON that has nothing in it: a cmdlet was asked and gave nothing.
+fn is_empty_list(bytes: &[u8]) -> bool {
+    let content = support::content(bytes).unwrap_or_default();
+    content.split_whitespace().collect::<String>() == "[]"
+}
+
 /// What became of the files of one path.
 struct Taking<'a> {
     node: Option<&'a NodeId>,
@@ -85,6 +94,8 @@ struct Taking<'a> {
     /// When everything was so, whatever the files say.
     at: Option<i64>,
     import: StateImport,
+    /// Of files that hold nothing or cannot be read, what that says of the class that their name tells.
+    told: Vec<Observation>,
     /// Files that were left out, by why.
     left_out: BTreeMap<String, u64>,
 }
@@ -94,18 +105,45 @@ impl Taking<'_> {
     fn file(&mut self, name: &str, bytes: &[u8], written: i64) {
         let at = self.at.unwrap_or(written);
         let (file, observations, samples) = read_one(name, bytes, self.node, self.cluster, at);
+        match &file.fault {
+            Some(fault) => self.tell(name, Err(fault.clone()), at),
+            None if is_empty_list(bytes) => self.tell(name, Ok(0), at),
+            None => {}
+        }
         self.import.files.push(file);
         self.import.observations.extend(observations);
         self.import.samples.extend(samples);
     }
 
     /// A file that cannot be read.
-    fn broken(&mut self, name: &str, fault: impl Into<String>) {
+    fn broken(&mut self, name: &str, fault: impl Into<String>, at: i64) {
+        let fault = fault.into();
+        self.tell(name, Err(fault.clone()), self.at.unwrap_or(at));
         self.import.files.push(StateFile {
             path: name.to_owned(),
-            fault: Some(fault.into()),
+            fault: Some(fault),
             ..StateFile::default()
         });
+    }
+
+    /// Notes how the reading of a class went whose objects a file has by its name; of what is one node's own and of no node that is known nothing
+    /// can be noted.
+    fn tell(&mut self, name: &str, outcome: Result<u64, String>, at: i64) {
+        let Some(class) = support::class_of_name(name) else {
+            return;
+        };
+        let in_folder = support::node_of(name).map(|name| NodeId::new(node_name(name)));
+        let node = self.node.cloned().or(in_folder);
+        let node = node.or_else(|| (class.kind.scope() == Scope::Cluster).then(|| self.cluster.clone()));
+        let Some(node) = node else { return };
+        let full = outcome.is_ok();
+        let poll = history::Poll {
+            kind: class.kind,
+            class: IMPORT.to_owned(),
+            outcome,
+            full,
+        };
+        self.told.push(poll.observation(&node, at));
     }
 
     /// Whether a file is worth reading by its name and size; one that is not is noted.
@@ -145,6 +183,9 @@ impl Taking<'_> {
         rows.dedup();
         let polls = polls(rows);
         rows.extend(polls);
+        // What another file of the path says goes before: it may have the rest of the same.
+        let mut said: BTreeSet<Key> = rows.iter().map(Observation::key).collect();
+        rows.extend(self.told.into_iter().filter(|told| said.insert(told.key())));
         self.import
     }
 }
@@ -161,7 +202,7 @@ fn polls(rows: &[Observation]) -> Vec<Observation> {
         let at = first.get(&(&row.node, row.kind)).copied();
         Observation::new(row.node.clone(), row.kind, "", at.unwrap_or(row.observed_unix_nanos))
     });
-    history::polls_of(&at_first.collect::<Vec<_>>(), "import")
+    history::polls_of(&at_first.collect::<Vec<_>>(), IMPORT)
 }
 
 /// Reads files. What was observed was so at `observed_unix_nanos`, else when its own file was written: in a folder and in an archive each
@@ -184,6 +225,7 @@ pub fn read_state(
             cluster,
             at: observed_unix_nanos,
             import: StateImport::default(),
+            told: Vec::new(),
             left_out: BTreeMap::new(),
         };
         if path.is_dir() {
@@ -238,7 +280,7 @@ fn folder(path: &Path, taking: &mut Taking<'_>) -> Result<()> {
         let name = file.display().to_string();
         match fs::read(&file).and_then(|bytes| Ok((bytes, written(&file)?))) {
             Ok((bytes, written)) => taking.file(&name, &bytes, written),
-            Err(error) => taking.broken(&name, error.to_string()),
+            Err(error) => taking.broken(&name, error.to_string(), written(&file).unwrap_or_default()),
         }
     }
     Ok(())
@@ -253,7 +295,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, taking: &mut Taking<'_>) -> std
         if about.is_dir() {
             // One that may not be looked into hides no other.
             if let Err(error) = walk(&path, files, taking) {
-                taking.broken(&path.display().to_string(), error.to_string());
+                let at = written(&path).unwrap_or_default();
+                taking.broken(&path.display().to_string(), error.to_string(), at);
             }
         } else if about.is_file() && taking.wants(&path.to_string_lossy(), about.len()) {
             files.push(path);
@@ -296,9 +339,11 @@ fn read_one(
             *file.refused.entry(OF_NO_NODE.to_owned()).or_default() += 1;
             continue;
         };
-        match decode(bag, reporter, at) {
-            Ok(decoded) => observations.extend(decoded),
-            Err(refused) => *file.refused.entry(refused.to_string()).or_default() += 1,
+        for one in decode_each(bag, reporter, at) {
+            match one {
+                Ok(observation) => observations.push(observation),
+                Err(refused) => *file.refused.entry(refused.to_string()).or_default() += 1,
+            }
         }
     }
     for observation in &observations {

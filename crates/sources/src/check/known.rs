@@ -111,8 +111,8 @@ pub(super) fn namespaces() -> Vec<Namespace> {
             all[at].classes.push(class);
         }
     };
-    // Drives are asked themselves, and are no class of management.
-    let is_asked = |class: &&schema::Class| !class.namespace.is_empty() && class.namespace != schema::DRIVES;
+    // Drives are asked themselves, and are no class of management; what cmdlets make is none either.
+    let is_asked = |class: &&schema::Class| !matches!(class.namespace, "" | schema::DRIVES | schema::CMDLETS);
     for class in schema::classes().filter(is_asked) {
         let name = class.names[0];
         let is_given = GIVEN.contains(&name);

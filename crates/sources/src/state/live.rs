@@ -17,10 +17,10 @@ use std::time::Duration;
 use fathom_model::state::{Kind, Observation, Sample};
 use fathom_model::{Incarnation, NodeId};
 use fathom_state::counters::Readings;
-use fathom_state::decode;
+use fathom_state::decode_each;
 use fathom_state::history::{Differ, Poll};
 
-use self::asked::{Asked, Got, Told, What, jittered, mixed};
+use self::asked::{Asked, Got, Outcome, Told, What, jittered, mixed};
 use super::log::{self, Channel};
 use super::walks::Objects;
 use super::{StateBatch, StatePolled, StateSource};
@@ -265,13 +265,15 @@ impl LiveState {
                 }));
             }
             What::Set(set) => {
+                let mut note = None;
                 let outcome = read.map(objects).map(|objects| {
+                    note = objects.note;
                     self.samples
                         .extend(self.readings.read(set, &self.node, &objects.bags, at));
                     objects.bags.len() as u64
                 });
                 self.pace(number, outcome.is_ok(), elapsed);
-                self.say_of_set(number, Kind::Counters, outcome, elapsed);
+                self.say_of_set(number, Kind::Counters, (outcome, note), elapsed);
             }
             What::Channel(channel) => {
                 // One event that cannot be read is no reason to ask for the others more seldom.
@@ -280,7 +282,7 @@ impl LiveState {
                     Got::Events(texts) => self.take_events(&texts),
                     Got::Objects(_) => Ok(0),
                 });
-                self.say_of_set(number, channel.kind, outcome, elapsed);
+                self.say_of_set(number, channel.kind, (outcome, None), elapsed);
             }
         }
     }
@@ -304,9 +306,11 @@ impl LiveState {
         for mut bag in objects.bags {
             // It was asked here, whatever name the object has for the computer.
             bag.computer = None;
-            match decode(&bag, &self.node, at) {
-                Ok(decoded) => observations.extend(decoded),
-                Err(why) => refused.push(why),
+            for one in decode_each(&bag, &self.node, at) {
+                match one {
+                    Ok(observation) => observations.push(observation),
+                    Err(why) => refused.push(why),
+                }
             }
         }
         let undecoded = refused
@@ -332,7 +336,7 @@ impl LiveState {
     }
 
     /// Says whether a set of counters or a channel can be read, when that is news.
-    fn say_of_set(&mut self, number: usize, kind: Kind, outcome: Result<u64, String>, elapsed: Duration) {
+    fn say_of_set(&mut self, number: usize, kind: Kind, outcome: Outcome, elapsed: Duration) {
         let at = self.shown(elapsed);
         let asked = &mut self.asked[number];
         let known = asked
@@ -344,12 +348,12 @@ impl LiveState {
             let poll = Poll {
                 kind,
                 class: asked.what.name().to_owned(),
-                outcome,
+                outcome: outcome.0,
                 full: false,
             };
             let every = asked.what.every();
             let row = poll.observation(&self.node, at);
-            self.waiting.push_back(of_source(row, every, None));
+            self.waiting.push_back(of_source(row, every, outcome.1));
         }
     }
 }

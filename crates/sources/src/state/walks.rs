@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use fathom_state::schema::{self, Class, Identity};
-use fathom_state::{Bag, Raw, codes, within};
+use fathom_state::{Bag, Raw, codes, counters, within};
 
 mod methods;
+mod supplied;
 
 pub use methods::Method;
 
@@ -69,6 +70,7 @@ pub fn read(asks: &mut impl Asks, class: &str) -> Result<Objects, String> {
         "MSCluster_ClusterSharedVolume" => shared_volumes(asks),
         "MSFT_SmbMultichannelConnection" => connections(asks),
         "MSFT_StorageJobToAffectedStorageObject" => works(asks),
+        counters::RDMA => supplied::rdma(asks),
         "MSFT_FileIntegrity" => methods::integrity(asks),
         "ClusBfltHddBindingRecord" => methods::bindings(asks),
         "ClusPortPathInformation" | "ClusBfltCacheStoreInformation" => parts(asks, class),
@@ -209,11 +211,17 @@ fn works(asks: &mut impl Asks) -> Result<Objects, String> {
     Ok(objects)
 }
 
+/// Why nothing is known of how each node reaches a shared volume.
+const AT_EACH_NODE: &str = "Get-ClusterSharedVolumeState alone gives it, and no class";
+
 /// A shared volume does not say who owns it: its resource does.
 fn shared_volumes(asks: &mut impl Asks) -> Result<Objects, String> {
     let mut volumes = all(asks, "MSCluster_ClusterSharedVolume")?;
     let mut note = None;
     for volume in &mut volumes {
+        for name in ["FileSystemRedirectedIOReason", "BlockRedirectedIOReason"] {
+            volume.set(name, Raw::Broken(AT_EACH_NODE));
+        }
         let path = volume
             .text(PATH)
             .ok_or_else(|| "it has no path to ask it by".to_owned());

@@ -1,5 +1,7 @@
 //! Objects of Windows' management classes.
 
+use std::collections::BTreeMap;
+
 use fathom_state::{Bag, Raw};
 use wmi::{AuthLevel, IWbemClassWrapper, Variant, WMIConnection, WMIError};
 
@@ -17,6 +19,8 @@ const ODD: &str = "of a type that is not read";
 pub struct Namespace {
     path: &'static str,
     connection: Option<WMIConnection>,
+    /// Others that were asked beside it.
+    others: BTreeMap<&'static str, Self>,
 }
 
 // The connection is opened by the thread that reads, never before.
@@ -32,7 +36,11 @@ impl Namespace {
     /// Nothing is opened yet.
     #[must_use]
     pub const fn new(path: &'static str) -> Self {
-        Self { path, connection: None }
+        Self {
+            path,
+            connection: None,
+            others: BTreeMap::new(),
+        }
     }
 
     /// The objects of a class.
@@ -123,8 +131,13 @@ impl Asks for Namespace {
     }
 
     fn rows_of(&mut self, namespace: &'static str, query: &str) -> Result<Vec<Bag>, String> {
-        // Asked seldom: a connection of its own is not kept.
-        Self::new(namespace).query(query).map_err(|error| reason(&error))
+        // Kept: what drivers do not count is asked for with each reading of what they do.
+        let other = self.others.entry(namespace).or_insert_with(|| Self::new(namespace));
+        let rows = other.query(query).map_err(|error| reason(&error));
+        if rows.is_err() {
+            self.others.remove(namespace);
+        }
+        rows
     }
 
     fn call(&mut self, method: &Method<'_>) -> Result<Bag, String> {

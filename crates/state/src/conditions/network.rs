@@ -9,7 +9,7 @@ use fathom_model::state::{Kind, Observation, Value};
 use super::{Scene, cited};
 use crate::history::Picture;
 use crate::qos::{Setting, settings};
-use crate::rdma::{Pair, Servers, Transport, matrix};
+use crate::rdma::{Pair, Servers, Transport, counted, matrix};
 
 /// So many settings are named in one condition.
 const NAMED: usize = 6;
@@ -32,15 +32,24 @@ pub(super) fn fallback(scene: &Scene<'_>) -> Vec<Condition> {
         };
         fallen.entry(ends).or_default().push(pair);
     }
-    let connections: Vec<Observation> = scene
+    let servers = Servers::of(scene.picture, scene.nodes);
+    let all: Vec<Observation> = scene
         .picture
         .of(Kind::SmbConnection)
         .map(|fact| fact.observation)
+        .collect();
+    let mut by_pair: BTreeMap<(&NodeId, Option<String>), Vec<&Observation>> = BTreeMap::new();
+    for connection in &all {
+        let pair = (&connection.node, servers.name(connection));
+        by_pair.entry(pair).or_default().push(connection);
+    }
+    let connections: Vec<&Observation> = by_pair
+        .values()
+        .flat_map(|connections| counted(connections))
         .filter(|connection| connection.number("tcp_connections").is_some_and(|count| count > 0))
         .collect();
-    let servers = Servers::of(scene.picture, scene.nodes);
     let cite = |pairs: &[&Pair]| -> Vec<ObservationRef> {
-        let own = connections.iter().filter(|connection| {
+        let own = connections.iter().copied().filter(|connection| {
             let server = servers.name(connection);
             pairs
                 .iter()

@@ -8,7 +8,7 @@ use fathom_model::state::{Kind, Observation, Value};
 use super::disks::number;
 use super::{Scene, cited};
 use crate::history::Fact;
-use crate::shared_volumes::{last_part, name_of};
+use crate::shared_volumes::{name_of, named};
 
 /// StateInfo of a cluster shared volume at a node.
 const FILE_SYSTEM_REDIRECTED: i64 = 3;
@@ -136,7 +136,7 @@ pub(super) fn encrypted(scene: &Scene<'_>) -> Vec<Condition> {
             continue;
         };
         // The system's own volume is of no concern here.
-        if let Some(name) = shared(volume, &csvs) {
+        if let Some(name) = named(volume, &csvs) {
             by_node.entry(own.node.to_string()).or_default().push((name, fact));
         }
     }
@@ -157,21 +157,6 @@ pub(super) fn encrypted(scene: &Scene<'_>) -> Vec<Condition> {
         }
     };
     by_node.into_iter().map(of_node).collect()
-}
-
-/// The cluster shared volume that BitLocker names: by its path, its folder or its name.
-fn shared(volume: &str, csvs: &[Observation]) -> Option<String> {
-    let plain = |path: &str| path.trim_end_matches('\\').to_ascii_lowercase();
-    let named = plain(volume);
-    let is_it = |csv: &&Observation| {
-        let own = ["path", "volume", "name"].into_iter().filter_map(|key| csv.text(key));
-        own.map(plain).any(|own| own == named)
-    };
-    if let Some(csv) = csvs.iter().find(is_it) {
-        return Some(name_of(csv).to_owned());
-    }
-    let (_, folder) = named.split_once("\\clusterstorage\\")?;
-    (!folder.is_empty()).then(|| last_part(volume).to_owned())
 }
 
 #[cfg(test)]

@@ -29,6 +29,30 @@ const OFTEN: u64 = 10;
 /// Everything else is read this often.
 const SELDOM: u64 = 60;
 
+/// The set that drivers of adapters supply counter by counter.
+pub const RDMA: &str = "Win32_PerfRawData_Counters_RDMAActivity";
+
+/// RdmaMissingCounterInfo of MSFT_NetAdapterRdmaSettingData: its flags, each with the property of [`RDMA`] that the driver does not supply
+/// where it is set.
+pub const MISSING: &[(&str, &str)] = &[
+    ("RDMAInOctetsPerformanceCounterMissing", "RDMAInboundBytesPersec"),
+    ("RDMAOutOctetsPerformanceCounterMissing", "RDMAOutboundBytesPersec"),
+    ("RDMAInFramesPerformanceCounterMissing", "RDMAInboundFramesPersec"),
+    ("RDMAOutFramesPerformanceCounterMissing", "RDMAOutboundFramesPersec"),
+    ("ActiveConnectionPerformanceCounterMissing", "RDMAActiveConnections"),
+    ("ConnectionErrorPerformanceCounterMissing", "RDMAConnectionErrors"),
+    (
+        "CompletionQueueErrorPerformanceCounterMissing",
+        "RDMACompletionQueueErrors",
+    ),
+    (
+        "ConnectFailurePerformanceCounterMissing",
+        "RDMAFailedConnectionAttempts",
+    ),
+    ("AcceptPerformanceCounterMissing", "RDMAAcceptedConnections"),
+    ("ConnectPerformanceCounterMissing", "RDMAInitiatedConnections"),
+];
+
 /// All sets.
 pub const SETS: &[Set] = &[
     Set {
@@ -145,6 +169,8 @@ pub const SETS: &[Set] = &[
             wide("Writes", "writes_per_s", PerSecond),
             wide("CurrentReadQueueLength", "reads_under_way", Now),
             wide("CurrentWriteQueueLength", "writes_under_way", Now),
+            // What its numbers mean is not documented.
+            narrow("VolumeState", "volume_state", Now),
             wide("VolumePauseCountDisk", "pauses_for_disk", Now),
             wide("VolumePauseCountNetwork", "pauses_for_network", Now),
             wide("VolumePauseCountOther", "pauses_for_other", Now),
@@ -197,7 +223,7 @@ pub const SETS: &[Set] = &[
         ],
     },
     Set {
-        class: "Win32_PerfRawData_Counters_RDMAActivity",
+        class: RDMA,
         name: "rdma",
         kind: Kind::Adapter,
         every_seconds: OFTEN,

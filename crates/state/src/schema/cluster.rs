@@ -3,7 +3,7 @@
 use fathom_model::state::Kind;
 
 use super::Take::{Code, Count, Text, Texts};
-use super::{Class, Identity, property};
+use super::{CMDLETS, Class, Identity, property};
 use crate::codes::{
     CONVERSION, CSV_BACKUP, CSV_BLOCK_REASON, CSV_FAULT, CSV_FILE_SYSTEM_REASON, CSV_STATE, DRAIN, NODE_STATE,
     NODE_STATUS, PROTECTION, RESOURCE_STATE, SEVERITY, UNDOCUMENTED,
@@ -30,8 +30,9 @@ pub(super) const CLASSES: &[Class] = &[
         ],
     },
     Class {
+        // Made by Get-ClusterSharedVolumeState out of the cluster's own interface; no namespace has a class of it.
         names: &["ClusterSharedVolumeStateInfo", "ClusterSharedVolumeState"],
-        namespace: "",
+        namespace: CMDLETS,
         kind: Kind::Csv,
         identity: Identity::All(&["Name", "VolumeName", "Node"]),
         marks: &[&["Node", "StateInfo", "FileSystemRedirectedIOReason"]],
@@ -70,6 +71,17 @@ pub(super) const CLASSES: &[Class] = &[
             // Of its resource, which whoever asks the cluster puts beside it; a cmdlet's object is the resource itself.
             property(&["ResourceName"], "resource", Text),
             property(&["ResourceState", "State"], "state", Code(&RESOURCE_STATE)),
+            // Of the state at each node, which a cmdlet alone gives: whoever asks the cluster says so.
+            property(
+                &["FileSystemRedirectedIOReason"],
+                "file_system_redirected_reason",
+                Code(&CSV_FILE_SYSTEM_REASON),
+            ),
+            property(
+                &["BlockRedirectedIOReason"],
+                "block_redirected_reason",
+                Code(&CSV_BLOCK_REASON),
+            ),
         ],
     },
     Class {

@@ -2,9 +2,10 @@
 
 use fathom_model::state::Kind;
 
-use super::Take::{BitsPerSecond, Bool, Bools, Bytes, Code, Count, Counts, Text, Texts};
+use super::Take::{BitsPerSecond, Bool, Bools, Bytes, Code, Codes, Count, Counts, Flags, Text, Texts};
 use super::{Class, Identity, property};
-use crate::codes::{SMB_INSTANCE, UNDOCUMENTED};
+use crate::codes::{QOS_TEMPLATE, RDMA_TECHNOLOGY, SMB_INSTANCE, TRANSMISSION_SELECTION, UNDOCUMENTED};
+use crate::counters::MISSING;
 
 const CIM: &str = r"root\StandardCimv2";
 const SMB: &str = r"root\Microsoft\Windows\SMB";
@@ -46,7 +47,12 @@ pub(super) const CLASSES: &[Class] = &[
         namespace: CIM,
         kind: Kind::AdapterRdma,
         identity: Identity::First(&["Name", "InstanceID"]),
-        marks: &[&["MaxQueuePairCount", "Enabled"], &["OperationalState", "PFC", "ETS"]],
+        marks: &[
+            &["MaxQueuePairCount", "Enabled"],
+            &["OperationalState", "PFC", "ETS"],
+            // As Get-NetAdapterRdma shows it.
+            &["Name", "Enabled", "Operational", "PFC", "ETS"],
+        ],
         each: None,
         properties: &[
             property(&["Name"], "name", Text),
@@ -55,7 +61,13 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["OperationalState", "Operational"], "operational", Bool),
             property(&["PFC"], "pfc", Code(&UNDOCUMENTED)),
             property(&["ETS"], "ets", Code(&UNDOCUMENTED)),
-            property(&["RdmaAdapterInfo.RdmaTechnology"], "technology", Code(&UNDOCUMENTED)),
+            property(
+                &["RdmaAdapterInfo.RdmaTechnology"],
+                "technology",
+                Code(&RDMA_TECHNOLOGY),
+            ),
+            // Of counters that the driver does not supply a zero is no count.
+            property(&["RdmaMissingCounterInfo"], "counters_missing", Flags(MISSING)),
             property(&["MaxQueuePairCount"], "queue_pairs_max", Count),
         ],
     },
@@ -89,6 +101,11 @@ pub(super) const CLASSES: &[Class] = &[
                 Counts,
             ),
             property(
+                &["OperationalSettings.TsaAssignmentTable"],
+                "transmission_selection_by_class",
+                Codes(&TRANSMISSION_SELECTION),
+            ),
+            property(
                 &["RemoteSettings.PriorityFlowControlEnableArray"],
                 "remote_flow_control_by_priority",
                 Bools,
@@ -102,6 +119,11 @@ pub(super) const CLASSES: &[Class] = &[
                 &["RemoteSettings.BandwidthAssignmentTable"],
                 "remote_bandwidth_percent_by_class",
                 Counts,
+            ),
+            property(
+                &["RemoteSettings.TsaAssignmentTable"],
+                "remote_transmission_selection_by_class",
+                Codes(&TRANSMISSION_SELECTION),
             ),
             property(
                 &["HardwareCapabilities.NumberOfTrafficClasses"],
@@ -179,23 +201,66 @@ pub(super) const CLASSES: &[Class] = &[
                 "net_direct_port",
                 Count,
             ),
-            property(&["IPDstPortStartMatchCondition"], "destination_port", Count),
-            property(&["TemplateMatchCondition", "Template"], "template", Text),
-            property(&["MinBandwidthWeightAction"], "bandwidth_weight", Count),
-            property(&["ThrottleRateAction"], "throttle_bits_per_s", Count),
+            // Of conditions on ports 0 is none; a range has a begin and an end.
+            property(&["IPPortMatchCondition", "IPPort"], "port", Count),
+            property(
+                &["IPDstPortStartMatchCondition", "IPDstPortStart", "IPDstPort"],
+                "destination_port",
+                Count,
+            ),
+            property(
+                &["IPDstPortEndMatchCondition", "IPDstPortEnd"],
+                "destination_port_end",
+                Count,
+            ),
+            property(
+                &["IPSrcPortStartMatchCondition", "IPSrcPortStart", "IPSrcPort"],
+                "source_port",
+                Count,
+            ),
+            property(
+                &["IPSrcPortEndMatchCondition", "IPSrcPortEnd"],
+                "source_port_end",
+                Count,
+            ),
+            property(
+                &["IPDstPrefixMatchCondition", "IPDstPrefix"],
+                "destination_prefix",
+                Text,
+            ),
+            property(&["IPSrcPrefixMatchCondition", "IPSrcPrefix"], "source_prefix", Text),
+            property(
+                &["IPProtocolMatchCondition", "IPProtocol"],
+                "protocol",
+                Code(&UNDOCUMENTED),
+            ),
+            property(&["AppPathNameMatchCondition", "AppPathName"], "application", Text),
+            property(&["TemplateMatchCondition", "Template"], "template", Code(&QOS_TEMPLATE)),
+            property(
+                &["MinBandwidthWeightAction", "MinBandwidthWeight"],
+                "bandwidth_weight",
+                Count,
+            ),
+            property(
+                &["ThrottleRateAction", "ThrottleRate"],
+                "throttle_bits_per_s",
+                BitsPerSecond,
+            ),
+            // -1: the policy sets none.
+            property(&["DSCPAction", "DSCPValue"], "dscp", Count),
         ],
     },
     Class {
         names: &["MSFT_NetQosFlowControlSettingData"],
         namespace: CIM,
         kind: Kind::QosFlowControl,
-        identity: Identity::All(&["Priority", "InterfaceAlias"]),
+        identity: Identity::All(&["Priority", "InterfaceAlias|IfAlias"]),
         marks: &[&["Priority", "Enabled", "PolicySet"]],
         each: None,
         properties: &[
             property(&["Priority"], "priority", Count),
             property(&["Enabled"], "enabled", Bool),
-            property(&["InterfaceAlias"], "interface", Text),
+            property(&["InterfaceAlias", "IfAlias"], "interface", Text),
             property(&["PolicySet"], "policy_set", Text),
         ],
     },
@@ -203,15 +268,19 @@ pub(super) const CLASSES: &[Class] = &[
         names: &["MSFT_NetQosTrafficClassSettingData"],
         namespace: CIM,
         kind: Kind::QosTrafficClass,
-        identity: Identity::All(&["Name", "InterfaceAlias"]),
+        identity: Identity::All(&["Name", "InterfaceAlias|IfAlias"]),
         marks: &[&["Name", "Algorithm", "Priority"]],
         each: None,
         properties: &[
             property(&["Name"], "name", Text),
             property(&["Algorithm"], "algorithm", Code(&UNDOCUMENTED)),
-            property(&["BandwidthPercentage", "Bandwidth"], "bandwidth_percent", Count),
+            property(
+                &["BandwidthPercentage", "Bandwidth(%)", "Bandwidth"],
+                "bandwidth_percent",
+                Count,
+            ),
             property(&["Priority"], "priorities", Counts),
-            property(&["InterfaceAlias"], "interface", Text),
+            property(&["InterfaceAlias", "IfAlias"], "interface", Text),
             property(&["PolicySet"], "policy_set", Text),
         ],
     },
@@ -219,12 +288,12 @@ pub(super) const CLASSES: &[Class] = &[
         names: &["MSFT_NetQosDcbxSettingData"],
         namespace: CIM,
         kind: Kind::QosDcbx,
-        identity: Identity::All(&["Willing", "InterfaceAlias"]),
+        identity: Identity::All(&["Willing", "InterfaceAlias|IfAlias"]),
         marks: &[&["Willing"]],
         each: None,
         properties: &[
             property(&["Willing"], "willing", Bool),
-            property(&["InterfaceAlias"], "interface", Text),
+            property(&["InterfaceAlias", "IfAlias"], "interface", Text),
             property(&["PolicySet"], "policy_set", Text),
         ],
     },

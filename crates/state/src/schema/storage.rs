@@ -2,7 +2,7 @@
 
 use fathom_model::state::Kind;
 
-use super::Take::{Bool, Bytes, Celsius, Code, Codes, Count, Interval, Text, Texts};
+use super::Take::{Bool, Bytes, Celsius, Code, Codes, Count, Interval, Percent, Text, Texts};
 use super::{Class, Identity, property};
 use crate::codes::{
     ACCESS, BUS, CANNOT_POOL, DETACHED, DISK_USAGE, FAULT_DOMAIN, FILE_SYSTEM, HEALTH, JOB_OPERATIONAL, JOB_STATE,
@@ -68,7 +68,8 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["PhysicalDiskUniqueId"], "disk_id", Text),
             property(&["Temperature"], "temperature_celsius", Celsius),
             property(&["TemperatureMax"], "temperature_max_celsius", Celsius),
-            property(&["Wear"], "wear_percent", Count),
+            // Drives say more than 100 once they are used beyond what they are rated for.
+            property(&["Wear"], "wear_percent", Percent(255)),
             property(&["PowerOnHours"], "power_on_hours", Count),
             property(&["ManufactureDate"], "manufactured", Text),
             property(&["ReadErrorsTotal"], "read_errors", Count),
@@ -191,7 +192,7 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["Description"], "description", Text),
             property(&["JobState"], "state", Code(&JOB_STATE)),
             property(&["OperationalStatus"], "operational_status", Codes(&JOB_OPERATIONAL)),
-            property(&["PercentComplete"], "percent_complete", Count),
+            property(&["PercentComplete"], "percent_complete", Percent(100)),
             property(&["BytesProcessed"], "processed_bytes", Bytes),
             property(&["BytesTotal"], "total_bytes", Bytes),
             property(&["ElapsedTime"], "elapsed_ns", Interval),

@@ -92,11 +92,8 @@ pub(crate) fn objects(bag: &Bag, class: &Class) -> Result<Vec<(&'static Class, B
     let machine = machine(bag)?;
     let drives = match bag.get("HardDrives") {
         Some(Raw::List(items)) => items.as_slice(),
-        // A list as PowerShell 5.1 writes it, or one drive.
-        Some(Raw::Object(list)) => match list.get("value") {
-            Some(Raw::List(items)) => items.as_slice(),
-            _ => bag.get("HardDrives").map_or(&[][..], std::slice::from_ref),
-        },
+        // Lists of one are given as the one.
+        Some(one @ Raw::Object(_)) => std::slice::from_ref(one),
         _ => &[],
     };
     let mut machine = machine;

@@ -51,7 +51,7 @@ fn object(heads: &[&str], row: &[&str]) -> Bag {
                 None => Raw::Text(text.to_owned()),
             },
         };
-        bag.set(head, value);
+        bag.set_column(head, value);
     }
     if bag.get("NetworkConnection").is_some() && bag.get("RdmaCapable").is_some() {
         bag.class = Some("MSFT_SmbClientNetworkInterface".to_owned());

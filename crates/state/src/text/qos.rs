@@ -5,6 +5,9 @@
 
 use crate::bag::{Bag, Raw};
 
+/// How a class is chosen to send next, as it is printed.
+const ALGORITHMS: [&str; 2] = ["ETS", "Strict"];
+
 /// Priorities of a port.
 const PRIORITIES: usize = 8;
 
@@ -40,6 +43,7 @@ pub(super) fn with_settings(mut bag: Bag) -> Bag {
 fn classes(text: &str, settings: &mut Bag) {
     let mut of_priority = [None; PRIORITIES];
     let mut shares = Vec::new();
+    let mut algorithms = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let Some(class) = words.first().and_then(|word| word.parse::<u8>().ok()) else {
@@ -47,6 +51,7 @@ fn classes(text: &str, settings: &mut Bag) {
         };
         let share = words.iter().find_map(|word| word.strip_suffix('%')?.parse::<u8>().ok());
         shares.push((class, share));
+        algorithms.push(words.get(1).copied().filter(|word| ALGORITHMS.contains(word)));
         for priority in words.last().and_then(|word| ranges(word)).into_iter().flatten() {
             if let Some(place) = of_priority.get_mut(usize::from(priority)) {
                 *place = Some(class);
@@ -62,6 +67,13 @@ fn classes(text: &str, settings: &mut Bag) {
         .iter()
         .enumerate()
         .all(|(at, (class, _))| usize::from(*class) == at);
+    let algorithms: Option<Vec<Raw>> = algorithms
+        .into_iter()
+        .map(|word| Some(Raw::Text(word?.to_owned())))
+        .collect();
+    if let Some(algorithms) = algorithms.filter(|algorithms| in_order && !algorithms.is_empty()) {
+        settings.set("TsaAssignmentTable", Raw::List(algorithms));
+    }
     let shares: Option<Vec<u8>> = shares.into_iter().map(|(_, share)| share).collect();
     if let Some(shares) = shares.filter(|shares| in_order && !shares.is_empty()) {
         settings.set("BandwidthAssignmentTable", list(shares));

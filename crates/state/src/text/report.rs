@@ -105,6 +105,7 @@ fn of_node(lines: &[&str], node: Option<&str>) -> Vec<Bag> {
         if bag.get("OpStat").is_some() && bag.get("Device").is_some() {
             let periods = periods(bag);
             bag.set("SamplePeriods", Raw::List(periods));
+            bag.forget_columns();
         }
         if let Some(node) = node {
             if bag.get("Node").is_none() {

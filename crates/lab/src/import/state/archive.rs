@@ -36,7 +36,11 @@ pub(super) fn read(path: &Path, written: i64, taking: &mut Taking<'_>) -> Result
         match name {
             Ok((name, size)) if taking.wants(&name, size) => members.push((name, number)),
             Ok(_) => {}
-            Err(error) => taking.broken(&format!("{}/member {}", path.display(), number + 1), error.to_string()),
+            Err(error) => taking.broken(
+                &format!("{}/member {}", path.display(), number + 1),
+                error.to_string(),
+                written,
+            ),
         }
     }
     members.sort();
@@ -47,6 +51,7 @@ pub(super) fn read(path: &Path, written: i64, taking: &mut Taking<'_>) -> Result
             Err(error) => taking.broken(
                 &place,
                 format!("it cannot be unpacked ({error}); copy the archive again"),
+                written,
             ),
         }
     }

@@ -249,3 +249,43 @@ fn events_of_the_log_are_of_the_computer_that_they_name_and_of_their_own_time() 
     let nodes: Vec<String> = said(&given).into_iter().map(|(_, node, _)| node).collect();
     assert_eq!(nodes, ["HV01", "HV02"]);
 }
+
+/// A list with nothing in it was no reading: jobs that had ended ran on for ever. And that a file was broken was said once, and nowhere after.
+#[test]
+fn an_empty_list_is_a_reading_and_a_broken_file_one_that_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path();
+    fs::create_dir_all(home.join("a/Node_HV01")).expect("a folder");
+    fs::write(home.join("a/GetStorageJob.json"), "[ ]\r\n").expect("written");
+    fs::write(home.join("a/GetStoragePool.XML"), &PORT[..80]).expect("written");
+    fs::write(home.join("a/Node_HV01/Get-NetQosPolicy.json"), "[]").expect("written");
+    fs::write(home.join("a/Node_HV01/notes.json"), "[]").expect("written");
+    // Another file of the path has what this one has not.
+    fs::write(home.join("a/GetPhysicalDisk.json"), "[]").expect("written");
+    fs::write(home.join("a/disks.json"), DISK).expect("written");
+    let import = read(&home.join("a"));
+    let polls = import.observations.iter().filter(|row| row.kind == Kind::Source);
+    let said: BTreeMap<String, (String, Option<u64>, Option<bool>)> = polls
+        .map(|row| {
+            (
+                row.id.clone(),
+                (row.node.to_string(), row.number("instances"), row.flag("full")),
+            )
+        })
+        .collect();
+    let wanted = [
+        ("disk/import", ("c", Some(1), Some(true))),
+        ("pool/import", ("c", None, Some(false))),
+        ("qos_policy/import", ("HV01", Some(0), Some(true))),
+        ("storage_job/import", ("c", Some(0), Some(true))),
+    ];
+    let wanted = wanted.map(|(id, (node, count, full))| (id.to_owned(), (node.to_owned(), count, full)));
+    assert_eq!(said, BTreeMap::from(wanted));
+    let pool = import
+        .observations
+        .iter()
+        .find(|row| row.id == "pool/import")
+        .expect("it is said");
+    assert_eq!(pool.flag("available"), Some(false));
+    assert!(pool.text("reason").expect("a reason").contains("not XML"));
+}

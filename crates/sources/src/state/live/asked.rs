@@ -27,6 +27,10 @@ const SELDOM: Duration = Duration::from_secs(600);
 /// Channels are asked this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Why what only a cmdlet makes cannot be read.
+const BY_A_CMDLET: &str =
+    "it is in what PowerShell gives alone, and no class that can be asked: import what the cmdlet gives";
+
 /// What is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum What {
@@ -88,6 +92,7 @@ impl What {
     /// Asks; it may take for ever.
     pub(super) fn ask(self, reader: &mut impl Reader) -> Result<Got, String> {
         match self {
+            Self::Class(class) if class.namespace == schema::CMDLETS => Err(BY_A_CMDLET.to_owned()),
             Self::Class(_) | Self::Set(_) => reader.read(self.name()).map(Got::Objects),
             Self::Channel(channel) => reader.events(channel).map(Got::Events),
         }
@@ -111,6 +116,9 @@ pub(super) enum Told {
     Answered(usize, Result<Got, String>),
 }
 
+/// How a reading went: how much there was or why nothing, and what is to be noted of it.
+pub(super) type Outcome = (Result<u64, String>, Option<String>);
+
 /// One class and when it is read.
 pub(super) struct Asked {
     pub(super) what: What,
@@ -122,8 +130,8 @@ pub(super) struct Asked {
     pub(super) since: Option<Duration>,
     /// Whether it was said that it does not answer.
     pub(super) told: bool,
-    /// Of a set of counters what was said of it last, and when.
-    pub(super) said: Option<(Result<u64, String>, Duration)>,
+    /// Of a set of counters what was said of it last, with what there was to note, and when.
+    pub(super) said: Option<(Outcome, Duration)>,
     /// Readings one after the other that failed.
     pub(super) failed: u32,
     /// How often it was asked.
