@@ -69,7 +69,7 @@ pub fn class_of_name(path: &str) -> Option<&'static Class> {
         let called = called(name);
         called == stem || stem.strip_suffix('s') == Some(called.as_str())
     };
-    schema::classes().find(|class| class.names.iter().any(|name| is_it(&name)))
+    schema::classes().find(|class| class.names.iter().any(is_it))
 }
 
 /// Whether a file of a folder is worth reading, by its name.

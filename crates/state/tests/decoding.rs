@@ -154,7 +154,9 @@ fn one_path_of_a_target_is_one_observation() {
     };
     let mut bag = Bag::default().with("PathInfo", Raw::List(vec![path("{a}"), path("{b}"), Raw::Null]));
     bag.class = Some("ClusBfltDeviceInformation".to_owned());
-    let targets = decode(&bag, &"n1".into(), 5).expect("they decode");
+    let read = decode_all(&[bag], &"n1".into(), 5);
+    assert_eq!(read.refused, [Refused::NoObject], "a null costs itself alone");
+    let targets = read.observations;
     assert_eq!(
         targets.iter().map(|target| target.id.as_str()).collect::<Vec<_>>(),
         ["{a}/3", "{b}/3"]

@@ -126,16 +126,27 @@ impl Taking<'_> {
         });
     }
 
-    /// Notes how the reading of a class went whose objects a file has by its name; of what is one node's own and of no node that is known nothing
-    /// can be noted.
+    /// Notes how the reading of a class went whose objects a file has by its name; of one whose name tells none, that it cannot be read.
     fn tell(&mut self, name: &str, outcome: Result<u64, String>, at: i64) {
-        let Some(class) = support::class_of_name(name) else {
-            return;
-        };
         let in_folder = support::node_of(name).map(|name| NodeId::new(node_name(name)));
         let node = self.node.cloned().or(in_folder);
-        let node = node.or_else(|| (class.kind.scope() == Scope::Cluster).then(|| self.cluster.clone()));
-        let Some(node) = node else { return };
+        let Some(class) = support::class_of_name(name) else {
+            if let Err(reason) = outcome {
+                let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+                let node = node.unwrap_or_else(|| self.cluster.clone());
+                let source = Observation::new(node, Kind::Source, format!("file/{file}"), at);
+                let source = source.with("class", file).with("full", false);
+                self.told
+                    .push(source.with("available", false).with("reason", reason.as_str()));
+            }
+            return;
+        };
+        // That a node has none of what is its own nobody says who does not say which node.
+        let is_of_nobody = node.is_none() && class.kind.scope() == Scope::Node;
+        if is_of_nobody && outcome.is_ok() {
+            return;
+        }
+        let node = node.unwrap_or_else(|| self.cluster.clone());
         let full = outcome.is_ok();
         let poll = history::Poll {
             kind: class.kind,
@@ -191,15 +202,19 @@ impl Taking<'_> {
 }
 
 /// One reading a node and kind. Files of one path are of different times: what the first of them says is not gone because the last does not
-/// say it again, so the reading is as old as the first.
+/// say it again, so the reading is as old as the first; of what the cluster has one of, as the first of whichever node.
 fn polls(rows: &[Observation]) -> Vec<Observation> {
-    let mut first: BTreeMap<(&NodeId, Kind), i64> = BTreeMap::new();
+    let of = |row: &Observation| {
+        let node = (row.kind.scope() == Scope::Node).then(|| row.node.clone());
+        (node, row.kind)
+    };
+    let mut first: BTreeMap<(Option<NodeId>, Kind), i64> = BTreeMap::new();
     for row in rows {
-        let at = first.entry((&row.node, row.kind)).or_insert(row.observed_unix_nanos);
+        let at = first.entry(of(row)).or_insert(row.observed_unix_nanos);
         *at = row.observed_unix_nanos.min(*at);
     }
     let at_first = rows.iter().map(|row| {
-        let at = first.get(&(&row.node, row.kind)).copied();
+        let at = first.get(&of(row)).copied();
         Observation::new(row.node.clone(), row.kind, "", at.unwrap_or(row.observed_unix_nanos))
     });
     history::polls_of(&at_first.collect::<Vec<_>>(), IMPORT)

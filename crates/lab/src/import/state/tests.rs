@@ -260,6 +260,7 @@ fn an_empty_list_is_a_reading_and_a_broken_file_one_that_failed() {
     fs::write(home.join("a/GetStoragePool.XML"), &PORT[..80]).expect("written");
     fs::write(home.join("a/Node_HV01/Get-NetQosPolicy.json"), "[]").expect("written");
     fs::write(home.join("a/Node_HV01/notes.json"), "[]").expect("written");
+    fs::write(home.join("a/what.json"), "[{").expect("written");
     // Another file of the path has what this one has not.
     fs::write(home.join("a/GetPhysicalDisk.json"), "[]").expect("written");
     fs::write(home.join("a/disks.json"), DISK).expect("written");
@@ -275,6 +276,7 @@ fn an_empty_list_is_a_reading_and_a_broken_file_one_that_failed() {
         .collect();
     let wanted = [
         ("disk/import", ("c", Some(1), Some(true))),
+        ("file/what.json", ("c", None, Some(false))),
         ("pool/import", ("c", None, Some(false))),
         ("qos_policy/import", ("HV01", Some(0), Some(true))),
         ("storage_job/import", ("c", Some(0), Some(true))),
@@ -288,4 +290,24 @@ fn an_empty_list_is_a_reading_and_a_broken_file_one_that_failed() {
         .expect("it is said");
     assert_eq!(pool.flag("available"), Some(false));
     assert!(pool.text("reason").expect("a reason").contains("not XML"));
+}
+
+/// A file that names the computer that it was read on hid what an older one says of the same cluster, which names none.
+#[test]
+fn files_of_one_path_hide_nothing_of_each_other_whoever_they_were_read_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other =
+        r#"[{"FriendlyName": "b", "UniqueId": "eui.2", "MediaType": 4, "CanPool": false, "PSComputerName": "HV01"}]"#;
+    for (name, content, seconds) in [("a.json", other, 1_000), ("b.json", DISK, 2_000)] {
+        let file = folder.path().join(name);
+        fs::write(&file, content).expect("written");
+        let at = UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let opened = File::options().write(true).open(&file).expect("it is there");
+        opened.set_modified(at).expect("a time of its own");
+    }
+    let import = read_state(&[folder.path().to_owned()], None, &"c".into(), None).expect("it reads");
+    let mut picture = history::Picture::at(i64::MAX);
+    import.observations.iter().for_each(|row| picture.add(row));
+    let ids: Vec<String> = picture.of(Kind::Disk).map(|fact| fact.observation.id).collect();
+    assert_eq!(ids, ["eui.1", "eui.2"]);
 }
