@@ -38,13 +38,8 @@ pub(crate) struct Connection {
     coordinator: Option<String>,
     /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
     /// between them for all at once, or @NAME of a selection
-<<<<<<< HEAD
-    /// in the context file (may be repeated) [default: that of the file that --context names, else FATHOM_CLUSTER, else that of the
-    /// context file, else the only one; `fleet` and `clusters` are about all]
-=======
-    /// in the context file (may be repeated; a name that nothing has is told, with exit code 4) [default: FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and
-    /// `clusters` are about all]
->>>>>>> seven
+    /// in the context file (may be repeated; a name that nothing has is told, with exit code 4) [default: that of the file that --context
+    /// names, else FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and `clusters` are about all]
     #[arg(long, value_name = "NAME", value_parser = given)]
     cluster: Vec<String>,
     /// All clusters of this site, or those of them that --cluster selects (may be repeated)

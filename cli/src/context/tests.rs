@@ -73,7 +73,6 @@ fn selection_that_is_not_there_says_that_there_is_none() {
     assert!(error.contains("known: none"), "{error}");
 }
 
-<<<<<<< HEAD
 /// What a shell had exported for one coordinator was asked of it, whichever context a command named.
 #[test]
 fn file_named_on_the_command_line_goes_before_the_environment_and_the_environment_before_any_other() {
@@ -121,7 +120,8 @@ fn file_named_on_the_command_line_goes_before_the_environment_and_the_environmen
     // Empty is not said.
     let file = with(None, &[("FATHOM_CLUSTER", ""), variables[4]]);
     assert_eq!(file.cluster.as_deref(), Some("other"));
-=======
+}
+
 /// No terms are all clusters on the wire: an empty selection once asked every cluster of the fleet.
 #[test]
 fn empty_selection_is_refused() {
@@ -159,5 +159,4 @@ fn selections_may_have_others_in_them_and_not_themselves() {
         let mixed = of(term).unwrap_err().to_string();
         assert!(mixed.contains("stands alone"), "{mixed}");
     }
->>>>>>> seven
 }
