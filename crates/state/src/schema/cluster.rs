@@ -3,11 +3,23 @@
 use fathom_model::state::Kind;
 
 use super::Take::{Code, Count, Text, Texts};
-use super::{CMDLETS, Class, Identity, property};
+use super::{CMDLETS, Class, Identity, Property, property};
 use crate::codes::{
     CONVERSION, CSV_BACKUP, CSV_BLOCK_REASON, CSV_FAULT, CSV_FILE_SYSTEM_REASON, CSV_STATE, DRAIN, NODE_STATE,
     NODE_STATUS, PROTECTION, RESOURCE_STATE, SEVERITY, UNDOCUMENTED,
 };
+
+/// Why a node reaches a shared volume by way of another.
+const FILE_SYSTEM_REDIRECTED: Property = property(
+    &["FileSystemRedirectedIOReason"],
+    "file_system_redirected_reason",
+    Code(&CSV_FILE_SYSTEM_REASON),
+);
+const BLOCK_REDIRECTED: Property = property(
+    &["BlockRedirectedIOReason"],
+    "block_redirected_reason",
+    Code(&CSV_BLOCK_REASON),
+);
 
 pub(super) const CLASSES: &[Class] = &[
     Class {
@@ -43,16 +55,8 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["VolumeFriendlyName"], "volume", Text),
             property(&["Node"], "node", Text),
             property(&["StateInfo"], "state", Code(&CSV_STATE)),
-            property(
-                &["FileSystemRedirectedIOReason"],
-                "file_system_redirected_reason",
-                Code(&CSV_FILE_SYSTEM_REASON),
-            ),
-            property(
-                &["BlockRedirectedIOReason"],
-                "block_redirected_reason",
-                Code(&CSV_BLOCK_REASON),
-            ),
+            FILE_SYSTEM_REDIRECTED,
+            BLOCK_REDIRECTED,
         ],
     },
     Class {
@@ -72,16 +76,8 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["ResourceName"], "resource", Text),
             property(&["ResourceState", "State"], "state", Code(&RESOURCE_STATE)),
             // Of the state at each node, which a cmdlet alone gives: whoever asks the cluster says so.
-            property(
-                &["FileSystemRedirectedIOReason"],
-                "file_system_redirected_reason",
-                Code(&CSV_FILE_SYSTEM_REASON),
-            ),
-            property(
-                &["BlockRedirectedIOReason"],
-                "block_redirected_reason",
-                Code(&CSV_BLOCK_REASON),
-            ),
+            FILE_SYSTEM_REDIRECTED,
+            BLOCK_REDIRECTED,
         ],
     },
     Class {
