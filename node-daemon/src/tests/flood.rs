@@ -33,6 +33,8 @@ struct Flood {
     stop: AtomicBool,
     /// The last was made.
     ended: AtomicBool,
+    /// One found no room.
+    is_full: AtomicBool,
     /// Of a trace session.
     chunks: Chunks,
     /// Of the event log.
@@ -46,17 +48,21 @@ impl Flood {
             made: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             chunks: Chunks::new(HANDED_OVER_BYTES),
             log: Mutex::default(),
         })
     }
 
-    fn begin(self: &Arc<Self>, make: impl Fn(&Self, u64) + Send + 'static) -> std::thread::JoinHandle<()> {
+    /// `make` says whether all that was made so far found room.
+    fn begin(self: &Arc<Self>, make: impl Fn(&Self, u64) -> bool + Send + 'static) -> std::thread::JoinHandle<()> {
         let flood = Arc::clone(self);
         std::thread::spawn(move || {
             while !flood.stop.load(Ordering::Relaxed) {
                 let number = flood.made.load(Ordering::Relaxed);
-                make(&flood, number);
+                if !make(&flood, number) {
+                    flood.is_full.store(true, Ordering::Relaxed);
+                }
                 flood.made.store(number + 1, Ordering::Release);
             }
             flood.ended.store(true, Ordering::Release);
@@ -69,7 +75,7 @@ impl Flood {
 }
 
 /// What the log has of a slow write of ReFS: the event's names are those of its manifest.
-fn slow_write(flood: &Flood, number: u64) {
+fn slow_write(flood: &Flood, number: u64) -> bool {
     let nanos = flood.nanos(number);
     let (minute, second, fraction) = (
         nanos / 60_000_000_000,
@@ -84,7 +90,9 @@ fn slow_write(flood: &Flood, number: u64) {
          <Data Name='VolumeName'>Volume1</Data><Data Name='IoTypeStr'>Write</Data><Data Name='IoSize'>65536</Data>\
          <Data Name='LatencyMs'>1200</Data><Data Name='FileOffset'>{number}</Data></EventData></Event>"
     );
-    flood.log.lock().unwrap().put(text);
+    let mut log = flood.log.lock().unwrap();
+    log.put(text);
+    log.dropped() == 0
 }
 
 /// What the kernel says of a completed write, laid out as in a block of events: provider, id, version, bytes of a pointer, length, stamp,
@@ -111,12 +119,19 @@ fn kernel_write() -> Vec<u8> {
     block
 }
 
-/// The daemon's end of it.
-struct Reads(Arc<Flood>);
+/// The daemon's end of it. Once it does not come to read until there is no room: how fast a machine makes and reads is not for the test.
+struct Reads {
+    flood: Arc<Flood>,
+    stood_still: bool,
+}
 
 impl Feed for Reads {
     fn drain(&mut self, _: Duration, take: &mut dyn FnMut(Item<'_>)) -> fathom_sources::Result<Fed> {
-        let flood = &self.0;
+        let flood = &self.flood;
+        while !self.stood_still {
+            std::thread::sleep(Duration::from_millis(1));
+            self.stood_still = flood.is_full.load(Ordering::Relaxed) || flood.ended.load(Ordering::Acquire);
+        }
         // Before the events: nothing is made after the last.
         let is_ended = flood.ended.load(Ordering::Acquire);
         let made = flood.made.load(Ordering::Acquire);
@@ -153,7 +168,12 @@ struct After {
 }
 
 /// Reads a flood until enough of it was left out, and then to its end.
-fn run(profile: Profile, flood: &Arc<Flood>, spool_bytes: u64, make: impl Fn(&Flood, u64) + Send + 'static) -> After {
+fn run(
+    profile: Profile,
+    flood: &Arc<Flood>,
+    spool_bytes: u64,
+    make: impl Fn(&Flood, u64) -> bool + Send + 'static,
+) -> After {
     let folder = tempfile::tempdir().unwrap();
     let reading = Reading {
         node: "n".into(),
@@ -167,7 +187,11 @@ fn run(profile: Profile, flood: &Arc<Flood>, spool_bytes: u64, make: impl Fn(&Fl
         volumes: Vec::new(),
         most_held: MOST_HELD,
     };
-    let (source, odd) = LiveSource::new(Reads(Arc::clone(flood)), reading);
+    let feed = Reads {
+        flood: Arc::clone(flood),
+        stood_still: false,
+    };
+    let (source, odd) = LiveSource::new(feed, reading);
     assert!(odd.is_empty(), "{odd:?}");
     let identity = Identity {
         stream: StreamId {
@@ -302,7 +326,7 @@ fn writes_that_nobody_takes_fill_neither_memory_nor_the_spool() {
     let after = run(Profile::Writes, &flood, spool_bytes, move |flood, number| {
         let mut event = events(&block).next().unwrap();
         event.stamp = i64::try_from(flood.nanos(number) / 100).unwrap();
-        flood.chunks.put(&event);
+        flood.chunks.put(&event)
     });
     check(&after, spool_bytes);
 }

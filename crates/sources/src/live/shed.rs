@@ -20,13 +20,14 @@ pub(super) struct LeftOut {
     pub(super) from_unix_nanos: i64,
     pub(super) until_unix_nanos: i64,
     pub(super) events: u64,
-    /// Whether nothing at all could be kept, rather than a part by the rule.
-    pub(super) is_full: bool,
+    /// Whether the spool had no room for any of it, rather than a part that was left out by the rule or memory that was full.
+    pub(super) is_spool_full: bool,
 }
 
 #[derive(Debug)]
 struct Slice {
     level: u8,
+    is_spool_full: bool,
     left_out: u64,
 }
 
@@ -34,21 +35,17 @@ struct Slice {
 #[derive(Debug, Default)]
 pub(super) struct Shed {
     level: u8,
+    is_spool_full: bool,
     slices: BTreeMap<i64, Slice>,
     /// The last slice that was asked about and kept whole: the common way.
     kept: Option<i64>,
 }
 
 impl Shed {
-    /// How full the fullest of spool and memory is, from 0 to 1: slices that begin from now on are thinned by it.
-    pub(super) fn set_pressure(&mut self, fullness: f64) {
-        self.level = match fullness {
-            full if full >= 0.95 => NOTHING,
-            full if full >= 0.85 => HIGHEST,
-            full if full >= 0.70 => 2,
-            full if full >= 0.50 => 1,
-            _ => 0,
-        };
+    /// How full memory and the spool are, from 0 to 1: slices that begin from now on are thinned by the fuller of them.
+    pub(super) fn set_pressure(&mut self, memory: f64, spool: f64) {
+        self.level = level(memory.max(spool));
+        self.is_spool_full = level(spool) == NOTHING;
     }
 
     /// Whether an event that completed then is kept.
@@ -58,8 +55,11 @@ impl Shed {
         if self.kept == Some(number) {
             return true;
         }
-        let level = self.level;
-        let slice = self.slices.entry(number).or_insert(Slice { level, left_out: 0 });
+        let slice = self.slices.entry(number).or_insert(Slice {
+            level: self.level,
+            is_spool_full: self.is_spool_full,
+            left_out: 0,
+        });
         let keeps = match slice.level {
             NOTHING => false,
             level => number.rem_euclid(1 << level.min(HIGHEST)) == 0,
@@ -85,10 +85,20 @@ impl Shed {
                     from_unix_nanos: from,
                     until_unix_nanos: from.saturating_add(SLICE_NANOS),
                     events: slice.left_out,
-                    is_full: slice.level == NOTHING,
+                    is_spool_full: slice.is_spool_full,
                 });
             }
         }
+    }
+}
+
+fn level(fullness: f64) -> u8 {
+    match fullness {
+        full if full >= 0.95 => NOTHING,
+        full if full >= 0.85 => HIGHEST,
+        full if full >= 0.70 => 2,
+        full if full >= 0.50 => 1,
+        _ => 0,
     }
 }
 
@@ -110,7 +120,7 @@ mod tests {
             (0.96, vec![]),
         ] {
             let mut shed = Shed::default();
-            shed.set_pressure(fullness);
+            shed.set_pressure(fullness, 0.0);
             assert_eq!(kept(&mut shed, 16..25), expected, "{fullness}");
         }
     }
@@ -119,10 +129,10 @@ mod tests {
     fn a_slice_that_has_begun_stays_as_it_was() {
         let mut shed = Shed::default();
         assert!(shed.keeps(3 * SLICE_NANOS));
-        shed.set_pressure(0.99);
+        shed.set_pressure(0.2, 0.99);
         assert!(shed.keeps(3 * SLICE_NANOS + 1));
         assert!(!shed.keeps(4 * SLICE_NANOS));
-        shed.set_pressure(0.0);
+        shed.set_pressure(0.0, 0.0);
         assert!(!shed.keeps(4 * SLICE_NANOS + 1));
         assert!(shed.keeps(3 * SLICE_NANOS + 2) && shed.keeps(5 * SLICE_NANOS));
         let mut told = Vec::new();
@@ -131,8 +141,18 @@ mod tests {
         shed.over(6 * SLICE_NANOS, |left| told.push(left));
         assert_eq!(told.len(), 1);
         assert_eq!(
-            (told[0].from_unix_nanos, told[0].events, told[0].is_full),
+            (told[0].from_unix_nanos, told[0].events, told[0].is_spool_full),
             (4 * SLICE_NANOS, 2, true)
         );
+    }
+
+    #[test]
+    fn full_memory_is_no_full_spool() {
+        let mut shed = Shed::default();
+        shed.set_pressure(0.99, 0.6);
+        assert!(!shed.keeps(4 * SLICE_NANOS));
+        let mut told = Vec::new();
+        shed.over(6 * SLICE_NANOS, |left| told.push(left.is_spool_full));
+        assert_eq!(told, [false]);
     }
 }

@@ -215,7 +215,7 @@ impl<F: Feed> LiveSource<F> {
             gaps.push_back(Gap {
                 from_unix_nanos: left.from_unix_nanos,
                 until_unix_nanos: left.until_unix_nanos,
-                cause: if left.is_full {
+                cause: if left.is_spool_full {
                     GapCause::SpoolFull
                 } else {
                     GapCause::Shed
@@ -236,7 +236,7 @@ impl<F: Feed> LiveSource<F> {
         }
         let held = self.work.order.held() as f64 / self.options.most_held.max(1) as f64;
         if self.incarnation.is_none() {
-            self.work.shed.set_pressure(held.max(self.spool_fullness));
+            self.work.shed.set_pressure(held, self.spool_fullness);
         }
     }
 }
