@@ -22,10 +22,11 @@ mod envelope;
 mod hull;
 pub(crate) mod vote;
 
-pub(crate) use cell::Cell;
 use cell::GRID_BITS;
+pub(crate) use cell::{Cell, Moment};
 pub(crate) use doubt::{Doubt, Search};
-use envelope::{Envelope, Rate};
+use envelope::Envelope;
+pub(crate) use envelope::Rate;
 use hull::Band;
 
 /// A point that θ passes below (`upper`) or above (`lower`): (initiator's clock, offset).

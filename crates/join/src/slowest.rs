@@ -222,10 +222,15 @@ impl Replies {
 
     /// The same of replies none of which is ambiguous, at an initiator on a node.
     #[inline]
-    pub(crate) fn learn_sure(&mut self, io_end: i64, own: NodeIndex, nodes: &[NodeIndex], ends: &[End]) {
+    pub(crate) fn learn_sure<'a>(
+        &mut self,
+        io_end: i64,
+        own: NodeIndex,
+        ends: impl IntoIterator<Item = (NodeIndex, &'a End)>,
+    ) {
         let mut last = None;
         let mut all_unseen = true;
-        for (&node, &end) in nodes.iter().zip(ends) {
+        for (node, &end) in ends {
             match end {
                 End::Seen { at, service_end } => {
                     all_unseen = false;
@@ -262,7 +267,7 @@ impl Replies {
 
 /// Marks the legs that the I/O may have waited for, and names the one if the rest is unlikely enough.
 pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End]) -> Option<Slowest> {
-    let judged = judge(replies, io_end, &nodes_of(legs), ends);
+    let judged = judge(replies, io_end, |at| legs[at].node, ends);
     mark(judged, ends, |at| legs[at].candidate = true)
 }
 
@@ -271,25 +276,21 @@ pub(crate) fn name(replies: &Known, io_end: i64, legs: &mut [Leg], ends: &[End])
 pub(crate) fn name_on(
     replies: &Known,
     io_end: i64,
-    nodes: &[NodeIndex],
+    node_of: impl Fn(usize) -> NodeIndex,
     ends: &[End],
     is_candidate: impl FnMut(usize),
 ) -> Option<Slowest> {
-    let judged = judge(replies, io_end, nodes, ends);
+    let judged = judge(replies, io_end, node_of, ends);
     mark(judged, ends, is_candidate)
 }
 
-fn nodes_of(legs: &[Leg]) -> Few<NodeIndex> {
-    legs.iter().map(|leg| leg.node).collect()
-}
-
 #[inline]
-fn judge(replies: &Known, io_end: i64, nodes: &[NodeIndex], ends: &[End]) -> Judged {
+fn judge(replies: &Known, io_end: i64, node_of: impl Fn(usize) -> NodeIndex, ends: &[End]) -> Judged {
     match ends {
         [] => Judged::open(Legs::default()),
         [_] => Judged::only(0, 1.0),
         _ if ends.iter().all(|end| matches!(end, End::After { .. })) => all_unseen(replies, io_end, ends),
-        _ => some_seen(replies, nodes, ends),
+        _ => some_seen(replies, node_of, ends),
     }
 }
 
@@ -349,7 +350,8 @@ fn lead(ends: &[End], last: usize) -> Option<u64> {
 }
 
 /// At least one end was seen: the last of those is the slowest, unless one that was not seen may have come later.
-fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
+#[inline]
+fn some_seen(replies: &Known, node_of: impl Fn(usize) -> NodeIndex, ends: &[End]) -> Judged {
     // One of those seen ended no earlier than this, and none later than that.
     let (mut last_seen, mut at_most) = (i64::MIN, i64::MIN);
     for end in ends {
@@ -363,12 +365,12 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
     let mut left_out = 0.0;
     // Replies of one moment wait for the same: where one took longer than they ever take, another may have as well.
     let ordinary = || {
-        ends.iter().zip(nodes).all(|(end, node)| match *end {
+        ends.iter().enumerate().all(|(at_leg, end)| match *end {
             End::Seen {
                 at,
                 service_end: Some(done),
             } => {
-                let returns = replies.returns(*node);
+                let returns = replies.returns(node_of(at_leg));
                 returns.is_none_or(|returns| returns.share_below(at.saturating_sub(done)) < SURE)
             }
             _ => true,
@@ -387,7 +389,7 @@ fn some_seen(replies: &Known, nodes: &[NodeIndex], ends: &[End]) -> Judged {
                 if service_end.saturating_sub(error) > at_most {
                     surely_later = Some((at, surely_later.is_some()));
                 }
-                let returns = replies.returns(nodes[at]).filter(|returns| returns.total >= ENOUGH);
+                let returns = replies.returns(node_of(at)).filter(|returns| returns.total >= ENOUGH);
                 let later = match returns {
                     Some(returns) if ordinary() => {
                         1.0 - returns.share_below(last_seen.saturating_sub(service_end).saturating_sub(error))

@@ -33,11 +33,39 @@ impl Cell {
     /// Lowest and highest offset at a time of this stretch.
     #[inline]
     pub(crate) fn at(&self, x: i64) -> (i64, i64) {
-        let along = x - (self.number << GRID_BITS);
-        let (since, until) = (self.rate.over(along), self.rate.over((1 << GRID_BITS) - along));
+        self.at_moment(&Moment::new(x, self.rate))
+    }
+
+    /// The same of a time whose place on the grid is known.
+    #[inline]
+    pub(crate) fn at_moment(&self, moment: &Moment) -> (i64, i64) {
+        let &Moment { since, until, .. } = moment;
         (
             (self.low.0 - since).max(self.low.1 - until),
             (self.high.0 + since).min(self.high.1 + until),
         )
+    }
+}
+
+/// A time, for asking several clocks about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// The stretch of the grid that holds it.
+    pub(crate) number: i64,
+    /// How much clocks can have drifted apart since that began, and until it ends.
+    since: i64,
+    until: i64,
+}
+
+impl Moment {
+    #[inline]
+    pub(crate) const fn new(x: i64, rate: Rate) -> Self {
+        let number = Cell::number_of(x);
+        let along = x - (number << GRID_BITS);
+        Self {
+            number,
+            since: rate.over(along),
+            until: rate.over((1 << GRID_BITS) - along),
+        }
     }
 }

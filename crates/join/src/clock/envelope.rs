@@ -12,18 +12,18 @@ const RATE_BITS: u32 = 32;
 
 /// How much two clocks can drift apart, rounded up, per nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rate(i64);
+pub(crate) struct Rate(i64);
 
 impl Rate {
     /// From parts per billion.
-    pub(super) const fn from_ppb(ppb: i64) -> Self {
+    pub(crate) const fn from_ppb(ppb: i64) -> Self {
         let ppb = if ppb < 0 { 0 } else { ppb as i128 };
         Self((((ppb << RATE_BITS) / 1_000_000_000) as i64).saturating_add(1))
     }
 
     /// The most that the offset can have changed after a time of either sign, rounded up.
     #[inline]
-    pub(super) const fn over(self, nanos: i64) -> i64 {
+    pub(crate) const fn over(self, nanos: i64) -> i64 {
         let nanos = nanos.unsigned_abs();
         // Nearly always there is room for the product.
         if nanos < 1 << 32 && self.0 < 1 << 30 {

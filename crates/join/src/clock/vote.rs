@@ -61,7 +61,7 @@ impl Line {
 }
 
 /// The fine search looks at no more candidates than this, spread evenly.
-const FINE_SAMPLE: usize = 4096;
+const FINE_SAMPLE: usize = 1024;
 
 /// A vote is accepted when chance would give as many agreeing pairs less often than this.
 const CHANCE: f64 = 1e-6;

@@ -17,19 +17,19 @@ use fathom_model::{DiskIndex, NodeIndex, Op, StreamIndex, Tap};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Engine;
-use super::align::Request;
+use super::align::{Request, is_sampled};
 use super::bulk::Round;
 use super::devices::DeviceEntry;
 use super::lane::Batch;
 use super::resolve::{Decisions, widen};
 use crate::assign::Interval;
-use crate::pool::ClaimRef;
+use crate::pool::{ClaimRef, PendingIo};
 
 /// So many different requests of a disk vote, spread evenly over a window: some ten times what the clearest case needs.
 const VOTERS: usize = 256;
 
-/// What was asked of disks is looked up in so many groups of them, side by side.
-const ASKED_IN: usize = 8;
+/// Of so many times as many requests those that vote are chosen.
+const LOOKED_UP: usize = 4;
 
 mod known;
 mod vote;
@@ -230,26 +230,48 @@ impl Engine {
         unexplained
     }
 
-    /// What the I/Os of a window asked of some disks.
+    /// What the I/Os of a window asked of some disks: of those of which it is far more than can vote, of a part of their places.
     fn asked(&self, window: i64, streams: &[StreamIndex], disks: &BTreeSet<DiskIndex>) -> Asked {
-        let disks: Vec<DiskIndex> = disks.iter().copied().collect();
-        let groups: Vec<&[DiskIndex]> = disks.chunks(disks.len().div_ceil(ASKED_IN).max(1)).collect();
-        let asked = self
-            .workers
-            .map(groups.len(), |at| self.asked_of(window, streams, groups[at]));
-        asked.into_iter().flatten().collect()
+        let mut counts = vec![0; self.catalog.disks().len()];
+        for &stream in streams {
+            self.count_gathered(stream, window, &mut counts);
+            for place in self.pooled_of(stream, window).flat_map(|io| &io.places.places) {
+                counts[place.disk.as_usize()] += 1;
+            }
+        }
+        let mut one_in = vec![0; counts.len()];
+        for disk in disks {
+            one_in[disk.as_usize()] = (counts[disk.as_usize()] / (LOOKED_UP * VOTERS)).max(1) as u64;
+        }
+        let mut asked = self.asked_of(window, streams, &one_in);
+        // Where few places are asked for again and again, a part of them may be next to none.
+        let few = |disk: &DiskIndex| asked.get(disk).is_none_or(|requests| requests.len() < 2 * VOTERS);
+        let again = |disk: &DiskIndex| one_in[disk.as_usize()] > 1 && few(disk);
+        let again: Vec<DiskIndex> = disks.iter().copied().filter(again).collect();
+        if !again.is_empty() {
+            one_in.fill(0);
+            again.iter().for_each(|disk| one_in[disk.as_usize()] = 1);
+            asked.extend(self.asked_of(window, streams, &one_in));
+        }
+        asked
     }
 
-    fn asked_of(&self, window: i64, streams: &[StreamIndex], disks: &[DiskIndex]) -> Asked {
-        let mut wanted = vec![false; self.catalog.disks().len()];
-        disks.iter().for_each(|disk| wanted[disk.as_usize()] = true);
-        let mut asked = Asked::new();
-        for &stream in streams {
-            let mut requests = self.gathered_of_disks(stream, window, &wanted);
-            let pooled = self.streams[&stream].windows.get(&window).into_iter().flatten();
-            for io in pooled.map(|&io| &self.pool.ios[io]).filter(|io| io.op != Op::Flush) {
-                let places = io.places.places.iter();
-                let places = places.filter(|place| wanted[place.disk.as_usize()]);
+    /// The I/Os of a window that are in the pool and have places.
+    fn pooled_of(&self, stream: StreamIndex, window: i64) -> impl Iterator<Item = &PendingIo> {
+        let ios = self.streams[&stream].windows.get(&window).into_iter().flatten();
+        ios.map(|&io| &self.pool.ios[io]).filter(|io| io.op != Op::Flush)
+    }
+
+    /// What the I/Os of a window asked of each disk, of one place in so many; nothing where that is 0.
+    fn asked_of(&self, window: i64, streams: &[StreamIndex], one_in: &[u64]) -> Asked {
+        let of_streams = self.workers.map(streams.len(), |at| {
+            let stream = streams[at];
+            let mut requests = self.gathered_of_disks(stream, window, one_in);
+            for io in self.pooled_of(stream, window) {
+                let places = io.places.places.iter().filter(|place| {
+                    let one_in = one_in[place.disk.as_usize()];
+                    one_in > 0 && is_sampled(place.offset, one_in)
+                });
                 requests.extend(places.map(|place| Request {
                     ordinal: io.event.ordinal,
                     whole: (io.event.start_unix_nanos, io.event.end_unix_nanos()),
@@ -258,6 +280,10 @@ impl Engine {
                 }));
             }
             requests.sort_unstable_by_key(|request| (request.ordinal, request.place.part, request.place.copy));
+            requests
+        });
+        let mut asked = Asked::new();
+        for (&stream, requests) in streams.iter().zip(of_streams) {
             for request in requests {
                 asked.entry(request.place.disk).or_default().push((stream, request));
             }

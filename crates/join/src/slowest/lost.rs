@@ -3,7 +3,7 @@
 
 use fathom_model::{Leg, Slowest};
 
-use super::{End, Few, Judged, Known, Legs, SURE, judge, mark, nodes_of, some_seen};
+use super::{End, Few, Judged, Known, Legs, SURE, judge, mark, some_seen};
 use crate::pauses::{Stretch, Stretches};
 
 /// Legs of an I/O of which the initiator's row is missing.
@@ -51,8 +51,8 @@ pub(crate) fn name(
     missing: &Missing,
     stretches: &Stretches,
 ) -> Option<Slowest> {
-    let nodes = nodes_of(legs);
-    let mut judged = judge(replies, missing.io.1, &nodes, ends);
+    let node_of = |at: usize| legs[at].node;
+    let mut judged = judge(replies, missing.io.1, node_of, ends);
     let mut refined: Few<End> = ends.iter().copied().collect();
     let stretch = stretches.of_missing(missing.time());
     // It takes one of them that is missing for another reason to be wrong.
@@ -60,7 +60,7 @@ pub(crate) fn name(
     if let Some(stretch) = stretch.filter(|stretch| sure(stretch) >= SURE)
         && refine(&mut refined, missing, stretch)
     {
-        judged = both(judged, some_seen(replies, &nodes, &refined), sure(stretch) as f32);
+        judged = both(judged, some_seen(replies, node_of, &refined), sure(stretch) as f32);
     }
     mark(judged, ends, |at| legs[at].candidate = true)
 }

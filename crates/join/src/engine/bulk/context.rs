@@ -2,7 +2,7 @@
 
 use fathom_model::{NodeIndex, StreamIndex, Tap};
 
-use crate::clock::Cell;
+use crate::clock::{Cell, Moment, Rate};
 use crate::engine::Engine;
 
 /// A stream in a round.
@@ -98,7 +98,37 @@ pub(super) struct Context {
     /// Of each node the side that speaks for it, if one does and nobody has given it up.
     far: Vec<Option<usize>>,
     tables: Vec<Table>,
+    /// How fast clocks can drift apart.
+    rate: Rate,
     pub(super) longest_io_nanos: i64,
+}
+
+/// What is known of the clocks of one initiator's far sides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tables<'a> {
+    of_far: &'a [Table],
+    rate: Rate,
+}
+
+impl Tables<'_> {
+    /// A time on the initiator's clock.
+    #[inline]
+    pub(super) const fn moment(&self, x: i64) -> Moment {
+        Moment::new(x, self.rate)
+    }
+
+    /// See [`Context::offset`].
+    #[inline]
+    pub(super) fn offset(&self, far: usize, moment: &Moment) -> Option<(i64, i64)> {
+        match &self.of_far[far] {
+            Table::Unknown => None,
+            Table::SameClock => Some((0, 0)),
+            Table::Cells { first, cells } => {
+                let at = usize::try_from(moment.number - first).ok()?;
+                cells.get(at).map(|cell| cell.at_moment(moment))
+            }
+        }
+    }
 }
 
 impl Context {
@@ -125,6 +155,7 @@ impl Context {
             sides,
             far,
             tables: Vec::new(),
+            rate: Rate::from_ppb(engine.config.max_drift_ppb),
             longest_io_nanos: engine.config.longest_io_nanos,
         };
         let count = context.sides.len();
@@ -166,13 +197,17 @@ impl Context {
     /// the time of the round.
     #[inline]
     pub(super) fn offset(&self, own: usize, far: usize, x: i64) -> Option<(i64, i64)> {
-        match &self.tables[own * self.sides.len() + far] {
-            Table::Unknown => None,
-            Table::SameClock => Some((0, 0)),
-            Table::Cells { first, cells } => {
-                let at = usize::try_from(Cell::number_of(x) - first).ok()?;
-                cells.get(at).map(|cell| cell.at(x))
-            }
+        let tables = self.tables_of(own);
+        tables.offset(far, &tables.moment(x))
+    }
+
+    /// What is known of the clocks of an initiator's far sides.
+    #[inline]
+    pub(super) fn tables_of(&self, own: usize) -> Tables<'_> {
+        let sides = self.sides.len();
+        Tables {
+            of_far: &self.tables[own * sides..(own + 1) * sides],
+            rate: self.rate,
         }
     }
 

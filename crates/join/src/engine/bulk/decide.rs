@@ -22,8 +22,11 @@ pub(super) struct Found {
     /// Whose events those of the far side are.
     pub(super) far: usize,
     /// What it says about the two nodes' clocks: a point above and one below, where they are two.
-    pub(super) bounds: Option<((i64, i64), (i64, i64))>,
+    pub(super) bounds: Option<Bounds>,
 }
+
+/// A point above and one below.
+pub(super) type Bounds = ((i64, i64), (i64, i64));
 
 /// What an initiator's claims on a node's disks should have.
 #[derive(Clone, Copy, Debug)]

@@ -55,7 +55,7 @@ impl Round {
         let source = Source::new(&self.context, side, &self.gathered[side]);
         let learnt = workers.map_mut(&mut self.slices, |slice| {
             let decided = &mut slice.of_side[side];
-            (decided.ends, decided.nodes) = (shelves.ends.take(), shelves.nodes.take());
+            decided.ends = shelves.ends.take();
             source.ask_clocks(decided)
         });
         learnt.iter().for_each(|replies| all.merge(replies));
@@ -170,9 +170,7 @@ impl Round {
         let (own, gathered) = (&self.context.sides[side], &self.gathered[side]);
         let made = workers.map_mut(&mut self.slices, |slice| {
             let mut decided = std::mem::take(&mut slice.of_side[side]);
-            let (ends, nodes) = decided.name_last(gathered, known);
-            shelves.ends.put(ends);
-            shelves.nodes.put(nodes);
+            shelves.ends.put(decided.name_last(gathered, known));
             FanOuts::new(own, Arc::clone(gathered), decided)
         });
         made.into_iter().filter(|one| !one.is_empty()).collect()
@@ -200,58 +198,62 @@ impl<'a> Source<'a> {
         let mut replies = Replies::default();
         let legs = decided.picks.len();
         let Decided {
-            clocks, ends, nodes, ..
+            picks,
+            seen,
+            clocks,
+            ends,
+            ..
         } = decided;
         clocks.clear();
-        clocks.resize(legs, NO_CLOCK);
-        ends.resize(legs, End::Unknown { from: 0 });
-        nodes.resize(legs, NodeIndex(0));
+        clocks.reserve(legs);
+        ends.clear();
+        ends.reserve(legs);
+        let tables = self.context.tables_of(self.side);
         let ios = self.gathered.ios[decided.first..].iter().zip(&decided.decided);
-        let (mut picks, mut seen) = (decided.picks.as_mut_slice(), decided.seen.as_slice());
-        let (mut clocks, mut ends, mut nodes) = (clocks.as_mut_slice(), ends.as_mut_slice(), nodes.as_mut_slice());
+        let (mut picks, mut seen) = (picks.as_mut_slice(), seen.as_slice());
         for (io, _) in ios.filter(|(_, decided)| **decided) {
             let places = &self.gathered.places[io.places()];
-            let count = ..places.len();
-            let (Some(picks), Some(clocks), Some(ends), Some(nodes)) = (
-                picks.split_off_mut(count),
-                clocks.split_off_mut(count),
-                ends.split_off_mut(count),
-                nodes.split_off_mut(count),
-            ) else {
+            let Some(picks) = picks.split_off_mut(..places.len()) else {
                 break;
             };
-            for (at, place) in places.iter().enumerate() {
-                let pick = &mut picks[at];
-                let offset = self.context.offset(self.side, usize::from(pick.far), io.start);
+            let moment = tables.moment(io.start);
+            let first = ends.len();
+            // What neither shows a leg nor leaves all open says nothing about replies.
+            let (mut any_leg, mut all_after) = (false, true);
+            for (place, pick) in places.iter().zip(picks) {
+                let offset = tables.offset(pick.far.into(), &moment);
                 pick.has_clock = offset.is_some();
                 let clock = offset.map(|(low, high)| ClockStatement::between(low, high));
-                clocks[at] = clock.unwrap_or(NO_CLOCK);
+                clocks.push(clock.unwrap_or(NO_CLOCK));
                 let [leg, target, device] = pick.seen;
                 let (events, rest) = seen.split_at(usize::from(leg) + usize::from(target) + usize::from(device));
                 seen = rest;
                 // What is seen at the target is before what is seen at the drive.
-                let service = if target || device {
-                    events.get(usize::from(leg))
-                } else {
-                    None
-                };
+                let service = events.get(usize::from(leg));
                 let reply = Reply {
                     node: place.node,
                     local: place.node == self.own.node,
                     ambiguous: false,
-                    leg_end: if leg {
-                        events.first().map(Observation::end_unix_nanos)
-                    } else {
-                        None
-                    },
+                    leg_end: None,
                     between: None,
                     service_end: service.map(Observation::end_unix_nanos),
                     clock,
                 };
-                ends[at] = reply.end(io.start);
-                nodes[at] = place.node;
+                let end = match events.first().filter(|_| leg) {
+                    None => reply.end(io.start),
+                    Some(event) => {
+                        let leg_end = Some(event.end_unix_nanos());
+                        Reply { leg_end, ..reply }.end(io.start)
+                    }
+                };
+                any_leg |= leg;
+                all_after &= matches!(end, End::After { .. });
+                ends.push(end);
             }
-            replies.learn_sure(io.end, self.own.node, nodes, ends);
+            if any_leg || all_after {
+                let nodes = places.iter().map(|place| place.node);
+                replies.learn_sure(io.end, self.own.node, nodes.zip(&ends[first..]));
+            }
         }
         replies
     }
@@ -350,23 +352,24 @@ impl Decided {
     }
 
     /// Finds out which leg each I/O waited for, where that can be known, by when replies were there; gives that memory back.
-    fn name_last(&mut self, gathered: &Gathered, known: &Known) -> (Vec<End>, Vec<NodeIndex>) {
-        let (mut ends, mut nodes) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.nodes));
+    fn name_last(&mut self, gathered: &Gathered, known: &Known) -> Vec<End> {
+        let mut ends = std::mem::take(&mut self.ends);
         self.last.clear();
         self.last.reserve_exact(self.decided.len());
         let ios = gathered.ios[self.first..].iter().zip(&self.decided);
-        let mut first = 0;
+        let (mut picks, mut of_picks) = (self.picks.as_mut_slice(), ends.as_slice());
         for io in ios.filter(|(_, decided)| **decided).map(|(io, _)| io) {
-            let legs = first..first + io.places as usize;
-            let picks = &mut self.picks[legs.clone()];
+            let places = &gathered.places[io.places()];
+            let (Some(picks), Some(ends)) = (picks.split_off_mut(..places.len()), of_picks.split_off(..places.len()))
+            else {
+                break;
+            };
             let note = |at: usize| picks[at].candidate = true;
-            let slowest = slowest::name_on(known, io.end, &nodes[legs.clone()], &ends[legs.clone()], note);
+            let slowest = slowest::name_on(known, io.end, |at| places[at].node, ends, note);
             self.last.push(Last::of(slowest));
-            first = legs.end;
         }
         ends.clear();
-        nodes.clear();
-        (ends, nodes)
+        ends
     }
 }
 

@@ -4,7 +4,7 @@ use fathom_model::{NodeIndex, StreamIndex};
 
 use super::gather::{Asking, Gathered};
 use crate::engine::Engine;
-use crate::engine::align::Request;
+use crate::engine::align::{Request, is_sampled};
 
 /// What a window's I/Os asked of a node, in the order of ordinals, part and copy.
 pub(in crate::engine) enum Asks<'a> {
@@ -112,24 +112,38 @@ impl Engine {
         gathered.flat_map(|gathered| gathered.ios.iter().map(|io| (io.ordinal, io.end)))
     }
 
-    /// What the I/Os that were gathered for a window asked of some disks, those that are wanted by index.
+    /// How often the I/Os that were gathered for a window asked something of each disk, added to what is there.
+    pub(in crate::engine) fn count_gathered(&self, stream: StreamIndex, window: i64, counts: &mut [usize]) {
+        if let Some(gathered) = self.streams[&stream].gathered.get(&window) {
+            gathered
+                .places
+                .iter()
+                .for_each(|place| counts[place.disk.as_usize()] += 1);
+        }
+    }
+
+    /// What the I/Os that were gathered for a window asked of disks, of each disk one place in so many, by index; none where that is 0.
     pub(in crate::engine) fn gathered_of_disks(
         &self,
         stream: StreamIndex,
         window: i64,
-        wanted: &[bool],
+        one_in: &[u64],
     ) -> Vec<Request> {
         let mut requests = Vec::new();
-        if let Some(gathered) = self.streams[&stream].gathered.get(&window) {
-            for io in &gathered.ios {
-                let places = gathered.places[io.places()].iter();
-                let places = places.filter(|place| wanted[place.disk.as_usize()]);
-                requests.extend(places.map(|place| Request {
-                    ordinal: io.ordinal,
-                    whole: (io.start, io.end),
-                    op: io.op,
-                    place: (*place).into(),
-                }));
+        let Some(gathered) = self.streams[&stream].gathered.get(&window) else {
+            return requests;
+        };
+        for io in &gathered.ios {
+            for place in &gathered.places[io.places()] {
+                let one_in = one_in[place.disk.as_usize()];
+                if one_in > 0 && is_sampled(place.offset, one_in) {
+                    requests.push(Request {
+                        ordinal: io.ordinal,
+                        whole: (io.start, io.end),
+                        op: io.op,
+                        place: (*place).into(),
+                    });
+                }
             }
         }
         requests

@@ -3,8 +3,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fathom_model::NodeIndex;
-
 use super::Round;
 use super::gather::{Asking, Gathered};
 use super::slice::{Decided, Scratch};
@@ -19,7 +17,6 @@ pub(in crate::engine) struct Shelves {
     pub(super) asked: Shelf<Vec<Vec<Asking>>>,
     pub(super) decided: Shelf<Decided>,
     pub(super) ends: Shelf<Vec<End>>,
-    pub(super) nodes: Shelf<Vec<NodeIndex>>,
     pub(super) used: Shelf<Vec<At>>,
     pub(super) scratch: Shelf<Scratch>,
 }

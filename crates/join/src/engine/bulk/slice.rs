@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use fathom_model::{ClockStatement, NodeIndex, Observation};
+use fathom_model::{ClockStatement, Observation};
 
 use super::claim::{Claim, Kind, claim_of, meets_pooled};
 use super::context::{Context, Span, slack};
@@ -86,9 +86,8 @@ pub(super) struct Decided {
     pub(super) seen: Vec<Observation>,
     /// What is known of the far clock, an entry a pick, once that was learnt.
     pub(super) clocks: Vec<ClockStatement>,
-    /// When its reply was there, as far as that is known, and the node that replied, an entry a pick as well; until the last is named.
+    /// When its reply was there, as far as that is known, an entry a pick as well; until the last is named.
     pub(super) ends: Vec<End>,
-    pub(super) nodes: Vec<NodeIndex>,
     /// The leg that was the last, an entry an I/O that was decided, once that was found out.
     pub(super) last: Vec<Last>,
 }
@@ -110,7 +109,6 @@ impl Decided {
         self.seen.clear();
         self.clocks.clear();
         self.ends.clear();
-        self.nodes.clear();
         self.last.clear();
     }
 }
@@ -361,9 +359,7 @@ impl<'a> Work<'a> {
                     own: (io.start - own_slack, io.end + own_slack),
                     node: place.node.0,
                     next: NOTHING,
-                    leg: NOTHING,
-                    target: NOTHING,
-                    device: NOTHING,
+                    seen: [NOTHING; 3],
                     side: side as u16,
                     odd: bounds.is_none(),
                 };

@@ -12,7 +12,7 @@ use crate::delays::{Samples, Usual};
 use crate::pool::ClaimRef;
 
 /// Of more I/Os than this in a window a part is learnt from.
-const SAMPLE: usize = 4096;
+const SAMPLE: usize = 2048;
 
 impl Engine {
     /// Learns from a window's I/Os, as far as they are sure, how long the steps of legs take, and then decides the places of the

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::context::Span;
-use super::super::decide::{Events, Expected, Found, Sought};
+use super::super::decide::{Bounds, Events, Expected, Sought};
 use super::super::tightest::Tightest;
 use super::super::{At, Pick};
 use super::hot::Scratch;
@@ -18,7 +18,7 @@ impl Work<'_> {
         let mut clocks: Vec<Tightest> = vec![Tightest::default(); sides * sides];
         let mut claims = scratch.claims.as_slice();
         let events = Events::new(self.context, &self.devices, &scratch.events);
-        let mut found: Vec<Found> = Vec::new();
+        let mut bounds: Vec<(usize, Bounds)> = Vec::new();
         let mut of_side = Vec::with_capacity(sides);
         let places = |side: usize, ios: &Range<usize>| -> usize {
             let ios = &self.deciding[side].ios[ios.clone()];
@@ -45,25 +45,17 @@ impl Work<'_> {
                     decided.decided.push(false);
                     continue;
                 }
-                found.clear();
+                bounds.clear();
+                let before = (decided.picks.len(), decided.seen.len());
                 let own = claims.split_off(..io.places as usize).unwrap_or_default();
                 for (place, claim) in gathered.places[io.places()].iter().zip(own) {
                     let sought = Sought { io, place, side };
-                    let seen = [claim.leg, claim.target, claim.device];
-                    let one = if claim.odd {
-                        None
-                    } else {
-                        events.find(&sought, seen, &expected)
+                    if claim.odd {
+                        break;
+                    }
+                    let Some(one) = events.find(&sought, claim.seen, &expected) else {
+                        break;
                     };
-                    let Some(one) = one else { break };
-                    found.push(one);
-                }
-                let all = io.whole && io.places > 0 && found.len() == io.places as usize;
-                decided.decided.push(all);
-                if !all {
-                    continue;
-                }
-                for (one, claim) in found.iter().zip(own) {
                     let far = one.far;
                     let mut note = |number: u32, of: usize| {
                         let event = events.get(number);
@@ -73,16 +65,33 @@ impl Work<'_> {
                         }
                         event.is_some()
                     };
-                    let seen = [note(claim.leg, side), note(claim.target, far), note(claim.device, far)];
+                    let [leg, target, device] = claim.seen;
+                    let seen = [note(leg, side), note(target, far), note(device, far)];
                     decided.picks.push(Pick {
                         far: far as u16,
                         seen,
                         has_clock: false,
                         candidate: false,
                     });
-                    if let Some((upper, lower)) = one.bounds {
-                        clocks[side * sides + far].add(upper, lower);
+                    if let Some(one) = one.bounds {
+                        bounds.push((far, one));
                     }
+                }
+                let all = io.whole && io.places > 0 && decided.picks.len() - before.0 == io.places as usize;
+                decided.decided.push(all);
+                if !all {
+                    // What was found of some of its places is not its own as long as the others are open.
+                    for pick in decided.picks.drain(before.0..) {
+                        for (seen, of) in pick.seen.into_iter().zip([side, pick.far.into(), pick.far.into()]) {
+                            let left = used[of].len() - usize::from(seen);
+                            used[of].truncate(left);
+                        }
+                    }
+                    decided.seen.truncate(before.1);
+                    continue;
+                }
+                for &(far, (upper, lower)) in &bounds {
+                    clocks[side * sides + far].add(upper, lower);
                 }
             }
             of_side.push(decided);

@@ -23,10 +23,8 @@ pub(super) struct Hot {
     pub(super) node: u32,
     /// The next one with the same hash.
     pub(super) next: u32,
-    /// Numbers of the events that touch it.
-    pub(super) leg: u32,
-    pub(super) target: u32,
-    pub(super) device: u32,
+    /// Numbers of the events that touch it: leg, target, device.
+    pub(super) seen: [u32; 3],
     pub(super) side: u16,
     /// Something speaks against it.
     pub(super) odd: bool,
@@ -114,9 +112,7 @@ impl Hot {
             own: claim.own(),
             node: claim.node,
             next: NOTHING,
-            leg: NOTHING,
-            target: NOTHING,
-            device: NOTHING,
+            seen: [NOTHING; 3],
             side: claim.side,
             odd: false,
         }
@@ -175,15 +171,14 @@ impl Scratch {
         self.claims.push(claim);
     }
 
-    /// Notes an event at the claims that it touches: at the only one as `seen`; of several at the only one that it may belong to, and
+    /// Notes an event at the claims that it touches, as `seen` of a kind: at the only one; of several at the only one that it may belong to, and
     /// where that is not one, at all of them that something speaks against them.
     pub(super) fn meet(
         &mut self,
-        event: impl Fn() -> Event,
+        (event, kind): (Event, usize),
         near: &Near,
         met: &Met,
         may_have: impl Fn(&Hot) -> bool,
-        seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
         // Nearly always there is one claim that it touches.
@@ -199,12 +194,12 @@ impl Scratch {
             next = claim.next;
         }
         if many {
-            self.meet_many(event, near, met, may_have, seen, odd);
+            self.meet_many((event, kind), near, met, may_have, odd);
         } else if let Some(claim) = self.claims.get_mut(only as usize) {
             if odd {
                 claim.odd = true;
             } else {
-                note(claim, &mut self.events, event, seen);
+                note(claim, &mut self.events, event, kind);
             }
         }
     }
@@ -213,11 +208,10 @@ impl Scratch {
     #[inline(never)]
     fn meet_many(
         &mut self,
-        event: impl Fn() -> Event,
+        (event, kind): (Event, usize),
         near: &Near,
         met: &Met,
         may_have: impl Fn(&Hot) -> bool,
-        seen: impl Fn(&mut Hot) -> &mut u32,
         odd: bool,
     ) {
         let known = !self.crowds.is_empty() && self.crowds.contains_key(&near.head);
@@ -231,7 +225,7 @@ impl Scratch {
             self.speak_against(near, met, is_crowded);
             return;
         }
-        note(&mut self.claims[owner as usize], &mut self.events, event, seen);
+        note(&mut self.claims[owner as usize], &mut self.events, event, kind);
     }
 
     /// Who an event may belong to; `None` where they are too many to be looked at one by one.
@@ -285,11 +279,12 @@ impl Scratch {
 }
 
 /// Notes an event at the only claim that it may belong to.
-fn note(claim: &mut Hot, events: &mut Vec<Event>, event: impl Fn() -> Event, seen: impl Fn(&mut Hot) -> &mut u32) {
-    let number = seen(claim);
+#[inline]
+fn note(claim: &mut Hot, events: &mut Vec<Event>, event: Event, kind: usize) {
+    let number = &mut claim.seen[kind];
     if *number == NOTHING {
         *number = events.len() as u32;
-        events.push(event());
+        events.push(event);
     } else {
         claim.odd = true;
     }

@@ -62,7 +62,7 @@ impl Work<'_> {
         for near in near {
             let row = near.row as usize;
             let (start, end) = (columns.starts[row], columns.end(row));
-            let event = || Event {
+            let event = Event {
                 at: At {
                     batch: number,
                     row: near.row,
@@ -75,23 +75,20 @@ impl Work<'_> {
                 device: columns.devices[row],
                 op: columns.ops[row],
             };
-            let span = (start, end);
             let tap = columns.taps[row];
-            let may_have = |claim: &Hot| self.may_have(claim, side, tap, span);
-            let met = |leg_of: Option<u16>| Met { span, leg_of };
-            match tap {
-                Tap::Initiator => {
-                    // A leg that ended after its I/O may be that of several.
-                    let met = met(Some(side as u16));
-                    scratch.meet(event, near, &met, |_| true, |claim| &mut claim.leg, false);
-                }
-                Tap::Target => {
-                    scratch.meet(event, near, &met(None), may_have, |claim| &mut claim.target, !speaks);
-                }
-                _ => {
-                    scratch.meet(event, near, &met(None), may_have, |claim| &mut claim.device, !speaks);
-                }
-            }
+            let kind = match tap {
+                Tap::Initiator => 0,
+                Tap::Target => 1,
+                _ => 2,
+            };
+            let is_leg = kind == 0;
+            let met = Met {
+                span: (start, end),
+                leg_of: is_leg.then_some(side as u16),
+            };
+            // A leg that ended after its I/O may be that of several.
+            let may_have = |claim: &Hot| is_leg || self.may_have(claim, side, tap, met.span);
+            scratch.meet((event, kind), near, &met, may_have, !is_leg && !speaks);
         }
     }
 
