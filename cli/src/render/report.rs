@@ -260,8 +260,11 @@ fn last_copies_of<'a>(title: &str, rows: impl Iterator<Item = &'a LastCopy>) -> 
             },
             percent(row.expected_share),
             row.added_ns.map_or_else(|| "-".to_owned(), show_nanos),
-            row.added_ns
-                .map_or_else(|| "-".to_owned(), |added| show_nanos(added / row.writes.max(1))),
+            // Of those of which it is known: the others are no zeros.
+            row.added_ns.map_or_else(
+                || "-".to_owned(),
+                |added| show_nanos(added / row.added_writes.unwrap_or(row.writes).max(1)),
+            ),
         ]);
     }
     grid.lines("")

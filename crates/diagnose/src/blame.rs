@@ -182,7 +182,7 @@ pub fn blame(rows: &JoinedRows, io: &Io) -> Option<Blame> {
         Some(slowest) => (slowest.leg.checked_sub(io.legs.start)?, slowest.lead_nanos),
         None => last_done(legs)?,
     };
-    if last >= legs.len() || in_two_manners(legs) {
+    if last >= legs.len() {
         return None;
     }
     let excess = excess(io, legs, last);
@@ -212,7 +212,7 @@ fn excess(io: &Io, legs: &[Leg], at: usize) -> SmallVec<[(Suspect, u64); 3]> {
     let others: SmallVec<[&Leg; 3]> = others.map(|(_, leg)| leg).collect();
     let own = parts(io, &legs[at]).into_iter();
     own.filter_map(|part| {
-        let usual = peers(part.suspect, io, &others)?;
+        let usual = peers(part.suspect, io, &legs[at], &others)?;
         Some((part.suspect, part.nanos.saturating_sub(usual)))
     })
     .collect()
@@ -232,8 +232,13 @@ fn shared(mut excess: SmallVec<[(Suspect, u64); 3]>, nanos: u64) -> SmallVec<[(S
     excess
 }
 
-/// Ways measured in two manners do not compare. A copy on the initiator's own node has no way: its drive is on the initiator's
-/// clock, and compares with any.
+/// Whether two legs say the same of a suspect: ways that were measured in two manners, there and back or there alone, do not compare.
+pub(crate) const fn compares(suspect: Suspect, one: &Leg, other: &Leg) -> bool {
+    let is_way = matches!(suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
+    !is_way || one.initiator.is_some() == other.initiator.is_some()
+}
+
+/// Whether some remote legs were seen at the initiator and others not.
 pub(crate) fn in_two_manners(legs: &[Leg]) -> bool {
     let mut remote = legs.iter().filter(|leg| !leg.local).map(|leg| leg.initiator.is_some());
     remote.next().is_some_and(|first| remote.any(|seen| seen != first))
@@ -243,7 +248,7 @@ pub(crate) fn in_two_manners(legs: &[Leg]) -> bool {
 /// the peers took. Over many writes this is zero among equals, which what the last copies added is not: who is last for another
 /// reason is looked at only then, and chance that was for it is never counted.
 pub(crate) fn against_peers(io: &Io, legs: &[Leg], at: usize) -> SmallVec<[(Suspect, i64, u64); 3]> {
-    if legs.len() < 2 || in_two_manners(legs) {
+    if legs.len() < 2 {
         return SmallVec::new();
     }
     let others = legs.iter().enumerate();
@@ -251,7 +256,7 @@ pub(crate) fn against_peers(io: &Io, legs: &[Leg], at: usize) -> SmallVec<[(Susp
     let others: SmallVec<[&Leg; 3]> = others.map(|(_, leg)| leg).collect();
     let own = parts(io, &legs[at]).into_iter();
     own.filter_map(|part| {
-        let usual = peers(part.suspect, io, &others)?;
+        let usual = peers(part.suspect, io, &legs[at], &others)?;
         let beyond = i64::try_from(i128::from(part.nanos) - i128::from(usual)).unwrap_or(i64::MAX);
         Some((part.suspect, beyond, usual))
     })
@@ -296,8 +301,9 @@ pub(crate) fn like(suspect: Suspect, io: &Io, leg: &Leg) -> Option<u64> {
 }
 
 /// What the same component took on the write's other copies: the middle one, of two the longer.
-fn peers(suspect: Suspect, io: &Io, others: &[&Leg]) -> Option<u64> {
-    let mut times: SmallVec<[u64; 3]> = others.iter().filter_map(|leg| like(suspect, io, leg)).collect();
+fn peers(suspect: Suspect, io: &Io, own: &Leg, others: &[&Leg]) -> Option<u64> {
+    let others = others.iter().filter(|other| compares(suspect, own, other));
+    let mut times: SmallVec<[u64; 3]> = others.filter_map(|leg| like(suspect, io, leg)).collect();
     times.sort_unstable();
     times.get(times.len() / 2).copied()
 }

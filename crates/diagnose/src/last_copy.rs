@@ -120,6 +120,7 @@ impl LastCopies {
                     share_high: round(share_high),
                     expected_share: round(entry.expected / entry.writes.max(1) as f64),
                     added_ns: (entry.leads > 0).then_some(entry.added),
+                    added_writes: Some(entry.leads),
                 }
             })
             .collect();

@@ -171,6 +171,10 @@ pub struct LastCopy {
     /// What those writes waited for it after the second-last copy, in all, of the writes where that is known; null where it is
     /// known of none.
     pub added_ns: Option<u64>,
+    /// Of how many of `writes` it is known how long they waited after the second-last copy; null from a coordinator of before this was
+    /// said.
+    #[serde(default)]
+    pub added_writes: Option<u64>,
 }
 
 /// Who is to blame.

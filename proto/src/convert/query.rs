@@ -263,6 +263,7 @@ impl From<&report::LastCopy> for wire::LastCopy {
             share_high: row.share_high,
             expected_share: row.expected_share,
             added_nanos: row.added_ns,
+            added_writes: row.added_writes,
         }
     }
 }
@@ -280,6 +281,7 @@ impl From<&wire::LastCopy> for report::LastCopy {
             share_high: row.share_high,
             expected_share: row.expected_share,
             added_ns: row.added_nanos,
+            added_writes: row.added_writes,
         }
     }
 }

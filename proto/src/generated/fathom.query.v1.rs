@@ -1239,6 +1239,9 @@ pub struct LastCopy {
     /// Its upper end. 0: of a coordinator of before this was said.
     #[prost(double, tag = "9")]
     pub share_high: f64,
+    /// Of how many of `writes` it is known how long they waited after the second-last copy. Absent: of a coordinator of before this was said.
+    #[prost(uint64, optional, tag = "10")]
+    pub added_writes: ::core::option::Option<u64>,
 }
 /// Who is to blame.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -9,7 +9,7 @@ use fathom_model::{Catalog, Io, JoinedRows, Leg, Op};
 use hdrhistogram::Histogram;
 
 use super::FEWEST_WRITES;
-use crate::blame::{Suspect, blame, like, outside, parts};
+use crate::blame::{Suspect, blame, compares, like, outside, parts};
 use crate::latency::{histogram, record};
 
 /// How many writes are shown as evidence.
@@ -49,7 +49,7 @@ pub struct Case {
     last: u64,
     /// Of how many of these that is known, and not only possible.
     known_last: u64,
-    /// Writes of which it is not known for which copy they waited, and of which nothing is counted.
+    /// Writes of which it is not known whether they waited for it, or how long, and of which nothing is counted.
     open: u64,
     writes: u64,
     all_added: u64,
@@ -134,7 +134,12 @@ impl Case {
         self.writes += 1;
         record(&mut self.own, nanos);
         let Some(added) = self.added(rows, io, nanos, at) else {
-            self.open += u64::from(io.slowest.is_none() && at.is_some_and(|at| legs[at].candidate));
+            // It may have waited for it, or did, and nothing of it compares with what its peers took.
+            let may_have = match io.slowest {
+                None => at.is_some_and(|at| legs[at].candidate),
+                Some(slowest) => self.usual_nanos.is_none() && at.is_some_and(|at| slowest.leg == io.legs.start + at),
+            };
+            self.open += u64::from(may_have);
             return;
         };
         self.last += 1;
@@ -171,7 +176,7 @@ impl Case {
             return (None, Vec::new());
         };
         let others = legs.iter().filter(|other| other.part == legs[at].part);
-        let others = others.filter(|other| of_suspect(other).is_none());
+        let others = others.filter(|other| of_suspect(other).is_none() && compares(self.suspect, &legs[at], other));
         (own, others.filter_map(|other| like(self.suspect, io, other)).collect())
     }
 
@@ -402,7 +407,7 @@ impl Case {
             return counted;
         }
         format!(
-            "{counted}; of {:.0} % more it is open whether they waited for it, and nothing of them is counted",
+            "{counted}; of {:.0} % more it is open whether they waited for it or how long, and nothing of them is counted",
             100.0 * self.share(self.open)
         )
     }

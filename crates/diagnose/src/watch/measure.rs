@@ -112,73 +112,76 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
     let legs = rows.legs_of(io);
     let write_nanos = io.event.duration_nanos;
     let mut measures: SmallVec<[Measure; 12]> = SmallVec::new();
-    if !in_two_manners(legs) {
-        let all: SmallVec<[_; 6]> = legs.iter().map(|leg| parts(io, leg)).collect();
-        for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
-            for part in own {
-                let length = legs[at].length;
-                let usual = known.usual(part.suspect, length, part.nanos);
-                let alone = known.pasts.is_alone(part.suspect);
-                if alone {
-                    let rest = write_nanos.saturating_sub(part.nanos);
-                    known.pasts.note(part.suspect, length, second, (part.nanos, rest));
+    let all: SmallVec<[_; 6]> = legs.iter().map(|leg| parts(io, leg)).collect();
+    let two_manners = in_two_manners(legs);
+    for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
+        for part in own {
+            let is_way = matches!(part.suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
+            // What is usual is of ways that were measured alike.
+            if is_way && two_manners {
+                continue;
+            }
+            let length = legs[at].length;
+            let usual = known.usual(part.suspect, length, part.nanos);
+            let alone = known.pasts.is_alone(part.suspect);
+            if alone {
+                let rest = write_nanos.saturating_sub(part.nanos);
+                known.pasts.note(part.suspect, length, second, (part.nanos, rest));
+            }
+            let Some(usual) = usual else { continue };
+            let mut longest = usual;
+            let mut others = 0;
+            for other in (0..legs.len()).filter(|&other| other != at) {
+                if legs[other].ambiguous || legs[other].part != legs[at].part {
+                    continue;
                 }
-                let Some(usual) = usual else { continue };
-                let mut longest = usual;
-                let mut others = 0;
-                for other in (0..legs.len()).filter(|&other| other != at) {
-                    if legs[other].ambiguous || legs[other].part != legs[at].part {
-                        continue;
-                    }
-                    let theirs = match part.suspect {
-                        Suspect::FarSide(_) | Suspect::Unseen { .. } => like(part.suspect, io, &legs[other]),
-                        _ => all[other]
-                            .iter()
-                            .find(|theirs| theirs.suspect.same_kind(part.suspect))
-                            .map(|theirs| theirs.nanos),
-                    };
-                    // Another copy that went the only way there is says nothing of that way.
-                    if let Some(nanos) = theirs.filter(|_| !alone) {
-                        longest = longest.max(nanos);
-                        others += 1;
-                    }
+                let theirs = match part.suspect {
+                    Suspect::FarSide(_) | Suspect::Unseen { .. } => like(part.suspect, io, &legs[other]),
+                    _ => all[other]
+                        .iter()
+                        .find(|theirs| theirs.suspect.same_kind(part.suspect))
+                        .map(|theirs| theirs.nanos),
+                };
+                // Another copy that went the only way there is says nothing of that way.
+                if let Some(nanos) = theirs.filter(|_| !alone) {
+                    longest = longest.max(nanos);
+                    others += 1;
                 }
-                // The only way of its write is held against what ways of such writes usually take.
-                let is_way = matches!(part.suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
-                if others > 0 || is_way {
-                    measures.push(Measure {
-                        suspect: part.suspect,
-                        beyond_nanos: part.nanos.saturating_sub(longest),
-                        above_nanos: part.nanos.saturating_sub(usual),
-                        added_nanos: 0,
-                        unsure_nanos: 0,
-                        guessed_nanos: 0,
-                        one_way: is_way && legs[at].initiator.is_none(),
-                        alone: alone.then_some((length, part.nanos)),
-                    });
-                }
+            }
+            // The only way of its write is held against what ways of such writes usually take.
+            if others > 0 || is_way {
+                measures.push(Measure {
+                    suspect: part.suspect,
+                    beyond_nanos: part.nanos.saturating_sub(longest),
+                    above_nanos: part.nanos.saturating_sub(usual),
+                    added_nanos: 0,
+                    unsure_nanos: 0,
+                    guessed_nanos: 0,
+                    one_way: is_way && legs[at].initiator.is_none(),
+                    alone: alone.then_some((length, part.nanos)),
+                });
             }
         }
-        measures.extend(wholes(io, legs, &mut known.references));
-        let shares = blame(rows, io).map(|blame| blame.shares);
-        let is_known = shares.is_some();
-        let replied = io.slowest.is_some() || legs.iter().any(|leg| leg.initiator.is_some());
-        let usual = if is_known || replied {
-            None
-        } else {
-            known.references.usual_write(io)
+    }
+    measures.extend(wholes(io, legs, &mut known.references));
+    let shares = blame(rows, io).map(|blame| blame.shares);
+    let is_known = shares.is_some();
+    let replied = io.slowest.is_some() || legs.iter().any(|leg| leg.initiator.is_some());
+    let usual = if is_known || replied {
+        None
+    } else {
+        known.references.usual_write(io)
+    };
+    let guess = usual.map(|usual| guessed(io, legs, write_nanos.saturating_sub(usual)));
+    let shares = shares.or(guess).unwrap_or_default();
+    for (suspect, nanos) in shares {
+        let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) else {
+            continue;
         };
-        let guess = usual.map(|usual| guessed(io, legs, write_nanos.saturating_sub(usual)));
-        let shares = shares.or(guess).unwrap_or_default();
-        for (suspect, nanos) in shares {
-            let Some(measure) = measures.iter_mut().find(|measure| measure.suspect == suspect) else {
-                continue;
-            };
-            if is_known {
-                measure.added_nanos = nanos;
-            } else {
-                measure.guessed_nanos = nanos;
-            }
+        if is_known {
+            measure.added_nanos = nanos;
+        } else {
+            measure.guessed_nanos = nanos;
         }
     }
     let writer = Suspect::Initiator(io.node);

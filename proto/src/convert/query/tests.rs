@@ -97,6 +97,7 @@ fn report_comes_back() {
             share_high: 0.9,
             expected_share: 0.25,
             added_ns: Some(7),
+            added_writes: Some(2),
         }],
         last_copies_by_node: Vec::new(),
         last_copies_by_pair: vec![LastCopy {
@@ -109,6 +110,7 @@ fn report_comes_back() {
             share_high: 1.0,
             expected_share: 0.5,
             added_ns: None,
+            added_writes: Some(0),
         }],
         culprit: Some(Culprit {
             kind: text("disk"),

@@ -80,7 +80,7 @@ fn writes_of_which_it_is_open_what_they_waited_for_are_said_and_doubted() {
     assert_eq!(named(Some(&half)), Some(("disk", "t1")));
     let said = last(&half);
     assert!(
-        said.contains("% more it is open whether they waited for it, and nothing of them is counted"),
+        said.contains("% more it is open whether they waited for it or how long, and nothing of them is counted"),
         "{said}"
     );
     assert!(half.confidence < known.confidence, "{half:?}");
@@ -166,4 +166,55 @@ fn guess_takes_a_fifth_of_how_sure_it_is_and_leaves_what_is_likely_likely() {
     for (sure, guess, doubtful) in all {
         assert!((doubted(sure, guess) - doubtful).abs() < 1e-9, "{sure} {guess}");
     }
+}
+
+/// Of every other write the reply of another copy was lost: what the drive took beyond the other drives is seen all the same. It was said
+/// of half of the writes that they did not wait for it, at half the cost.
+#[test]
+fn replies_that_others_lost_take_nothing_from_what_a_drive_cost() {
+    let (known, mut cluster) = run(slow_drive, &[]);
+    let known = known.unwrap();
+    let rows = &mut cluster.rows;
+    for io in rows.ios.iter().step_by(2) {
+        for leg in &mut rows.legs[io.legs.clone()] {
+            if leg.copy == 0 {
+                leg.initiator = None;
+            }
+        }
+    }
+    let half = judge(&cluster).unwrap();
+    assert_eq!(named(Some(&half)), Some(("disk", "t1")));
+    assert_eq!((half.guessed_ns, half.confidence), (0, known.confidence));
+    let share = half.cost_ns as f64 / known.cost_ns as f64;
+    assert!((0.99..1.01).contains(&share), "{half:?}");
+    assert!(!last(&half).contains("open"), "{half:?}");
+}
+
+/// A way whose reply was seen has no peer among those that were seen there alone: that such writes waited for it is known, and how long is
+/// said to be open.
+#[test]
+fn ways_without_a_peer_seen_alike_are_open_and_not_left_out() {
+    let slow = |at: i64, copy: usize, times: &mut Times| {
+        if copy == 2 && at / MILLISECOND > 5000 {
+            times.way += 4_000_000;
+        }
+    };
+    let (known, mut cluster) = run(slow, &[]);
+    let known = known.unwrap();
+    let rows = &mut cluster.rows;
+    for io in rows.ios.iter().step_by(2) {
+        for leg in &mut rows.legs[io.legs.clone()] {
+            if leg.copy != 2 {
+                leg.initiator = None;
+            }
+        }
+    }
+    let half = judge(&cluster).unwrap();
+    assert_eq!(named(Some(&half)), named(Some(&known)));
+    assert!(half.cost_ns < known.cost_ns, "{half:?}");
+    assert!(
+        last(&half).contains("more it is open whether they waited for it or how long"),
+        "{half:?}"
+    );
+    assert!(half.confidence < known.confidence, "{half:?}");
 }
