@@ -191,7 +191,16 @@ impl Code {
             quoted(node.unwrap_or_default()),
             quoted(finding.peer.as_deref().unwrap_or_default()),
         );
+        let by_name = finding
+            .disk
+            .as_deref()
+            .is_some_and(|name| number(name).parse::<u32>().is_err());
         let fill = |command: &&str| {
+            // What is no number is a drive's own name, and none of the operating system's.
+            let command = match by_name {
+                true => command.replace(BY_NUMBER, BY_NAME),
+                false => (*command).to_owned(),
+            };
             // In one pass: a name that has a placeholder in it stays as it is.
             let mut filled = String::new();
             for (at, piece) in command.split('\'').enumerate() {
@@ -213,9 +222,32 @@ impl Code {
     }
 }
 
+/// How the commands pick a drive by its number, and how where only its name is known.
+const BY_NUMBER: &str = "Get-PhysicalDiskStorageNodeView | Where-Object DiskNumber -eq 'DISK'";
+const BY_NAME: &str = "Where-Object { $_.UniqueId, $_.SerialNumber, $_.FriendlyName -contains 'DISK' }";
+
 /// A disk's number, as `DeviceId` of Windows has it: of `disk7` it is 7.
 fn number(name: &str) -> &str {
     let digits = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { digits } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_pick_a_drive_by_its_number_or_by_its_name() {
+        assert_eq!(
+            (number("disk7"), number("eui.0025385A21B0F001")),
+            ("7", "eui.0025385A21B0F001")
+        );
+        let with = |code: Code| code.commands().iter().filter(|command| command.contains("'DISK'"));
+        let all = [Code::DiskSlow, Code::DiskStalls, Code::DiskErrors]
+            .into_iter()
+            .flat_map(with);
+        // Else a name would be put where a number is looked for.
+        assert!(all.clone().count() > 0 && all.clone().all(|command| command.contains(BY_NUMBER)));
+    }
 }
