@@ -36,6 +36,10 @@ pub(crate) fn regenerate(root: &Path) -> Vec<PathBuf> {
         .bytes(".fathom.collect.v1.IoBatch.columns")
         .bytes(".fathom.fleet.v1.Question.request")
         .bytes(".fathom.fleet.v1.DeliverAnswerRequest.frames")
+        .bytes(".fathom.fleet.v1.AskClustersRequest.request")
+        .bytes(".fathom.fleet.v1.AnswerPart.piece")
+        // It is far larger than what else there is in its place.
+        .boxed(".fathom.fleet.v1.AskClustersResponse.message.outcome")
         // The same labels are the same bytes.
         .btree_map(".fathom.fleet.v1")
         .compile_fds(descriptors.clone())

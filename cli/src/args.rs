@@ -12,11 +12,12 @@ mod costs;
 mod findings;
 mod fleet;
 mod offline;
+mod short;
 mod state;
 
 pub(crate) use costs::{CompareArgs, JobsArgs};
 pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
-pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs};
+pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs, LatencyOfFleetArgs};
 pub(crate) use offline::{EvaluateArgs, ImportArgs, SimulateArgs};
 pub(crate) use state::{CountersArgs, ExtentsArgs, HistoryArgs, QosArgs, RdmaArgs, StateArgs, VmsArgs};
 
@@ -308,6 +309,9 @@ pub(crate) struct ProfileArgs {
     /// Only this node (may be repeated) [default: all]
     #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Vec<String>,
+    /// Made up by you: the same order sent again with it changes nothing, and its time does not begin anew
+    #[arg(long, value_name = "ID", value_parser = given)]
+    pub(crate) request_id: Option<String>,
 }
 
 /// Which I/Os.

@@ -10,7 +10,7 @@ use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::query_service_client::QueryServiceClient;
 use fathom_runtime::clock::{Clock, SystemClock};
 use fathom_runtime::units::Span;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -22,8 +22,10 @@ use crate::scope;
 mod costs;
 mod findings;
 mod fleet;
+mod transport;
 
 pub(crate) use findings::Listed;
+pub(crate) use transport::{Answer, First, Question, Transport};
 
 /// How long a connection may take, and an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,14 +42,17 @@ const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) struct Client {
     address: String,
     cluster: String,
-    service: QueryServiceClient<Channel>,
-    control: ControlServiceClient<Channel>,
-    channel: Channel,
+    service: QueryServiceClient<Transport>,
+    control: ControlServiceClient<Transport>,
+    transport: Transport,
 }
 
 impl Client {
-    /// Connects, and checks that a coordinator of this protocol answers.
+    /// Connects, and checks that a coordinator of this protocol answers. Where several clusters are asked, that was done for all of them.
     pub(crate) async fn connect(context: &Context) -> Result<Self> {
+        if let Some(transport) = scope::transport() {
+            return Ok(Self::over(context, transport));
+        }
         let credentials = Credentials::load(&context.ca, &context.cert, &context.key)?;
         credentials.verify(SystemClock.now())?;
         let address = context.coordinator.clone();
@@ -86,15 +91,7 @@ impl Client {
                 cause: innermost(&error),
             },
         })?;
-        let control = ControlServiceClient::new(channel.clone());
-        let service = QueryServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
-        let client = Self {
-            address,
-            cluster: context.cluster.clone(),
-            service,
-            control,
-            channel,
-        };
+        let client = Self::over(context, Transport::new(channel));
         let status = client.first_status().await?;
         if status.protocol_version != fathom_proto::QUERY_PROTOCOL {
             let message = format!("it speaks version {} of the query protocol", status.protocol_version);
@@ -104,6 +101,27 @@ impl Client {
             });
         }
         Ok(client)
+    }
+
+    fn over(context: &Context, transport: Transport) -> Self {
+        Self {
+            address: context.coordinator.clone(),
+            cluster: context.cluster.clone(),
+            service: QueryServiceClient::new(transport.clone()).max_decoding_message_size(MESSAGE_BYTES),
+            control: ControlServiceClient::new(transport.clone()),
+            transport,
+        }
+    }
+
+    /// One without a coordinator.
+    #[cfg(test)]
+    pub(crate) fn of_transport(transport: Transport) -> Self {
+        Self::over(&Context::default(), transport)
+    }
+
+    /// Its connection, for commands that are run for several clusters.
+    pub(crate) const fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// The first answer on a connection. For us the handshake is over by now, for a coordinator that checks our certificate it is not.
@@ -140,7 +158,6 @@ impl Client {
         }
     }
 
-    /// All volumes, and what was not complete.
     /// All volumes, with what was not complete and what their writes were counted from: those of the last page.
     pub(crate) async fn volumes(&self) -> Result<wire::ListVolumesResponse> {
         let mut volumes = Vec::new();
@@ -341,12 +358,14 @@ impl Client {
         nodes: &[String],
         profile: &str,
         for_nanos: u64,
+        request_id: String,
     ) -> Result<control::SetProfileResponse> {
         let request = control::SetProfileRequest {
             cluster: self.cluster.clone(),
             nodes: nodes.to_vec(),
             profile: profile.to_owned(),
             for_nanos,
+            request_id,
         };
         let answer = self.control.clone().set_profile(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
@@ -395,7 +414,7 @@ impl Client {
 }
 
 /// Reasons of NOT_FOUND that say that an option names something which is not there.
-const ANOTHER: [&str; 2] = ["NO_CLUSTER", "UNKNOWN_NAME"];
+const ANOTHER: [&str; 3] = ["NO_CLUSTER", "UNKNOWN_NAME", "NO_SELECTION"];
 
 /// Those that say that what was asked for by its identity is not there: it may be elsewhere.
 const ABSENT: [&str; 3] = ["NO_IO", "NO_FINDING", "NO_RESOURCE"];
@@ -453,13 +472,18 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-/// Runs an asynchronous command on a runtime of its own.
-pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+/// A runtime for one command.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    let runtime = runtime.map_err(Error::Runtime)?;
+    runtime.map_err(Error::Runtime)
+}
+
+/// Runs an asynchronous command on a runtime of its own.
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = runtime()?;
     let Some(deadline) = scope::deadline() else {
         return runtime.block_on(command);
     };

@@ -37,8 +37,7 @@ pub(crate) struct Connection {
     #[arg(long, value_name = "URL")]
     coordinator: Option<String>,
     /// Cluster to ask about; of a fleet also several: a pattern with * and ?, SITE/CLUSTER, a label as KEY=VALUE, several of these with commas
-    /// between them for all at once, or @NAME of a selection
-    /// in the context file (may be repeated; a name that nothing has is told, with exit code 4) [default: that of the file that --context
+    /// between them for all at once, or @NAME of a selection that was saved, in the context file or with `fathom fleet save` (may be repeated; a name that nothing has is told, with exit code 4) [default: that of the file that --context
     /// names, else FATHOM_CLUSTER, else that of the context file, else the only one; `fleet` and `clusters` are about all]
     #[arg(long, value_name = "NAME", value_parser = given)]
     cluster: Vec<String>,
@@ -86,7 +85,7 @@ pub(crate) enum Meant {
 }
 
 /// Everything that is needed to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Context {
     pub(crate) coordinator: String,
     pub(crate) cluster: String,
@@ -238,13 +237,13 @@ fn expand<'a>(
         }
         return Ok(());
     };
-    let some = saved.get(name).ok_or_else(|| Error::NoSelection {
-        name: name.to_owned(),
-        known: match saved.is_empty() {
-            true => "none".to_owned(),
-            false => saved.keys().cloned().collect::<Vec<_>>().join(", "),
-        },
-    })?;
+    let Some(some) = saved.get(name) else {
+        // The coordinator knows it, or that there is none.
+        if !terms.iter().any(|own| own == term) {
+            terms.push(term.to_owned());
+        }
+        return Ok(());
+    };
     if some.is_empty() {
         // No terms are all clusters.
         return Err(Error::EmptySelection { name: name.to_owned() });

@@ -27,14 +27,15 @@ pub(crate) enum Error {
     /// Several clusters were selected for what is done with one.
     #[error("this is about one cluster: give its name to --cluster, without * ? = @, and no --site or --all-clusters")]
     OnlyOne,
-    /// A saved selection is not there.
-    #[error(
-        "there is no selection `{name}` in the context file (known: {known}); it stands there as `{name} = [\"NAME\"]` in the table `selections`"
-    )]
-    NoSelection { name: String, known: String },
     /// No cluster is what was selected.
     #[error("no cluster is what --cluster and --site select; `fathom clusters` lists all")]
     NoneMeant,
+    /// A selection of all clusters is to be saved.
+    #[error("give what is to be saved with --cluster or --site: no selection at all is all clusters")]
+    NothingToSave,
+    /// No selection of this name was saved.
+    #[error("there is no selection `{name}`, nothing was deleted; `fathom fleet selections` lists them")]
+    NotSaved { name: String },
     /// There is no such site.
     #[error("there is no site `{site}`, nothing was forgotten; `fathom fleet sites` lists them")]
     NoSite { site: String },
@@ -186,12 +187,13 @@ impl Error {
             | Self::NoRecording { .. }
             | Self::NoFolder { .. }
             | Self::OnlyOne
-            | Self::NoSelection { .. }
             | Self::EmptySelection { .. }
             | Self::SelectionCycle { .. }
             | Self::MixedSelection { .. }
             | Self::NoneMeant
             | Self::NoSite { .. }
+            | Self::NothingToSave
+            | Self::NotSaved { .. }
             | Self::Mixed
             | Self::NoExtents
             | Self::NoCode { .. }

@@ -18,7 +18,6 @@ mod scope;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use fathom_model::Op;
 
 use crate::args::{Arguments, Command};
@@ -30,7 +29,7 @@ use crate::render::table::many_lines;
 /// Parses the arguments, runs the command, and says what went wrong if something did.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_command_line();
     match arguments.command {
         // The roles log what they do; the other commands only what is wrong.
         Command::Coordinator(_) => drop(fathom_runtime::logging::init(tracing::Level::INFO)),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use crate::client::Transport;
 use crate::error::{Error, Result};
 use crate::render::json;
 use crate::render::table::many_lines;
@@ -44,19 +45,30 @@ pub(crate) struct Scope {
     pub(crate) cluster: String,
     /// Until when an answer is waited for; `None`: for ever.
     pub(crate) deadline: Option<Deadline>,
+    /// Which way questions go; `None`: over a connection of their own.
+    transport: Option<Transport>,
     pub(crate) text: String,
     pub(crate) document: Option<Map<String, Value>>,
     pub(crate) notes: Vec<String>,
 }
 
 impl Scope {
-    pub(crate) fn new(cluster: String, deadline: Option<Deadline>) -> Self {
+    pub(crate) const fn new(cluster: String, deadline: Option<Deadline>) -> Self {
         Self {
             cluster,
             deadline,
+            transport: None,
             text: String::new(),
             document: None,
             notes: Vec::new(),
+        }
+    }
+
+    /// The same, with questions that go this way.
+    pub(crate) fn over(self, transport: Transport) -> Self {
+        Self {
+            transport: Some(transport),
+            ..self
         }
     }
 
@@ -78,6 +90,11 @@ fn with<T>(action: impl FnOnce(&mut Scope) -> T) -> Option<T> {
 /// The cluster that the command is asked of, in a scope.
 pub(crate) fn cluster() -> Option<String> {
     with(|scope| scope.cluster.clone())
+}
+
+/// Which way the questions of a command go, in a scope.
+pub(crate) fn transport() -> Option<Transport> {
+    with(|scope| scope.transport.clone()).flatten()
 }
 
 /// Until when an answer is waited for, where that is bounded.

@@ -5,7 +5,8 @@
 //! ```text
 //! site  ──▶ grpc/site ──▶ session ──▶ sites (what is known of each)  ◀── own (the clusters of this coordinator)
 //! asker ──▶ route ──▶ question down a site's stream … answer up on a call of its own ──▶ asker
-//!                └──▶ the services of this coordinator, where the cluster is its own
+//!             ▲  └──▶ the services of this coordinator, where the cluster is its own
+//! asker ──▶ ask: the same question to many clusters, sites in turns
 //! ```
 //!
 //! [`Sites`] is what all of them share. Every coordinator has one; only a fleet coordinator lets others join.
@@ -27,10 +28,15 @@ use tonic::Status;
 use crate::grpc::status;
 
 pub(crate) mod answer;
+pub(crate) mod ask;
+mod file;
 pub(crate) mod frame;
 pub(crate) mod kept;
 pub(crate) mod own;
+#[cfg(test)]
+pub(crate) mod played;
 pub(crate) mod route;
+pub(crate) mod selections;
 pub(crate) mod session;
 pub(crate) mod sites;
 
@@ -58,6 +64,8 @@ struct Inner {
     /// Counts changes of what is known.
     changed: watch::Sender<u64>,
     sessions: AtomicU64,
+    /// When what a predecessor kept was written last, where it was damaged.
+    damaged_unix_nanos: Option<i64>,
 }
 
 /// A question to a site's cluster.
@@ -72,7 +80,12 @@ pub(crate) struct Asked {
 
 impl Sites {
     /// The sites that were known before, all missing, and this coordinator's own.
-    pub(crate) fn new(own: &str, labels: BTreeMap<String, String>, kept: wire::KeptFleet, first_question: u64) -> Self {
+    pub(crate) fn new(
+        own: &str,
+        labels: BTreeMap<String, String>,
+        (kept, damaged_unix_nanos): (wire::KeptFleet, Option<i64>),
+        first_question: u64,
+    ) -> Self {
         let mut known = Known::restore(kept, SystemClock.now_unix_nanos());
         known.add_own(own, labels, env!("CARGO_PKG_VERSION"));
         Self {
@@ -81,8 +94,14 @@ impl Sites {
                 waiting: Waiting::new(first_question),
                 changed: watch::Sender::new(0),
                 sessions: AtomicU64::new(1),
+                damaged_unix_nanos,
             }),
         }
+    }
+
+    /// When what a predecessor kept was written last, where it was damaged: of sites that were missing then nobody knows.
+    pub(crate) fn damaged(&self) -> Option<i64> {
+        self.inner.damaged_unix_nanos
     }
 
     /// Looks at what is known.

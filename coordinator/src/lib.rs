@@ -51,13 +51,16 @@ use fathom_runtime::tasks::{Kind, TaskGroup};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tower::Layer as _;
 
 pub use config::{Allowed, Config, Faults, Fleet, FleetOptions, Group, Ingest, Labels, Options, Policy, Role, Uplink};
 pub use error::{Error, Result};
 pub use webhook::Webhook;
 
 use fleet::Sites;
+use fleet::ask::Asker;
 use fleet::route::RouteLayer;
+use fleet::selections::Selections;
 use grpc::collect::Collect;
 use grpc::control::Control;
 use grpc::costs::Costs;
@@ -147,8 +150,13 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     let is_fleet = config.fleet.role == Role::Fleet;
     let joining = SiteServiceServer::new(grpc::site::Site::new(sites.clone(), is_fleet, tasks.clone()))
         .max_decoding_message_size(MESSAGE_BYTES);
-    let of_fleet = FleetServiceServer::new(grpc::fleet::Fleet::new(sites, incarnation, tasks.clone()))
-        .max_encoding_message_size(4 * MESSAGE_BYTES);
+    let selections = Selections::open(&config.store).map_err(|source| Error::KeptSites {
+        path: config.store.clone(),
+        source,
+    })?;
+    let asker = Asker::new(sites.clone(), layer.layer(answering.clone()), tasks.clone());
+    let fleet = grpc::fleet::Fleet::new(sites, selections, asker, incarnation, tasks.clone());
+    let of_fleet = FleetServiceServer::new(fleet).max_encoding_message_size(4 * MESSAGE_BYTES);
     let collect =
         CollectServiceServer::new(Collect::new(clusters, tasks.clone())).max_decoding_message_size(MESSAGE_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();

@@ -24,6 +24,7 @@ mod durable;
 mod filter;
 pub(crate) mod findings;
 pub(crate) mod jobs;
+mod sketches;
 pub(crate) mod state;
 pub(crate) mod sums;
 mod what_if;

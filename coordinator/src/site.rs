@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-pub(crate) use policy::is_watch;
+pub(crate) use policy::{is_watch, reads_one};
 
 use crate::config::{Fleet, Policy, Uplink};
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ Everything that the command line does is an RPC. This program makes its client f
 and asks what `fathom fleet`, `fathom clusters` and `fathom findings` ask; with --ack it says of the costliest finding
 that somebody works on it, and sends the same request twice to show that twice is once.
 
-It also asks once without the generated code: the server itself says what its messages are (reflection), which is all that a
+It also asks all clusters the same with one call, and once without the generated code: the server itself says what its messages are (reflection), which is all that a
 tool needs that has none of our files.
 
     python3 -m venv venv && venv/bin/pip install -r examples/python/requirements.txt
@@ -70,6 +70,30 @@ def by_reflection(channel, reflected, service, method, **fields):
     return json_format.MessageToDict(call(request, timeout=30), preserving_proto_field_name=True)
 
 
+def asked_together(stub, fleet, query):
+    """One question to every cluster with one call: the slowest write of each, and who gave no answer."""
+    question = fleet.AskClustersRequest(
+        method="/fathom.query.v1.QueryService/GetLatency",
+        request=query.GetLatencyRequest(by="tap").SerializeToString(),
+        deadline_nanos=20_000_000_000,
+    )
+    begun, slowest, missing = {}, {}, []
+    for response in stub.AskClusters(question, timeout=30):
+        message = response.WhichOneof("message")
+        if message == "part":
+            name = f"{response.part.site}/{response.part.cluster}"
+            begun[name] = begun.get(name, b"") + response.part.piece
+        elif message == "outcome" and response.outcome.outcome == "answered":
+            cluster = response.outcome.cluster
+            name = f"{cluster.site}/{cluster.cluster}"
+            answer = query.GetLatencyResponse.FromString(begun.pop(name, b""))
+            slowest[name] = max((row.max_nanos for row in answer.latency if row.tap == "volume"), default=None)
+        elif message == "summary":
+            for row in response.summary.missing:
+                missing.append({"site": row.site, "cluster": row.cluster, "cause": row.cause, "reason": row.reason})
+    return {"slowest_write_ns": slowest, "missing": missing}
+
+
 def said(error):
     """Why a call failed: for programs its code and the stable reason of its `ErrorInfo`, for people a message."""
     status, info = rpc_status.from_call(error), error_details_pb2.ErrorInfo()
@@ -93,6 +117,7 @@ def main():
         generate(folder)
         fleet = importlib.import_module("fathom.fleet.v1.fleet_pb2")
         fleet_stub = importlib.import_module("fathom.fleet.v1.fleet_pb2_grpc").FleetServiceStub(channel)
+        query = importlib.import_module("fathom.query.v1.query_pb2")
         findings = importlib.import_module("fathom.query.v1.findings_pb2")
         findings_stub = importlib.import_module("fathom.query.v1.findings_pb2_grpc").FindingsServiceStub(channel)
 
@@ -102,6 +127,7 @@ def main():
         report["entries"] = [
             {key: entry.get(key, "") for key in ("level", "site", "cluster", "state")} for entry in health["entries"]
         ]
+        report["together"] = asked_together(fleet_stub, fleet, query)
         costliest = None
         for cluster in all_pages(fleet_stub.ListClusters, fleet.ListClustersRequest(), "clusters"):
             row = {

@@ -125,6 +125,12 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
         "{entries:#?}"
     );
 
+    // All clusters were asked the same with one call.
+    let together = &told["together"];
+    let cluster = format!("berlin/{}", told["clusters"][0]["cluster"].as_str().unwrap());
+    assert!(together["slowest_write_ns"][&cluster].is_u64(), "{together:#}");
+    assert_eq!(together["missing"], serde_json::json!([]));
+
     // Who is missing is named, and the exit code says that somebody is.
     site.kill();
     let started = Instant::now();
@@ -135,6 +141,11 @@ fn python_client_from_our_protos_asks_a_fleet_and_repeats_itself_without_harm() 
             assert_eq!(output.status.code(), Some(4), "{told:#}");
             assert_eq!(told["clusters"][0]["error"]["code"], "UNAVAILABLE");
             assert_eq!(told["clusters"][0]["error"]["reason"], "SITE_MISSING");
+            let missing = &told["together"]["missing"][0];
+            assert_eq!(
+                (&missing["site"], &missing["reason"]),
+                (&"berlin".into(), &"SITE_MISSING".into())
+            );
             return;
         }
         assert!(started.elapsed() < Duration::from_secs(60), "{told:#}");

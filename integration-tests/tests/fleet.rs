@@ -18,6 +18,8 @@ use tonic_types::StatusExt;
 mod answers;
 #[path = "fleet/missing.rs"]
 mod missing;
+#[path = "fleet/several.rs"]
+mod several;
 #[path = "fleet/streams.rs"]
 mod streams;
 
@@ -171,6 +173,10 @@ fn questions_reach_clusters_of_all_sites_and_nothing_counts_twice() {
     missing::names_that_nothing_has_are_told(&setup, &fleet);
     missing::refusals_have_their_reason(&setup, &fleet);
     answers::refusals_have_their_domain(&setup, &fleet);
+    several::many_are_asked_with_one_call(&setup, &fleet);
+    several::selections_are_saved(&setup, &fleet);
+    several::latency_is_of_any_stretch(&setup, &fleet);
+    several::health_has_pages(&setup, &fleet);
 }
 
 /// From rollups: how all are, and how long operations took over all of them, each counted once.
@@ -298,6 +304,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
     let document = partial.json();
     assert_eq!(document["clusters"].as_array().unwrap().len(), 1);
     assert_eq!(document["clusters"][0]["answer"]["culprit"]["node"], "t2");
+    several::missing_site_is_in_the_summary(&setup, &fleet);
     assert_eq!(document["missing"][0]["site"], "oslo");
     assert_eq!(document["missing"][0]["since_unix_ns"], since);
     assert_eq!(document["missing"][0]["reason"], "SITE_MISSING");
@@ -366,6 +373,7 @@ fn site_that_is_cut_off_is_named_with_since_when_and_comes_back_whole() {
         .map(|cluster| cluster["answer"]["findings"].as_array().unwrap().len())
         .sum();
     assert_eq!(found, 2, "each finding once, whatever was cut off and told again");
+    missing::damage_is_told(&setup, fleet);
 }
 
 #[test]

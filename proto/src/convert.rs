@@ -10,6 +10,7 @@ pub mod findings;
 pub mod health;
 pub mod query;
 pub mod rollup;
+pub mod sketches;
 pub mod state;
 
 /// `Result` with this module's [`Error`].

@@ -342,11 +342,14 @@ async fn answers(coordinator: &Coordinator, times: usize) -> Result<Vec<Answer>>
                     client.get_fleet_health(asked).await?.into_inner().entries.len()
                 }
                 "latency_of_all" => {
-                    let asked = wire::GetFleetLatencyRequest { selection: None };
+                    let asked = wire::GetFleetLatencyRequest::default();
                     client.get_fleet_latency(asked).await?.into_inner().latency.len()
                 }
                 "latency_of_some" => {
-                    let asked = wire::GetFleetLatencyRequest { selection: some() };
+                    let asked = wire::GetFleetLatencyRequest {
+                        selection: some(),
+                        ..wire::GetFleetLatencyRequest::default()
+                    };
                     client.get_fleet_latency(asked).await?.into_inner().latency.len()
                 }
                 _ => {

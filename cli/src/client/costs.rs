@@ -16,7 +16,7 @@ impl Client {
             since_nanos,
             source,
         };
-        let mut service = LedgerServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut service = LedgerServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.get_job_ledger(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
@@ -36,7 +36,7 @@ impl Client {
             window_nanos,
             source,
         };
-        let mut service = CompareServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut service = CompareServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.compare_stretches(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
@@ -47,7 +47,7 @@ impl Client {
         from: Option<i64>,
         until: Option<i64>,
     ) -> Result<wire::ListSlowMinutesResponse> {
-        let mut service = ObjectivesServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut service = ObjectivesServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let mut whole: Option<wire::ListSlowMinutesResponse> = None;
         let mut page_token = String::new();
         loop {

@@ -6,9 +6,8 @@ use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::findings_service_client::FindingsServiceClient;
 use fathom_proto::query::v1::health_service_client::HealthServiceClient;
 use fathom_proto::query::v1::what_if_service_client::WhatIfServiceClient;
-use tonic::transport::Channel;
 
-use super::{Client, MESSAGE_BYTES};
+use super::{Client, MESSAGE_BYTES, Transport};
 use crate::args::RemarkArgs;
 use crate::error::{Error, Result};
 
@@ -21,8 +20,8 @@ pub(crate) struct Listed {
 }
 
 impl Client {
-    fn findings_service(&self) -> FindingsServiceClient<Channel> {
-        FindingsServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    fn findings_service(&self) -> FindingsServiceClient<Transport> {
+        FindingsServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES)
     }
 
     /// All findings that pass.
@@ -148,13 +147,13 @@ impl Client {
             most,
             source,
         };
-        let service = WhatIfServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let service = WhatIfServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.clone().get_what_if(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 
-    fn health_service(&self) -> HealthServiceClient<Channel> {
-        HealthServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    fn health_service(&self) -> HealthServiceClient<Transport> {
+        HealthServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES)
     }
 
     /// How everything is.

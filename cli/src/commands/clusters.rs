@@ -34,12 +34,11 @@ fn list(arguments: &ClustersArgs, output: Output) -> Result<Code> {
     let is_narrow = is_narrow(&selection);
     let (clusters, absent) = block_on(async {
         let client = Client::connect(&context).await?;
-        let clusters = client.clusters(selection.clone()).await?;
-        if clusters.is_empty() && is_narrow {
+        let listed = client.clusters(selection).await?;
+        if listed.items.is_empty() && is_narrow {
             return Err(Error::NoneMeant);
         }
-        let absent = Absent::of(&client, &selection, Some(&clusters)).await?;
-        Ok((clusters, absent))
+        Ok((listed.items, Absent::of(listed.gaps)))
     })?;
     match output {
         Output::Json => json::print(json!({

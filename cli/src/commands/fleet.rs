@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::clusters::{is_narrow, note_withdrawn, selection};
 use super::selected::Absent;
-use crate::args::{FleetAction, FleetArgs, Output};
+use crate::args::{FleetAction, FleetArgs, LatencyOfFleetArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
 use crate::context::Connection;
@@ -21,6 +21,7 @@ use crate::scope::{self, tell};
 
 mod cohorts;
 mod latency;
+mod selections;
 mod table;
 mod watch;
 
@@ -34,8 +35,11 @@ pub(crate) fn run(arguments: &FleetArgs, output: Output) -> Result<Code> {
         None => &arguments.connection,
         Some(
             FleetAction::Sites { connection }
-            | FleetAction::Latency { connection }
+            | FleetAction::Latency(LatencyOfFleetArgs { connection, .. })
             | FleetAction::Cohorts { connection }
+            | FleetAction::Selections { connection }
+            | FleetAction::Save { connection, .. }
+            | FleetAction::Unsave { connection, .. }
             | FleetAction::Forget { connection, .. },
         ) => connection,
     };
@@ -46,8 +50,19 @@ fn ask(arguments: &FleetArgs, output: Output) -> Result<Code> {
     match &arguments.action {
         None => health(arguments, output),
         Some(FleetAction::Sites { connection }) => sites(connection, output),
-        Some(FleetAction::Latency { connection }) => latency::run(connection, output),
+        Some(FleetAction::Latency(arguments)) => latency::run(arguments, output),
         Some(FleetAction::Cohorts { connection }) => cohorts::run(connection, output),
+        Some(FleetAction::Selections { connection }) => selections::list(connection, output),
+        Some(FleetAction::Save {
+            name,
+            request_id,
+            connection,
+        }) => selections::save(name, request_id.as_deref(), connection),
+        Some(FleetAction::Unsave {
+            name,
+            request_id,
+            connection,
+        }) => selections::delete(name, request_id.as_deref(), connection),
         Some(FleetAction::Forget { site, connection }) => {
             let (context, _) = connection.resolve_for_fleet()?;
             block_on(async { Client::connect(&context).await?.forget_site(site).await })?;
@@ -61,15 +76,16 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
     let request = wire::GetFleetHealthRequest {
-        selection: Some(selection.clone()),
+        selection: Some(selection),
         clusters: true,
         changes_nanos: arguments
             .changes
             .map_or(0, |span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
+        ..wire::GetFleetHealthRequest::default()
     };
     let (mut answer, absent) = block_on(async {
         let client = Client::connect(&context).await?;
-        let answer = client.fleet_health(request).await?;
+        let mut answer = client.fleet_health(request).await?;
         if is_narrow
             && !answer
                 .entries
@@ -78,7 +94,7 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
         {
             return Err(Error::NoneMeant);
         }
-        let absent = Absent::of(&client, &selection, None).await?;
+        let absent = Absent::of(answer.gaps.take());
         Ok((answer, absent))
     })?;
     let entries: Vec<Entry> = std::mem::take(&mut answer.entries)
@@ -103,6 +119,7 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
                 "changes": arguments.changes.map(|_| to_value(&changes)), "changes_from_unix_ns": answer.changes_from_unix_nanos,
                 "missing": answer.missing.iter().map(site_document).collect::<Vec<_>>(),
                 "withdrawn": unheard_document(&answer.withdrawn), "unknown": absent.unknown(),
+                "damaged_unix_ns": answer.damaged_unix_nanos,
             }))?;
         }
         Output::Table => print(&table::health(&entries, &changes))?,
@@ -121,7 +138,10 @@ fn health(arguments: &FleetArgs, output: Output) -> Result<Code> {
     } else {
         Code::Partial
     };
-    let partial = note_missing(&answer.missing).or(withdrawn).or(absent.note());
+    let partial = note_missing(&answer.missing)
+        .or(withdrawn)
+        .or(note_damaged(answer.damaged_unix_nanos))
+        .or(absent.note());
     let is_well = entries
         .first()
         .is_some_and(|fleet| matches!(fleet.state, State::Ok | State::Maintenance));
@@ -152,18 +172,18 @@ fn sites(connection: &Connection, output: Output) -> Result<Code> {
     let (context, meant) = connection.resolve_for_fleet()?;
     let selection = selection(meant);
     let is_narrow = is_narrow(&selection);
-    let (sites, absent) = block_on(async {
+    let (sites, absent, damaged) = block_on(async {
         let client = Client::connect(&context).await?;
-        let sites = client.sites(selection.clone()).await?;
-        if is_narrow && sites.is_empty() {
+        let listed = client.sites(selection).await?;
+        if is_narrow && listed.items.is_empty() {
             return Err(Error::NoneMeant);
         }
-        let absent = Absent::of(&client, &selection, None).await?;
-        Ok((sites, absent))
+        Ok((listed.items, Absent::of(listed.gaps), listed.damaged_unix_nanos))
     })?;
     match output {
         Output::Json => json::print(json!({
             "sites": sites.iter().map(site_document).collect::<Vec<_>>(), "unknown": absent.unknown(),
+            "damaged_unix_ns": damaged,
         }))?,
         Output::Table => {
             let mut grid = Grid::new(&["site", "reach", "heard", ">clusters", "allows", "version"]);
@@ -202,7 +222,17 @@ fn sites(connection: &Connection, output: Output) -> Result<Code> {
         .into_iter()
         .filter(|site| site.missing_since_unix_nanos.is_some())
         .collect();
-    Ok(note_missing(&missing).or(absent.note()))
+    Ok(note_missing(&missing).or(note_damaged(damaged)).or(absent.note()))
+}
+
+/// Says that sites may be missing of which nobody knows; the exit code that this means.
+fn note_damaged(written: Option<i64>) -> Code {
+    let Some(written) = written else { return Code::Fine };
+    tell!(
+        "partial: what the fleet coordinator kept of its sites until {} was damaged: a site that has been missing since is not known (see fleet/sites.damaged in its store, and remove that once all sites are here)",
+        date_time(written)
+    );
+    Code::Partial
 }
 
 fn site_document(site: &wire::SiteStatus) -> Value {

@@ -18,7 +18,8 @@ pub(crate) fn run(arguments: &ProfileArgs, output: Output) -> Result<Code> {
         .map_or(0, |lasts| u64::try_from(lasts.0.as_nanos()).unwrap_or(u64::MAX));
     let told = block_on(async {
         let client = Client::connect(&context).await?;
-        client.set_profile(&arguments.node, &profile, lasts).await
+        let request_id = arguments.request_id.clone().unwrap_or_default();
+        client.set_profile(&arguments.node, &profile, lasts, request_id).await
     })?;
     let all_told = told.nodes.iter().all(|node| node.told);
     match output {

@@ -1,10 +1,9 @@
 //! One question to several clusters at once.
 //!
-//! A fleet coordinator says which clusters are meant; each that can be reached is asked on a thread of its own, the same command as for one
-//! cluster. Whoever cannot be asked, or has not answered in time, is named, with since when: nothing is guessed for it.
+//! The fleet coordinator puts it to all that are meant, in one call; of each cluster the same command is run as for one, with what that
+//! cluster answered. Whoever cannot be asked, or has not answered in time, is named, with since when: nothing is guessed for it.
 
-use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fathom_identity::explain::chain;
 use fathom_proto::fleet::v1 as wire;
@@ -13,24 +12,28 @@ use serde_json::{Value, json};
 use super::clusters::{MISSING, is_here, note_missing};
 use super::selected::Absent;
 use crate::args::Output;
-use crate::client::{Client, block_on};
+use crate::client::{Client, First, Question};
 use crate::commands::print;
 use crate::context::{Connection, Meant};
-use crate::error::{DEADLINE, Error, Result};
+use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json;
 use crate::render::table::one_line;
 use crate::render::units::date_time;
 use crate::scope::{self, Deadline, Scope, tell};
 
-mod turns;
+mod answers;
 
-use turns::Turns;
+/// The cluster of a command that is run to learn what it asks: a name, so that none has to be found for it, and it goes nowhere.
+const ANY: &str = "any";
 
 /// What one cluster said.
+#[derive(Debug)]
 struct Said {
     result: Result<Code>,
     scope: Scope,
+    /// Since when it is not heard, where it gave no answer for that.
+    since: Option<i64>,
 }
 
 impl Said {
@@ -71,21 +74,45 @@ pub(crate) fn over_or_last(
     }
     let (context, meant) = connection.resolve_for_several()?;
     let deadline = Deadline::after(connection.patience());
-    let selection = super::clusters::selection(meant);
-    let listed = || {
-        block_on(async {
-            let client = Client::connect(&context).await?;
-            let clusters = client.clusters_with(selection.clone(), last.is_some()).await?;
-            if clusters.is_empty() {
-                return Err(Error::NoneMeant);
-            }
-            let absent = Absent::of(&client, &selection, Some(&clusters)).await?;
-            Ok((clusters, absent))
-        })
+    // The connection lives on it for as long as commands ask over it.
+    let runtime = crate::client::runtime()?;
+    let connected = async { tokio::time::timeout(connection.patience(), Client::connect(&context)).await };
+    let client = runtime.block_on(connected).map_err(|_| late(connection))??;
+    let question = match first_question(&client, ask) {
+        Asked::First(question) => question,
+        Asked::Nothing(said) => return alone(*said),
     };
-    let (clusters, absent) = scope::within(Some(connection.patience()), listed)?;
-    let reached: Vec<&wire::ClusterStatus> = clusters.iter().filter(|cluster| is_here(cluster)).collect();
-    let said = ask_all(&reached, deadline, ask)?;
+    let request = wire::AskClustersRequest {
+        selection: Some(super::clusters::selection(meant)),
+        method: question.method.clone(),
+        request: question.request.clone(),
+        deadline_nanos: u64::try_from(connection.patience().as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1),
+        last_findings: last.is_some(),
+    };
+    let asking = Asking {
+        client: &client,
+        question,
+        deadline,
+        ask,
+    };
+    let answers = answers::all(&runtime, &asking, request)?;
+    // What is still on its way is given up with the connection.
+    runtime.shutdown_background();
+    let answers = answers.ok_or_else(|| late(connection))?;
+    let absent = Absent::of(answers.gaps);
+    let clusters = answers.clusters;
+    if clusters.is_empty() {
+        return Err(Error::NoneMeant);
+    }
+    let (mut reached, mut said) = (Vec::new(), Vec::new());
+    for (at, own) in answers.said {
+        if let Some(cluster) = clusters.get(at) {
+            reached.push(cluster);
+            said.push(own);
+        }
+    }
     let missing = show(&clusters, &reached, &said, &absent, last, output)?;
     let answered: Vec<&Said> = said.iter().filter(|said| said.is_answer()).collect();
     if answered.is_empty() {
@@ -108,36 +135,50 @@ pub(crate) fn over_or_last(
     })
 }
 
-fn ask_all(
-    reached: &[&wire::ClusterStatus],
+/// A command that is run for several clusters.
+struct Asking<'a> {
+    client: &'a Client,
+    /// What it asks first.
+    question: Question,
     deadline: Option<Deadline>,
-    ask: &(dyn Fn() -> Result<Code> + Sync),
-) -> Result<Vec<Said>> {
-    let turns = Turns::new(reached.iter().map(|cluster| cluster.site.as_str()));
-    let answers: Mutex<Vec<(usize, Said)>> = Mutex::default();
-    let work = || {
-        while let Some(turn) = turns.next() {
-            let Some(cluster) = reached.get(turn.at) else { return };
-            let scope = Scope::new(cluster.address.clone(), deadline);
-            let (result, scope) = match deadline {
-                // Of one whose turn comes too late nobody knows whether it would have answered.
-                Some(Deadline { at, patience }) if at <= Instant::now() => (Err(Error::NotAsked { patience }), scope),
-                _ => scope.run(ask),
-            };
-            let mut answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            answers.push((turn.at, Said { result, scope }));
-        }
+    ask: &'a (dyn Fn() -> Result<Code> + Sync),
+}
+
+/// What a command does first.
+enum Asked {
+    /// It asks.
+    First(Question),
+    /// It is over before.
+    Nothing(Box<Said>),
+}
+
+/// Runs a command to learn what it asks first: that goes nowhere, and what the command says of it is of no account.
+fn first_question(client: &Client, ask: &(dyn Fn() -> Result<Code> + Sync)) -> Asked {
+    let noted = Arc::new(Mutex::new(None));
+    let transport = client.transport().with(First::Note(Arc::clone(&noted)));
+    let (result, scope) = Scope::new(ANY.to_owned(), None).over(transport).run(ask);
+    let noted = noted.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let said = |result, scope| Said {
+        result,
+        scope,
+        since: None,
     };
-    std::thread::scope(|threads| {
-        for number in 0..turns.at_once() {
-            let thread = std::thread::Builder::new().name(format!("question {number}"));
-            thread.spawn_scoped(threads, work).map_err(Error::Runtime)?;
-        }
-        Ok::<_, Error>(())
-    })?;
-    let mut answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    answers.sort_by_key(|(at, _)| *at);
-    Ok(answers.into_iter().map(|(_, said)| said).collect())
+    match noted {
+        Some(question) => Asked::First(question),
+        None => Asked::Nothing(Box::new(said(result, scope))),
+    }
+}
+
+/// Shows what a command said that asks nobody.
+fn alone(said: Said) -> Result<Code> {
+    print(&said.scope.text)?;
+    said.result
+}
+
+fn late(connection: &Connection) -> Error {
+    Error::Deadline {
+        patience: connection.patience(),
+    }
 }
 
 /// Shows all that was said, and says who is missing; whether anybody is.
@@ -185,7 +226,7 @@ fn show(
                 let error = said.result.as_ref().err()?;
                 Some(json!({
                     "site": cluster.site, "cluster": cluster.cluster, "cause": cause_of_error(error), "reason": error.reason(),
-                    "since_unix_ns": since(cluster, error), "error": chain(error), "last": null,
+                    "since_unix_ns": said.since, "error": chain(error), "last": null,
                 }))
             });
             let missing: Vec<Value> = away.chain(failed).chain(absent.missing()).collect();
@@ -219,7 +260,7 @@ fn show(
             Err(error) if said.is_answer() => tell!("{name}: {}", one_line(&chain(error))),
             Err(error @ Error::NotAsked { .. }) => tell!("partial: {name} was not asked: {error}"),
             Err(error) => {
-                let heard = since(cluster, error).map_or_else(String::new, |heard| {
+                let heard = said.since.map_or_else(String::new, |heard| {
                     format!(" (its site was heard last at {})", date_time(heard))
                 });
                 tell!("partial: {name} gave no answer{heard}: {}", one_line(&chain(error)));
@@ -246,18 +287,3 @@ const fn cause_of_error(error: &Error) -> &'static str {
         _ => "no_answer",
     }
 }
-
-/// Since when a cluster is not heard that gave no answer: of one that refused it, or that was not asked, nothing says that it is not.
-fn since(cluster: &wire::ClusterStatus, error: &Error) -> Option<i64> {
-    let is_silent = matches!(error.reason(), Some(DEADLINE | "SITE_MISSING" | "SITE_CUT_OFF"));
-    let is_silent = is_silent && !matches!(error, Error::NotAsked { .. });
-    heard(cluster).filter(|_| is_silent)
-}
-
-/// When a cluster's site was heard last; `None` where that is not known.
-fn heard(cluster: &wire::ClusterStatus) -> Option<i64> {
-    Some(cluster.heard_unix_nanos).filter(|heard| *heard != 0)
-}
-
-#[cfg(test)]
-mod tests;

@@ -198,5 +198,50 @@ impl RowCount {
     }
 }
 
+/// Cuts an answer into pieces of its messages, however it is cut into frames.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    begun: BytesMut,
+    /// What is left of the message that was begun; `None`: the next one begins with its head.
+    left: Option<usize>,
+}
+
+impl Pieces {
+    /// Takes what came.
+    pub(crate) fn add(&mut self, frame: &[u8]) {
+        self.begun.extend_from_slice(frame);
+    }
+
+    /// The next piece, at most so large, and whether its message goes on after it; `None` where more has to come first.
+    pub(crate) fn next(&mut self, most: usize) -> Result<Option<(Bytes, bool)>, Fault> {
+        let left = match self.left {
+            Some(left) => left,
+            None => {
+                let Some(head) = self.begun.first_chunk::<HEAD>() else {
+                    return Ok(None);
+                };
+                if head[0] != 0 {
+                    return Err(Fault::Compressed);
+                }
+                let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+                self.begun.advance(HEAD);
+                *self.left.insert(length)
+            }
+        };
+        let size = left.min(most);
+        if self.begun.len() < size {
+            return Ok(None);
+        }
+        let continues = left > size;
+        self.left = continues.then(|| left - size);
+        Ok(Some((self.begun.split_to(size).freeze(), continues)))
+    }
+
+    /// Whether all that came was given out, and nothing is begun.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.begun.is_empty() && self.left.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ use crate::ingest::Clusters;
 const ROUTED: [&str; 2] = ["/fathom.query.v1.", "/fathom.control.v1."];
 
 /// But for this one, which asks who answers.
-const OWN: &str = "/fathom.query.v1.QueryService/GetStatus";
+pub(crate) const OWN: &str = "/fathom.query.v1.QueryService/GetStatus";
 
 /// Largest question.
 const MOST_BYTES: usize = 4 * 1024 * 1024;

@@ -12,7 +12,7 @@ type Inbox = Receiver<Result<wire::JoinResponse, Status>>;
 
 /// A fleet with one site, what goes down to it, and its session.
 fn fleet() -> (Sites, Inbox, u64) {
-    let sites = Sites::new("local", BTreeMap::new(), wire::KeptFleet::default(), 1_000);
+    let sites = Sites::new("local", BTreeMap::new(), <_>::default(), 1_000);
     let (outbox, inbox) = mpsc::channel(OUTBOX);
     let hello = wire::Hello {
         protocol_version: fathom_proto::FLEET_PROTOCOL,

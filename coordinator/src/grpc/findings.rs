@@ -84,9 +84,7 @@ impl Findings {
                 );
                 status::not_found("NO_FINDING", message)
             }
-            Refused::OtherRequest => status::invalid(
-                "request_id was another request's: each request has an id of its own, and only the same one sent again has the same",
-            ),
+            Refused::OtherRequest => status::invalid(status::OTHER_REQUEST),
         })?;
         Ok((&finding).into())
     }

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use fathom_model::fleet::Percentiles;
 use fathom_model::rollup::ClusterKey;
 use fathom_proto::fleet::v1 as wire;
 use fathom_proto::fleet::v1::fleet_service_server::FleetService;
@@ -17,10 +16,18 @@ use tonic::{Request, Response, Status};
 
 use super::{paging::sealed_page, status};
 use crate::fleet::Sites;
-use crate::fleet::sites::{Known, Reach, Site};
+use crate::fleet::ask::Asker;
+use crate::fleet::selections::Selections;
 
+mod gaps;
+mod health;
+mod latency;
+mod lists;
+mod several;
 mod watch;
 
+use gaps::gaps;
+use lists::{clusters, is_meant, missing, site_status, withdrawn};
 use watch::Watch;
 
 /// A watch says what is new at most this often.
@@ -29,28 +36,56 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Messages of a watch on their way. When it is full the watch waits, and says the newest when it goes on.
 const QUEUE: usize = 4;
 
-/// So many of the findings that were open when a cluster was last heard are given.
-const LAST_FINDINGS: usize = 20;
-
-/// How a cluster is called that its site does not serve any more.
-const WITHDRAWN: &str = "withdrawn";
-
 /// Answers from what sites told.
 #[derive(Clone)]
 pub(crate) struct Fleet {
     sites: Sites,
+    selections: Selections,
+    asker: Asker,
     /// Of which process a token is.
     incarnation: u64,
     tasks: TaskGroup,
 }
 
+/// What is asked for, with what was saved in the place of its name.
+struct Selected {
+    selection: Selection,
+    /// As it was written, for what of it is not there.
+    terms: wire::Selection,
+}
+
 impl Fleet {
-    pub(crate) const fn new(sites: Sites, incarnation: u64, tasks: TaskGroup) -> Self {
+    pub(crate) const fn new(
+        sites: Sites,
+        selections: Selections,
+        asker: Asker,
+        incarnation: u64,
+        tasks: TaskGroup,
+    ) -> Self {
         Self {
             sites,
+            selections,
+            asker,
             incarnation,
             tasks,
         }
+    }
+
+    fn selected(&self, selection: Option<wire::Selection>) -> Result<Selected, Status> {
+        let terms = self.selections.expand(selection.unwrap_or_default())?;
+        let selection = Selection::parse(&terms.terms, &terms.sites)
+            .map_err(|error| status::invalid_of_fleet(format!("selection: {error}")))?;
+        Ok(Selected { selection, terms })
+    }
+
+    /// Runs what writes a file where it may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Selections) -> Result<T, Status> + Send + 'static,
+    ) -> Result<T, Status> {
+        let selections = self.selections.clone();
+        let done = tokio::task::spawn_blocking(move || work(&selections)).await;
+        done.map_err(|_| status::stopping_of_fleet())?
     }
 
     /// The version that a token is of; 0, which is everything, where it is of another process.
@@ -91,108 +126,12 @@ fn partial(clusters: Vec<Partial>) -> Vec<wire::PartialCluster> {
     clusters.collect()
 }
 
-fn selected(selection: Option<wire::Selection>) -> Result<Selection, Status> {
-    let selection = selection.unwrap_or_default();
-    Selection::parse(&selection.terms, &selection.sites)
-        .map_err(|error| status::invalid_of_fleet(format!("selection: {error}")))
-}
-
 /// One page of a list by names.
 fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
     if size < 0 {
         return Err(status::invalid_of_fleet("page_size is negative"));
     }
     sealed_page(items, size, token).ok_or_else(status::bad_page_token)?
-}
-
-fn site_status(name: &str, site: &Site) -> wire::SiteStatus {
-    wire::SiteStatus {
-        site: name.to_owned(),
-        reach: site.reach().as_str().to_owned(),
-        heard_unix_nanos: site.heard_unix_nanos,
-        missing_since_unix_nanos: site.missing_since(),
-        labels: site.labels.clone(),
-        version: site.version.clone(),
-        clusters: u32::try_from(site.served().count()).unwrap_or(u32::MAX),
-        policy: site.policy.clone(),
-        refused_twin_unix_nanos: site.twice_unix_nanos,
-    }
-}
-
-/// The clusters that are meant. The names by which they are paged sort as site and cluster do.
-fn clusters(known: &Known, selection: &Selection, with_last: bool) -> Vec<(String, wire::ClusterStatus)> {
-    let now = SystemClock.now_unix_nanos();
-    let mut found = Vec::new();
-    for (site, of_site) in known.sites() {
-        for (cluster, of_cluster) in &of_site.clusters {
-            let key = ClusterKey::new(site, cluster.as_str());
-            let labels = of_site.labels_of(of_cluster);
-            if !selection.has(&key, &labels) {
-                continue;
-            }
-            let findings = of_cluster.findings.as_ref();
-            let entry = known.fleet().cluster_entry(&key, now);
-            let is_withdrawn = of_cluster.withdrawn_since_unix_nanos.is_some();
-            let (state, reason) = match entry {
-                // Whoever cannot be reached is not known now, however short that is.
-                _ if of_site.missing_since().is_some() => ("unknown".to_owned(), format!("site {site} is missing")),
-                _ if is_withdrawn => ("unknown".to_owned(), format!("site {site} does not serve it any more")),
-                Some(entry) => (entry.state.as_str().to_owned(), entry.reason),
-                None => ("unknown".to_owned(), String::new()),
-            };
-            let missing_since_unix_nanos = of_site.cluster_missing_since(of_cluster);
-            let is_last_asked = with_last && missing_since_unix_nanos.is_some();
-            let status = wire::ClusterStatus {
-                site: site.to_owned(),
-                cluster: cluster.clone(),
-                address: known.address(site, cluster),
-                labels,
-                reach: match of_site.reach() {
-                    Reach::Connected if is_withdrawn => WITHDRAWN.to_owned(),
-                    reach => reach.as_str().to_owned(),
-                },
-                heard_unix_nanos: of_site.heard_unix_nanos,
-                missing_since_unix_nanos,
-                open_findings: findings.map(|findings| u32::try_from(findings.open.len()).unwrap_or(u32::MAX)),
-                findings_sequence: findings.map(|findings| findings.sequence),
-                state,
-                reason,
-                last_findings: findings
-                    .filter(|_| is_last_asked)
-                    .map_or_else(Vec::new, |findings| findings.costliest(LAST_FINDINGS)),
-            };
-            found.push((format!("{site}\0{cluster}"), status));
-        }
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
-}
-
-/// Whether a site is meant: it has a cluster that is, or sites alone were named and it is one of them.
-fn is_meant(name: &str, site: &Site, selection: &Selection) -> bool {
-    let mut clusters = site.clusters.iter();
-    selection.is_all()
-        || (selection.is_of_sites() && selection.may_have_site(name))
-        || clusters.any(|(cluster, of)| selection.has(&ClusterKey::new(name, cluster.as_str()), &site.labels_of(of)))
-}
-
-/// Sites that are missing, with clusters that are meant.
-fn missing(known: &Known, selection: &Selection) -> Vec<wire::SiteStatus> {
-    let missing = known.sites().filter(|(_, site)| site.missing_since().is_some());
-    let meant = missing.filter(|(name, site)| is_meant(name, site, selection));
-    meant.map(|(name, site)| site_status(name, site)).collect()
-}
-
-/// Clusters that are meant and that their sites, which are connected, do not serve any more.
-fn withdrawn(known: &Known, selection: &Selection) -> Vec<wire::UnheardCluster> {
-    let connected = known.sites().filter(|(_, site)| site.missing_since().is_none());
-    let clusters = connected.flat_map(|(name, site)| site.clusters.iter().map(move |own| (name, site, own)));
-    let withdrawn = clusters.filter_map(|(name, site, (cluster, own))| {
-        let since = own.withdrawn_since_unix_nanos?;
-        let key = ClusterKey::new(name, cluster.as_str());
-        selection.has(&key, &site.labels_of(own)).then_some((key, Some(since)))
-    });
-    unheard(withdrawn.collect())
 }
 
 #[tonic::async_trait]
@@ -202,16 +141,22 @@ impl FleetService for Fleet {
         request: Request<wire::ListSitesRequest>,
     ) -> Result<Response<wire::ListSitesResponse>, Status> {
         let request = request.into_inner();
-        let selection = selected(request.selection)?;
-        let all = self.sites.look(|known| {
+        let Selected { selection, terms } = self.selected(request.selection)?;
+        let is_first = request.page_token.is_empty();
+        let (all, gaps) = self.sites.look(|known| {
             let sites = known
                 .sites()
                 .filter(|(name, site)| is_meant(name, site, &selection))
                 .map(|(name, site)| (name.to_owned(), site_status(name, site)));
-            sites.collect()
+            (sites.collect(), is_first.then(|| gaps(known, &terms)))
         });
         let (sites, next_page_token) = page(all, request.page_size, &request.page_token)?;
-        Ok(Response::new(wire::ListSitesResponse { sites, next_page_token }))
+        Ok(Response::new(wire::ListSitesResponse {
+            sites,
+            next_page_token,
+            gaps,
+            damaged_unix_nanos: self.sites.damaged(),
+        }))
     }
 
     async fn list_clusters(
@@ -219,14 +164,17 @@ impl FleetService for Fleet {
         request: Request<wire::ListClustersRequest>,
     ) -> Result<Response<wire::ListClustersResponse>, Status> {
         let request = request.into_inner();
-        let selection = selected(request.selection)?;
-        let all = self
-            .sites
-            .look(|known| clusters(known, &selection, request.last_findings));
+        let Selected { selection, terms } = self.selected(request.selection)?;
+        let is_first = request.page_token.is_empty();
+        let (all, gaps) = self.sites.look(|known| {
+            let all = clusters(known, &selection, request.last_findings);
+            (all, is_first.then(|| gaps(known, &terms)))
+        });
         let (clusters, next_page_token) = page(all, request.page_size, &request.page_token)?;
         Ok(Response::new(wire::ListClustersResponse {
             clusters,
             next_page_token,
+            gaps,
         }))
     }
 
@@ -234,28 +182,7 @@ impl FleetService for Fleet {
         &self,
         request: Request<wire::GetFleetHealthRequest>,
     ) -> Result<Response<wire::GetFleetHealthResponse>, Status> {
-        let request = request.into_inner();
-        let selection = selected(request.selection)?;
-        let now = SystemClock.now_unix_nanos();
-        Ok(Response::new(self.sites.look(|known| {
-            let fleet = known.fleet();
-            let mut entries = vec![fleet.selected_entry(&selection, now)];
-            entries.extend(fleet.site_entries(&selection, now));
-            if request.clusters {
-                entries.extend(fleet.cluster_entries(&selection, now));
-            }
-            let (changes, from) = match request.changes_nanos {
-                0 => (Vec::new(), None),
-                nanos => fleet.changes(&selection, now.saturating_sub_unsigned(nanos), now),
-            };
-            wire::GetFleetHealthResponse {
-                entries: entries.iter().map(Into::into).collect(),
-                changes: changes.iter().map(Into::into).collect(),
-                changes_from_unix_nanos: from,
-                missing: missing(known, &selection),
-                withdrawn: withdrawn(known, &selection),
-            }
-        })))
+        Ok(Response::new(self.health(request.into_inner())?))
     }
 
     type WatchFleetHealthStream = Pin<Box<dyn Stream<Item = Result<wire::WatchFleetHealthResponse, Status>> + Send>>;
@@ -265,7 +192,10 @@ impl FleetService for Fleet {
         request: Request<wire::WatchFleetHealthRequest>,
     ) -> Result<Response<Self::WatchFleetHealthStream>, Status> {
         let request = request.into_inner();
-        let mut watch = Watch::new(selected(request.selection)?, self.version_of(&request.resume_token)?);
+        let mut watch = Watch::new(
+            self.selected(request.selection)?.selection,
+            self.version_of(&request.resume_token)?,
+        );
         let (outbox, responses) = mpsc::channel(QUEUE);
         let (own, shutdown) = (self.clone(), self.tasks.shutdown().clone());
         self.tasks.spawn("watch of the fleet", Kind::Background, async move {
@@ -298,10 +228,14 @@ impl FleetService for Fleet {
         &self,
         request: Request<wire::ListCohortsRequest>,
     ) -> Result<Response<wire::ListCohortsResponse>, Status> {
-        let selection = selected(request.into_inner().selection)?;
-        let (found, updates_from) = self.sites.look(|known| {
+        let Selected { selection, terms } = self.selected(request.into_inner().selection)?;
+        let (found, updates_from, gaps) = self.sites.look(|known| {
             let fleet = known.fleet();
-            (fleet.cohorts(&selection), fleet.updates_from_unix_ns())
+            (
+                fleet.cohorts(&selection),
+                fleet.updates_from_unix_ns(),
+                gaps(known, &terms),
+            )
         });
         let kept_from = SystemClock.now_unix_nanos().saturating_sub(UPDATES_KEPT_NANOS);
         Ok(Response::new(wire::ListCohortsResponse {
@@ -312,6 +246,7 @@ impl FleetService for Fleet {
             unheard: unheard(found.unheard),
             partial: partial(found.partial),
             updates_from_unix_nanos: updates_from.filter(|from| *from > kept_from),
+            gaps: Some(gaps),
         }))
     }
 
@@ -319,21 +254,52 @@ impl FleetService for Fleet {
         &self,
         request: Request<wire::GetFleetLatencyRequest>,
     ) -> Result<Response<wire::GetFleetLatencyResponse>, Status> {
-        let selection = selected(request.into_inner().selection)?;
-        let merged = self.sites.look(|known| known.fleet().latency(&selection));
-        let latency = merged.latency.iter().map(|row| wire::FleetLatency {
-            tap: row.tap.as_str().to_owned(),
-            op: row.op.as_str().to_owned(),
-            percentiles: Some((&Percentiles::from(&row.sketch)).into()),
-        });
-        Ok(Response::new(wire::GetFleetLatencyResponse {
-            latency: latency.collect(),
-            clusters: merged.clusters,
-            unheard: unheard(merged.unheard),
-            partial: partial(merged.partial),
-            from_unix_nanos: merged.span_unix_ns.map(|(from, _)| from),
-            to_unix_nanos: merged.span_unix_ns.map(|(_, to)| to),
+        Ok(Response::new(self.latency(request.into_inner()).await?))
+    }
+
+    type AskClustersStream = several::Answers;
+
+    async fn ask_clusters(
+        &self,
+        request: Request<wire::AskClustersRequest>,
+    ) -> Result<Response<Self::AskClustersStream>, Status> {
+        Ok(Response::new(self.several(request.into_inner())?))
+    }
+
+    async fn list_selections(
+        &self,
+        request: Request<wire::ListSelectionsRequest>,
+    ) -> Result<Response<wire::ListSelectionsResponse>, Status> {
+        let request = request.into_inner();
+        let all = self.selections.all().into_iter();
+        let all = all.map(|saved| (saved.name.clone(), saved)).collect();
+        let (selections, next_page_token) = page(all, request.page_size, &request.page_token)?;
+        Ok(Response::new(wire::ListSelectionsResponse {
+            selections,
+            next_page_token,
         }))
+    }
+
+    async fn save_selection(
+        &self,
+        request: Request<wire::SaveSelectionRequest>,
+    ) -> Result<Response<wire::SaveSelectionResponse>, Status> {
+        let request = request.into_inner();
+        let now = SystemClock.now_unix_nanos();
+        let saved = self.blocking(move |selections| selections.save(request, now)).await?;
+        tracing::info!(name = saved.name, "selection saved");
+        Ok(Response::new(wire::SaveSelectionResponse { selection: Some(saved) }))
+    }
+
+    async fn delete_selection(
+        &self,
+        request: Request<wire::DeleteSelectionRequest>,
+    ) -> Result<Response<wire::DeleteSelectionResponse>, Status> {
+        let request = request.into_inner();
+        let name = request.name.clone();
+        let was_there = self.blocking(move |selections| selections.delete(request)).await?;
+        tracing::info!(name, was_there, "selection deleted");
+        Ok(Response::new(wire::DeleteSelectionResponse { was_there }))
     }
 
     async fn forget_site(

@@ -25,6 +25,7 @@ use crate::query::{Filter, Found, Order, Snapshot, run};
 
 mod asked;
 mod dated;
+mod sketches;
 mod state;
 
 use asked::PATIENCE;
@@ -352,6 +353,13 @@ impl QueryService for Query {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+
+    async fn get_latency_sketches(
+        &self,
+        request: Request<wire::GetLatencySketchesRequest>,
+    ) -> Result<Response<wire::GetLatencySketchesResponse>, Status> {
+        Ok(Response::new(self.sketches(request.into_inner()).await?))
     }
 
     async fn get_latency(

@@ -19,6 +19,9 @@ const QUERY: &str = "fathom.query.v1";
 const CONTROL: &str = "fathom.control.v1";
 const FLEET: &str = "fathom.fleet.v1";
 
+/// What is said where the id of a request was another's.
+pub(crate) const OTHER_REQUEST: &str = "request_id was another request's: each request has an id of its own, and only the same one sent again has the same";
+
 const STOPPING: &str = "the coordinator is stopping; try again";
 
 fn status(code: Code, domain: &str, reason: &str, message: impl Into<String>) -> Status {

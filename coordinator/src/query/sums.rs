@@ -91,6 +91,8 @@ pub(crate) enum Wanted {
 pub(crate) enum Needed {
     /// Latencies of an operation, grouped.
     Latency(By, Op),
+    /// Latencies by tap, of all operations that are asked for.
+    Sketches,
     /// What writes waited for, and what they would have taken.
     Attribution,
     /// What a report is made of: no sketch of what writes waited for.
@@ -99,7 +101,7 @@ pub(crate) enum Needed {
 
 impl Needed {
     const fn latency(self) -> bool {
-        matches!(self, Self::Latency(..) | Self::Report)
+        matches!(self, Self::Latency(..) | Self::Sketches | Self::Report)
     }
 
     const fn attribution(self) -> bool {
@@ -113,6 +115,7 @@ impl Needed {
     const fn kinds(self) -> &'static [OfKind] {
         match self {
             Self::Latency(by, _) => by.kinds(),
+            Self::Sketches => By::Tap.kinds(),
             Self::Attribution => &[],
             Self::Report => By::Node.kinds(),
         }
@@ -121,7 +124,7 @@ impl Needed {
     const fn op(self) -> Option<Op> {
         match self {
             Self::Latency(_, op) => Some(op),
-            Self::Attribution | Self::Report => None,
+            Self::Sketches | Self::Attribution | Self::Report => None,
         }
     }
 }

@@ -31,6 +31,11 @@ pub(super) fn group(method: &str) -> Option<Group> {
     }
 }
 
+/// Whether a method reads, is about one cluster, and ends by itself.
+pub(crate) fn reads_one(method: &str) -> bool {
+    group(method) == Some(Group::Read) && !is_watch(method) && method != crate::fleet::route::OWN
+}
+
 /// Whether a method goes on until somebody ends it.
 pub(crate) fn is_watch(method: &str) -> bool {
     method.rsplit('/').next().is_some_and(|name| name.starts_with("Watch"))

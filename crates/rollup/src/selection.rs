@@ -9,7 +9,8 @@
 //! | `env=prod`, `env=*` | clusters with that label; `label=env=prod` is the same |
 //!
 //! A cluster is selected that fits any of the terms, and any of the sites where sites are given. Names are compared with case. A name that
-//! itself has a comma, an equals sign or a slash is written with `?` in its place.
+//! itself has a comma, an equals sign or a slash is meant by a whole term that is its name, or SITE/NAME; in a part, such a character is written
+//! as `?`.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ use fathom_model::rollup::{ClusterKey, LONGEST_TEXT};
 pub struct Selection {
     /// Empty: all.
     terms: Vec<Vec<Part>>,
+    /// Terms that are the whole name of a cluster, where there is one whose name has such characters.
+    literals: Vec<String>,
     /// Empty: at all sites.
     sites: Vec<String>,
 }
@@ -86,6 +89,7 @@ impl Selection {
     pub fn one(key: &ClusterKey) -> Self {
         Self {
             terms: vec![vec![Part::Key(key.clone())]],
+            literals: Vec::new(),
             sites: Vec::new(),
         }
     }
@@ -106,6 +110,10 @@ impl Selection {
                 .iter()
                 .map(|term| term_of(term.as_ref()))
                 .collect::<Result<_, _>>()?,
+            literals: (terms.iter().map(AsRef::as_ref))
+                .filter(|term| term.contains([',', '=', '/']) && !term.contains(['*', '?']))
+                .map(str::to_owned)
+                .collect(),
             sites: sites.collect::<Result<_, _>>()?,
         })
     }
@@ -127,7 +135,16 @@ impl Selection {
             }
             Part::Label { name, value } => labels.get(name).is_some_and(|own| fits(value, own)),
         };
-        at_site && (self.terms.is_empty() || self.terms.iter().any(|parts| parts.iter().all(fits_part)))
+        let is_literal = |own: &String| {
+            let of_site = own
+                .strip_prefix(key.site.as_str())
+                .and_then(|rest| rest.strip_prefix('/'));
+            *own == key.cluster || of_site == Some(key.cluster.as_str())
+        };
+        at_site
+            && (self.terms.is_empty()
+                || self.terms.iter().any(|parts| parts.iter().all(fits_part))
+                || self.literals.iter().any(is_literal))
     }
 
     /// Whether it names sites alone.
@@ -143,7 +160,7 @@ impl Selection {
         parts.any(|part| matches!(part, Part::Label { .. }))
     }
 
-    /// Whether clusters of a site may be among them.
+    /// Whether clusters of a site may be among them, but for one that has the name of another site and a slash in its own.
     #[must_use]
     pub fn may_have_site(&self, site: &str) -> bool {
         let named = |part: &Part| match part {

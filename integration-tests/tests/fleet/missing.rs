@@ -1,6 +1,6 @@
 //! What is not there, or gives no answer, is told to people and programs: names that nothing has, refusals, and what was known of a missing site.
 
-use fathom_integration_tests::fleet::Setup;
+use fathom_integration_tests::fleet::{BACK_WITHIN, Setup, told};
 use fathom_integration_tests::process::Process;
 use fathom_integration_tests::schema;
 use serde_json::{Value, json};
@@ -117,4 +117,25 @@ pub(crate) fn findings_of_a_missing_site_are_as_they_were(setup: &Setup, fleet: 
     assert!(said.contains("DISK_SLOW"), "{table}");
     let of_others = setup.ask(fleet, &["nodes", "--all-clusters", "-o", "json"]).json();
     assert_eq!(of_others["missing"][0]["last"], Value::Null, "{of_others:#}");
+}
+
+/// What was kept of sites was once put aside with a line in the log alone: a site that was missing then was missing in no answer.
+pub(crate) fn damage_is_told(setup: &Setup, mut fleet: Process) {
+    fleet.kill();
+    let folder = setup.home.path().join("fleet").join("fleet");
+    std::fs::write(folder.join("sites.pb"), "nothing that was kept").unwrap();
+    let fleet = setup.fleet();
+    setup.clusters(&fleet, BACK_WITHIN, |clusters| told(clusters, 2));
+    for question in [&["fleet"][..], &["fleet", "sites"]] {
+        let ran = setup.ask(&fleet, &[question, &["-o", "json"]].concat());
+        assert_eq!(ran.code, 4, "{question:?}: {}", ran.err);
+        assert!(ran.json()["damaged_unix_ns"].is_i64(), "{}", ran.out);
+        assert!(
+            ran.err
+                .contains("was damaged: a site that has been missing since is not known"),
+            "{}",
+            ran.err
+        );
+    }
+    assert!(folder.join("sites.damaged").is_file());
 }

@@ -15,6 +15,10 @@ pub struct SetProfileRequest {
     /// profile.
     #[prost(uint64, tag = "4")]
     pub for_nanos: u64,
+    /// Made up by the caller, at most 128 bytes: the same request sent again changes nothing, the time does not begin anew, and it is answered as
+    /// the first was. The last 1000 are known until the coordinator ends. Empty: it is ordered each time.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// Who was told.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -722,7 +722,8 @@ pub struct DeliverAnswerResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Selection {
     /// Each several parts with commas between them, all of which a cluster has to fit: a name with `*` for any text and `?` for one
-    /// character, SITE/NAME of such, or a label as KEY=VALUE with such a value.
+    /// character, SITE/NAME of such, or a label as KEY=VALUE with such a value. Or, without commas, `@NAME` of a selection that was saved: all
+    /// of its terms at its sites.
     #[prost(string, repeated, tag = "1")]
     pub terms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Names of sites, with `*` and `?` as above.
@@ -738,6 +739,51 @@ pub struct ClusterName {
     /// The cluster.
     #[prost(string, tag = "2")]
     pub cluster: ::prost::alloc::string::String,
+}
+/// What of a selection is not there. Of a selection of one term, at one site at most, nothing is told here: there is an answer or none.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SelectionGaps {
+    /// Names, written out, that nothing has.
+    #[prost(message, repeated, tag = "1")]
+    pub unknown: ::prost::alloc::vec::Vec<UnknownName>,
+    /// Terms with patterns or labels that no cluster fits. They select what there is, be it nothing.
+    #[prost(string, repeated, tag = "2")]
+    pub empty_terms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A name in a selection that nothing has.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnknownName {
+    /// The site. Empty: none was said.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// The cluster. Empty: it is the site that is not there.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The reason that a question about it would be refused with: NO_CLUSTER or NO_SITE.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// A cluster that was asked for and of which there is no answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MissingCluster {
+    /// The site.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// The cluster.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// As `outcome` in ClusterOutcome.
+    #[prost(string, tag = "3")]
+    pub cause: ::prost::alloc::string::String,
+    /// The stable reason of why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Since when it is not heard, where it is not: when its site was heard last. Absent: it is heard, or was not asked.
+    #[prost(int64, optional, tag = "5")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
+    /// Why, in words.
+    #[prost(string, tag = "6")]
+    pub message: ::prost::alloc::string::String,
 }
 /// A cluster that is in an answer and was not seen whole.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -791,6 +837,14 @@ pub struct ListSitesResponse {
     /// For the next page. Empty: this was the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// What of the selection is not there. Only on the first page.
+    #[prost(message, optional, tag = "3")]
+    pub gaps: ::core::option::Option<SelectionGaps>,
+    /// What this coordinator kept of its sites was found damaged, and put aside as fleet/sites.damaged of its store; it was last written at this
+    /// time. A site that has been missing since is not known here. It is said as long as the file lies there when a coordinator is started.
+    /// Absent: nothing was damaged.
+    #[prost(int64, optional, tag = "4")]
+    pub damaged_unix_nanos: ::core::option::Option<i64>,
 }
 /// A site.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -851,6 +905,9 @@ pub struct ListClustersResponse {
     /// For the next page. Empty: this was the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// What of the selection is not there. Only on the first page.
+    #[prost(message, optional, tag = "3")]
+    pub gaps: ::core::option::Option<SelectionGaps>,
 }
 /// A cluster of the fleet.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -925,6 +982,14 @@ pub struct GetFleetHealthRequest {
     /// What changed in the last so many nanoseconds too; a day is kept. 0: nothing of it.
     #[prost(uint64, tag = "3")]
     pub changes_nanos: u64,
+    /// At most this many entries and changes. 0: all in one answer, as in versions that had no pages; of a large fleet that is more than
+    /// clients of gRPC take unless told to.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// From an earlier answer to the same request. Empty: from the beginning. INVALID_ARGUMENT when it is none. Each page is as things are when
+    /// it is asked for.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
 }
 /// How the fleet is.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -946,6 +1011,15 @@ pub struct GetFleetHealthResponse {
     /// Clusters that were asked for and that their sites, which are connected, do not serve any more, and since when.
     #[prost(message, repeated, tag = "5")]
     pub withdrawn: ::prost::alloc::vec::Vec<UnheardCluster>,
+    /// For the next page: more entries, then more changes. Empty: this was the last. What stands beside these is on the first page alone.
+    #[prost(string, tag = "6")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// What of the selection is not there.
+    #[prost(message, optional, tag = "7")]
+    pub gaps: ::core::option::Option<SelectionGaps>,
+    /// As in ListSitesResponse.
+    #[prost(int64, optional, tag = "8")]
+    pub damaged_unix_nanos: ::core::option::Option<i64>,
 }
 /// Asks what comes to look different.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1004,6 +1078,9 @@ pub struct ListCohortsResponse {
     /// From when on updates were seen, where that is within the three days for which they are told. Absent: all of them were.
     #[prost(int64, optional, tag = "7")]
     pub updates_from_unix_nanos: ::core::option::Option<i64>,
+    /// What of the selection is not there.
+    #[prost(message, optional, tag = "8")]
+    pub gaps: ::core::option::Option<SelectionGaps>,
 }
 /// Asks how long operations took.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1011,6 +1088,25 @@ pub struct GetFleetLatencyRequest {
     /// Which clusters. Absent: all.
     #[prost(message, optional, tag = "1")]
     pub selection: ::core::option::Option<Selection>,
+    /// Completed at most this long before the newest I/O of their cluster. 0: with `until_nanos` since ever, else the last hour.
+    #[prost(uint64, tag = "2")]
+    pub since_nanos: u64,
+    /// Completed at least this long before the newest I/O of their cluster. 0: up to it.
+    #[prost(uint64, tag = "3")]
+    pub until_nanos: u64,
+    /// Only of volumes of this name. Empty: of all.
+    #[prost(string, tag = "4")]
+    pub volume: ::prost::alloc::string::String,
+    /// Only of I/Os that a node of this name began or has a copy of. Empty: of all.
+    #[prost(string, tag = "5")]
+    pub node: ::prost::alloc::string::String,
+    /// What the answer is to be made of: `rollups`, which have the last hour of all volumes and nodes together, or `sites`, which are asked.
+    /// Empty: rollups where they can tell, which is where nothing is said but the clusters.
+    #[prost(string, tag = "6")]
+    pub source: ::prost::alloc::string::String,
+    /// How long sites are waited for; who has not answered is `missing`. 0: 30 s.
+    #[prost(uint64, tag = "7")]
+    pub deadline_nanos: u64,
 }
 /// How long operations took.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1033,6 +1129,15 @@ pub struct GetFleetLatencyResponse {
     /// Of those that are in it, clusters that were not seen whole.
     #[prost(message, repeated, tag = "6")]
     pub partial: ::prost::alloc::vec::Vec<PartialCluster>,
+    /// What it was made of: `rollups` or `sites`. Empty: a version that had rollups alone.
+    #[prost(string, tag = "7")]
+    pub source: ::prost::alloc::string::String,
+    /// Where sites were asked: clusters that gave no answer, and why.
+    #[prost(message, repeated, tag = "8")]
+    pub missing: ::prost::alloc::vec::Vec<MissingCluster>,
+    /// What of the selection is not there.
+    #[prost(message, optional, tag = "9")]
+    pub gaps: ::core::option::Option<SelectionGaps>,
 }
 /// How long operations took at a tap.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1046,6 +1151,176 @@ pub struct FleetLatency {
     /// How long.
     #[prost(message, optional, tag = "3")]
     pub percentiles: ::core::option::Option<Percentiles>,
+}
+/// Asks many clusters one question.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AskClustersRequest {
+    /// Which. Absent: all.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<Selection>,
+    /// The method as in the path of gRPC, such as /fathom.query.v1.QueryService/GetLatency: one that reads and ends by itself, which those do
+    /// whose names begin with Get, List, Stream or Compare. Others are refused (METHOD).
+    #[prost(string, tag = "2")]
+    pub method: ::prost::alloc::string::String,
+    /// The request message, encoded. Its cluster is filled in for each.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request: ::prost::bytes::Bytes,
+    /// How long answers are waited for. 0: 30 s.
+    #[prost(uint64, tag = "4")]
+    pub deadline_nanos: u64,
+    /// Give the findings that were open when clusters that cannot be asked were last heard.
+    #[prost(bool, tag = "5")]
+    pub last_findings: bool,
+}
+/// What comes of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AskClustersResponse {
+    /// What it is about. Whoever does not know a message leaves it out.
+    #[prost(oneof = "ask_clusters_response::Message", tags = "1, 2, 3")]
+    pub message: ::core::option::Option<ask_clusters_response::Message>,
+}
+/// Nested message and enum types in `AskClustersResponse`.
+pub mod ask_clusters_response {
+    /// What it is about. Whoever does not know a message leaves it out.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// A part of a cluster's answer.
+        #[prost(message, tag = "1")]
+        Part(super::AnswerPart),
+        /// Nothing more comes of a cluster: of each one that was asked for there is one such message.
+        #[prost(message, tag = "2")]
+        Outcome(::prost::alloc::boxed::Box<super::ClusterOutcome>),
+        /// Nothing more comes; last. Without it the answer was broken off.
+        #[prost(message, tag = "3")]
+        Summary(super::AskSummary),
+    }
+}
+/// A part of a cluster's answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerPart {
+    /// The site.
+    #[prost(string, tag = "1")]
+    pub site: ::prost::alloc::string::String,
+    /// The cluster.
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Of one response message, encoded: this piece, at most 1 MiB.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub piece: ::prost::bytes::Bytes,
+    /// The message goes on with the cluster's next part. A method that does not stream answers with one message.
+    #[prost(bool, tag = "4")]
+    pub continues: bool,
+}
+/// What became of a cluster that was asked for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClusterOutcome {
+    /// The cluster, as it was when the question was put.
+    #[prost(message, optional, tag = "1")]
+    pub cluster: ::core::option::Option<ClusterStatus>,
+    /// `answered`: the answer is whole. `not_there`: it answered that it has not what was asked for. `invalid`: it answered that the question
+    /// is wrong. Of all others there is no answer, whatever parts came: `no_answer`, `not_asked` (the time was over before its turn came),
+    /// `site_missing` or `cluster_withdrawn`. Later versions may add more, which are no answers either.
+    #[prost(string, tag = "2")]
+    pub outcome: ::prost::alloc::string::String,
+    /// The code of gRPC's status. 0: it answered.
+    #[prost(int32, tag = "3")]
+    pub code: i32,
+    /// What the status says. Empty: it answered.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    /// The stable reason of the status. Empty: it answered, or the status has none.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// As in MissingCluster.
+    #[prost(int64, optional, tag = "6")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
+}
+/// What of an answer is missing.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AskSummary {
+    /// Clusters that were asked for. 0: the selection has none.
+    #[prost(uint64, tag = "1")]
+    pub clusters: u64,
+    /// Of these, clusters that answered, be it that something is not there.
+    #[prost(uint64, tag = "2")]
+    pub answered: u64,
+    /// All others, by site and name.
+    #[prost(message, repeated, tag = "3")]
+    pub missing: ::prost::alloc::vec::Vec<MissingCluster>,
+    /// What of the selection is not there.
+    #[prost(message, optional, tag = "4")]
+    pub gaps: ::core::option::Option<SelectionGaps>,
+}
+/// A selection under a name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SavedSelection {
+    /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What it is. Never empty: no terms at no sites would be all clusters.
+    #[prost(message, optional, tag = "2")]
+    pub selection: ::core::option::Option<Selection>,
+    /// When it was saved.
+    #[prost(int64, tag = "3")]
+    pub saved_unix_nanos: i64,
+}
+/// Asks for the selections that were saved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSelectionsRequest {
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning. INVALID_ARGUMENT when it is none.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Selections by name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSelectionsResponse {
+    /// The selections.
+    #[prost(message, repeated, tag = "1")]
+    pub selections: ::prost::alloc::vec::Vec<SavedSelection>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks to save a selection.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveSelectionRequest {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What it is. Terms `@NAME` are of selections that were saved before; none may have this one in it.
+    #[prost(message, optional, tag = "2")]
+    pub selection: ::core::option::Option<Selection>,
+    /// Made up by the caller, at most 128 bytes: the same request sent again changes nothing and is answered as the first was, also where
+    /// somebody saved another one meanwhile. The last 1000 are known. Empty: it is saved each time.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// It is saved, and stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveSelectionResponse {
+    /// The selection.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<SavedSelection>,
+}
+/// Asks to delete a selection.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteSelectionRequest {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As in SaveSelectionRequest.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// There is none of this name any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteSelectionResponse {
+    /// Whether there was one.
+    #[prost(bool, tag = "1")]
+    pub was_there: bool,
 }
 /// Generated client implementations.
 pub mod site_service_client {
@@ -1688,6 +1963,113 @@ pub mod fleet_service_client {
                 .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "ForgetSite"));
             self.inner.unary(req, path, codec).await
         }
+        /// One question to many clusters, at the same time: each one's answer as it comes, who gave none and why, and at the end what is missing.
+        /// Sites take turns, so that one that hangs keeps nobody else waiting.
+        pub async fn ask_clusters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AskClustersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::AskClustersResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/AskClusters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fathom.fleet.v1.FleetService", "AskClusters"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// The selections that were saved, by name.
+        pub async fn list_selections(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSelectionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSelectionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/ListSelections",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.fleet.v1.FleetService", "ListSelections"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Saves a selection under a name, in place of another of that name. From then on `@NAME` is a term of every selection.
+        pub async fn save_selection(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SaveSelectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SaveSelectionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/SaveSelection",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.fleet.v1.FleetService", "SaveSelection"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a selection that was saved, unless others have it in them.
+        pub async fn delete_selection(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteSelectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteSelectionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.fleet.v1.FleetService/DeleteSelection",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.fleet.v1.FleetService", "DeleteSelection"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1767,6 +2149,45 @@ pub mod fleet_service_server {
             request: tonic::Request<super::ForgetSiteRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ForgetSiteResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the AskClusters method.
+        type AskClustersStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::AskClustersResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// One question to many clusters, at the same time: each one's answer as it comes, who gave none and why, and at the end what is missing.
+        /// Sites take turns, so that one that hangs keeps nobody else waiting.
+        async fn ask_clusters(
+            &self,
+            request: tonic::Request<super::AskClustersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::AskClustersStream>,
+            tonic::Status,
+        >;
+        /// The selections that were saved, by name.
+        async fn list_selections(
+            &self,
+            request: tonic::Request<super::ListSelectionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSelectionsResponse>,
+            tonic::Status,
+        >;
+        /// Saves a selection under a name, in place of another of that name. From then on `@NAME` is a term of every selection.
+        async fn save_selection(
+            &self,
+            request: tonic::Request<super::SaveSelectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SaveSelectionResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a selection that was saved, unless others have it in them.
+        async fn delete_selection(
+            &self,
+            request: tonic::Request<super::DeleteSelectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteSelectionResponse>,
             tonic::Status,
         >;
     }
@@ -2166,6 +2587,187 @@ pub mod fleet_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/fathom.fleet.v1.FleetService/AskClusters" => {
+                    #[allow(non_camel_case_types)]
+                    struct AskClustersSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::ServerStreamingService<super::AskClustersRequest>
+                    for AskClustersSvc<T> {
+                        type Response = super::AskClustersResponse;
+                        type ResponseStream = T::AskClustersStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AskClustersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::ask_clusters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AskClustersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/ListSelections" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSelectionsSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::ListSelectionsRequest>
+                    for ListSelectionsSvc<T> {
+                        type Response = super::ListSelectionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSelectionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::list_selections(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSelectionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/SaveSelection" => {
+                    #[allow(non_camel_case_types)]
+                    struct SaveSelectionSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::SaveSelectionRequest>
+                    for SaveSelectionSvc<T> {
+                        type Response = super::SaveSelectionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SaveSelectionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::save_selection(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SaveSelectionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.fleet.v1.FleetService/DeleteSelection" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteSelectionSvc<T: FleetService>(pub Arc<T>);
+                    impl<
+                        T: FleetService,
+                    > tonic::server::UnaryService<super::DeleteSelectionRequest>
+                    for DeleteSelectionSvc<T> {
+                        type Response = super::DeleteSelectionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteSelectionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FleetService>::delete_selection(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteSelectionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -2332,4 +2934,30 @@ pub struct KeptVariant {
     /// reads. Not a number: there were too few.
     #[prost(float, repeated, tag = "7")]
     pub times: ::prost::alloc::vec::Vec<f32>,
+}
+/// The selections that were saved, in a file of their own.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeptSelections {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub selections: ::prost::alloc::vec::Vec<SavedSelection>,
+    /// The last requests that changed some, the oldest first.
+    #[prost(message, repeated, tag = "2")]
+    pub requests: ::prost::alloc::vec::Vec<KeptRequest>,
+}
+/// A request that was done, so that the same one is not done again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeptRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What was asked for, as a checksum.
+    #[prost(fixed32, tag = "2")]
+    pub checksum: u32,
+    /// What was saved. Absent: it was a deletion.
+    #[prost(message, optional, tag = "3")]
+    pub saved: ::core::option::Option<SavedSelection>,
+    /// Of a deletion: whether there was one.
+    #[prost(bool, tag = "4")]
+    pub was_there: bool,
 }

@@ -1047,6 +1047,61 @@ pub struct Latency {
     #[prost(uint64, tag = "10")]
     pub max_nanos: u64,
 }
+/// Asks for latency in a form that can be added up over clusters.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLatencySketchesRequest {
+    /// The cluster. Empty: the only one.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Which I/Os. An empty op means all.
+    #[prost(message, optional, tag = "2")]
+    pub filter: ::core::option::Option<IoFilter>,
+    /// As in GetLatencyRequest.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
+}
+/// Latency that can be added up.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetLatencySketchesResponse {
+    /// A row a tap and operation, in the order of the path; only those that there were.
+    #[prost(message, repeated, tag = "1")]
+    pub latency: ::prost::alloc::vec::Vec<LatencySketch>,
+    /// What was not complete.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
+    /// What it was made of.
+    #[prost(message, optional, tag = "3")]
+    pub source: ::core::option::Option<Source>,
+}
+/// How long operations took at a tap, as counts in bins: percentiles of what was added up are right to 1 %.
+///
+/// Each octave of nanoseconds has 64 bins of one width. The bin of a value below 64 is the value itself; of a larger one, whose highest bit
+/// is bit e (counted from 0), it is (e - 6) * 64 + (value >> (e - 6)). There are 3776 bins. To merge, add the counts of each bin and the sums,
+/// and take the least and the greatest value.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LatencySketch {
+    /// The tap.
+    #[prost(string, tag = "1")]
+    pub tap: ::prost::alloc::string::String,
+    /// `read`, `write`, `flush` or `unmap`.
+    #[prost(string, tag = "2")]
+    pub op: ::prost::alloc::string::String,
+    /// The bin of the first count.
+    #[prost(uint32, tag = "3")]
+    pub first_bin: u32,
+    /// Values in each bin from there on. Neither the first nor the last is 0.
+    #[prost(uint64, repeated, tag = "4")]
+    pub counts: ::prost::alloc::vec::Vec<u64>,
+    /// All values together; at most the greatest number of 64 bits. 0 is a value.
+    #[prost(uint64, tag = "5")]
+    pub sum_nanos: u64,
+    /// The least value. 0 is a value.
+    #[prost(uint64, tag = "6")]
+    pub min_nanos: u64,
+    /// The greatest value. 0 is a value.
+    #[prost(uint64, tag = "7")]
+    pub max_nanos: u64,
+}
 /// Asks for a report.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetReportRequest {
@@ -1622,6 +1677,33 @@ pub mod query_service_client {
                 .insert(GrpcMethod::new("fathom.query.v1.QueryService", "GetLatency"));
             self.inner.unary(req, path, codec).await
         }
+        /// The same by tap and operation, as sketches, which can be added up over clusters.
+        pub async fn get_latency_sketches(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetLatencySketchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLatencySketchesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.QueryService/GetLatencySketches",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.QueryService", "GetLatencySketches"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Everything that is said about a stretch of time at once: what was joined, latency, last copies, the culprit, the slowest
         /// write, the clocks, and what was not seen.
         pub async fn get_report(
@@ -1893,6 +1975,14 @@ pub mod query_service_server {
             request: tonic::Request<super::GetLatencyRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetLatencyResponse>,
+            tonic::Status,
+        >;
+        /// The same by tap and operation, as sketches, which can be added up over clusters.
+        async fn get_latency_sketches(
+            &self,
+            request: tonic::Request<super::GetLatencySketchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLatencySketchesResponse>,
             tonic::Status,
         >;
         /// Everything that is said about a stretch of time at once: what was joined, latency, last copies, the culprit, the slowest
@@ -2341,6 +2431,52 @@ pub mod query_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetLatencySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fathom.query.v1.QueryService/GetLatencySketches" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetLatencySketchesSvc<T: QueryService>(pub Arc<T>);
+                    impl<
+                        T: QueryService,
+                    > tonic::server::UnaryService<super::GetLatencySketchesRequest>
+                    for GetLatencySketchesSvc<T> {
+                        type Response = super::GetLatencySketchesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetLatencySketchesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as QueryService>::get_latency_sketches(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetLatencySketchesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -222,7 +222,7 @@ impl Fleet {
         let expected = ["ok", "degraded", "unknown"];
         loop {
             self.check()?;
-            let clusters = client.clusters(wire::Selection::default()).await?;
+            let clusters = client.clusters(wire::Selection::default()).await?.items;
             let is_settled = |cluster: &wire::ClusterStatus| {
                 let simulated = CLUSTERS
                     .iter()

@@ -25,11 +25,11 @@ pub(super) fn run(connection: &Connection, output: Output) -> Result<Code> {
     let is_narrow = is_narrow(&selection);
     let (answer, absent) = block_on(async {
         let client = Client::connect(&context).await?;
-        let answer = client.cohorts(selection.clone()).await?;
+        let mut answer = client.cohorts(selection).await?;
         if is_narrow && answer.clusters == 0 && answer.unheard.is_empty() {
             return Err(Error::NoneMeant);
         }
-        let absent = Absent::of(&client, &selection, None).await?;
+        let absent = Absent::of(answer.gaps.take());
         Ok((answer, absent))
     })?;
     let cohorts: Vec<Cohort> = answer

@@ -31,7 +31,12 @@ pub(super) fn run(arguments: &FleetArgs, output: Output) -> Result<Code> {
     block_on(async {
         let client = Client::connect(&context).await?;
         // A watch has no end that could say so, and what is not there now may come.
-        Absent::of(&client, &selection, None).await?.note();
+        let first = wire::ListClustersRequest {
+            selection: Some(selection),
+            page_size: 1,
+            ..wire::ListClustersRequest::default()
+        };
+        Absent::of(client.gaps(first).await?).note();
         client
             .watch_fleet(request, |message| {
                 if is_narrow && message.is_all && message.entries.iter().all(|entry| entry.clusters.is_empty()) {

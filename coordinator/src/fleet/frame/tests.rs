@@ -142,3 +142,36 @@ fn rows_are_counted_however_the_answer_is_cut() {
         assert_eq!(counted, Some(508), "pieces of {size}");
     }
 }
+
+#[test]
+fn pieces_are_of_one_message_each_however_frames_are_cut() {
+    let messages = [&b"abcdefg"[..], b"", b"hi"];
+    let whole: Vec<u8> = messages.iter().flat_map(|message| framed(message)).collect();
+    for cut in 1..=whole.len() {
+        let (mut pieces, mut found) = (Pieces::default(), Vec::new());
+        for frame in whole.chunks(cut) {
+            pieces.add(frame);
+            while let Some((piece, continues)) = pieces.next(3).unwrap() {
+                found.push((piece.to_vec(), continues));
+            }
+        }
+        let expected = [
+            (&b"abc"[..], true),
+            (b"def", true),
+            (b"g", false),
+            (b"", false),
+            (b"hi", false),
+        ];
+        let expected: Vec<_> = expected.map(|(piece, continues)| (piece.to_vec(), continues)).into();
+        assert_eq!(found, expected, "{cut}");
+        assert!(pieces.is_whole());
+    }
+    let mut pieces = Pieces::default();
+    pieces.add(&whole[..8]);
+    assert_eq!(pieces.next(3).unwrap(), Some((Bytes::from_static(b"abc"), true)));
+    assert_eq!(pieces.next(3).unwrap(), None);
+    assert!(!pieces.is_whole());
+    let mut compressed = Pieces::default();
+    compressed.add(b"\x01\0\0\0\0");
+    assert_eq!(compressed.next(3), Err(Fault::Compressed));
+}

@@ -6,17 +6,22 @@ use fathom_identity::holder::Holder;
 use fathom_proto::FLEET_PROTOCOL;
 use tonic::{Code, Status};
 
-use super::{FLEET, QUERY, STOPPING, status};
+use super::{FLEET, OTHER_REQUEST, QUERY, STOPPING, status};
 
 /// The clusters that are named in a message; of more only how many.
 const NAMED: usize = 20;
 
 fn named(addresses: &[String]) -> String {
-    let some = addresses.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match addresses.len().saturating_sub(NAMED) {
-        0 if addresses.is_empty() => "none".to_owned(),
+    named_of(addresses, "fathom clusters")
+}
+
+/// Some of a list that a command shows.
+fn named_of(names: &[String], lists: &str) -> String {
+    let some = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 if names.is_empty() => "none".to_owned(),
         0 => some,
-        more => format!("{some} and {more} more; `fathom clusters` lists them"),
+        more => format!("{some} and {more} more; `{lists}` lists them"),
     }
 }
 
@@ -41,6 +46,66 @@ pub(crate) fn rfc3339(unix_nanos: i64) -> String {
 /// A question about the fleet that cannot be answered as asked.
 pub(crate) fn invalid_of_fleet(message: impl Into<String>) -> Status {
     status(Code::InvalidArgument, FLEET, "INVALID", message)
+}
+
+/// Nothing was saved under a name.
+pub(crate) fn no_selection(name: &str, known: &[&str]) -> Status {
+    let known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+    let known = named_of(&known, "fathom fleet selections");
+    let message = format!("there is no selection `{name}` (known: {known})");
+    status(Code::NotFound, FLEET, "NO_SELECTION", message)
+}
+
+/// Others have a selection in them that is to be deleted.
+pub(crate) fn selection_used(name: &str, having: &[String]) -> Status {
+    let having = named_of(having, "fathom fleet selections");
+    let message = format!("selection `{name}` stands in others: {having}; save those without it first");
+    status(Code::FailedPrecondition, FLEET, "SELECTION_USED", message)
+}
+
+/// There are as many selections as there may be.
+pub(crate) fn too_many_selections(most: usize) -> Status {
+    let message = format!("{most} selections are saved, and that is the most; delete some that nobody needs");
+    status(Code::ResourceExhausted, FLEET, "SELECTIONS", message)
+}
+
+/// The id of a request was another's.
+pub(crate) fn other_request() -> Status {
+    invalid_of_fleet(OTHER_REQUEST)
+}
+
+/// What was to be kept cannot be written now.
+pub(crate) fn not_kept(error: &std::io::Error) -> Status {
+    let message = format!("it cannot be kept, and nothing changed: {error}; try again when the store can be written");
+    status(Code::Unavailable, FLEET, "NOT_KEPT", message)
+}
+
+/// A method that is not asked of several clusters.
+pub(crate) fn not_of_several(method: &str) -> Status {
+    let message = format!(
+        "`{method}` is not asked of several clusters at once: give the path of a method about one cluster that reads and ends by itself, such \
+         as /fathom.query.v1.QueryService/GetLatency"
+    );
+    status(Code::InvalidArgument, FLEET, "METHOD", message)
+}
+
+/// One of several clusters has not answered.
+pub(crate) fn no_answer_in_time(patience: Duration) -> Status {
+    let message = format!("no answer within {patience:?}; give it more time");
+    status(Code::DeadlineExceeded, FLEET, "DEADLINE", message)
+}
+
+/// The turn of one of several clusters did not come.
+pub(crate) fn no_turn_in_time(patience: Duration) -> Status {
+    let message = format!("the {patience:?} were over before its turn; give it more time");
+    status(Code::DeadlineExceeded, FLEET, "DEADLINE", message)
+}
+
+/// The answer of one of several clusters is too large.
+pub(crate) fn too_large_of_several(most: usize) -> Status {
+    let message =
+        format!("the answer has more than the {most} bytes that one of several clusters may answer with; ask for less");
+    status(Code::ResourceExhausted, FLEET, "ANSWER_BYTES", message)
 }
 
 /// A page's token is not one of an earlier answer.

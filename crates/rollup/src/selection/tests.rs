@@ -52,6 +52,26 @@ fn clusters_are_named_by_globs_labels_and_sites() {
     assert!(one.may_have_site("berlin") && !one.may_have_site("paris"));
 }
 
+/// A cluster that is called `x=y` could once be selected by nothing but a pattern that others fit too.
+#[test]
+fn name_with_a_comma_an_equals_sign_or_a_slash_is_selected_by_the_whole_of_it() {
+    let none = BTreeMap::new();
+    for name in ["x=y", "a,b", "a/b"] {
+        let key = ClusterKey::new("berlin", name);
+        let of_site = format!("berlin/{name}");
+        for (term, sites, is_in) in [
+            (name, &[][..], true),
+            (of_site.as_str(), &[][..], true),
+            (name, &["oslo"], false),
+            ("oslo/x=y", &[], false),
+        ] {
+            let selection = Selection::parse(&[term], sites).unwrap();
+            assert_eq!(selection.has(&key, &none), is_in, "{term} {sites:?} {name}");
+        }
+        assert!(!Selection::parse(&["x=z,a,b"], &[] as &[&str]).unwrap().has(&key, &none));
+    }
+}
+
 #[test]
 fn what_selects_nothing_that_could_be_is_refused_with_what_to_write() {
     for bad in ["", ",", "c7,", "/c7", "berlin/", "=prod", "a\nb"] {
