@@ -102,7 +102,7 @@ impl Snapshot {
         let of_ios = self.filter.node.is_none() && self.filter.disk.is_none();
         let is_told = |subject: &Subject| match &subject.place {
             // Of a volume alone, or of what has a copy somewhere, it is not what is usual of all.
-            Place::Cluster => of_ios && (self.filter.volume.is_none() && subject.tap == Tap::Volume),
+            Place::Cluster => of_ios && self.filter.volume.is_none() && subject.tap == Tap::Volume,
             Place::Volume(_) => of_ios,
             place => places.contains(place),
         };
