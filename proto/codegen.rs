@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "fathom/collect/v1/collect.proto",
     "fathom/control/v1/control.proto",
     "fathom/fleet/v1/fleet.proto",
@@ -15,6 +15,7 @@ const PROTOS: [&str; 8] = [
     "fathom/query/v1/query.proto",
     "fathom/query/v1/findings.proto",
     "fathom/query/v1/costs.proto",
+    "fathom/query/v1/baselines.proto",
 ];
 
 /// Writes anew what differs from the protos and returns its names.

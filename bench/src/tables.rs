@@ -158,6 +158,7 @@ async fn store(args: &Args, blobs: &Blobs, pieces: &[Cells], catalog: &Catalog) 
                 samples: &[],
                 findings: &[],
                 slow_minutes: &[],
+                baselines: &[],
                 picture: None,
                 cells: &cells,
                 cells_since: 1,

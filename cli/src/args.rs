@@ -15,7 +15,7 @@ mod offline;
 mod short;
 mod state;
 
-pub(crate) use costs::{CompareArgs, JobsArgs};
+pub(crate) use costs::{BaselinesArgs, CompareArgs, JobsArgs};
 pub(crate) use findings::{ExplainArgs, FindingsAction, FindingsArgs, HealthArgs, RemarkArgs, WhatIfArgs};
 pub(crate) use fleet::{ClustersArgs, FleetAction, FleetArgs, LatencyOfFleetArgs};
 pub(crate) use offline::{EvaluateArgs, ImportArgs, SimulateArgs};
@@ -215,6 +215,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  fathom compare --before 2026-09-21T03:00:00Z --after 2026-09-22T03:00:00Z\n  fathom compare --before 2026-09-22T03:13:15Z --after 2026-09-22T03:13:31Z --window 15s --all"
     )]
     Compare(CompareArgs),
+    /// What is usual at each place, learnt of its own past, and whether that has changed and with what
+    #[command(
+        after_help = "Examples:\n  fathom baselines                      the cluster and its volumes, and what has changed\n  fathom baselines --disk n1/disk2\n  fathom baselines --changed            what has changed: all at once or day by day\n  fathom baselines -o json              everything"
+    )]
+    Baselines(BaselinesArgs),
     /// How disks, adapters, links, nodes, volumes and the cluster are, and why
     #[command(
         after_help = "Examples:\n  fathom health\n  fathom health --slow-minutes     minutes in which an objective was not met; --from and --until\n  fathom health --history          when the cluster was not well\n  fathom health --watch\n  fathom health --check            exit with 3 when it is degraded, critical or unknown"

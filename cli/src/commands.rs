@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod baselines;
 pub(crate) mod clusters;
 pub(crate) mod compare;
 pub(crate) mod demo;

@@ -94,6 +94,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
                 commands::findings::run(&a, output)
             })
         }
+        Command::Baselines(a) => over(&a.connection, output, &|| commands::baselines::run(&a, output)),
         Command::Compare(a) => over(&a.connection, output, &|| commands::compare::run(&a, output)),
         Command::Health(a) if a.slow_minutes => {
             over(&a.connection, output, &|| commands::slow_minutes::run(&a, output))

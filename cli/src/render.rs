@@ -6,4 +6,5 @@ pub(crate) mod json;
 pub(crate) mod report;
 pub(crate) mod table;
 pub(crate) mod units;
+pub(crate) mod usual;
 pub(crate) mod waterfall;

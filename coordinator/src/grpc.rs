@@ -1,5 +1,6 @@
 //! The gRPC surface: decode, call, encode. No rule of the domain lives here.
 
+pub(crate) mod baselines;
 pub(crate) mod collect;
 pub(crate) mod control;
 pub(crate) mod costs;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use fathom_diagnose::baseline::Pasts;
 use fathom_diagnose::findings::{Refused, Said};
 use fathom_model::finding::Finding;
 use fathom_model::rollup::ClusterRollup;
@@ -213,6 +214,8 @@ pub(crate) struct View {
     pub(crate) cells_since: u64,
     /// The same of the table `write_seconds`.
     pub(crate) seconds_since: u64,
+    /// What is usual.
+    pub(crate) usual: Arc<Pasts>,
 }
 
 /// A cluster that is served.

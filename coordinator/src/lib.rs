@@ -38,6 +38,7 @@ use fathom_proto::collect::v1::collect_service_server::CollectServiceServer;
 use fathom_proto::control::v1::control_service_server::ControlServiceServer;
 use fathom_proto::fleet::v1::fleet_service_server::FleetServiceServer;
 use fathom_proto::fleet::v1::site_service_server::SiteServiceServer;
+use fathom_proto::query::v1::baseline_service_server::BaselineServiceServer;
 use fathom_proto::query::v1::compare_service_server::CompareServiceServer;
 use fathom_proto::query::v1::findings_service_server::FindingsServiceServer;
 use fathom_proto::query::v1::health_service_server::HealthServiceServer;
@@ -61,6 +62,7 @@ use fleet::Sites;
 use fleet::ask::Asker;
 use fleet::route::RouteLayer;
 use fleet::selections::Selections;
+use grpc::baselines::Baselines;
 use grpc::collect::Collect;
 use grpc::control::Control;
 use grpc::costs::Costs;
@@ -173,6 +175,7 @@ pub async fn start(config: Config, tasks: &TaskGroup) -> Result<Listening> {
     health.set_serving::<LedgerServiceServer<Costs>>().await;
     health.set_serving::<CompareServiceServer<Costs>>().await;
     health.set_serving::<ObjectivesServiceServer<Costs>>().await;
+    health.set_serving::<BaselineServiceServer<Baselines>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(fathom_proto::DESCRIPTORS)
     };
@@ -221,7 +224,9 @@ fn answering(clusters: Clusters, objectives: Vec<Objective>, tasks: &TaskGroup) 
     let ledger = LedgerServiceServer::new(costs.clone()).max_encoding_message_size(4 * MESSAGE_BYTES);
     let compare = CompareServiceServer::new(costs.clone()).max_encoding_message_size(4 * MESSAGE_BYTES);
     let objectives = ObjectivesServiceServer::new(costs).max_encoding_message_size(4 * MESSAGE_BYTES);
+    let usual = Baselines::new(questions.clone());
     Routes::default()
+        .add_service(BaselineServiceServer::new(usual).max_encoding_message_size(4 * MESSAGE_BYTES))
         .add_service(ledger)
         .add_service(compare)
         .add_service(objectives)

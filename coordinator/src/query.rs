@@ -4,19 +4,21 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use fathom_diagnose::baseline::Recent;
 use fathom_diagnose::culprit::Case;
-use fathom_diagnose::dated::{Dated, Search};
+use fathom_diagnose::dated::Search;
 use fathom_diagnose::detail::detail;
 use fathom_diagnose::jobs::settle;
 use fathom_diagnose::latency::{By, Latencies};
 use fathom_diagnose::overview::Overview;
-use fathom_model::report::{Clock, IoDetail, Latency, Report};
+use fathom_model::report::{Clock, IoDetail, Latency};
 use fathom_model::{Catalog, Io, IoId, JoinedRows, Op};
 use fathom_store::{FileEntry, Span, read_rows};
 
 use crate::error::{Error, Result};
 use crate::ingest::{Cluster, View};
 
+pub(crate) mod baselines;
 pub(crate) mod costs;
 pub(crate) mod counters;
 mod dated;
@@ -30,7 +32,7 @@ pub(crate) mod sums;
 mod what_if;
 
 pub(crate) use filter::{Filter, known_node_of_state};
-use sums::Source;
+use sums::{Source, Whole};
 
 /// What one query looks at: it does not change while the query runs.
 pub(crate) struct Snapshot {
@@ -193,11 +195,11 @@ impl Snapshot {
         }
     }
 
-    /// Everything at once, by what is known of the clocks, the slowest write, and what changed with something that happened. What was not
-    /// heard is the caller's to add.
-    pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<(Report, Option<Found>, Vec<Dated>)> {
-        let mut search = self.search()?;
-        let (mut overview, names) = self.overview(clocks, &mut search)?;
+    /// Everything at once, by what is known of the clocks, the slowest write, what changed with something that happened, and how it is
+    /// against what is usual. What was not heard is the caller's to add.
+    pub(crate) fn report(&self, clocks: Vec<Clock>) -> Result<Whole> {
+        let (mut search, mut recent) = (self.search()?, Recent::default());
+        let (mut overview, names) = self.overview(clocks, &mut search, &mut recent)?;
         let warnings = self
             .view
             .topology
@@ -219,6 +221,7 @@ impl Snapshot {
             Vec::new()
         };
         settle(&mut report, culprit, &running, &foreign);
+        let against = self.against(&recent, &names, &mut report);
         let slowest = match &report.slowest_write {
             Some(slowest) => slowest
                 .id
@@ -229,11 +232,23 @@ impl Snapshot {
                 .flatten(),
             None => None,
         };
-        Ok((report, slowest, search.report()))
+        Ok(Whole {
+            report,
+            slowest,
+            slowest_id: None,
+            changes: search.report(),
+            against,
+            source: self.source_of_rows(),
+        })
     }
 
     /// Files and hot rows in the order of their first I/Os, so that of those that are read no more wait than overlap with others.
-    fn overview(&self, clocks: Vec<Clock>, search: &mut Search) -> Result<(Overview<'_>, Catalog)> {
+    fn overview(
+        &self,
+        clocks: Vec<Clock>,
+        search: &mut Search,
+        recent: &mut Recent,
+    ) -> Result<(Overview<'_>, Catalog)> {
         let span = self.span();
         let files = self.view.files.iter().filter(|file| span.touches(file));
         let files = files.map(|file| (file.min_unix_nanos, Part::File(file)));
@@ -263,6 +278,7 @@ impl Snapshot {
                 Cow::Owned(self.filter.apply(&rows, &catalog, self.span()))
             };
             search.add(&rows, &catalog);
+            recent.add(&rows);
             overview.add(rows, &catalog);
         }
         Ok((overview, catalog))

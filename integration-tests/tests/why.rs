@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 mod costs;
 #[path = "why/dated.rs"]
 mod dated;
+#[path = "why/usual.rs"]
+mod usual;
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))

@@ -3,7 +3,7 @@
 use clap::Args;
 use fathom_runtime::units::Span;
 
-use super::{Source, SourceArgs, StateArgs, point_in_time, stretch};
+use super::{Source, SourceArgs, StateArgs, given, point_in_time, stretch};
 use crate::context::Connection;
 
 #[derive(Debug, Args)]
@@ -38,6 +38,27 @@ pub(crate) struct CompareArgs {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaselinesArgs {
+    /// Only of this volume
+    #[arg(long, value_name = "NAME", value_parser = given)]
+    pub(crate) volume: Option<String>,
+    /// Only of this node: its disks, its bus target, and copies that it sends or holds
+    #[arg(long, value_name = "NAME", value_parser = given)]
+    pub(crate) node: Option<String>,
+    /// Only of this disk, as NODE/DISK or by its name
+    #[arg(long, value_name = "NAME", value_parser = given)]
+    pub(crate) disk: Option<String>,
+    /// Only what has changed
+    #[arg(long)]
+    pub(crate) changed: bool,
+    /// Of nodes, pairs and disks too
+    #[arg(long)]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

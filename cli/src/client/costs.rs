@@ -1,6 +1,7 @@
-//! Asking what jobs cost, what changed, and when objectives were not met.
+//! Asking what jobs cost, what changed, what is usual, and when objectives were not met.
 
 use fathom_proto::query::v1 as wire;
+use fathom_proto::query::v1::baseline_service_client::BaselineServiceClient;
 use fathom_proto::query::v1::compare_service_client::CompareServiceClient;
 use fathom_proto::query::v1::ledger_service_client::LedgerServiceClient;
 use fathom_proto::query::v1::objectives_service_client::ObjectivesServiceClient;
@@ -39,6 +40,29 @@ impl Client {
         let mut service = CompareServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let answer = service.compare_stretches(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
+    }
+
+    /// All that is usual, in one answer.
+    pub(crate) async fn baselines(&self, asked: wire::ListBaselinesRequest) -> Result<wire::ListBaselinesResponse> {
+        let mut service = BaselineServiceClient::new(self.transport.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut whole = wire::ListBaselinesResponse::default();
+        let mut page_token = String::new();
+        loop {
+            let request = wire::ListBaselinesRequest {
+                cluster: self.cluster.clone(),
+                page_token,
+                ..asked.clone()
+            };
+            let answer = service.list_baselines(request).await;
+            let mut answer = answer.map_err(|status| self.failure(&status))?.into_inner();
+            page_token = std::mem::take(&mut answer.next_page_token);
+            whole.baselines.append(&mut answer.baselines);
+            whole.coverage = whole.coverage.or(answer.coverage);
+            if page_token.is_empty() {
+                whole.total = answer.total;
+                return Ok(whole);
+            }
+        }
     }
 
     /// All minutes of a stretch in which an objective was not met, in one answer.

@@ -10,7 +10,7 @@ use crate::commands::{io, note, of_vm, print, source, tell_source};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json::{self, to_value};
-use crate::render::{dated, report};
+use crate::render::{dated, report, usual};
 
 pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
     if let Some(id) = &arguments.id {
@@ -40,12 +40,14 @@ pub(crate) fn run(arguments: &WhyArgs, output: Output) -> Result<Code> {
                 "joined": to_value(&report.joined), "unseen": to_value(&report.unseen),
                 "newest_unix_ns": coverage.newest_unix_nanos, "from_unix_ns": coverage.from_unix_nanos,
                 "source": source(answer.source.as_ref()), "slowest_write_id": slowest(&answer), "changes": dated::values(&answer.changes),
+                "against_usual": usual::against_values(&answer.against_usual),
                 "vm": vm.as_ref().map(|vm| json!({"name": vm.name, "volume": vm.volume, "others": vm.others})),
             }))?;
         }
         Output::Table => {
             let mut text = report::culprit(&report);
             text.push_str(&dated::lines(&answer.changes));
+            text.push_str(&usual::against(&answer.against_usual));
             text.push('\n');
             text.push_str(&report::last_copies(&report));
             text.push_str(&report::last_copies_of_more(&report));

@@ -16,6 +16,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::baselines::against_to_wire;
 use super::paging::page;
 use super::status;
 use super::unseen::{closed_without, unseen, unseen_since};
@@ -406,22 +407,19 @@ impl QueryService for Query {
         let worker = Self::worker(snapshot.cluster()).await?;
         let (newest, from) = (snapshot.newest(), snapshot.from());
         let clocks = clocks(&worker);
-        let answer = run(move || {
-            if by_tables {
-                let of = snapshot.report_by_tables(clocks)?;
-                return Ok((of.report, None, of.changes, of.slowest, of.source));
-            }
-            let (report, slowest, changes) = snapshot.report(clocks)?;
-            Ok((report, slowest, changes, None, snapshot.source_of_rows()))
+        let answer = run(move || match by_tables {
+            true => snapshot.report_by_tables(clocks),
+            false => snapshot.report(clocks),
         });
-        let (mut report, slowest, changes, slowest_id, source) = answer.await.map_err(|error| status::of(&error))?;
-        report.unseen.nodes = unseen_since(&worker, from);
-        report.unseen.warnings.extend_from_slice(&worker.oddities);
-        let slowest = slowest.as_ref().map(to_wire);
-        let mut response = report_to_wire(&report, slowest, newest, from);
-        response.changes = changes.iter().map(dated_to_wire).collect();
-        response.slowest_write_id = slowest_id.unwrap_or_default();
-        response.source = Some(source_to_wire(source));
+        let mut whole = answer.await.map_err(|error| status::of(&error))?;
+        whole.report.unseen.nodes = unseen_since(&worker, from);
+        whole.report.unseen.warnings.extend_from_slice(&worker.oddities);
+        let slowest = whole.slowest.as_ref().map(to_wire);
+        let mut response = report_to_wire(&whole.report, slowest, newest, from);
+        response.changes = whole.changes.iter().map(dated_to_wire).collect();
+        response.against_usual = whole.against.iter().map(against_to_wire).collect();
+        response.slowest_write_id = whole.slowest_id.unwrap_or_default();
+        response.source = Some(source_to_wire(whole.source));
         Ok(Response::new(response))
     }
 

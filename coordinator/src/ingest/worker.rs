@@ -111,6 +111,7 @@ impl Worker {
             running.note_health(now);
             running.note_rollup(now);
         }
+        running.pause_findings();
         running.commit().await
     }
 }
@@ -402,7 +403,7 @@ impl Running {
         if self.all_came() {
             self.findings.finish(self.engine.catalog());
             self.slow_minutes.append(&mut self.minutes.finish());
-            self.dirty |= !self.slow_minutes.is_empty();
+            self.dirty |= !self.slow_minutes.is_empty() || !self.findings.hours.is_empty();
         }
         // People are told from records alone, and soon.
         self.dirty |= self.findings.has_news();

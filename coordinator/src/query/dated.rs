@@ -110,7 +110,7 @@ fn about(row: &Observation, disks: &[PhysicalDisk]) -> Option<About> {
 
 impl StateSnapshot {
     /// What happened in a stretch. Blocks: files are read, and where nothing of the kind was said in the stretch only those of it.
-    fn happened(&self, stretch: Stretch) -> Result<Vec<Event>> {
+    pub(super) fn happened(&self, stretch: Stretch) -> Result<Vec<Event>> {
         let is_one = |row: &Observation| {
             let at = row.observed_unix_nanos;
             let is_within = stretch.from_unix_nanos <= at && at < stretch.until_unix_nanos;

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use fathom_diagnose::baseline::Recent;
 use fathom_diagnose::compare::{Compare, Compared, Span as Stretch};
 use fathom_diagnose::dated::Dated;
 use fathom_diagnose::latency::{By, Latencies};
@@ -18,7 +19,7 @@ use fathom_diagnose::overview;
 use fathom_diagnose::summary::Summary;
 use fathom_diagnose::tally::{Tally, Totals};
 use fathom_diagnose::what_if::WhatIf;
-use fathom_model::cell::{Attribution, Bucket, KeptAttribution, LatencyKey, OfKind};
+use fathom_model::cell::{Attribution, Bucket, KeptAttribution, LatencyKey, Of, OfKind};
 use fathom_model::finding::Finding;
 use fathom_model::report::{Clock, Latency, Report};
 use fathom_model::sketch::{Kept, RELATIVE_ERROR, Sketch};
@@ -29,7 +30,8 @@ use fathom_store::{
     sum_latency,
 };
 
-use super::Snapshot;
+use super::baselines::Against;
+use super::{Found, Snapshot};
 use crate::error::Result;
 
 /// Beyond so many I/Os an answer is made of what they add up to: up to here percentiles of rows are exact, and read in a second.
@@ -67,12 +69,15 @@ impl Source {
     }
 }
 
-/// A report of tables.
-pub(crate) struct ReportByTables {
+/// A report with what stands beside it.
+pub(crate) struct Whole {
     pub(crate) report: Report,
-    /// The name of the slowest write.
-    pub(crate) slowest: Option<String>,
+    /// The slowest write, where it was looked up: of rows.
+    pub(crate) slowest: Option<Found>,
+    /// Its name, where it was not.
+    pub(crate) slowest_id: Option<String>,
     pub(crate) changes: Vec<Dated>,
+    pub(crate) against: Vec<Against>,
     pub(crate) source: Source,
 }
 
@@ -307,15 +312,25 @@ impl Snapshot {
 
     /// Everything at once, the name of the slowest write, and what changed with something that happened. What was not heard is the caller's
     /// to add.
-    pub(crate) fn report_by_tables(&self, clocks: Vec<Clock>) -> Result<ReportByTables> {
+    pub(crate) fn report_by_tables(&self, clocks: Vec<Clock>) -> Result<Whole> {
         let mut sums = self.sums(Needed::Report)?;
         let felt = self.felt_in(self.span())?;
         let mut report = overview::of_totals(&sums.totals, &felt, clocks, &sums.names);
         let slowest = overview::slowest(&sums.totals).map(str::to_owned);
         self.note_unmatched(&mut report, &mut sums.names, &mut sums.files)?;
-        Ok(ReportByTables {
+        // Of copies cells do not have how long they are.
+        let mut recent = Recent::default();
+        for (key, sketch) in &sums.totals.latency {
+            if let Of::Io { volume, size, .. } = key.of {
+                recent.add_whole(volume, key.op, size.up_to_bytes(), sketch);
+            }
+        }
+        let against = self.against(&recent, &sums.names, &mut report);
+        Ok(Whole {
+            against,
             report,
-            slowest,
+            slowest: None,
+            slowest_id: slowest,
             changes: self.changes_by_tables()?,
             source: Source::tables(sums.files),
         })

@@ -21,6 +21,7 @@ use fathom_model::finding::{Change, ChangeKind, Finding, Severity, State};
 use fathom_model::{Catalog, Io, JoinedRows, NodeId, Unmatched};
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::Baselines;
 use crate::jobs::Foreign;
 use crate::watch::{BIN_NANOS, OVER_SECONDS, Watch};
 
@@ -30,6 +31,7 @@ mod effect;
 mod fold;
 mod jobs;
 mod note;
+mod past;
 mod severity;
 mod tracked;
 mod victims;
@@ -87,6 +89,8 @@ pub struct Tracker {
     drives: BTreeMap<(String, String), String>,
     /// What people said last, the oldest first.
     requests: VecDeque<Done>,
+    /// What is usual.
+    baselines: Baselines,
 }
 
 impl Tracker {
@@ -146,6 +150,10 @@ impl Tracker {
     pub fn add_io(&mut self, rows: &JoinedRows, io: &Io, catalog: &Catalog) {
         self.watch.add(rows, io);
         self.look(catalog);
+        let Self { baselines, tracked, .. } = self;
+        baselines.add(rows, io, catalog, |place, stretch| {
+            past::was_felt(tracked, place, stretch)
+        });
     }
 
     /// Takes what Windows says of drives, by node and name: it may be otherwise than what writes feel.
@@ -174,6 +182,7 @@ impl Tracker {
     pub fn finish(&mut self, catalog: &Catalog) {
         self.watch.finish();
         self.look(catalog);
+        self.close_hours(catalog);
     }
 
     /// Changes since this was asked last, in their order.
@@ -251,6 +260,7 @@ impl Tracker {
             };
             if let Some(kind) = kind {
                 self.tracked[at].quote(&self.drives);
+                self.compare(at, kind, catalog);
                 self.changed(at, kind, now.saturating_mul(BIN_NANOS));
             }
         }

@@ -12,6 +12,7 @@
 //! It does no I/O and reads no clock. The same rows in the same order give the same answers; the same rows in any order and with any
 //! indices give the same [`overview`].
 
+pub mod baseline;
 pub mod blame;
 mod chances;
 pub mod compare;

@@ -15,6 +15,7 @@
 //! Times are nanoseconds since the Unix epoch (`i64`, `*_unix_nanos`) on the clock of the node that saw the event,
 //! durations nanoseconds (`u64`, `*_nanos`), offsets and lengths bytes (`u64`).
 
+pub mod baseline;
 pub mod catalog;
 pub mod cell;
 pub mod condition;

@@ -10,7 +10,7 @@
 //! One manifest a cluster: numbered records ([`manifest::Record`]), each put with create-if-absent. A record names the files it
 //! adds and carries everything that a successor needs to go on. A reader sees a file only through the manifest. Tables are
 //! partitioned Parquet: [`tables::ios`], [`tables::legs`] by hour, [`tables::unmatched`], [`tables::coverage`],
-//! [`tables::observations`], [`tables::samples`], [`tables::findings`], [`tables::slow_minutes`],
+//! [`tables::observations`], [`tables::samples`], [`tables::findings`], [`tables::slow_minutes`], [`tables::baselines`],
 //! [`tables::write_seconds`], [`tables::latency`], [`tables::attribution`] by day, the last two with [`tables::latency_sums`], [`tables::attribution_sums`]; `pending` is one file a record.
 //!
 //! # I/O
@@ -36,7 +36,7 @@ pub use error::{Error, Result};
 pub use manifest::{FileEntry, Record};
 pub use owner::{Commit, Owner};
 pub use scan::{
-    Span, read_attribution, read_changes, read_coverage, read_latency, read_observations, read_pending, read_rows,
-    read_samples, read_seconds, read_slow_minutes,
+    Span, read_attribution, read_baselines, read_changes, read_coverage, read_latency, read_observations, read_pending,
+    read_rows, read_samples, read_seconds, read_slow_minutes,
 };
 pub use sums::{Ask, each_attribution, each_latency, longest_bucket, sum_attribution, sum_latency};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use fathom_model::baseline::Hour;
 use fathom_model::cell::Cells;
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
@@ -18,6 +19,7 @@ use crate::manifest::{self, FORMAT, FileEntry, Record, SNAPSHOT_EVERY, TopologyV
 use crate::paths::{DataPath, Partition, RecordPath, Table};
 use crate::tables;
 
+mod baselines;
 mod cells;
 mod orphans;
 
@@ -53,6 +55,8 @@ pub struct Commit<'a, S> {
     pub findings: &'a [Change],
     /// Minutes since the last record in which an objective was not met.
     pub slow_minutes: &'a [SlowMinute],
+    /// Hours that were closed since the last record, with what is usual in them.
+    pub baselines: &'a [Hour],
     /// Observations from which the same is known as from all of earlier records; none where those of the last picture still do.
     pub picture: Option<&'a [Observation]>,
     /// What the rows add up to.
@@ -210,6 +214,9 @@ impl<S: Clone + Default + Serialize + DeserializeOwned + Send + Sync> Owner<S> {
         added.extend(self.put_cells(commit.cells, commit.catalog, number).await?);
         let (merged, mut replaced) = self.merge_cells(commit.cells_since, number).await?;
         added.extend(merged);
+        let (hours, days) = self.put_baselines(commit.baselines, number).await?;
+        added.extend(hours);
+        replaced.extend(days);
         if let Some(picture) = commit.picture.filter(|picture| !picture.is_empty()) {
             let earlier = self.files.iter().filter(|file| file.table == Table::Pictures);
             replaced.extend(earlier.map(|file| file.path.clone()));

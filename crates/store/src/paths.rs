@@ -3,7 +3,7 @@
 //! ```text
 //! manifest/cluster=<c>/<number, 20 digits>.json
 //! ios/cluster=<c>/date=2026-09-22/hour=03/<number>-<nonce>.parquet       and legs
-//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings, slow_minutes,
+//! unmatched/cluster=<c>/date=2026-09-22/<number>-<nonce>.parquet         and coverage, observations, samples, findings, slow_minutes, baselines,
 //!                                                                        latency, attribution, write_seconds (with `-m1`, `-m2` or `-m3`
 //!                                                                        before the dot where merged), latency_sums, attribution_sums (named as what they sum up)
 //! pending/cluster=<c>/<number>-<nonce>.parquet                          and pictures
@@ -40,6 +40,8 @@ pub enum Table {
     /// One row a minute in which an objective was not met.
     #[serde(rename = "slow_minutes")]
     SlowMinutes,
+    /// One row an hour and what something is usual of.
+    Baselines,
     /// One row a stretch of time and group of I/Os or copies.
     Latency,
     /// One row a minute, volume and candidate.
@@ -59,7 +61,7 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Ios,
         Self::Legs,
         Self::Unmatched,
@@ -69,6 +71,7 @@ impl Table {
         Self::Samples,
         Self::Findings,
         Self::SlowMinutes,
+        Self::Baselines,
         Self::Latency,
         Self::Attribution,
         Self::WriteSeconds,
@@ -90,6 +93,7 @@ impl Table {
             Self::Samples => "samples",
             Self::Findings => "findings",
             Self::SlowMinutes => "slow_minutes",
+            Self::Baselines => "baselines",
             Self::Latency => "latency",
             Self::Attribution => "attribution",
             Self::WriteSeconds => "write_seconds",
@@ -125,6 +129,7 @@ impl Partition {
             | Table::Samples
             | Table::Findings
             | Table::SlowMinutes
+            | Table::Baselines
             | Table::Latency
             | Table::Attribution
             | Table::WriteSeconds

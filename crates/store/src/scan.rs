@@ -1,5 +1,6 @@
 //! Reading what was committed, a file at a time.
 
+use fathom_model::baseline::Hour;
 use fathom_model::cell::{AttributionKey, Bucket, KeptAttribution, LatencyKey, Moments, SecondKey};
 use fathom_model::coverage::Coverage;
 use fathom_model::finding::Change;
@@ -79,6 +80,7 @@ pub async fn read_rows(
         | Table::Samples
         | Table::Findings
         | Table::SlowMinutes
+        | Table::Baselines
         | Table::Latency
         | Table::Attribution
         | Table::WriteSeconds
@@ -171,6 +173,18 @@ pub async fn read_changes(blobs: &Blobs, files: &[FileEntry], after: u64) -> Res
 pub async fn read_slow_minutes(blobs: &Blobs, file: &FileEntry) -> Result<Vec<SlowMinute>> {
     match file.table {
         Table::SlowMinutes => tables::slow_minutes::load(&file.path, blobs.get(&file.path).await?),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Reads the hours of one file of `baselines`; none of files of other tables.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn read_baselines(blobs: &Blobs, file: &FileEntry) -> Result<Vec<Hour>> {
+    match file.table {
+        Table::Baselines => tables::baselines::load(&file.path, blobs.get(&file.path).await?),
         _ => Ok(Vec::new()),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod attribution;
 pub mod attribution_sums;
+pub mod baselines;
 pub mod coverage;
 pub mod findings;
 pub mod ios;

@@ -387,6 +387,7 @@ pub fn report_to_wire(
         // The caller's to say.
         source: None,
         slowest_write_id: String::new(),
+        against_usual: Vec::new(),
     }
 }
 

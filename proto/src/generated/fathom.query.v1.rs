@@ -1164,6 +1164,147 @@ pub struct GetReportResponse {
     /// Last copies, a pair of nodes between which copies went. Empty: there are none, or the coordinator does not say.
     #[prost(message, repeated, tag = "15")]
     pub last_copies_by_pair: ::prost::alloc::vec::Vec<LastCopy>,
+    /// What I/Os of the stretch took against what is usual: those of the cluster and of volumes and, of rows, of the places of culprits. Empty:
+    /// there were too few, or the coordinator does not say.
+    #[prost(message, repeated, tag = "16")]
+    pub against_usual: ::prost::alloc::vec::Vec<AgainstUsual>,
+}
+/// What I/Os took against what is usual.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AgainstUsual {
+    /// Of what, and what is usual.
+    #[prost(message, optional, tag = "1")]
+    pub baseline: ::core::option::Option<Baseline>,
+    /// How many I/Os.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// Half of them took at most this. Absent: there were too few.
+    #[prost(uint64, optional, tag = "3")]
+    pub p50_nanos: ::core::option::Option<u64>,
+    /// 99 % of them took at most this. Absent: there were too few.
+    #[prost(uint64, optional, tag = "4")]
+    pub p99_nanos: ::core::option::Option<u64>,
+    /// Whether that is more than twice what is usual, and more than in nine of ten hours. Absent: too little was learnt.
+    #[prost(bool, optional, tag = "5")]
+    pub worse: ::core::option::Option<bool>,
+}
+/// What is usual at a place. Percentiles are the middle of those of its hours, of which newer ones count more.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Baseline {
+    /// What it is of: `cluster`, `volume`, `node` (its bus target), `pair` (copies that `node` sends to `peer`), `disk`.
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    /// The volume. Empty: it is of none.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// The node; of a pair the one that sends. Empty: it is of none.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The disk, by its name on its node. Empty: it is of none.
+    #[prost(string, tag = "4")]
+    pub disk: ::prost::alloc::string::String,
+    /// The node that holds the copies of a pair. Empty: it is of none.
+    #[prost(string, tag = "5")]
+    pub peer: ::prost::alloc::string::String,
+    /// Where I/Os were seen.
+    #[prost(string, tag = "6")]
+    pub tap: ::prost::alloc::string::String,
+    /// `read` or `write`.
+    #[prost(string, tag = "7")]
+    pub op: ::prost::alloc::string::String,
+    /// How long they are: `4k` (up to 4 KiB), `64k` (above that up to 64 KiB), `larger`.
+    #[prost(string, tag = "8")]
+    pub size: ::prost::alloc::string::String,
+    /// Half of I/Os usually take at most this. Absent: too little was learnt, and nothing is published.
+    #[prost(uint64, optional, tag = "9")]
+    pub p50_nanos: ::core::option::Option<u64>,
+    /// 99 % of I/Os usually take at most this. Absent: as above.
+    #[prost(uint64, optional, tag = "10")]
+    pub p99_nanos: ::core::option::Option<u64>,
+    /// The 99th percentiles of eight in ten hours are from here ... Absent: there is no hour.
+    #[prost(uint64, optional, tag = "11")]
+    pub p99_low_nanos: ::core::option::Option<u64>,
+    /// ... to here.
+    #[prost(uint64, optional, tag = "12")]
+    pub p99_high_nanos: ::core::option::Option<u64>,
+    /// How much time was learnt of.
+    #[prost(uint64, tag = "13")]
+    pub learnt_nanos: u64,
+    /// When the oldest hour that counts began. Absent: there is none.
+    #[prost(int64, optional, tag = "14")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
+    /// Whether enough was learnt for percentiles to be those of this place; until then they are what is published.
+    #[prost(bool, tag = "15")]
+    pub learnt: bool,
+    /// What is published as healthy. Absent: nothing is.
+    #[prost(message, optional, tag = "16")]
+    pub band: ::core::option::Option<Band>,
+    /// How it has changed. Absent: it has not, or it was not looked for.
+    #[prost(message, optional, tag = "17")]
+    pub change: ::core::option::Option<BaselineChange>,
+}
+/// What is published as healthy.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Band {
+    /// Of which latency: `p50` or `p99`.
+    #[prost(string, tag = "1")]
+    pub share: ::prost::alloc::string::String,
+    /// It is to be below this.
+    #[prost(uint64, tag = "2")]
+    pub below_nanos: u64,
+}
+/// A change of what is usual.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BaselineChange {
+    /// Which latency: `p50` or `p99`.
+    #[prost(string, tag = "1")]
+    pub share: ::prost::alloc::string::String,
+    /// `step` (all at once) or `drift` (day by day).
+    #[prost(string, tag = "2")]
+    pub shape: ::prost::alloc::string::String,
+    /// From which hour on, on the clocks of those who wrote; of a drift the first that is known.
+    #[prost(int64, tag = "3")]
+    pub began_unix_nanos: i64,
+    /// As it was: before, or on the first day of a drift.
+    #[prost(uint64, tag = "4")]
+    pub before_nanos: u64,
+    /// As it is: since then, or on the last day of a drift.
+    #[prost(uint64, tag = "5")]
+    pub after_nanos: u64,
+    /// How likely by chance, if hours were independent.
+    #[prost(double, tag = "6")]
+    pub p: f64,
+    /// What happened there within an hour of a step: it may be why. Empty: nothing is known to have.
+    #[prost(message, repeated, tag = "7")]
+    pub events: ::prost::alloc::vec::Vec<BaselineEvent>,
+}
+/// Something that happened, by state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BaselineEvent {
+    /// The kind of resource that is otherwise, as in `ResourceFilter`.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The node that read it.
+    #[prost(string, tag = "3")]
+    pub reader: ::prost::alloc::string::String,
+    /// What of it is otherwise.
+    #[prost(string, tag = "4")]
+    pub attribute: ::prost::alloc::string::String,
+    /// As it was.
+    #[prost(string, tag = "5")]
+    pub before: ::prost::alloc::string::String,
+    /// As it is.
+    #[prost(string, tag = "6")]
+    pub after: ::prost::alloc::string::String,
+    /// When it was last read to be as it was, on the reader's clock.
+    #[prost(int64, tag = "7")]
+    pub from_unix_nanos: i64,
+    /// When it was first read to be as it is, on the reader's clock.
+    #[prost(int64, tag = "8")]
+    pub at_unix_nanos: i64,
 }
 /// A latency that changed with something that happened.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5824,6 +5965,342 @@ pub mod objectives_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "fathom.query.v1.ObjectivesService";
     impl<T> tonic::server::NamedService for ObjectivesServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks what is usual.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBaselinesRequest {
+    /// The cluster. Empty: the only one that the coordinator serves.
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Only of this volume. Empty: of all.
+    #[prost(string, tag = "2")]
+    pub volume: ::prost::alloc::string::String,
+    /// Only of this node: its bus target, its disks, and copies that it sends or holds. Empty: of all.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// Only of this disk, by its name on its node. Empty: of all.
+    #[prost(string, tag = "4")]
+    pub disk: ::prost::alloc::string::String,
+    /// Only what has changed.
+    #[prost(bool, tag = "5")]
+    pub changed: bool,
+    /// At most this many. 0: 1000.
+    #[prost(int32, tag = "6")]
+    pub page_size: i32,
+    /// From an earlier answer. Empty: from the beginning.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What is usual.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBaselinesResponse {
+    /// The rows.
+    #[prost(message, repeated, tag = "1")]
+    pub baselines: ::prost::alloc::vec::Vec<Baseline>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// How many there are, on all pages.
+    #[prost(uint64, tag = "3")]
+    pub total: u64,
+    /// What was not complete.
+    #[prost(message, optional, tag = "4")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// Generated client implementations.
+pub mod baseline_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What is usual.
+    #[derive(Debug, Clone)]
+    pub struct BaselineServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> BaselineServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> BaselineServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            BaselineServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A row a place, tap, operation and size, in the order of these.
+        pub async fn list_baselines(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListBaselinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBaselinesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fathom.query.v1.BaselineService/ListBaselines",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fathom.query.v1.BaselineService", "ListBaselines"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod baseline_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with BaselineServiceServer.
+    #[async_trait]
+    pub trait BaselineService: std::marker::Send + std::marker::Sync + 'static {
+        /// A row a place, tap, operation and size, in the order of these.
+        async fn list_baselines(
+            &self,
+            request: tonic::Request<super::ListBaselinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBaselinesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What is usual.
+    #[derive(Debug)]
+    pub struct BaselineServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> BaselineServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for BaselineServiceServer<T>
+    where
+        T: BaselineService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fathom.query.v1.BaselineService/ListBaselines" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListBaselinesSvc<T: BaselineService>(pub Arc<T>);
+                    impl<
+                        T: BaselineService,
+                    > tonic::server::UnaryService<super::ListBaselinesRequest>
+                    for ListBaselinesSvc<T> {
+                        type Response = super::ListBaselinesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListBaselinesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BaselineService>::list_baselines(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListBaselinesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for BaselineServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fathom.query.v1.BaselineService";
+    impl<T> tonic::server::NamedService for BaselineServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -83,6 +83,7 @@ impl Running {
                 samples: &samples,
                 findings: &self.findings.changes,
                 slow_minutes: &self.slow_minutes,
+                baselines: &self.findings.hours,
                 picture: picture.as_ref().map(|(_, rows)| rows.as_slice()),
                 cells: &cells,
                 cells_since: self.cells_since,
@@ -127,6 +128,7 @@ impl Running {
                 .troubled()
                 .is_some_and(|troubled| !is_same(&troubled, record.state.troubled.as_deref()))
             || !self.slow_minutes.is_empty()
+            || !self.findings.hours.is_empty()
             || self.webhooks != record.state.webhooks
             || topology != self.topology.as_ref().map(|said| (said.version, &said.topology))
             || without_promises(join) != without_promises(&record.state.join)
@@ -199,6 +201,7 @@ impl Running {
             webhooks: self.webhooks.clone(),
             cells_since: self.cells_since,
             seconds_since: self.seconds_since,
+            usual: Arc::clone(self.findings.pasts()),
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

@@ -5,17 +5,20 @@
 //! that no number is ever given twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use fathom_diagnose::baseline::Pasts;
 use fathom_diagnose::findings::{Kept, Refused, Said, Tracker, WARM_SECONDS};
 use fathom_diagnose::objectives::Minutes;
 use fathom_diagnose::tally::Tally;
+use fathom_model::baseline::Hour;
 use fathom_model::condition::{Condition, Sign};
 use fathom_model::finding::{Change, Finding, Note};
 use fathom_model::{Catalog, ClusterId, Io, JoinedRows, NodeId};
 use fathom_state::conditions::Read;
 use fathom_store::blobs::Blobs;
 use fathom_store::paths::Table;
-use fathom_store::{FileEntry, Span, read_rows};
+use fathom_store::{FileEntry, Span, read_baselines, read_rows};
 use tokio::sync::oneshot;
 
 use super::Running;
@@ -34,6 +37,8 @@ pub(super) struct Findings {
     tracker: Tracker,
     /// Changes since the last record.
     pub(super) changes: Vec<Change>,
+    /// Hours of what is usual that were closed since the last record.
+    pub(super) hours: Vec<Hour>,
     waiting: Vec<Waiting>,
     /// Whether everything that will come has been judged.
     finished: bool,
@@ -87,11 +92,41 @@ impl Findings {
         Ok(())
     }
 
+    /// Takes up what was usual in the last days.
+    async fn learn(&mut self, blobs: &Blobs, cluster: &ClusterId, files: &[FileEntry]) {
+        let of_hours = || files.iter().filter(|file| file.table == Table::Baselines);
+        let newest = of_hours().map(|file| file.max_unix_nanos).max().unwrap_or(i64::MIN);
+        let reach = Pasts::reach_unix_nanos(newest);
+        let mut hours = Vec::new();
+        for file in of_hours().filter(|file| file.max_unix_nanos > reach) {
+            match read_baselines(blobs, file).await {
+                Ok(read) => hours.extend(read),
+                // What is usual is learnt again; what comes in cannot wait for it.
+                Err(error) => {
+                    tracing::warn!(cluster = %cluster, %error, "what was usual in some hours cannot be read: it is left out");
+                }
+            }
+        }
+        self.tracker.resume_hours(hours);
+    }
+
+    /// What is usual.
+    pub(super) const fn pasts(&self) -> &Arc<Pasts> {
+        self.tracker.pasts()
+    }
+
+    /// Nothing comes for a while: the hour that goes on is closed as far as it came.
+    pub(super) fn pause(&mut self, catalog: &Catalog) {
+        self.tracker.close_hours(catalog);
+        self.hours.append(&mut self.tracker.take_hours());
+    }
+
     /// Takes rows that were decided.
     pub(super) fn add(&mut self, rows: &JoinedRows, catalog: &Catalog) {
         self.finished = false;
         self.tracker.add(rows, catalog);
         self.changes.append(&mut self.tracker.take_changes());
+        self.hours.append(&mut self.tracker.take_hours());
     }
 
     /// Everything has come: what waited for later rows is judged.
@@ -100,6 +135,7 @@ impl Findings {
             self.finished = true;
             self.tracker.finish(catalog);
             self.changes.append(&mut self.tracker.take_changes());
+            self.hours.append(&mut self.tracker.take_hours());
         }
     }
 
@@ -144,6 +180,7 @@ impl Findings {
     /// They are in a record: whoever waited for it is told.
     pub(super) fn stored(&mut self) {
         self.changes.clear();
+        self.hours.clear();
         for (id, reply) in self.waiting.drain(..) {
             let finding = self.tracker.findings().find(|finding| finding.id == id).cloned();
             // Whoever asked may have gone.
@@ -182,6 +219,7 @@ impl Running {
     pub(super) async fn warm_findings(&mut self) -> Result<()> {
         self.findings.set_maintenance(self.by_state.now.maintenance());
         let (owner, catalog) = (&self.owner, self.engine.catalog());
+        self.findings.learn(owner.blobs(), &self.id, owner.files()).await;
         self.findings
             .warm(
                 owner.blobs(),
@@ -191,7 +229,15 @@ impl Running {
                 &mut self.minutes,
                 &mut self.tally,
             )
-            .await
+            .await?;
+        self.publish();
+        Ok(())
+    }
+
+    /// The coordinator stops: what was learnt of the hour that goes on is not lost with it.
+    pub(super) fn pause_findings(&mut self) {
+        self.findings.pause(self.engine.catalog());
+        self.dirty |= !self.findings.hours.is_empty();
     }
 
     /// Somebody says something of a finding: he is answered when it is stored.

@@ -10,6 +10,7 @@ use fathom_model::{
 use super::*;
 use crate::scan::{Span, read_coverage, read_pending, read_rows};
 
+mod baselines;
 mod cells;
 mod orphans;
 
@@ -172,6 +173,7 @@ fn commit<'a>(
         samples: &[],
         findings: &[],
         slow_minutes: &[],
+        baselines: &[],
         picture: None,
         cells: &NO_CELLS,
         cells_since: 1,
