@@ -63,6 +63,14 @@ impl Beside {
             rows = others;
             beside.tables.push((table, own));
         }
+        if let Some(coverage) = beside
+            .coverage
+            .as_mut()
+            .filter(|_| beside.tables.iter().any(|(_, rows)| !rows.is_empty()))
+        {
+            // Of one list of several nothing may ever be said: not every cluster has what it is of.
+            coverage.unread.retain(|unread| !unread.node.is_empty());
+        }
         if beside.tables.iter().all(|(_, rows)| rows.is_empty()) {
             let kinds: Vec<&str> = tables.iter().flat_map(|table| table.kinds).copied().collect();
             beside.known = names(client, &kinds, arguments).await?;

@@ -63,7 +63,7 @@ pub(crate) fn rdma(arguments: &RdmaArgs, output: Output) -> Result<Code> {
                             let priority = pair.priority.map_or_else(String::new, |number| format!(" p{number}"));
                             let mark = if pair.fallback { " (!)" } else { "" };
                             let so_long = pair.since_unix_nanos.map(|since| format!(" for {}", age(at, since)));
-                            format!("{}{priority}{}{mark}", pair.transport, so_long.unwrap_or_default())
+                            format!("{}{priority}{mark}{}", pair.transport, so_long.unwrap_or_default())
                         },
                     )
                 };
