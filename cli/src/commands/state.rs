@@ -337,9 +337,12 @@ pub(crate) fn unseen(coverage: Option<&wire::StateCoverage>, warnings: &[String]
     json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": warnings})
 }
 
+/// Who cannot read a class, and since when.
+type Blind<'a> = (Vec<&'a str>, Option<i64>);
+
 /// What an answer rests on and could not be read: a text a class and reason, with the nodes.
 pub(crate) fn unread(coverage: Option<&wire::StateCoverage>) -> Vec<String> {
-    let mut nodes: BTreeMap<(&str, &str, &str), (Vec<&str>, Option<i64>)> = BTreeMap::new();
+    let mut nodes: BTreeMap<(&str, &str, &str), Blind<'_>> = BTreeMap::new();
     for unread in coverage.into_iter().flat_map(|coverage| &coverage.unread) {
         let (by, since) = nodes.entry((&unread.kind, &unread.class, &unread.reason)).or_default();
         by.extend((!unread.node.is_empty()).then_some(unread.node.as_str()));

@@ -127,9 +127,10 @@ impl StateFile {
     /// of a folder that was left out by its name.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let is_of_no_concern = |why: &String| {
-            why.contains(NOT_DECODED) || (support::is_text(&self.path) && *why == Refused::Unknown.to_string())
-        };
+        // Logs have tables and lists of everything.
+        let is_a_log = support::is_text(&self.path) && self.kinds.is_empty();
+        let is_of_no_concern =
+            |why: &String| why.contains(NOT_DECODED) || (is_a_log && *why == Refused::Unknown.to_string());
         self.fault.is_none() && (self.objects == 0 || self.refused.keys().all(is_of_no_concern))
     }
 }
