@@ -34,21 +34,17 @@ pub(super) fn each(path: &Path, visit: &mut Visit<'_>) -> Result<()> {
     one(path, None, &mut content, visit)
 }
 
-/// Looks whether a file that begins as an archive is one.
+/// Looks whether a file that begins as an archive is one. Of what cannot be opened nothing is said.
 ///
 /// # Errors
 ///
-/// When it cannot be opened, or is an archive that cannot be unpacked.
+/// When it is an archive that cannot be unpacked.
 pub fn check_archive(path: &Path) -> Result<()> {
-    let open = |source| Error::Open {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = File::open(path).map_err(open)?;
-    if !begin(&mut file).map_err(open)?.starts_with(b"PK") {
+    let Ok(mut file) = File::open(path) else { return Ok(()) };
+    let is_archive = begin(&mut file).is_ok_and(|begin| begin.starts_with(b"PK"));
+    if !is_archive || file.rewind().is_err() {
         return Ok(());
     }
-    file.rewind().map_err(open)?;
     match zip::ZipArchive::new(BufReader::new(file)) {
         Ok(_) => Ok(()),
         Err(error) => Err(broken(path, &error)),
