@@ -341,12 +341,10 @@ impl Client {
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())
     }
 
-    pub(crate) async fn qos(&self, only_drift: bool, at_unix_nanos: Option<i64>) -> Result<wire::ListQosResponse> {
-        let cluster = self.cluster.clone();
+    pub(crate) async fn qos(&self, wanted: wire::ListQosRequest) -> Result<wire::ListQosResponse> {
         let request = wire::ListQosRequest {
-            cluster,
-            only_drift,
-            at_unix_nanos,
+            cluster: self.cluster.clone(),
+            ..wanted
         };
         let answer = self.service.clone().list_qos(request).await;
         Ok(answer.map_err(|status| self.failure(&status))?.into_inner())

@@ -65,7 +65,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Explain(explain) => commands::explain::run(&explain, output),
         Command::Nodes(a) => over(&a.connection, output, &|| commands::nodes::run(&a, output)),
         Command::Volumes(a) => over(&a.connection, output, &|| commands::volumes::run(&a, output)),
-        Command::Disks(a) => over(&a.connection, output, &|| state::run(&state::DISKS, &a, output)),
+        Command::Disks(a) => over(&a.connection, output, &|| state::disks(&a, output)),
         Command::Jobs(a) if a.ledger => over(&a.state.connection, output, &|| commands::ledger::run(&a, output)),
         Command::Jobs(a) => over(&a.state.connection, output, &|| {
             state::run(&state::JOBS, &a.state, output)
@@ -74,7 +74,7 @@ fn run(arguments: Arguments) -> Result<exit::Code> {
         Command::Sources(a) => over(&a.connection, output, &|| state::run(&state::SOURCES, &a, output)),
         Command::SmbEvents(a) => over(&a.connection, output, &|| state::run(&state::SMB_EVENTS, &a, output)),
         Command::Sbl(a) => over(&a.connection, output, &|| state::sbl(&a, output)),
-        Command::Extents(a) => over(&a.connection, output, &|| state::extents(&a, output)),
+        Command::Extents(a) => over(&a.connection, output, &|| state::extents::run(&a, output)),
         Command::Vms(a) => over(&a.state.connection, output, &|| state::vms::run(&a, output)),
         Command::Rdma(a) => over(&a.connection, output, &|| state::network::rdma(&a, output)),
         Command::Qos(a) => over(&a.connection, output, &|| state::network::qos(&a, output)),

@@ -18,6 +18,10 @@ use serde_json::{Value, json};
 mod asked;
 #[path = "state/files.rs"]
 mod files;
+#[path = "state/reports.rs"]
+mod reports;
+#[path = "state/unread.rs"]
+mod unread;
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_fathom-under-test"))

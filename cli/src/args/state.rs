@@ -62,6 +62,12 @@ pub(crate) struct ExtentsArgs {
     /// The volume: name or id of its virtual disk
     #[arg(value_name = "VOLUME", value_parser = given)]
     pub(crate) volume: String,
+    /// Only on disks of this node
+    #[arg(long, value_name = "NAME", value_parser = given)]
+    pub(crate) node: Option<String>,
+    /// Only on disks with this in their id, name or serial number
+    #[arg(long, value_name = "TEXT", value_parser = given)]
+    pub(crate) disk: Option<String>,
     /// As they were at this time [default: at the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(crate) at: Option<i64>,
@@ -86,6 +92,12 @@ pub(crate) struct QosArgs {
     /// Only settings that differ between nodes
     #[arg(long)]
     pub(crate) drift: bool,
+    /// Only settings that this node has; with --drift those in which it is an odd one
+    #[arg(long, value_name = "NODE", value_parser = given)]
+    pub(crate) node: Option<String>,
+    /// Only of what has this in its name, such as an adapter or a policy
+    #[arg(long, value_name = "TEXT", value_parser = given)]
+    pub(crate) name: Option<String>,
     /// As they were at this time [default: at the newest reading]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(crate) at: Option<i64>,

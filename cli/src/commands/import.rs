@@ -6,7 +6,8 @@ mod store;
 use std::path::Path;
 
 use fathom_lab::import::{
-    Columns, Imported, Input, NodeFrom, Options, Places, Trace, Written, read, write_events, write_recording,
+    Columns, Imported, Input, NodeFrom, Options, Places, Trace, Written, check_archive, read, write_events,
+    write_recording,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +24,11 @@ pub(crate) fn run(arguments: &ImportArgs, output: Output) -> Result<Code> {
         return state::run(arguments, &of_state, output);
     }
     if arguments.store.is_some() && arguments.extents.is_empty() {
+        // What an archive that is cut off has in it nobody knows: it may be state, which needs none.
+        let named = arguments.node.iter().map(|(_, path)| path);
+        for path in arguments.paths.iter().chain(named) {
+            check_archive(path)?;
+        }
         return Err(Error::NoExtents);
     }
     let unnamed = arguments.paths.iter().map(|path| Input {

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use crate::args::{JobsArgs, Output, SourceArgs};
 use crate::client::{Client, block_on};
+use crate::commands::state::{both, unread};
 use crate::commands::{note, print, source, unseen};
 use crate::error::Result;
 use crate::exit::Code;
 use crate::render::json;
-use crate::render::table::Grid;
+use crate::render::table::{Grid, one_line};
 use crate::render::units::{bytes, count, date_time, maybe_nanos, signed_nanos};
 use crate::scope::tell;
 
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &JobsArgs, output: Output) -> Result<Code> {
     match output {
         Output::Json => json::print(json!({
             "cluster": cluster, "jobs": answer.jobs.iter().map(|job| document(job, by_tables)).collect::<Vec<_>>(),
-            "unseen": unseen(answer.coverage.as_ref()), "source": source(answer.source.as_ref()),
+            "unseen": unseen_jobs(&answer), "source": source(answer.source.as_ref()),
         }))?,
         Output::Table => {
             print(&table(&answer.jobs))?;
@@ -42,7 +43,36 @@ pub(crate) fn run(arguments: &JobsArgs, output: Output) -> Result<Code> {
             }
         }
     }
-    Ok(note(answer.coverage.as_ref()))
+    let code = note(answer.coverage.as_ref());
+    Ok(both(code, note_jobs(answer.state.as_ref())))
+}
+
+/// What is missing of events, and of what nodes say of their jobs.
+fn unseen_jobs(answer: &wire::GetJobLedgerResponse) -> Value {
+    let mut unseen = unseen(answer.coverage.as_ref());
+    if let Some(warnings) = unseen["warnings"].as_array_mut() {
+        warnings.extend(unknown_jobs(answer.state.as_ref()).into_iter().map(Value::from));
+    }
+    unseen
+}
+
+/// Whose jobs are not known, and why. A coordinator of before this was told says nothing of it.
+fn unknown_jobs(state: Option<&wire::StateCoverage>) -> Vec<String> {
+    match state {
+        Some(state) if state.at_unix_nanos.is_none() => {
+            vec!["no node has reported any state: which storage jobs ran is not known".to_owned()]
+        }
+        state => unread(state),
+    }
+}
+
+/// Says so; the exit code that this means.
+fn note_jobs(state: Option<&wire::StateCoverage>) -> Code {
+    let unknown = unknown_jobs(state);
+    for what in &unknown {
+        tell!("partial: {}", one_line(what));
+    }
+    if unknown.is_empty() { Code::Fine } else { Code::Partial }
 }
 
 fn given(text: &str) -> Option<&str> {

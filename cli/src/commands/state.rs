@@ -2,6 +2,7 @@
 
 mod beside;
 pub(crate) mod counters;
+pub(crate) mod extents;
 pub(crate) mod history;
 pub(crate) mod network;
 mod tables;
@@ -14,7 +15,7 @@ use fathom_proto::convert::state::attribute_from_wire;
 use fathom_proto::query::v1 as wire;
 use serde_json::{Map, json};
 
-use crate::args::{ExtentsArgs, Output, StateArgs};
+use crate::args::{Output, StateArgs};
 use crate::client::{Client, block_on};
 use crate::commands::print;
 use crate::error::{Error, Result};
@@ -110,43 +111,92 @@ pub(crate) fn run(table: &Table, arguments: &StateArgs, output: Output) -> Resul
 }
 
 /// What is listed of the storage bus.
-const SBL: [&Table; 5] = [
+const SBL: [&Table; 8] = [
+    &tables::SBL_NODES,
     &tables::SBL_DEVICES,
     &tables::SBL_PATHS,
     &tables::SBL_TARGETS,
+    &tables::SBL_DISKS,
     &tables::SBL_STORES,
     &tables::SBL_BINDINGS,
+    &tables::DIRTY_REGIONS,
 ];
 
-/// The storage bus: drives as each node reaches them, as the node that has them holds them, and what caches for which.
+/// The storage bus: each node's as a whole, drives as each node reaches them, as the node that has them holds them, what caches for which,
+/// and the dirty regions of virtual disks.
 pub(crate) fn sbl(arguments: &StateArgs, output: Output) -> Result<Code> {
+    // Of a live node that a bus has neither is odd; what else there is none of is not shown.
+    const EVERYWHERE: [&str; 2] = [tables::SBL_DEVICES.name, tables::SBL_TARGETS.name];
+    lists(&SBL, &EVERYWHERE, arguments, output)
+}
+
+/// Physical disks, with how many drives there are of each firmware, and counters that no disk is known of. Of a cluster whose disks nobody
+/// has listed what nodes see of them.
+pub(crate) fn disks(arguments: &StateArgs, output: Output) -> Result<Code> {
+    const LISTS: [&Table; 4] = [&DISKS, &tables::DISK_VIEWS, &tables::FIRMWARE, &tables::COUNTERS_ALONE];
+    lists(&LISTS, &[DISKS.name], arguments, output)
+}
+
+/// What is asked for after the other lists, where a list has nothing, and that list.
+const INSTEAD: (&str, &str) = (tables::DISK_VIEWS.name, DISKS.name);
+
+/// Several lists of one moment; in a table only those that have something, and some always.
+fn lists(tables: &[&'static Table], always: &[&str], arguments: &StateArgs, output: Output) -> Result<Code> {
     let context = arguments.connection.resolve()?;
-    let kinds: Vec<&str> = SBL.into_iter().flat_map(|table| table.kinds).copied().collect();
+    let kinds: Vec<&str> = tables.iter().flat_map(|table| table.kinds).copied().collect();
+    let of = |wanted: &dyn Fn(&Table) -> bool| -> Vec<&str> {
+        let wanted = tables.iter().filter(|table| wanted(table));
+        wanted.flat_map(|table| table.kinds).copied().collect()
+    };
     let (cluster, (resources, coverage), known) = block_on(async {
         let client = Client::connect(&context).await?;
-        let answer = client.resources(filter(&kinds, arguments), arguments.at).await?;
-        let known = match answer.0.is_empty() {
+        let (mut resources, coverage) = client
+            .resources(filter(&of(&|table| table.name != INSTEAD.0), arguments), arguments.at)
+            .await?;
+        let instead = of(&|table| table.name == INSTEAD.0);
+        let is_first = |row: &wire::Resource| {
+            let own = row.observation.as_ref();
+            own.is_some_and(|own| {
+                tables
+                    .iter()
+                    .any(|table| table.name == INSTEAD.1 && table.kinds.contains(&own.kind.as_str()))
+            })
+        };
+        if !instead.is_empty() && !resources.iter().any(is_first) {
+            let at = coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
+            resources.extend(
+                client
+                    .resources(filter(&instead, arguments), at.or(arguments.at))
+                    .await?
+                    .0,
+            );
+        }
+        let known = match resources.is_empty() {
             true => names(&client, &kinds, arguments).await?,
             false => None,
         };
-        Ok((client.cluster().await?, answer, known))
+        Ok((client.cluster().await?, (resources, coverage), known))
     })?;
-    let resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    let mut resources: Vec<Shown> = resources.iter().map(Shown::from_wire).collect::<Result<_>>()?;
+    // Counters of a disk stand beside it.
+    resources.retain(|row| row.observation.kind != Kind::DiskReliability || !row.derived.contains_key("disk"));
     let at = coverage.as_ref().and_then(|coverage| coverage.at_unix_nanos);
     let of = |table: &'static Table| resources.iter().filter(move |row| table.has(row));
     match output {
         Output::Json => {
             let list = |table: &'static Table| -> serde_json::Value { of(table).map(|row| row.json(at)).collect() };
-            let lists = SBL.map(|table| (table.name, list(table)));
+            let lists = tables.iter().map(|table| (table.name, list(table)));
             document_with(&cluster, lists, coverage.as_ref(), &[])?;
         }
         Output::Table => {
-            // A cluster without a cache has neither stores nor bindings, and not everything says paths: of what there is none of nothing is shown.
-            let is_everywhere =
-                |table: &Table| [tables::SBL_DEVICES.name, tables::SBL_TARGETS.name].contains(&table.name);
-            let shown = SBL
-                .into_iter()
-                .filter(|&table| of(table).next().is_some() || is_everywhere(table));
+            let is_shown = |table: &&&'static Table| of(table).next().is_some();
+            let is_always = |table: &&'static Table| always.contains(&table.name);
+            let some = tables.iter().any(|table| is_shown(&table) && !is_always(table));
+            let live = tables.iter().any(|table| is_shown(&table) && is_always(table));
+            let shown = tables
+                .iter()
+                // Of what a report alone tells of, that is shown and no empty lists of what a node would have.
+                .filter(|table| is_shown(table) || ((live || !some) && is_always(table)));
             let lists: Vec<String> = shown.map(|table| table.lines(of(table), at)).collect();
             print(&lists.join("\n"))?;
         }
@@ -202,79 +252,6 @@ pub(crate) fn listed(names: &[String]) -> String {
         (false, 0) => names.join(", "),
         (false, more) => format!("{} and {more} more", names.join(", ")),
     }
-}
-
-/// The extents of one volume, by the name of its virtual disk or by its id.
-pub(crate) fn extents(arguments: &ExtentsArgs, output: Output) -> Result<Code> {
-    let context = arguments.connection.resolve()?;
-    let of = |kind: &str, name: &str| wire::ResourceFilter {
-        kinds: vec![kind.to_owned()],
-        name: name.to_owned(),
-        ..wire::ResourceFilter::default()
-    };
-    let volume = &arguments.volume;
-    let (cluster, disks, known, (extents, coverage)) = block_on(async {
-        let client = Client::connect(&context).await?;
-        let (disks, _) = client.resources(of("virtual_disk", ""), arguments.at).await?;
-        let disks: Vec<Shown> = disks.iter().map(Shown::from_wire).collect::<Result<_>>()?;
-        let id = volume_id(&disks, volume).unwrap_or(volume).to_owned();
-        let answer = client.resources(of("extent", &id), arguments.at).await?;
-        // What events are joined by is told beside state, and often alone.
-        let known = match (&answer.0[..], &disks[..]) {
-            ([], []) => client.volumes().await?.volumes,
-            _ => Vec::new(),
-        };
-        Ok((client.cluster().await?, disks, known, answer))
-    })?;
-    let id = volume_id(&disks, volume);
-    let mut extents: Vec<Shown> = extents.iter().map(Shown::from_wire).collect::<Result<_>>()?;
-    // That of `vol1` is part of that of `vol10`.
-    if let Some(id) = id {
-        extents.retain(|extent| extent.observation.text("virtual_disk_id") == Some(id));
-    }
-    if extents.is_empty() && id.is_none() && !disks.is_empty() {
-        let known = disks
-            .iter()
-            .map(|disk| disk.observation.text("name").unwrap_or(&disk.observation.id));
-        let known: Vec<String> = known.map(str::to_owned).collect();
-        return Err(Error::NoVolume {
-            name: volume.clone(),
-            known: listed(&known),
-        });
-    }
-    let code = show(&tables::EXTENTS, &cluster, &extents, coverage.as_ref(), output)?;
-    if extents.is_empty() {
-        tell!("{}", nothing_said(volume, &known));
-    }
-    Ok(code)
-}
-
-/// That state says nothing of a volume, and what the map says by which its writes are joined.
-fn nothing_said(volume: &str, known: &[wire::VolumeStatus]) -> String {
-    let name = one_line(volume);
-    match known.iter().find(|known| known.volume == volume) {
-        Some(known) if known.extents > 0 => format!(
-            "no node's state says where the bytes of {name} lie; the map by which its writes are joined does, with {} extents on {}: \
-             `fathom writes --volume {name}` and `fathom write ID` show where copies went",
-            known.extents,
-            listed(&known.nodes),
-        ),
-        _ => format!("nothing was said of where the bytes of {name} lie"),
-    }
-}
-
-/// The id by which extents name a virtual disk.
-fn volume_id<'a>(disks: &'a [Shown], volume: &str) -> Option<&'a str> {
-    let is_it = |disk: &&Shown| {
-        let own = &disk.observation;
-        let names = [Some(own.id.as_str()), own.text("name"), own.text("unique_id")];
-        names
-            .into_iter()
-            .flatten()
-            .any(|name| name.eq_ignore_ascii_case(volume))
-    };
-    let own = &disks.iter().find(is_it)?.observation;
-    Some(own.text("unique_id").unwrap_or(&own.id))
 }
 
 pub(crate) fn filter(kinds: &[&str], arguments: &StateArgs) -> wire::ResourceFilter {
@@ -356,24 +333,42 @@ pub(crate) fn unseen(coverage: Option<&wire::StateCoverage>, warnings: &[String]
         .into_iter()
         .map(|(node, cause)| json!({"node": node, "cause": cause}))
         .collect();
+    let warnings: Vec<String> = warnings.iter().cloned().chain(unread(coverage)).collect();
     json!({"missing": null, "unmatched": null, "nodes": nodes, "warnings": warnings})
 }
 
-/// Classes of some kinds that nodes cannot read: a text each, with the reason.
-fn unread(sources: &[Shown], kinds: &[Kind]) -> Vec<String> {
-    let failed = sources.iter().filter(|source| {
-        let kind = source.observation.text("kind");
-        let is_of = kinds.iter().any(|wanted| kind == Some(wanted.as_str()));
-        is_of && source.observation.flag("available") == Some(false)
-    });
-    let told = failed.map(|source| {
-        let own = &source.observation;
-        let class = own.text("class").unwrap_or(&own.id);
-        let reason = own.text("reason").unwrap_or("no reason was given");
-        let since = date_time(source.since);
-        format!("{class} of node {} cannot be read since {since}: {reason}", own.node)
+/// Who cannot read a class, and since when.
+type Blind<'a> = (Vec<&'a str>, Option<i64>);
+
+/// What an answer rests on and could not be read: a text a class and reason, with the nodes.
+pub(crate) fn unread(coverage: Option<&wire::StateCoverage>) -> Vec<String> {
+    let mut nodes: BTreeMap<(&str, &str, &str), Blind<'_>> = BTreeMap::new();
+    for unread in coverage.into_iter().flat_map(|coverage| &coverage.unread) {
+        let (by, since) = nodes.entry((&unread.kind, &unread.class, &unread.reason)).or_default();
+        by.extend((!unread.node.is_empty()).then_some(unread.node.as_str()));
+        *since = [*since, unread.since_unix_nanos].into_iter().flatten().min();
+    }
+    let told = nodes.into_iter().map(|((kind, class, reason), (by, since))| {
+        let since = since.map_or_else(String::new, |since| format!(" since {}", date_time(since)));
+        match by.as_slice() {
+            [] => format!("{kind}: {reason}"),
+            [node] => format!("{class} of node {node} ({kind}) cannot be read{since}: {reason}"),
+            several => format!(
+                "{class} of nodes {} ({kind}) cannot be read{since}: {reason}",
+                several.join(", ")
+            ),
+        }
     });
     told.collect()
+}
+
+/// Says on standard error what an answer rests on and could not be read; the exit code that this means.
+pub(crate) fn note_unread(coverage: Option<&wire::StateCoverage>) -> Code {
+    let unread = unread(coverage);
+    for what in &unread {
+        tell!("partial: {}", one_line(what));
+    }
+    if unread.is_empty() { Code::Fine } else { Code::Partial }
 }
 
 /// How long before the moment something was last found so.
@@ -424,5 +419,6 @@ pub(crate) fn note(coverage: Option<&wire::StateCoverage>) -> Code {
         };
         tell!("partial: node {} {why} ({cause})", one_line(node));
     }
-    if unheard.is_empty() { Code::Fine } else { Code::Partial }
+    let unread = note_unread(coverage);
+    if unheard.is_empty() { unread } else { Code::Partial }
 }

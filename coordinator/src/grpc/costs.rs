@@ -6,6 +6,7 @@ use fathom_diagnose::compare::{self, Compared, Span};
 use fathom_diagnose::ledger::Entry;
 use fathom_model::cell::Bucket;
 use fathom_model::objective::{Objective, SlowMinute};
+use fathom_model::state::Kind;
 use fathom_proto::query::v1 as wire;
 use fathom_proto::query::v1::compare_service_server::CompareService;
 use fathom_proto::query::v1::ledger_service_server::LedgerService;
@@ -13,6 +14,7 @@ use fathom_proto::query::v1::objectives_service_server::ObjectivesService;
 use tonic::{Request, Response, Status};
 
 use super::paging::Stretch;
+use super::query::state::coverage as state_coverage;
 use super::query::{Query, choose, source_to_wire, wanted};
 use super::status;
 use crate::query::costs::{Changed, Known, node_of, slow_minutes};
@@ -68,13 +70,15 @@ impl LedgerService for Costs {
             entries.resize_with(known.len(), Entry::default);
             let mut rows: Vec<(Known, Entry)> = known.drain(..).zip(entries).collect();
             rows.retain(|(known, _)| from.is_none_or(|from| known.job.until_unix_nanos >= from));
-            Ok((rows, source))
+            let looked = state.heard_of(&[Kind::StorageJob])?;
+            Ok((rows, source, looked))
         });
-        let (rows, source) = answer.await.map_err(|error| status::of(&error))?;
+        let (rows, source, looked) = answer.await.map_err(|error| status::of(&error))?;
         Ok(Response::new(wire::GetJobLedgerResponse {
             jobs: rows.iter().map(|(known, entry)| job(known, entry)).collect(),
             coverage: Some(coverage),
             source: Some(source_to_wire(source)),
+            state: Some(state_coverage(&looked)),
         }))
     }
 }

@@ -8,7 +8,7 @@ use super::status;
 const PAGE: usize = 1000;
 
 /// One page of a list that is short as a whole: by names, after the one in the token.
-pub(super) fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
+fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
     let size = match size {
         0 => PAGE,
         size => usize::try_from(size).map_err(|_| status::invalid("page_size is negative"))?,
@@ -47,7 +47,8 @@ fn sealed(name: &str) -> String {
     }
 }
 
-fn unsealed(token: &str) -> Option<&str> {
+/// The name that a token of an earlier answer stands for, nothing of none. `None`: it is not one of an earlier answer.
+pub(super) fn unsealed(token: &str) -> Option<&str> {
     if token.is_empty() {
         return Some("");
     }

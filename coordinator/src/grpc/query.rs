@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::baselines::against_to_wire;
-use super::paging::page;
+use super::paging::{sealed_page, unsealed};
 use super::status;
 use super::unseen::{closed_without, unseen, unseen_since};
 use crate::ingest::{Clusters, WorkerReport};
@@ -27,7 +27,7 @@ use crate::query::{Filter, Found, Order, Snapshot, run};
 mod asked;
 mod dated;
 mod sketches;
-mod state;
+pub(super) mod state;
 
 use asked::PATIENCE;
 use dated::dated_to_wire;
@@ -56,6 +56,16 @@ impl Query {
     pub(crate) const fn new(clusters: Clusters, tasks: TaskGroup) -> Self {
         Self { clusters, tasks }
     }
+}
+
+/// One page of a list by names.
+fn page<T>(items: Vec<(String, T)>, size: i32, token: &str) -> Result<(Vec<T>, String), Status> {
+    sealed_page(items, size, token).ok_or_else(bad_page_token)?
+}
+
+/// A page's token is not one of an earlier answer: taken for a name, it would leave rows out in silence.
+fn bad_page_token() -> Status {
+    status::invalid("page_token is not one of an earlier answer; leave it out to begin anew")
 }
 
 /// What is known of the clocks: a row a pair that is aligned.

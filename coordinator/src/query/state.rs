@@ -7,13 +7,28 @@ use fathom_diagnose::what_if::Serials;
 use fathom_model::NodeId;
 use fathom_model::state::{Key, Kind, Observation, Scope, Value};
 use fathom_state::disks::Beside;
-use fathom_state::history::{Endings, Fact, Picture};
+use fathom_state::history::{Endings, Fact, Picture, Unread, rests_on};
 use fathom_state::{disks, integrity, jobs, pools, qos, rdma, shared_volumes, vms};
 use fathom_store::paths::{DataPath, Table};
 use fathom_store::read_observations;
 
 use crate::error::Result;
 use crate::ingest::{Cluster, View};
+
+/// Kinds that pairs of nodes are told of.
+const PAIRS: [Kind; 3] = [Kind::SmbConnection, Kind::SmbInterface, Kind::QosPolicy];
+
+/// Kinds that settings are of.
+const SETTINGS: [Kind; 8] = [
+    Kind::QosPolicy,
+    Kind::QosFlowControl,
+    Kind::QosTrafficClass,
+    Kind::QosDcbx,
+    Kind::AdapterQos,
+    Kind::Adapter,
+    Kind::AdapterRdma,
+    Kind::AdapterProperty,
+];
 
 /// What one question about state looks at.
 pub(crate) struct StateSnapshot {
@@ -46,6 +61,8 @@ pub(crate) struct Found {
 pub(crate) struct Looked {
     pub(crate) at: Option<i64>,
     pub(crate) nodes: BTreeMap<NodeId, Option<i64>>,
+    /// What the answer rests on and could not be read.
+    pub(crate) unread: Vec<Unread>,
 }
 
 impl StateSnapshot {
@@ -139,13 +156,39 @@ impl StateSnapshot {
             nodes.retain(|known, _| !known.as_str().eq_ignore_ascii_case(node.as_str()));
             nodes.insert(node.clone(), heard.last_unix_nanos);
         }
-        Looked { at: self.at, nodes }
+        Looked {
+            at: self.at,
+            nodes,
+            unread: Vec::new(),
+        }
     }
 
-    /// Who was heard.
-    pub(crate) fn heard(&self) -> Result<Looked> {
+    /// The same of an answer that rests on some kinds, of one node or of all.
+    fn looked_for(&self, picture: &Picture, kinds: &[Kind], node: Option<&str>) -> Looked {
+        let mut looked = self.looked(picture);
+        looked.unread = picture.unread(&rests_on(kinds));
+        // Whoever reports what is the cluster's says it of every node.
+        looked.unread.retain(|unread| {
+            let by = unread.node.as_ref().map_or("", |node| node.as_str());
+            unread.kind.scope() == Scope::Cluster || node.is_none_or(|node| node.eq_ignore_ascii_case(by))
+        });
+        looked
+    }
+
+    /// Who was heard, and who could not read what an answer about some kinds rests on.
+    pub(crate) fn heard(&self, kinds: &[Kind], node: Option<&str>) -> Result<Looked> {
         let (picture, _) = self.picture(None)?;
-        Ok(self.looked(&picture))
+        Ok(self.looked_for(&picture, kinds, node))
+    }
+
+    /// The same where nothing of these kinds may ever have been said.
+    pub(crate) fn heard_of(&self, kinds: &[Kind]) -> Result<Looked> {
+        let (picture, _) = self.picture(None)?;
+        let mut looked = self.looked_for(&picture, kinds, None);
+        if self.at.is_some() {
+            looked.unread.extend(picture.never_said(kinds));
+        }
+        Ok(looked)
     }
 
     /// Resources by kind, node and id.
@@ -160,6 +203,11 @@ impl StateSnapshot {
         };
         let mut beside = if wants(Kind::Disk) {
             disks::beside(&picture)
+        } else {
+            BTreeMap::new()
+        };
+        let mut owners = if wants(Kind::DiskReliability) {
+            disks::owners(&picture)
         } else {
             BTreeMap::new()
         };
@@ -200,6 +248,10 @@ impl StateSnapshot {
                     more.known.extend(course.known);
                     more.unknown.extend(course.unknown);
                 }
+                Kind::DiskReliability => {
+                    let disk = owners.remove(&own.id).map(Value::from);
+                    more.known.extend(disk.map(|disk| ("disk".to_owned(), disk)));
+                }
                 Kind::Vm | Kind::Vhd => more.known = machines.remove(&own.key()).unwrap_or_default(),
                 _ => {}
             }
@@ -215,8 +267,16 @@ impl StateSnapshot {
             let connected = derived.get("connected_node").and_then(Value::as_str);
             which.keeps(own, connected).then_some(Found { derived, unknown, fact })
         });
-        let found = found.collect();
-        Ok((found, self.looked(&picture)))
+        let found: Vec<Found> = found.collect();
+        let kinds = match which.kinds.is_empty() {
+            true => Kind::ALL,
+            false => &which.kinds,
+        };
+        let mut looked = self.looked_for(&picture, kinds, which.node.as_deref());
+        if found.is_empty() && self.at.is_some() {
+            looked.unread.extend(picture.never_said(&which.kinds));
+        }
+        Ok((found, looked))
     }
 
     /// Everything that was said of a resource by its id, name or serial number, oldest first; what only repeats is left out. What is not among a
@@ -264,7 +324,14 @@ impl StateSnapshot {
             last.insert(row.key(), row.clone());
             !same
         });
-        Ok((rows, self.looked(&picture)))
+        // Of what kind nothing is would be is not known.
+        let mut kinds: Vec<Kind> = match (kind, rows.is_empty()) {
+            (Some(kind), _) => vec![kind],
+            (None, true) => Kind::ALL.to_vec(),
+            (None, false) => rows.iter().map(|row| row.kind).collect(),
+        };
+        kinds.dedup();
+        Ok((rows, self.looked_for(&picture, &kinds, None)))
     }
 
     /// Serial numbers of drives with their identities. Blocks: files are read.
@@ -275,7 +342,7 @@ impl StateSnapshot {
     /// Pairs of nodes.
     pub(crate) fn rdma(&self, node: Option<&str>) -> Result<(Vec<rdma::Pair>, Looked)> {
         let (picture, history) = self.picture(Some(Kind::SmbConnection))?;
-        let looked = self.looked(&picture);
+        let looked = self.looked_for(&picture, &PAIRS, None);
         let nodes: Vec<NodeId> = looked.nodes.keys().cloned().collect();
         let mut pairs = rdma::matrix(&picture, &nodes, &history);
         pairs.retain(|pair| {
@@ -286,12 +353,34 @@ impl StateSnapshot {
     }
 
     /// Settings side by side.
-    pub(crate) fn qos(&self, only_drift: bool) -> Result<(Vec<qos::Setting>, Looked)> {
+    pub(crate) fn qos(
+        &self,
+        only_drift: bool,
+        node: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<(Vec<qos::Setting>, Looked)> {
         let (picture, _) = self.picture(None)?;
-        let looked = self.looked(&picture);
+        let looked = self.looked_for(&picture, &SETTINGS, node);
         let nodes: Vec<NodeId> = looked.nodes.keys().cloned().collect();
         let mut settings = qos::settings(&picture, &nodes);
         settings.retain(|setting| setting.drift || !only_drift);
+        let name = name.map(str::to_lowercase);
+        settings.retain(|setting| {
+            let called = name
+                .as_ref()
+                .is_none_or(|name| setting.name.to_lowercase().contains(name));
+            let has = |node: &str| match only_drift {
+                true => setting.odd.iter().any(|odd| odd.as_str().eq_ignore_ascii_case(node)),
+                false => {
+                    let own = setting
+                        .values
+                        .iter()
+                        .find(|(own, _)| own.as_str().eq_ignore_ascii_case(node));
+                    own.is_some_and(|(_, value)| value.is_some())
+                }
+            };
+            called && node.is_none_or(has)
+        });
         Ok((settings, looked))
     }
 }

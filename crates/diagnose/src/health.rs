@@ -4,6 +4,8 @@
 //!
 //! - An open finding makes what it is about `degraded`, a critical one `critical`; a muted one too.
 //! - A node that is not heard is `unknown`, and so are its disks, the links that it has an end of, and the volumes with a copy there.
+//! - What says of itself how it is and could not be read is `unknown`, with the reason: drives where nobody can read them, volumes where nobody
+//!   can read virtual disks, adapters and links of a node that cannot read its own. A cluster of which no state is read has none of that.
 //! - A way between two nodes that no copy of a write took has no state of its own: it is left out where nothing is said of it.
 //! - A node has the worst state of itself, its disks and its adapters, and all their reasons. All its drives are in a finding of them all.
 //! - A volume has the state of the findings that its writes waited for; where that is not known of a finding, of those about what holds a
@@ -44,6 +46,19 @@ pub struct Scene<'a> {
     pub adapters: &'a BTreeSet<(NodeId, String)>,
     /// Nodes between which copies of writes went, the first by name first: of a way that nothing took nothing is known.
     pub ways: &'a BTreeSet<(NodeId, NodeId)>,
+    /// What could not be read that says how something is.
+    pub unread: &'a [Unread],
+}
+
+/// Something that says how it is, and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What it is of: disks, adapters, links or volumes.
+    pub kind: Kind,
+    /// The node that cannot read it; of what is read for the whole cluster it is not asked.
+    pub node: NodeId,
+    /// What cannot be read, and why.
+    pub text: String,
 }
 
 /// How everything is: the cluster, then nodes, disks, links and volumes by name. Nothing where no topology is known.
@@ -155,6 +170,20 @@ impl Scene<'_> {
         })
     }
 
+    /// What of a node could not be read; of what is read for the whole cluster it is the same for each.
+    fn blind(&self, kind: Kind, node: Option<&str>) -> impl Iterator<Item = Reason> {
+        let own = self
+            .unread
+            .iter()
+            .filter(move |unread| unread.kind == kind && node.is_none_or(|node| unread.node.as_str() == node));
+        own.map(|unread| Reason {
+            state: State::Unknown,
+            from: format!("node {}", unread.node),
+            text: unread.text.clone(),
+            finding: None,
+        })
+    }
+
     fn of_disk(&self, node: &str, disk: &str) -> BTreeSet<Reason> {
         let own = self.open().filter(|finding| {
             let is_it = finding.kind == "disk" && finding.disk.as_deref() == Some(disk);
@@ -164,6 +193,7 @@ impl Scene<'_> {
         });
         own.map(|finding| self.because(finding))
             .chain(self.silence(node))
+            .chain(self.blind(Kind::Disk, None))
             .collect()
     }
 
@@ -174,6 +204,7 @@ impl Scene<'_> {
         });
         own.map(|finding| self.because(finding))
             .chain(self.silence(node))
+            .chain(self.blind(Kind::Adapter, Some(node)))
             .collect()
     }
 
@@ -202,6 +233,9 @@ impl Scene<'_> {
                 let mut reasons: BTreeSet<Reason> = own.map(|finding| self.because(finding)).collect();
                 reasons.extend(self.silence(one));
                 reasons.extend(self.silence(other));
+                for end in [one, other] {
+                    reasons.extend(self.blind(Kind::Link, Some(end)));
+                }
                 let is_used = |way: &(NodeId, NodeId)| way.0.as_str() == *one && way.1.as_str() == *other;
                 if !reasons.is_empty() || self.ways.iter().any(is_used) {
                     links.push((format!("{one}-{other}"), reasons));
@@ -244,6 +278,7 @@ impl Scene<'_> {
                 self.open().filter(waits).map(|finding| self.because(finding)).collect();
             let nodes: BTreeSet<&str> = places.iter().map(|(node, _)| *node).collect();
             reasons.extend(nodes.into_iter().filter_map(|node| self.silence(node)));
+            reasons.extend(self.blind(Kind::Volume, None));
             (volume.to_owned(), reasons)
         };
         places.into_iter().map(of_volume).collect()

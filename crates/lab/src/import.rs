@@ -24,6 +24,7 @@ pub use events::{RowsWritten, write_events};
 pub use places::Places;
 pub use recording::{Written, write_recording};
 pub use state::{StateFile, StateImport, is_state, read_state};
+pub use unpack::check_archive;
 
 /// A file to import.
 #[derive(Clone, Debug)]

@@ -13,6 +13,9 @@ use crate::truth::{Truth, TruthWrite};
 /// What stands for "of no write".
 pub(crate) const NOBODY: u32 = u32::MAX;
 
+/// What stands for "of a repair, and of no write".
+pub(crate) const REPAIR: u32 = NOBODY - 1;
+
 /// Where the addresses of IRPs begin; only their being used again matters.
 const FIRST_IRP: u64 = 0xffff_b80f_0000_0000;
 /// From one to the next.
@@ -47,7 +50,7 @@ pub(crate) struct Seen {
     pub(crate) end: u64,
     pub(crate) status: u32,
     pub(crate) irp: u64,
-    /// The write (of a volume event) or the leg (of any other) in the truth, or [`NOBODY`].
+    /// The write (of a volume event) or the leg (of any other) in the truth, or [`NOBODY`] or [`REPAIR`].
     pub(crate) owner: u32,
 }
 
@@ -84,6 +87,8 @@ pub struct NodeEvents {
     pub rows: IoColumns,
     /// True start and completion of each row, in nanoseconds of the run: what no tap shows.
     pub true_times: Vec<(u64, u64)>,
+    /// Which of its rows are a repair's and no write's, in their order.
+    pub repaired: Vec<u64>,
 }
 
 impl Recorder {
@@ -195,6 +200,7 @@ impl Recorder {
                 devices: log.devices,
                 rows: IoColumns::with_capacity(if observed { log.seen.len() } else { 0 }),
                 true_times: Vec::new(),
+                repaired: Vec::new(),
             };
             let mut shared = log.shared.into_iter().peekable();
             for (at, seen) in log.seen.iter().enumerate() {
@@ -208,6 +214,7 @@ impl Recorder {
                         correlated,
                     ));
                     kept.true_times.push((seen.start, seen.end));
+                    kept.repaired.extend((seen.owner == REPAIR).then_some(row));
                     truth.has(seen.tap, seen.owner, row);
                 }
                 while let Some((_, leg)) = shared.next_if(|&(event, _)| event == at) {

@@ -45,7 +45,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct States<'a> {
     simulated: &'a Simulated,
-    /// Large writes of each drive that is repaired to, with the bytes so far: completion in true time, and bytes.
+    /// What repairs wrote to each drive, with the bytes so far: completion in true time, and bytes.
     repaired: BTreeMap<(u32, u32), Vec<(u64, u64)>>,
     /// What each node's drives did, by node and by the drive's name there.
     done: Vec<BTreeMap<&'a str, Done>>,
@@ -237,20 +237,20 @@ const fn is_on_link(link: LinkRef, node: u32, other: u32) -> bool {
     }
 }
 
-/// Pieces of a repair are of 1 to 2 MiB: larger than what guests write here, if it is set so.
-const PIECE_BYTES: u64 = 1 << 20;
-
+/// What a repair wrote to a drive: completion in true time, and bytes so far. Where a node has a cache, that takes it first.
 fn written(simulated: &Simulated, on: DiskRef) -> Vec<(u64, u64)> {
     let node = &simulated.nodes[on.node as usize];
     let name = format!("disk{}", on.disk);
-    let mut done: Vec<(u64, u64)> = node
-        .rows
-        .iter()
-        .zip(&node.true_times)
-        .filter(|(event, _)| event.tap == Tap::Device && event.op == Op::Write && event.length >= PIECE_BYTES)
-        .filter(|(event, _)| node.devices[event.device as usize].name == name)
-        .map(|(event, times)| (times.1, event.length))
-        .collect();
+    let own = node.repaired.iter().filter_map(|row| {
+        let row = usize::try_from(*row).ok()?;
+        let event = node.rows.get(row)?;
+        let is_there = simulated.config.disks.cache || node.devices[event.device as usize].name == name;
+        let is_it = event.tap == Tap::Device && event.op == Op::Write && is_there;
+        is_it
+            .then(|| Some((node.true_times.get(row)?.1, event.length)))
+            .flatten()
+    });
+    let mut done: Vec<(u64, u64)> = own.collect();
     done.sort_unstable();
     let mut sum = 0;
     for (_, bytes) in &mut done {

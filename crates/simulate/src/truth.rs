@@ -3,7 +3,7 @@
 use fathom_model::Tap;
 use smallvec::SmallVec;
 
-use crate::record::NOBODY;
+use crate::record::REPAIR;
 
 /// Rows of one tap of one leg: one for nearly all.
 pub type Rows = SmallVec<[u64; 2]>;
@@ -115,7 +115,8 @@ pub(crate) struct OpenTruth {
 impl OpenTruth {
     /// An event of a write (volume) or of a leg (other taps) has this row.
     pub(crate) fn has(&mut self, tap: Tap, owner: u32, row: u64) {
-        if owner == NOBODY {
+        // Of no write.
+        if owner >= REPAIR {
             return;
         }
         let owner = owner as usize;

@@ -13,7 +13,7 @@ use fathom_model::condition::{Condition, ObservationRef, Sign};
 use fathom_model::state::{Key, Kind, Observation, Sample};
 use fathom_model::{NodeId, Topology};
 
-use crate::history::Picture;
+use crate::history::{Picture, Unread};
 
 mod disks;
 pub(crate) mod errors;
@@ -210,6 +210,12 @@ impl Conditions {
     #[must_use]
     pub fn adapters(&self) -> BTreeSet<(NodeId, String)> {
         network::storage_adapters(&self.picture)
+    }
+
+    /// Classes of some kinds that cannot be read now.
+    #[must_use]
+    pub fn unread(&self, kinds: &[Kind]) -> Vec<Unread> {
+        self.picture.unread(kinds)
     }
 
     /// All nodes that are known of, each once: in whatever case the topology has it, a node is called as it calls itself. A name under which

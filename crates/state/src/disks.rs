@@ -116,6 +116,17 @@ pub fn beside(picture: &Picture) -> BTreeMap<String, Beside> {
     beside.collect()
 }
 
+/// Which counters of drives are put beside a disk, by the counters' id. Those that are not are of a drive that nothing else tells of.
+#[must_use]
+pub fn owners(picture: &Picture) -> BTreeMap<String, String> {
+    let counters: Vec<Observation> = picture.of(Kind::DiskReliability).map(|fact| fact.observation).collect();
+    let owned = picture.of(Kind::Disk).filter_map(|fact| {
+        let own = of_disk(&fact.observation, &counters)?;
+        Some((own.id.clone(), fact.observation.id))
+    });
+    owned.collect()
+}
+
 impl Beside {
     /// Takes attributes of another resource, and why they are not known, with something in front of their names.
     fn take(&mut self, from: &Observation, names: &[&str], front: &str) {

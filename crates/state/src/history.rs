@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use fathom_model::NodeId;
 use fathom_model::state::{Key, Kind, Observation, Scope, Value};
 
+mod unread;
+
+pub use unread::{Unread, rests_on};
+
 /// The class of what files say ([`polls_of`]), which is all there is of a kind, whatever classes it was read of.
 const FILES: &str = "import";
 

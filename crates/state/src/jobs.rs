@@ -118,11 +118,12 @@ pub fn beside(course: &Course, fact: &Fact) -> Beside {
         _ => "it does not say how much there is to do, or how much is done",
     };
     set("left_bytes", course.left_bytes.map(Value::Unsigned), why);
-    set(
-        "bytes_per_s",
-        course.bytes_per_s.map(Value::Real),
-        "of two readings one after the other it did not move on",
-    );
+    let why = match (course.readings, is_read_again) {
+        (0 | 1, false) => "it was read once",
+        (0 | 1, true) => "nothing of it has changed since it was first read",
+        _ => "of two readings one after the other it did not move on",
+    };
+    set("bytes_per_s", course.bytes_per_s.map(Value::Real), why);
     set(
         "left_s",
         course.left_seconds.map(Value::Real),

@@ -70,6 +70,9 @@ pub enum Error {
     /// Neither UTF-8 nor UTF-16.
     #[error("not text in UTF-8 or UTF-16")]
     Encoding,
+    /// Nothing at all, where what writes such a file writes something even of nothing.
+    #[error("the file is empty: even of no object CLIXML has a document")]
+    Empty,
     /// Nothing that is known.
     #[error("no JSON, no CLIXML and no table or list of a cmdlet")]
     NoObjects,

@@ -14,7 +14,7 @@ use fathom_model::NodeId;
 use fathom_model::state::{Kind, Observation};
 
 use crate::decode::node_name;
-use crate::history::{Fact, Picture};
+use crate::history::{Fact, Picture, Unread};
 
 /// How a pair of nodes talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,7 @@ pub fn matrix<'a>(
     let servers = Servers::of(picture, nodes);
     let now: Vec<Fact> = picture.of(Kind::SmbConnection).collect();
     let since = since(history, picture.moment(), &servers);
+    let unread = picture.unread(&[Kind::SmbConnection, Kind::QosPolicy]);
     let mut pairs = Vec::new();
     for client in nodes {
         let own: Vec<&Fact> = now
@@ -101,10 +102,10 @@ pub fn matrix<'a>(
                 .filter(|fact| servers.name(&fact.observation).as_deref() == Some(&server))
                 .collect();
             let began = since.get(&(client.clone(), server.clone())).copied();
-            pairs.push(pair(picture, client, server, &between, began));
+            pairs.push(pair(picture, &unread, client, server, &between, began));
         }
     }
-    mark_priorities(picture, &mut pairs);
+    mark_priorities(picture, &unread, &mut pairs);
     note_one_way(&mut pairs);
     pairs
 }
@@ -114,7 +115,7 @@ const SMB_PORT: u64 = 445;
 
 /// The priority of each pair by the client's policies: over RDMA those of the NetDirect port, else those of the port, or of the template
 /// that cmdlets show as SMB.
-fn mark_priorities(picture: &Picture, pairs: &mut [Pair]) {
+fn mark_priorities(picture: &Picture, unread: &[Unread], pairs: &mut [Pair]) {
     let mut policies: BTreeMap<NodeId, Vec<Observation>> = BTreeMap::new();
     for fact in picture.of(Kind::QosPolicy) {
         let node = fact.observation.node.clone();
@@ -155,9 +156,20 @@ fn mark_priorities(picture: &Picture, pairs: &mut [Pair]) {
             let client = &pair.client;
             pair.notes.push(match picture.has_read(client, Kind::QosPolicy) {
                 true => format!("no policy of {client} sets a priority for port {SMB_PORT} over TCP"),
-                false => format!("{client} has not reported its policies, which set the priority"),
+                false => not_said(unread, client, Kind::QosPolicy, "policies, which set the priority"),
             });
         }
+    }
+}
+
+/// Why nothing is known of what a node has: it cannot read it, or has not reported it.
+fn not_said(unread: &[Unread], node: &NodeId, kind: Kind, what: &str) -> String {
+    let own = unread
+        .iter()
+        .find(|unread| unread.kind == kind && unread.node.as_ref() == Some(node));
+    match own {
+        Some(unread) => format!("{node} cannot read its {what}: {}", unread.reason),
+        None => format!("{node} has not reported its {what}"),
     }
 }
 
@@ -179,7 +191,14 @@ fn note_one_way(pairs: &mut [Pair]) {
     }
 }
 
-fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], since: Option<(Transport, i64)>) -> Pair {
+fn pair(
+    picture: &Picture,
+    unread: &[Unread],
+    client: &NodeId,
+    server: String,
+    facts: &[&Fact],
+    since: Option<(Transport, i64)>,
+) -> Pair {
     let all: Vec<&Observation> = facts.iter().map(|fact| &fact.observation).collect();
     let observations = counted(&all);
     let transport = match all.is_empty() {
@@ -202,7 +221,7 @@ fn pair(picture: &Picture, client: &NodeId, server: String, facts: &[&Fact], sin
         .any(|observation| observation.number("tcp_connections").is_some_and(|count| count > 0));
     let mut notes = Vec::new();
     if all.is_empty() && transport == Transport::Unknown {
-        notes.push(format!("{client} has not reported its SMB connections"));
+        notes.push(not_said(unread, client, Kind::SmbConnection, "SMB connections"));
     } else if transport == Transport::Unknown && observations.iter().all(|observation| capable(&observation)) {
         notes.push("both ends can RDMA; this build does not say what is used".to_owned());
     }

@@ -17,8 +17,10 @@ pub(crate) mod vm;
 pub enum Take {
     /// Yes or no.
     Bool,
-    /// A whole number: a count, or in a unit that needs no conversion.
+    /// A whole number that is not below zero: a count, or in a unit that needs no conversion.
     Count,
+    /// A whole number that may be below zero.
+    Number,
     /// Bytes; of a text with a unit only what is exact.
     Bytes,
     /// Bits a second; of a text such as `32 Gbps` too.

@@ -8,7 +8,7 @@ use crate::{Error, Result, clixml, json, text, within};
 ///
 /// # Errors
 ///
-/// When it is none of the three, or broken.
+/// When it is none of the three, or broken; and an empty file whose name says that it is CLIXML.
 pub fn bags(path: &str, bytes: &[u8]) -> Result<Vec<Bag>> {
     bags_of(path, &content(bytes)?)
 }
@@ -29,11 +29,17 @@ pub fn content(bytes: &[u8]) -> Result<String> {
 /// As [`bags`].
 pub fn bags_of(path: &str, content: &str) -> Result<Vec<Bag>> {
     let read = match content.trim_start().chars().next() {
+        // ConvertTo-Json and what prints write nothing of nothing, Export-Clixml does not.
+        None if is_clixml(path) => return Err(Error::Empty),
         None => return Ok(Vec::new()),
         Some('<') => clixml::bags(content),
         // A list in JSON; a line of a report may begin with a bracket too.
         Some('[' | '{') => json::bags(content),
-        Some(_) => Ok(text::bags(content)),
+        Some(_) => match text::bags(content) {
+            // Its name says that it holds objects.
+            bags if bags.is_empty() && is_objects(path) => Err(Error::NoObjects),
+            bags => Ok(bags),
+        },
     };
     let mut bags = match read {
         Err(_) if is_text(path) => text::bags(content),
@@ -82,6 +88,11 @@ pub fn is_wanted(path: &str) -> bool {
 #[must_use]
 pub fn is_objects(path: &str) -> bool {
     ends(path, &[".xml", ".json", ".clixml"])
+}
+
+/// Whether a file was written by Export-Clixml by its name.
+fn is_clixml(path: &str) -> bool {
+    ends(path, &[".xml", ".clixml"])
 }
 
 /// Whether a file holds by its name what was printed: reports, and logs of which most hold no resource.

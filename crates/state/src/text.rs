@@ -191,7 +191,7 @@ fn list(lines: &[&str]) -> Option<Bag> {
 }
 
 /// What a printed value stands for. Everything stays a text but lists in braces: types come with the decoding.
-fn value(text: &str) -> Raw {
+pub(crate) fn value(text: &str) -> Raw {
     if text.is_empty() {
         return Raw::Null;
     }

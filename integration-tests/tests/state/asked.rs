@@ -38,6 +38,37 @@ pub(crate) fn of_other_moments_nodes_and_names(certificates: &Certificates, coor
     let ran = ask(certificates, coordinator, &["extents", "nope"]);
     assert!(ran.code == 2 && ran.err.contains("(known: vol0)"), "{}", ran.err);
     assert_eq!(rows(&json(&["rdma", "--node", "N2", "-o", "json"]), "pairs").len(), 4);
+    // Of settings those of one node, and those in which it is the odd one; of extents those on its drives.
+    let settings = |more: &[&str]| {
+        let past = moment(900);
+        let all = [&["qos", "-o", "json", "--at", past.as_str()], more].concat();
+        rows(&json(&all), "settings").len()
+    };
+    assert_eq!(
+        (
+            settings(&["--drift", "--node", "N1"]),
+            settings(&["--drift", "--node", "n0"])
+        ),
+        (7, 0)
+    );
+    let named = settings(&["--name", "smb"]);
+    assert!(0 < named && named < settings(&[]), "{named}");
+    let extents = |more: &[&str]| rows(&json(&[&["extents", "vol0", "-o", "json"], more].concat()), "extents").len();
+    assert_eq!(
+        (
+            extents(&["--node", "n1"]),
+            extents(&["--disk", "N2/"]),
+            extents(&["--disk", "nope"])
+        ),
+        (1, 1, 0)
+    );
+    // How long a pair has gone over RDMA and how old that is stands in the matrix: long after, it is old.
+    let late = ask(certificates, coordinator, &["rdma", "--at", "2027-01-01T00:00:00Z"]);
+    assert!(
+        late.code == 4 && late.out.contains("rdma p3 for ") && late.out.contains("101 d"),
+        "{}",
+        late.out
+    );
     let extent = json(&["extents", "vol0", "-o", "json"])["extents"][0]["id"].clone();
     let history = json(&["history", extent.as_str().unwrap(), "--kind", "extent", "-o", "json"]);
     assert_eq!(rows(&history, "history").len(), 1);

@@ -98,6 +98,28 @@ pub struct StateCoverage {
     /// Every node that is known, and until when its state was heard.
     #[prost(message, repeated, tag = "2")]
     pub nodes: ::prost::alloc::vec::Vec<StateNode>,
+    /// Classes that the answer rests on and that could not be read. Empty of a coordinator of before this was told.
+    #[prost(message, repeated, tag = "3")]
+    pub unread: ::prost::alloc::vec::Vec<StateUnread>,
+}
+/// A class whose newest reading failed, so that what it tells is not known.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StateUnread {
+    /// The node that cannot read it. Empty: no node has ever said anything of it.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// What kind of resource it tells of.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// The class. Empty: none was ever asked.
+    #[prost(string, tag = "3")]
+    pub class: ::prost::alloc::string::String,
+    /// Why, in words.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Since when that is said. Absent: nothing was ever said.
+    #[prost(int64, optional, tag = "5")]
+    pub since_unix_nanos: ::core::option::Option<i64>,
 }
 /// How a node's state was heard.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -320,6 +342,12 @@ pub struct ListQosRequest {
     /// The moment. Absent: that of the newest reading.
     #[prost(int64, optional, tag = "3")]
     pub at_unix_nanos: ::core::option::Option<i64>,
+    /// Only settings that this node has, in whatever case; of those that differ those in which it is an odd one. Empty: of all.
+    #[prost(string, tag = "4")]
+    pub node: ::prost::alloc::string::String,
+    /// Only settings of what has this in its name, such as an adapter or a policy, in whatever case. Empty: all.
+    #[prost(string, tag = "5")]
+    pub name: ::prost::alloc::string::String,
 }
 /// Settings side by side.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4750,6 +4778,9 @@ pub struct GetJobLedgerResponse {
     /// What it was made of. Absent: a coordinator of before this was said: rows.
     #[prost(message, optional, tag = "3")]
     pub source: ::core::option::Option<Source>,
+    /// Who has not told of its jobs, and why. Absent: a coordinator of before this was said.
+    #[prost(message, optional, tag = "4")]
+    pub state: ::core::option::Option<StateCoverage>,
 }
 /// A storage job.
 #[derive(Clone, PartialEq, ::prost::Message)]

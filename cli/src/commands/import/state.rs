@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fathom_coordinator::offline::{StateStream, Stored, store_state_blocking};
-use fathom_lab::import::{StateImport, is_state, read_state};
+use fathom_lab::import::{StateFile, StateImport, is_state, read_state};
 use fathom_model::state::{Observation, Sample};
 use fathom_model::{ClusterId, Incarnation, NodeId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::args::{ImportArgs, Output};
+use crate::commands::print;
 use crate::error::{Error, Result};
 use crate::exit::Code;
 use crate::render::json;
@@ -54,11 +55,12 @@ pub(super) fn run(arguments: &ImportArgs, paths: &[(Option<NodeId>, PathBuf)], o
     };
     match output {
         Output::Json => json::print(document(arguments, &import, stored))?,
-        Output::Table => eprint!("{}", many_lines(&lines(arguments, &import, stored))),
+        Output::Table => print(&many_lines(&lines(arguments, &import, stored)))?,
     }
-    let is_whole = |file: &fathom_lab::import::StateFile| file.fault.is_none();
     Ok(
-        if import.files.iter().all(is_whole) && !(import.observations.is_empty() && import.samples.is_empty()) {
+        if import.files.iter().all(StateFile::is_whole)
+            && !(import.observations.is_empty() && import.samples.is_empty())
+        {
             Code::Fine
         } else {
             Code::Partial
@@ -138,6 +140,7 @@ fn lines(arguments: &ImportArgs, import: &StateImport, stored: Option<Stored>) -
         let refused: u64 = file.refused.values().sum();
         let what = match (&file.fault, kinds.is_empty()) {
             (Some(fault), _) => format!("not read: {fault}"),
+            (None, true) if file.objects == 0 && refused == 0 => "a reading with nothing in it".to_owned(),
             (None, true) => format!("nothing of {} objects", file.objects),
             (None, false) => kinds.join(", "),
         };

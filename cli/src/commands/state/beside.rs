@@ -3,7 +3,7 @@
 use fathom_proto::query::v1 as wire;
 use serde_json::{Value, json};
 
-use super::{Shown, Table, filter, names, note, tell_unknown, unheard};
+use super::{Shown, Table, filter, names, note, tell_unknown, unheard, unread};
 use crate::args::StateArgs;
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -47,7 +47,13 @@ impl Beside {
             };
             // All lists are of one moment, whatever came meanwhile.
             moment = moment.or_else(|| coverage.as_ref()?.at_unix_nanos);
-            beside.coverage = beside.coverage.or(coverage);
+            let unread = coverage
+                .as_ref()
+                .map_or_else(Vec::new, |coverage| coverage.unread.clone());
+            match &mut beside.coverage {
+                Some(known) => known.unread.extend(unread),
+                none => *none = coverage,
+            }
             for resource in &resources {
                 rows.push(Shown::from_wire(resource)?);
             }
@@ -56,6 +62,14 @@ impl Beside {
             let (own, others) = rows.into_iter().partition(|row: &Shown| table.has(row));
             rows = others;
             beside.tables.push((table, own));
+        }
+        if let Some(coverage) = beside
+            .coverage
+            .as_mut()
+            .filter(|_| beside.tables.iter().any(|(_, rows)| !rows.is_empty()))
+        {
+            // Of one list of several nothing may ever be said: not every cluster has what it is of.
+            coverage.unread.retain(|unread| !unread.node.is_empty());
         }
         if beside.tables.iter().all(|(_, rows)| rows.is_empty()) {
             let kinds: Vec<&str> = tables.iter().flat_map(|table| table.kinds).copied().collect();
@@ -97,6 +111,9 @@ impl Beside {
         if let Some(nodes) = unseen["nodes"].as_array_mut().filter(|_| !self.is_of_events()) {
             let unheard = unheard(self.coverage.as_ref()).into_iter();
             nodes.extend(unheard.map(|(node, cause)| json!({"node": node, "cause": cause})));
+        }
+        if let Some(warnings) = unseen["warnings"].as_array_mut().filter(|_| !self.is_of_events()) {
+            warnings.extend(unread(self.coverage.as_ref()).into_iter().map(Value::from));
         }
         document["unseen"] = unseen;
     }

@@ -4,7 +4,7 @@ use fathom_model::unit::show_nanos;
 use fathom_proto::query::v1 as wire;
 use serde_json::json;
 
-use super::{note, unseen};
+use super::{note, note_unread, unseen};
 use crate::args::{CountersArgs, Output};
 use crate::client::{Client, block_on};
 use crate::commands::print;
@@ -45,11 +45,11 @@ pub(crate) fn run(arguments: &CountersArgs, output: Output) -> Result<Code> {
         print(&table(&series, stretch))?;
     }
     // What was never read is not known to be nothing. Of nodes that report counters alone nothing says who else there is.
-    Ok(match (until, &coverage) {
-        (None, _) => Code::Partial,
-        (Some(_), Some(coverage)) if coverage.at_unix_nanos.is_some() => note(Some(coverage)),
-        (Some(_), _) => Code::Fine,
-    })
+    let code = match &coverage {
+        Some(coverage) if coverage.at_unix_nanos.is_some() => note(Some(coverage)),
+        _ => note_unread(coverage.as_ref()),
+    };
+    Ok(if until.is_none() { Code::Partial } else { code })
 }
 
 fn one(series: &wire::CounterSeries) -> serde_json::Value {

@@ -5,6 +5,12 @@ use fathom_model::state::Value;
 use super::{Shown, span};
 use crate::render::units::{bytes, count, date_time};
 
+mod sbl;
+
+pub(super) use sbl::{
+    DIRTY_REGIONS, SBL_BINDINGS, SBL_DEVICES, SBL_DISKS, SBL_NODES, SBL_PATHS, SBL_STORES, SBL_TARGETS,
+};
+
 /// A column: its name, and what it shows of a resource.
 type Column = (&'static str, fn(&Shown) -> String);
 
@@ -61,6 +67,70 @@ pub(crate) const DISKS: Table = Table {
     ],
     is_of_no_node: false,
     other_age: Some((">of wear and errors", "reliability_seen_unix_ns")),
+};
+
+/// Drives as a report of a node or a validation has them, of a cluster whose disks nobody listed.
+pub(crate) const DISK_VIEWS: Table = Table {
+    name: "disk_views",
+    kinds: &["disk_view"],
+    columns: &[
+        ("drive as a node sees it", |row| row.observation.id.clone()),
+        ("node", |row| text(row, "node")),
+        ("model", |row| text(row, "name")),
+        ("serial", |row| text(row, "serial_number")),
+        ("media", |row| text(row, "media")),
+        ("bus", |row| text(row, "bus")),
+        ("firmware", |row| text(row, "firmware")),
+        ("usage", |row| text(row, "usage")),
+        (">size", |row| size(row, "size_bytes")),
+        ("health", |row| text(row, "health")),
+        ("status", |row| text(row, "operational_status")),
+        ("connected", |row| text(row, "connected")),
+        ("periods with slow requests", |row| text(row, "sample_periods")),
+    ],
+    is_of_no_node: false,
+    other_age: None,
+};
+
+pub(crate) const FIRMWARE: Table = Table {
+    name: "firmware",
+    kinds: &["firmware"],
+    columns: &[
+        ("drives of", |row| row.observation.id.clone()),
+        ("manufacturer", |row| text(row, "manufacturer")),
+        ("model", |row| text(row, "name")),
+        ("firmware", |row| text(row, "firmware")),
+        ("media", |row| text(row, "media")),
+        ("usage", |row| text(row, "usage")),
+        (">drives", |row| text(row, "drives")),
+    ],
+    is_of_no_node: true,
+    other_age: None,
+};
+
+/// Counters that no disk is known of: of a file that names none.
+pub(crate) const COUNTERS_ALONE: Table = Table {
+    name: "disk_reliability",
+    kinds: &["disk_reliability"],
+    columns: &[
+        ("counters of no known drive", |row| row.observation.id.clone()),
+        ("read by", |row| row.observation.node.to_string()),
+        (">temp", |row| with(row, "temperature_celsius", "\u{b0}C")),
+        (">wear", |row| with(row, "wear_percent", "%")),
+        (">on", |row| with(row, "power_on_hours", "h")),
+        (">errors r/w", |row| {
+            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
+        }),
+        (">max ms r/w", |row| {
+            format!(
+                "{}/{}",
+                text(row, "read_latency_max_ms"),
+                text(row, "write_latency_max_ms")
+            )
+        }),
+    ],
+    is_of_no_node: false,
+    other_age: None,
 };
 
 pub(crate) const JOBS: Table = Table {
@@ -210,100 +280,6 @@ pub(crate) const HEALTH_FAULTS: Table = Table {
     other_age: None,
 };
 
-pub(crate) const SBL_DEVICES: Table = Table {
-    name: "sbl_devices",
-    kinds: &["sbl_device"],
-    columns: &[
-        ("node", |row| row.observation.node.to_string()),
-        ("reaches", device),
-        (">number", |row| text(row, "device_number")),
-        ("at", |row| text(row, "connected_node")),
-        ("state", |row| text(row, "state")),
-        ("type", |row| text(row, "type")),
-        (">paths", |row| text(row, "paths")),
-        ("active", |row| text(row, "active")),
-        ("read-only", |row| text(row, "read_only")),
-    ],
-    is_of_no_node: false,
-    other_age: None,
-};
-
-pub(crate) const SBL_PATHS: Table = Table {
-    name: "sbl_paths",
-    kinds: &["sbl_path"],
-    columns: &[
-        ("node", |row| row.observation.node.to_string()),
-        ("has a path to", device),
-        (">path", |row| text(row, "path")),
-        ("peer", |row| text(row, "node")),
-        ("path state", |row| text(row, "state")),
-        ("active", |row| text(row, "active")),
-        ("standby", |row| text(row, "standby")),
-        ("read-only", |row| text(row, "read_only")),
-    ],
-    is_of_no_node: false,
-    other_age: None,
-};
-
-pub(crate) const SBL_TARGETS: Table = Table {
-    name: "sbl_targets",
-    kinds: &["sbl_target"],
-    columns: &[
-        ("node", |row| row.observation.node.to_string()),
-        ("holds", device),
-        (">number", |row| text(row, "device_number")),
-        (">path", |row| text(row, "path")),
-        ("path type", |row| text(row, "path_type")),
-        ("status", |row| text(row, "status")),
-        ("cache state", |row| text(row, "cache_state")),
-        ("cache mode", |row| text(row, "cache_mode")),
-        ("usage", |row| text(row, "usage")),
-        ("is cache", |row| text(row, "cache_device")),
-        (">errors r/w", |row| {
-            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
-        }),
-    ],
-    is_of_no_node: false,
-    other_age: None,
-};
-
-pub(crate) const SBL_STORES: Table = Table {
-    name: "sbl_cache_stores",
-    kinds: &["sbl_cache_store"],
-    columns: &[
-        ("node", |row| row.observation.node.to_string()),
-        ("cache store", |row| row.observation.id.clone()),
-        ("on drive", |row| text(row, "device_guid")),
-        (">path", |row| text(row, "path")),
-        ("status", |row| text(row, "status")),
-        (">size", |row| size(row, "size_bytes")),
-        // In which unit is not documented.
-        (">page size", |row| text(row, "page_size")),
-    ],
-    is_of_no_node: false,
-    other_age: None,
-};
-
-pub(crate) const SBL_BINDINGS: Table = Table {
-    name: "sbl_bindings",
-    kinds: &["sbl_binding"],
-    columns: &[
-        ("node", |row| row.observation.node.to_string()),
-        ("binding", |row| row.observation.id.clone()),
-        ("of drive", |row| text(row, "device_guid")),
-        ("to cache store", |row| text(row, "store_id")),
-        ("on drive", |row| text(row, "store_device_guid")),
-        (">pages", |row| text(row, "pages")),
-        (">dirty", |row| text(row, "dirty_pages")),
-        ("flags", |row| {
-            row.number("flags")
-                .map_or_else(|| "-".to_owned(), |flags| format!("{flags:#x}"))
-        }),
-    ],
-    is_of_no_node: false,
-    other_age: None,
-};
-
 pub(crate) const NODES: Table = Table {
     name: "cluster_nodes",
     kinds: &["node"],
@@ -392,13 +368,6 @@ fn integrity(row: &Shown) -> String {
         (Some(on), Some(all)) => format!("new files: {new}; {on} of {all} files"),
         _ => new,
     }
-}
-
-/// A drive as the storage bus names it.
-fn device(row: &Shown) -> String {
-    let own = &row.observation;
-    let name = own.text("serial_number").or_else(|| own.text("device_guid"));
-    name.unwrap_or(&own.id).to_owned()
 }
 
 /// Several values, of many the first.

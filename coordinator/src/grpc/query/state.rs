@@ -13,7 +13,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Query, page, status};
+use super::{Query, bad_page_token, page, status, unsealed};
 use crate::grpc::paging::Stretch;
 use crate::query::counters::{Asked, counters};
 use crate::query::state::{Found, Looked, Mark, StateSnapshot, Which};
@@ -67,14 +67,22 @@ fn which_of_any_volume(filter: Option<wire::ResourceFilter>) -> Result<Which, St
     }
 }
 
-fn coverage(looked: &Looked) -> wire::StateCoverage {
+pub(crate) fn coverage(looked: &Looked) -> wire::StateCoverage {
     let nodes = looked.nodes.iter().map(|(node, heard)| wire::StateNode {
         node: node.to_string(),
         heard_unix_nanos: *heard,
     });
+    let unread = looked.unread.iter().map(|unread| wire::StateUnread {
+        node: unread.node.as_ref().map(ToString::to_string).unwrap_or_default(),
+        kind: unread.kind.as_str().to_owned(),
+        class: unread.class.clone(),
+        reason: unread.reason.clone(),
+        since_unix_nanos: unread.since_unix_nanos,
+    });
     wire::StateCoverage {
         at_unix_nanos: looked.at,
         nodes: nodes.collect(),
+        unread: unread.collect(),
     }
 }
 
@@ -187,8 +195,9 @@ impl Query {
         let cluster = self.cluster(&request.cluster).await?;
         let (found, looked, heard) = run(move || {
             let (found, looked) = counters(&cluster, &asked)?;
-            let until = looked.map(|(_, until)| until);
-            let heard = StateSnapshot::new(cluster, until).heard()?;
+            let until = looked.map(|(_, until)| until).or(asked.until);
+            let state = StateSnapshot::new(cluster, until);
+            let heard = state.heard(&[Kind::Counters], asked.which.node.as_deref())?;
             Ok((found, looked, heard))
         })
         .await
@@ -210,7 +219,7 @@ impl Query {
         });
         let mut rows: Vec<(String, wire::CounterSeries)> = rows.collect();
         rows.sort_by(|a, b| a.0.cmp(&b.0));
-        let fitting = fitting(&rows, &request.page_token)?;
+        let fitting = fitting(&rows, unsealed(&request.page_token).ok_or_else(bad_page_token)?)?;
         let size = match request.page_size {
             0 => fitting,
             size => size.min(fitting),
@@ -264,9 +273,14 @@ impl Query {
 
     pub(super) async fn qos(&self, request: wire::ListQosRequest) -> Result<wire::ListQosResponse, Status> {
         let snapshot = StateSnapshot::new(self.cluster(&request.cluster).await?, request.at_unix_nanos);
-        let (settings, looked) = run(move || snapshot.qos(request.only_drift))
+        let (node, name) = (given(request.node), given(request.name));
+        let of = node.clone();
+        let (settings, looked) = run(move || snapshot.qos(request.only_drift, of.as_deref(), name.as_deref()))
             .await
             .map_err(|error| status::of(&error))?;
+        if settings.is_empty() {
+            known_node_of_state(node.as_deref(), looked.nodes.keys(), looked.at.is_some())?;
+        }
         Ok(wire::ListQosResponse {
             settings: settings.into_iter().map(setting).collect(),
             coverage: Some(coverage(&looked)),

@@ -4,11 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fathom_diagnose::health::{Damped, Scene, health};
+use fathom_diagnose::health::{Damped, Scene, Unread, health};
 use fathom_model::NodeId;
 use fathom_model::health::{Entry, Kind, Span};
 
+use fathom_model::state::Kind as StateKind;
+use fathom_state::history;
+
 use super::Running;
+
+/// What was read within this long is known: a single reading that failed changes nothing.
+const FORGET_NANOS: i64 = 5 * 60 * 1_000_000_000;
+
+/// What says how something is, and of what.
+const TELLS: [(StateKind, Kind); 5] = [
+    (StateKind::Disk, Kind::Disk),
+    (StateKind::VirtualDisk, Kind::Volume),
+    (StateKind::Adapter, Kind::Adapter),
+    (StateKind::AdapterRdma, Kind::Adapter),
+    (StateKind::SmbConnection, Kind::Link),
+];
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -70,6 +85,8 @@ impl Running {
         let maintenance = self.by_state.now.maintenance().clone();
         let adapters = self.by_state.now.adapters();
         let ways = self.findings.ways(self.engine.catalog());
+        let unread = self.by_state.now.unread(&TELLS.map(|(kind, _)| kind));
+        let unread: Vec<Unread> = unread.into_iter().filter_map(blind).collect();
         let record = self.owner.record();
         let now = health(&Scene {
             topology: &topology.topology,
@@ -78,6 +95,7 @@ impl Running {
             maintenance: &maintenance,
             adapters: &adapters,
             ways: &ways,
+            unread: &unread,
         });
         let changed = self.health.damped.update(now, now_unix_nanos);
         if changed.is_empty() {
@@ -111,4 +129,16 @@ impl Running {
         });
         self.publish();
     }
+}
+
+/// What is not known where a class cannot be read, and was not read lately either.
+fn blind(unread: history::Unread) -> Option<Unread> {
+    let (_, kind) = TELLS.into_iter().find(|(of, _)| *of == unread.kind)?;
+    let forgotten = |(read, seen): (i64, i64)| seen.saturating_sub(read) > FORGET_NANOS;
+    let is_blind = unread.read_unix_nanos.zip(unread.seen_unix_nanos).is_none_or(forgotten);
+    Some(Unread {
+        kind,
+        text: format!("{} cannot be read: {}", unread.class, unread.reason),
+        node: unread.node.filter(|_| is_blind)?,
+    })
 }

@@ -89,6 +89,7 @@ fn told(findings: &[Finding], unheard: &[&str], maintenance: &[&str]) -> Vec<Ent
         ways: &[("t0", "t1"), ("t0", "t2"), ("t1", "t2")]
             .map(|(one, other)| (one.into(), other.into()))
             .into(),
+        unread: &[],
     })
 }
 
@@ -176,6 +177,7 @@ fn way_that_nothing_took_is_not_ok_but_left_out() {
             maintenance: &nodes,
             adapters: &adapters,
             ways: &[("t0".into(), "t1".into())].into(),
+            unread: &[],
         });
         let links = entries.into_iter().filter(|entry| entry.kind == Kind::Link);
         links.map(|entry| (entry.name, entry.state)).collect::<Vec<_>>()
@@ -270,4 +272,48 @@ fn a_successor_goes_on_as_if_nothing_had_been_interrupted() {
         "since when is not kept of what is ok"
     );
     assert_eq!(next.history(), first.history());
+}
+
+#[test]
+fn what_nobody_could_read_is_not_ok() {
+    let topology = topology();
+    let (none, nodes) = (BTreeMap::new(), BTreeSet::new());
+    let blind = |kind: Kind, node: &str| Unread {
+        kind,
+        node: node.into(),
+        text: "its class cannot be read: access denied".to_owned(),
+    };
+    let entries = health(&Scene {
+        topology: &topology,
+        unheard: &none,
+        findings: &[],
+        maintenance: &nodes,
+        adapters: &[("t0".into(), "SMB1".to_owned()), ("t1".into(), "SMB1".to_owned())].into(),
+        ways: &[("t0", "t1"), ("t0", "t2"), ("t1", "t2")]
+            .map(|(one, other)| (one.into(), other.into()))
+            .into(),
+        unread: &[
+            blind(Kind::Disk, "t0"),
+            blind(Kind::Adapter, "t1"),
+            blind(Kind::Link, "t2"),
+        ],
+    });
+    let unknown: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.state == State::Unknown)
+        .map(|entry| entry.name.as_str())
+        .collect();
+    // The cluster, every node by its drives, all drives, one adapter, both links of one end; what volumes say was read.
+    assert_eq!(
+        unknown,
+        [
+            "", "t0", "t1", "t2", "t0/disk0", "t1/disk0", "t2/disk0", "t1/SMB1", "t0-t2", "t1-t2"
+        ]
+    );
+    assert!(
+        entries[0]
+            .reasons
+            .iter()
+            .any(|reason| reason.text.contains("access denied"))
+    );
 }

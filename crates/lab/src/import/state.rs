@@ -11,7 +11,7 @@ use fathom_model::NodeId;
 use fathom_model::state::{Key, Kind, Observation, Sample, Scope};
 use fathom_sources::state::log;
 use fathom_state::decode::node_name;
-use fathom_state::{Bag, decode_each, history, performance, schema, support};
+use fathom_state::{Bag, Refused, decode_each, history, performance, schema, support};
 
 use crate::error::{Error, Result};
 
@@ -81,11 +81,33 @@ pub fn is_state(path: &Path) -> bool {
 /// The class of what files say.
 const IMPORT: &str = "import";
 
-/// Whether a file is a list in JSON that has nothing in it: a cmdlet was asked and gave nothing.
-fn is_empty_list(bytes: &[u8]) -> bool {
+/// How a file's reading of the class went that its name tells, where no observation is made of it: a list with nothing in it is a reading,
+/// and so is what was written of nothing, which of ConvertTo-Json is nothing; an empty text, or one without an object, is none.
+fn reading(name: &str, bytes: &[u8], file: &StateFile) -> Option<Result<u64, String>> {
+    if let Some(fault) = &file.fault {
+        return Some(Err(fault.clone()));
+    }
+    if !file.kinds.is_empty() || file.samples > 0 {
+        return None;
+    }
+    if file.objects > 0 {
+        let why: Vec<&str> = file.refused.keys().map(String::as_str).collect();
+        // An object that says itself that it holds nothing is read; what is no class' file has objects of others.
+        let is_none = !why.is_empty() && support::class_of_name(name).is_some();
+        return is_none.then(|| Err(format!("none of its objects was read: {}", why.join(", "))));
+    }
     let content = support::content(bytes).unwrap_or_default();
-    content.split_whitespace().collect::<String>() == "[]"
+    if xml::is_events(&content) {
+        return None;
+    }
+    if support::is_text(name) {
+        return support::class_of_name(name).map(|_| Err(NO_OBJECT.to_owned()));
+    }
+    Some(Ok(0))
 }
+
+/// Of a text that should hold objects by its name: it may be a cmdlet's message that it failed.
+const NO_OBJECT: &str = "a text without an object: nothing tells whether there was none or the cmdlet failed";
 
 /// What became of the files of one path.
 struct Taking<'a> {
@@ -100,15 +122,32 @@ struct Taking<'a> {
     left_out: BTreeMap<String, u64>,
 }
 
+impl StateFile {
+    /// Whether everything that it should hold was read: an object of a class that nothing is told of is no part of that, nor is a file
+    /// of a folder that was left out by its name.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        // Logs have tables and lists of everything.
+        let is_a_log = support::is_text(&self.path) && self.kinds.is_empty();
+        let is_of_no_concern =
+            |why: &String| why.contains(NOT_DECODED) || (is_a_log && *why == Refused::Unknown.to_string());
+        self.fault.is_none() && (self.objects == 0 || self.refused.keys().all(is_of_no_concern))
+    }
+}
+
+/// What is said of an object of a class that has no table ([`Refused::Class`]), and of an event that has none.
+const NOT_DECODED: &str = " is not decoded";
+
 impl Taking<'_> {
     /// A file's content as it was written at a time.
     fn file(&mut self, name: &str, bytes: &[u8], written: i64) {
         let at = self.at.unwrap_or(written);
-        let (file, observations, samples) = read_one(name, bytes, self.node, self.cluster, at);
-        match &file.fault {
-            Some(fault) => self.tell(name, Err(fault.clone()), at),
-            None if is_empty_list(bytes) => self.tell(name, Ok(0), at),
-            None => {}
+        let (mut file, observations, samples) = read_one(name, bytes, self.node, self.cluster, at);
+        if let Some(outcome) = reading(name, bytes, &file) {
+            if let (Err(why), 0) = (&outcome, file.objects) {
+                file.fault = Some(why.clone());
+            }
+            self.tell(name, outcome, at);
         }
         self.import.files.push(file);
         self.import.observations.extend(observations);
@@ -361,8 +400,17 @@ fn read_one(
             }
         }
     }
+    let mut said: BTreeMap<(NodeId, Key), &Observation> = BTreeMap::new();
     for observation in &observations {
         *file.kinds.entry(observation.kind.as_str()).or_default() += 1;
+        let before = said.insert((observation.node.clone(), observation.key()), observation);
+        if before.is_some_and(|before| !before.says_the_same(observation)) {
+            let why = format!(
+                "{} that says something else of the same id as another before it: the last counts",
+                observation.kind
+            );
+            *file.refused.entry(why).or_default() += 1;
+        }
     }
     (file, observations, past.samples)
 }

@@ -34,6 +34,31 @@ pub(super) fn each(path: &Path, visit: &mut Visit<'_>) -> Result<()> {
     one(path, None, &mut content, visit)
 }
 
+/// Looks whether a file that begins as an archive is one. Of what cannot be opened nothing is said.
+///
+/// # Errors
+///
+/// When it is an archive that cannot be unpacked.
+pub fn check_archive(path: &Path) -> Result<()> {
+    let Ok(mut file) = File::open(path) else { return Ok(()) };
+    let is_archive = begin(&mut file).is_ok_and(|begin| begin.starts_with(b"PK"));
+    if !is_archive || file.rewind().is_err() {
+        return Ok(());
+    }
+    match zip::ZipArchive::new(BufReader::new(file)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(broken(path, &error)),
+    }
+}
+
+/// An archive that is none.
+fn broken(path: &Path, error: &zip::result::ZipError) -> Error {
+    Error::Unpack {
+        path: path.to_owned(),
+        cause: format!("the archive cannot be unpacked ({error}); copy it again"),
+    }
+}
+
 /// The first bytes.
 fn begin(input: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut begin = Vec::new();
@@ -54,10 +79,7 @@ fn unpacked<'a>(begin: &[u8], file: impl BufRead + 'a) -> io::Result<Box<dyn Rea
 
 /// Every trace and table of an archive.
 fn archive(path: &Path, file: File, visit: &mut Visit<'_>) -> Result<()> {
-    let broken = |error: zip::result::ZipError| Error::Unpack {
-        path: path.to_owned(),
-        cause: format!("the archive cannot be unpacked ({error}); copy it again"),
-    };
+    let broken = |error: zip::result::ZipError| broken(path, &error);
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let is_wanted = |name: &str| {
         let name = name.to_ascii_lowercase();

@@ -6,7 +6,7 @@ use smallvec::{SmallVec, smallvec};
 use super::legs::Of;
 use super::{Engine, Step};
 use crate::layout::{DiskNumber, Part};
-use crate::record::{DeviceKey, NOBODY, Seen};
+use crate::record::{DeviceKey, NOBODY, REPAIR, Seen};
 
 /// What a cache drive takes before some of it goes to a capacity drive.
 const DESTAGE_AFTER: u64 = 1 << 20;
@@ -193,7 +193,7 @@ impl Engine<'_> {
         };
         let event = self.see(node, DeviceKey::Drive(request.disk), seen);
         if let Some(event) = event {
-            for &leg in truths.iter().skip(1).filter(|&&leg| leg != NOBODY) {
+            for &leg in truths.iter().skip(1).filter(|&&leg| leg < REPAIR) {
                 self.recorder.share(node, event, leg);
             }
         }

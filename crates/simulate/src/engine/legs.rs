@@ -22,7 +22,7 @@ pub(super) struct Io {
     pub(super) offset: u64,
     pub(super) length: u64,
     pub(super) start: u64,
-    /// Its number in the truth, or [`NOBODY`].
+    /// Its number in the truth, or [`NOBODY`] or [`REPAIR`](crate::record::REPAIR).
     pub(super) truth: u32,
     pub(super) irp: u64,
     /// Legs that are not done.
@@ -50,7 +50,7 @@ pub(super) struct Leg {
     pub(super) from: u32,
     /// The node that holds the copy.
     pub(super) node: u32,
-    /// Its number in the truth, or [`NOBODY`].
+    /// Its number in the truth, or [`NOBODY`] or [`REPAIR`](crate::record::REPAIR).
     pub(super) truth: u32,
     /// Its present attempt.
     pub(super) ticket: u32,

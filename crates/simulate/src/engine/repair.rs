@@ -7,7 +7,7 @@ use super::{Engine, Step};
 use crate::faults::{RepairJob, Timed};
 use crate::layout::{DiskNumber, Part};
 use crate::random::Random;
-use crate::record::NOBODY;
+use crate::record::REPAIR;
 
 const MIB: u64 = 1 << 20;
 
@@ -71,7 +71,7 @@ impl Engine<'_> {
             },
             from: peer,
             node: self.layout.node_of(disk),
-            truth: NOBODY,
+            truth: REPAIR,
             ticket,
             sent: self.now,
             reached: 0,

@@ -322,7 +322,7 @@ fn job_objects(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     each.collect()
 }
 
-/// A repair a fault. What it has done is what the drive that it goes to was written in large pieces.
+/// A repair a fault. What it has done is what it wrote to the drive that it goes to.
 fn jobs(states: &States<'_>, node: u32, at: u64) -> Vec<Observation> {
     let mut jobs = Vec::new();
     for (number, mark) in states.simulated.faults.iter().enumerate() {

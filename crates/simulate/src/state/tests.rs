@@ -96,6 +96,18 @@ fn a_repair_is_a_job_with_the_bytes_that_were_written() {
             .expect("it is known")
     };
     assert!(0 < done(700_000_000) && done(700_000_000) < done(1_400_000_000));
+    // To the last byte, also where a drive takes less at once than a piece has: what is left of one was not counted.
+    let total = read(&simulated, 0, Kind::StorageJob, DURING)[0].number("total_bytes");
+    let half = simulated.config.disks.capacity_bytes / 2;
+    let drive = &simulated.nodes[1];
+    let is_drive = |device: u32| drive.devices[device as usize].name == "disk0";
+    let own = drive
+        .rows
+        .iter()
+        .filter(|row| row.tap == Tap::Device && row.op == Op::Write && is_drive(row.device) && row.offset >= half);
+    let lengths: Vec<u64> = own.map(|row| row.length).collect();
+    assert_eq!(total, Some(lengths.iter().sum()));
+    assert!(lengths.iter().any(|length| *length < 1 << 20), "{lengths:?}");
     // Windows says by an association what it works on.
     let affected = |at: u64| -> Vec<String> {
         let links = read(&simulated, 0, Kind::JobObject, at);

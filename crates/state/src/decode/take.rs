@@ -13,9 +13,21 @@ pub(super) fn take(raw: &Raw, take: Take) -> Result<Value, String> {
         Raw::Broken(why) => return Err((*why).to_owned()),
         _ => {}
     }
+    // A list that was printed stays one wherever its text is put: what of it was cut off is not a part of it.
+    let is_list = matches!(take, Take::Texts | Take::Codes(_) | Take::Counts | Take::Bools);
+    let printed = match raw {
+        Raw::Text(text) if is_list && text.trim().starts_with('{') => Some(crate::text::value(text.trim())),
+        _ => None,
+    };
+    let raw = match &printed {
+        Some(Raw::Broken(why)) => return Err((*why).to_owned()),
+        Some(list) => list,
+        None => raw,
+    };
     match take {
         Take::Bool => flag(raw).map(Value::Bool),
-        Take::Count => whole(raw),
+        Take::Count => count(raw),
+        Take::Number => whole(raw),
         Take::Bytes => match raw {
             Raw::Text(text) if text.trim().contains(' ') => bytes_of_text(text),
             _ => match whole(raw)? {
@@ -30,7 +42,7 @@ pub(super) fn take(raw: &Raw, take: Take) -> Result<Value, String> {
         Take::Flags(names) => flags(raw, names),
         Take::BitsPerSecond => match raw {
             Raw::Text(text) if text.trim().contains(' ') => bits_of_text(text),
-            _ => whole(raw),
+            _ => count(raw),
         },
         Take::Celsius => match whole(raw)? {
             Value::Unsigned(0) => Err("0, by which drives say that they do not know".to_owned()),
@@ -79,7 +91,7 @@ pub(super) fn take(raw: &Raw, take: Take) -> Result<Value, String> {
         Take::Counts => match raw {
             // `0-3,5-7`, as cmdlets show priorities.
             Raw::Text(text) => ranges(text).ok_or_else(|| wrong(raw, "a list of numbers")),
-            _ => list(raw, whole),
+            _ => list(raw, count),
         },
         Take::Bools => list(raw, |item| flag(item).map(Value::Bool)),
     }
@@ -146,6 +158,14 @@ fn flag(raw: &Raw) -> Result<bool, String> {
     }
 }
 
+/// A whole number of something: there are not fewer than none.
+fn count(raw: &Raw) -> Result<Value, String> {
+    match whole(raw)? {
+        Value::Signed(number) => Err(format!("{number} is no count")),
+        value => Ok(value),
+    }
+}
+
 fn whole(raw: &Raw) -> Result<Value, String> {
     let number = match raw {
         Raw::Integer(number) => *number,
@@ -195,7 +215,6 @@ fn code(raw: &Raw, codes: &Codes) -> Result<Value, String> {
             Some(number) => codes.of_number(number),
             None => codes.of_name(text.trim()),
         },
-        Raw::Bool(value) => codes.of_number(i64::from(*value)),
         // An enumeration of CLIXML: the class's own name of the number goes before what was shown.
         Raw::Object(bag) => {
             let Some(Raw::Integer(number)) = bag.get("value") else {

@@ -2,7 +2,7 @@
 
 use fathom_model::state::Kind;
 
-use super::Take::{BitsPerSecond, Bool, Bools, Bytes, Code, Codes, Count, Counts, Flags, Text, Texts};
+use super::Take::{BitsPerSecond, Bool, Bools, Bytes, Code, Codes, Count, Counts, Flags, Number, Text, Texts};
 use super::{Class, Identity, property};
 use crate::codes::{QOS_TEMPLATE, RDMA_TECHNOLOGY, SMB_INSTANCE, TRANSMISSION_SELECTION, UNDOCUMENTED};
 use crate::counters::MISSING;
@@ -195,7 +195,7 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["NetworkProfile"], "network_profile", Text),
             property(&["Precedence"], "precedence", Count),
             // -1: the policy sets none.
-            property(&["PriorityValue8021Action", "PriorityValue"], "priority", Count),
+            property(&["PriorityValue8021Action", "PriorityValue"], "priority", Number),
             property(
                 &["NetDirectPortMatchCondition", "NetDirectPort"],
                 "net_direct_port",
@@ -247,7 +247,7 @@ pub(super) const CLASSES: &[Class] = &[
                 BitsPerSecond,
             ),
             // -1: the policy sets none.
-            property(&["DSCPAction", "DSCPValue"], "dscp", Count),
+            property(&["DSCPAction", "DSCPValue"], "dscp", Number),
         ],
     },
     Class {

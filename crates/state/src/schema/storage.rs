@@ -2,7 +2,7 @@
 
 use fathom_model::state::Kind;
 
-use super::Take::{Bool, Bytes, Celsius, Code, Codes, Count, Interval, Percent, Text, Texts};
+use super::Take::{Bool, Bytes, Celsius, Code, Codes, Count, Interval, Number, Percent, Text, Texts};
 use super::{Class, Identity, property};
 use crate::codes::{
     ACCESS, BUS, CANNOT_POOL, DETACHED, DISK_USAGE, FAULT_DOMAIN, FILE_SYSTEM, HEALTH, JOB_OPERATIONAL, JOB_STATE,
@@ -197,7 +197,7 @@ pub(super) const CLASSES: &[Class] = &[
             property(&["BytesTotal"], "total_bytes", Bytes),
             property(&["ElapsedTime"], "elapsed_ns", Interval),
             property(&["IsBackgroundTask"], "background", Bool),
-            property(&["ErrorCode"], "error_code", Count),
+            property(&["ErrorCode"], "error_code", Number),
             property(&["ErrorDescription"], "error", Text),
             property(&["JobStatus"], "status", Text),
         ],

@@ -311,3 +311,119 @@ fn files_of_one_path_hide_nothing_of_each_other_whoever_they_were_read_on() {
     let ids: Vec<String> = picture.of(Kind::Disk).map(|fact| fact.observation.id).collect();
     assert_eq!(ids, ["eui.1", "eui.2"]);
 }
+
+fn at_once(files: &[(&str, &str)]) -> StateImport {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+    read(folder.path())
+}
+
+fn reading_of<'a>(import: &'a StateImport, id: &str) -> &'a Observation {
+    let found = import.observations.iter().find(|row| row.id == id);
+    found.unwrap_or_else(|| panic!("no {id} in {:?}", import.observations))
+}
+
+/// Of all that an SDDC folder or a cmdlet writes of nothing, `[]` alone was taken for that: jobs that had ended ran on.
+#[test]
+fn whatever_is_written_of_nothing_is_a_reading_and_an_empty_file_else_is_not() {
+    for (name, content) in [
+        (
+            "GetStorageJob.XML",
+            "<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\" />",
+        ),
+        ("GetStorageJob.XML", "<Objs Version=\"1.1.0.1\">\r\n</Objs>"),
+        // ConvertTo-Json of nothing writes nothing.
+        ("GetStorageJob.json", ""),
+        ("GetStorageJob.json", "\u{feff}"),
+        ("GetStorageJob.json", "[]"),
+    ] {
+        let job = r#"[{"Name": "Vol1-Repair", "UniqueId": "j", "JobState": 4, "PercentComplete": 10}]"#;
+        let (before, after) = (at_once(&[("GetStorageJob.json", job)]), at_once(&[(name, content)]));
+        let reading = reading_of(&after, "storage_job/import");
+        assert_eq!(
+            (reading.flag("full"), reading.number("instances")),
+            (Some(true), Some(0)),
+            "{name}"
+        );
+        assert!(after.files[0].is_whole(), "{:?}", after.files);
+        let mut picture = history::Picture::at(i64::MAX);
+        before.observations.iter().for_each(|row| picture.add(row));
+        assert_eq!(picture.of(Kind::StorageJob).count(), 1);
+        for row in &after.observations {
+            picture.add(&Observation {
+                observed_unix_nanos: 8,
+                ..row.clone()
+            });
+        }
+        assert_eq!(picture.of(Kind::StorageJob).count(), 0, "{name}: {content}");
+    }
+    // Export-Clixml has a document even of nothing, and what was printed may be that a cmdlet failed.
+    for (name, content) in [
+        ("GetStorageJob.XML", ""),
+        ("GetStorageJob.txt", ""),
+        ("GetStorageJob.txt", "Get-StorageJob : Access denied"),
+        ("GetStorageJob.json", "[null]"),
+        ("GetStorageJob.json", "null"),
+    ] {
+        let import = at_once(&[(name, content)]);
+        let reading = reading_of(&import, "storage_job/import");
+        assert_eq!(reading.flag("available"), Some(false), "{name}: {content}");
+        assert!(
+            reading.text("reason").is_some() && !import.files[0].is_whole(),
+            "{name}: {content}"
+        );
+    }
+}
+
+/// Files without an object passed with `nothing of 0 objects`.
+#[test]
+fn a_broken_or_empty_file_of_a_node_is_a_reading_that_failed() {
+    let import = at_once(&[
+        ("Node_HV01/GetNetAdapter.XML", "not xml"),
+        ("Node_HV01/GetSmbMultichannelConnection.XML", ""),
+    ]);
+    for (id, why) in [
+        ("adapter/import", "no JSON, no CLIXML"),
+        ("smb_connection/import", "the file is empty"),
+    ] {
+        let reading = reading_of(&import, id);
+        assert_eq!(
+            (reading.node.as_str(), reading.flag("available")),
+            ("HV01", Some(false))
+        );
+        assert!(
+            reading.text("reason").is_some_and(|reason| reason.contains(why)),
+            "{reading:?}"
+        );
+    }
+    assert!(import.files.iter().all(|file| file.fault.is_some()));
+}
+
+#[test]
+fn an_object_that_takes_the_place_of_another_of_its_file_is_told() {
+    let twice = r#"[{"FriendlyName": "a", "UniqueId": "eui.1", "MediaType": 4, "CanPool": false, "HealthStatus": 0},
+        {"FriendlyName": "b", "UniqueId": "eui.1", "MediaType": 4, "CanPool": false, "HealthStatus": 1}]"#;
+    let file = &at_once(&[("disks.json", twice)]).files[0];
+    let why: Vec<&String> = file.refused.keys().collect();
+    assert!(
+        why.len() == 1 && why[0].contains("disk that says something else of the same id"),
+        "{why:?}"
+    );
+    assert!(!file.is_whole());
+    // What says the same twice takes nothing away.
+    let same = format!("[{0}, {0}]", &DISK[1..DISK.len() - 1]);
+    let file = &at_once(&[("disks.json", same.as_str())]).files[0];
+    assert!(file.is_whole(), "{file:?}");
+    // What is of no class that is told of is no part of what a file should have.
+    let other = r#"<Objs><Obj RefId="0"><TN RefId="0"><T>x.CimInstance#root/cimv2/Win32_Fan</T></TN><Props><S N="Name">a</S></Props></Obj></Objs>"#;
+    assert!(
+        at_once(&[("fans.xml", other), ("disks.json", DISK)])
+            .files
+            .iter()
+            .all(StateFile::is_whole)
+    );
+}
