@@ -215,7 +215,7 @@ pub struct Hour {
     pub subject: Subject,
     /// In how many blocks of five minutes there were enough values.
     pub blocks: u32,
-    /// Values of all blocks.
+    /// Values of all blocks, as many as were taken.
     pub values: u64,
     /// The middle of what the blocks' medians were.
     pub p50_nanos: u64,

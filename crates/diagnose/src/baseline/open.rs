@@ -18,6 +18,9 @@ const NOW: i64 = 2;
 /// What comes later than this after its block is not counted.
 const LATE_NANOS: i64 = 60_000_000_000;
 
+/// Of a slice with more I/Os than this a part is taken: what they take is known by then.
+const MOST: u64 = if cfg!(test) { 2_000 } else { 20_000 };
+
 /// Operations times sizes.
 const CLASSES: usize = 6;
 
@@ -162,6 +165,39 @@ fn push(all: &mut Vec<(Subject, Sketch)>, place: &Place, tap: Tap, of: &Of) {
     }
 }
 
+/// How many of the I/Os are taken: one in so many, as in the slice before, and in one that has far more of them ever fewer.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    slice: i64,
+    ios: u64,
+    one_in: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            slice: i64::MIN,
+            ios: 0,
+            one_in: 1,
+        }
+    }
+}
+
+impl Pace {
+    /// Whether an I/O is taken, by its ordinal.
+    fn takes(&mut self, slice: i64, ordinal: u64) -> bool {
+        let of_now = (self.ios / MOST).max(1);
+        if slice > self.slice {
+            (self.slice, self.ios, self.one_in) = (slice, 0, of_now);
+        } else {
+            // One of before the newest slice counts with it.
+            self.one_in = self.one_in.max(of_now);
+        }
+        self.ios += 1;
+        (ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(self.one_in)
+    }
+}
+
 /// What the blocks of an hour had.
 #[derive(Clone, Debug, Default)]
 struct Blocks {
@@ -176,6 +212,7 @@ pub(super) struct Open {
     slices: BTreeMap<i64, Recent>,
     blocks: BTreeMap<i64, Recent>,
     hours: BTreeMap<(i64, Subject), Blocks>,
+    pace: Pace,
     newest: Option<i64>,
     /// Blocks below this number are closed; none before the first.
     closed: Option<i64>,
@@ -189,10 +226,10 @@ impl Open {
             return;
         }
         self.newest = Some(self.newest.map_or(end, |newest| newest.max(end)));
-        self.slices
-            .entry(end.div_euclid(SLICE_NANOS))
-            .or_default()
-            .add_io(rows, io);
+        let slice = end.div_euclid(SLICE_NANOS);
+        if self.pace.takes(slice, io.event.ordinal) {
+            self.slices.entry(slice).or_default().add_io(rows, io);
+        }
     }
 
     /// Whether something is over when an I/O has ended then.

@@ -292,3 +292,27 @@ proptest! {
         prop_assert_eq!(hours(learn(&cluster, pieces)), hours(learn(&cluster, usize::MAX)));
     }
 }
+
+/// Of many I/Os a part is learnt from, the same however they come, and it tells what all of them do.
+#[test]
+fn part_of_many_tells_what_all_of_them_take() {
+    const MANY: u64 = 30_000;
+    let mut cluster = Cluster::new();
+    let mut all = Sketch::default();
+    for at in 0..3 * MANY {
+        let nanos = 30 * SECOND.unsigned_abs() * at / (3 * MANY);
+        let times = [0, 1, 2].map(|copy| healthy(at, copy));
+        cluster.write(nanos as i64, times, &[]);
+        all.add(cluster.rows.ios[at as usize].event.duration_nanos);
+    }
+    let mut open = Open::default();
+    cluster.rows.ios.iter().for_each(|io| open.add(&cluster.rows, io));
+    let recent = open.recent().all(&cluster.catalog);
+    let (_, part) = recent.iter().find(|(subject, _)| *subject == small_writes()).unwrap();
+    // A thousand or two a slice are left where fifteen times as many come, and of the first slice some more.
+    assert!((4_000..20_000).contains(&part.count()), "{}", part.count());
+    for of in [0.5, 0.99] {
+        let (part, all) = (part.quantile(of).unwrap(), all.quantile(of).unwrap());
+        assert!(part.abs_diff(all) < all / 20, "{of}: {part} of {all}");
+    }
+}
