@@ -58,7 +58,7 @@ pub(crate) struct BaselinesArgs {
     pub(crate) changed: bool,
     /// Of nodes, pairs and disks too
     #[arg(long)]
-    pub(crate) all: bool,
+    pub(crate) places: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -61,6 +61,7 @@ fn all_is_all_clusters_where_it_means_nothing_else() {
         &["clusters", "--all"],
         &["fleet", "--all"],
         &["fleet", "latency", "--all"],
+        &["baselines", "--all"],
     ] {
         assert!(says(arguments, "all_clusters"), "{arguments:?}");
     }

@@ -31,7 +31,8 @@ pub(crate) fn run(arguments: &BaselinesArgs, output: Output) -> Result<Code> {
             "unseen": unseen(answer.coverage.as_ref()),
         }))?,
         Output::Table => {
-            let is_narrow = arguments.all || arguments.changed || arguments.node.is_some() || arguments.disk.is_some();
+            let is_narrow =
+                arguments.places || arguments.changed || arguments.node.is_some() || arguments.disk.is_some();
             print(&usual::table(&answer.baselines, is_narrow))?;
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn table(rows: &[wire::Baseline], is_narrow: bool) -> String {
     if more > 0 {
         let _ = writeln!(
             text,
-            "and {} of nodes, pairs and disks: --all, --node, --disk",
+            "and {} of nodes, pairs and disks: --places, --node, --disk",
             count(more as u64)
         );
     }
