@@ -43,6 +43,11 @@ impl Suspect {
         !matches!(self, Self::Initiator(_))
     }
 
+    /// Whether it is a way between two nodes, or a whole leg in place of one.
+    pub(crate) const fn is_way(self) -> bool {
+        matches!(self, Self::Link { .. } | Self::Unseen { .. })
+    }
+
     /// Whether both are ways between the same two nodes.
     pub(crate) fn is_the_way_back_of(self, other: Self) -> bool {
         match (self, other) {
@@ -234,8 +239,7 @@ fn shared(mut excess: SmallVec<[(Suspect, u64); 3]>, nanos: u64) -> SmallVec<[(S
 
 /// Whether two legs say the same of a suspect: ways that were measured in two manners, there and back or there alone, do not compare.
 pub(crate) const fn compares(suspect: Suspect, one: &Leg, other: &Leg) -> bool {
-    let is_way = matches!(suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
-    !is_way || one.initiator.is_some() == other.initiator.is_some()
+    !suspect.is_way() || one.initiator.is_some() == other.initiator.is_some()
 }
 
 /// Whether some remote legs were seen at the initiator and others not.

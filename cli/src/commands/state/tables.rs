@@ -54,15 +54,9 @@ pub(crate) const DISKS: Table = Table {
         (">wear", |row| with(row, "wear_percent", "%")),
         (">spare", |row| with(row, "nvme_available_spare_percent", "%")),
         ("warns of", |row| none_or(row, "nvme_critical_warnings")),
-        (">errors r/w", |row| {
-            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
-        }),
+        (">errors r/w", |row| both(row, ["read_errors", "write_errors"])),
         (">max ms r/w", |row| {
-            format!(
-                "{}/{}",
-                text(row, "read_latency_max_ms"),
-                text(row, "write_latency_max_ms")
-            )
+            both(row, ["read_latency_max_ms", "write_latency_max_ms"])
         }),
     ],
     is_of_no_node: false,
@@ -118,15 +112,9 @@ pub(crate) const COUNTERS_ALONE: Table = Table {
         (">temp", |row| with(row, "temperature_celsius", "\u{b0}C")),
         (">wear", |row| with(row, "wear_percent", "%")),
         (">on", |row| with(row, "power_on_hours", "h")),
-        (">errors r/w", |row| {
-            format!("{}/{}", text(row, "read_errors"), text(row, "write_errors"))
-        }),
+        (">errors r/w", |row| both(row, ["read_errors", "write_errors"])),
         (">max ms r/w", |row| {
-            format!(
-                "{}/{}",
-                text(row, "read_latency_max_ms"),
-                text(row, "write_latency_max_ms")
-            )
+            both(row, ["read_latency_max_ms", "write_latency_max_ms"])
         }),
     ],
     is_of_no_node: false,
@@ -351,6 +339,11 @@ pub(crate) const EXTENTS: Table = Table {
 /// A value, or a dash where it is not known: why not is in JSON.
 pub(super) fn text(row: &Shown, name: &str) -> String {
     row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// Of reads and of writes.
+fn both(row: &Shown, [read, write]: [&str; 2]) -> String {
+    format!("{}/{}", text(row, read), text(row, write))
 }
 
 /// The same of a list that may be empty.

@@ -116,7 +116,7 @@ pub(super) fn measure(rows: &JoinedRows, io: &Io, second: i64, known: &mut Known
     let two_manners = in_two_manners(legs);
     for (at, own) in all.iter().enumerate().filter(|&(at, _)| !legs[at].ambiguous) {
         for part in own {
-            let is_way = matches!(part.suspect, Suspect::Link { .. } | Suspect::Unseen { .. });
+            let is_way = part.suspect.is_way();
             // What is usual is of ways that were measured alike.
             if is_way && two_manners {
                 continue;
